@@ -1,0 +1,1 @@
+//! From a token to who sent it (contract 1).

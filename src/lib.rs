@@ -1,0 +1,11 @@
+//! Share a chat as a link.
+//!
+//! A request walks straight down these rooms and nothing points back up (`docs/ARCHITECTURE.md`):
+//!
+//! ```text
+//! app → http → sharing → store, chat_service, auth, qr → model
+//! ```
+
+pub mod auth;
+pub mod chat_service;
+pub mod model;

@@ -1,0 +1,164 @@
+//! Identifiers. Each is checked once, where it enters, and carried as its own type from there on.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The secret that a link consists of (contract 3 and 6): a lower-case, hyphenated UUIDv4, or the
+/// token of a link from the old system. Two ids are the same only byte for byte.
+///
+/// `Debug` and `Display` are not implemented on purpose: whoever holds an id may read the chat, so
+/// it must not slip into a log. Use [`ShareId::as_str`] where it really has to leave, and
+/// [`ShareId::short`] in logs.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShareId(String);
+
+impl ShareId {
+    /// A new unguessable id: 122 bits from the operating system's generator.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().hyphenated().to_string())
+    }
+
+    /// Reads an id as it stands in a URL or a stored row. `None` means that no link can have this
+    /// id, so nobody needs to be asked: the lengths and characters are those of contract 6 (8–128
+    /// of `A–Z a–z 0–9 _ -`), which a UUID's text form satisfies as well.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        ((8..=128).contains(&text.len()) && text.bytes().all(allowed))
+            .then(|| Self(text.to_owned()))
+    }
+
+    /// The whole id. It is a secret: not for logs, metrics or error messages.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A one-way short form for logs and audit records: the first 48 bits of SHA-256, as hex.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let digest = Sha256::digest(self.0.as_bytes());
+        digest[..6].iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for ShareId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShareId(#{})", self.short())
+    }
+}
+
+/// The id of a chat at the chat service: 1–128 characters of `A–Z a–z 0–9 . _ ~ -` (the unreserved
+/// characters of RFC 3986), never `.` or `..`, so that it can stand in a path as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChatSessionId(String);
+
+/// A chat session id with other characters, or of another length, than contract 3 allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and neither '.' nor '..'")]
+pub struct InvalidChatSessionId;
+
+impl ChatSessionId {
+    /// # Errors
+    /// [`InvalidChatSessionId`] when the text could not be one path segment of the chat service.
+    pub fn parse(text: &str) -> Result<Self, InvalidChatSessionId> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
+        let fits = (1..=128).contains(&text.len()) && text.bytes().all(allowed);
+        if fits && text != "." && text != ".." {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidChatSessionId)
+        }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChatSessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who a user is at the identity provider: the token's `sub`, 1–255 characters (OpenID Connect Core
+/// 5.1) without control characters, which PostgreSQL could not store and a log should not repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId(String);
+
+/// A user id that is empty, too long, or holds control characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 255 characters without control characters")]
+pub struct InvalidUserId;
+
+impl UserId {
+    /// # Errors
+    /// [`InvalidUserId`] when the text is empty, over 255 characters, or holds control characters.
+    pub fn parse(text: &str) -> Result<Self, InvalidUserId> {
+        let length = text.chars().count();
+        if (1..=255).contains(&length) && !text.chars().any(char::is_control) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidUserId)
+        }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_share_id_is_a_lower_case_hyphenated_uuid_v4() {
+        let id = ShareId::random();
+        let uuid = Uuid::parse_str(id.as_str()).unwrap();
+        assert_eq!(uuid.get_version_num(), 4);
+        assert_eq!(uuid.hyphenated().to_string(), id.as_str());
+        assert!(ShareId::parse(id.as_str()).is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_a_link_id_is_not_one() {
+        for text in ["", "short", "..", "a/b/c/d/e/f", "abcdefg\0", "%2e%2e%2e%2e", "ä2345678"] {
+            assert!(ShareId::parse(text).is_none(), "{text:?}");
+        }
+        assert!(ShareId::parse(&"a".repeat(129)).is_none());
+        assert!(ShareId::parse(&"a".repeat(128)).is_some());
+    }
+
+    #[test]
+    fn a_share_id_does_not_show_in_debug_output() {
+        let id = ShareId::random();
+        assert!(!format!("{id:?}").contains(&id.as_str()[..8]));
+    }
+
+    #[test]
+    fn chat_session_ids_are_safe_path_segments() {
+        for good in ["a", "A-z.0_9~", "...", &"x".repeat(128)] {
+            assert!(ChatSessionId::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "%2e", "a\0", "é", &"x".repeat(129)] {
+            assert!(ChatSessionId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn user_ids_hold_no_control_characters() {
+        assert!(UserId::parse("auth0|5f7c8ec7c33c6c004bbafe82").is_ok());
+        for bad in ["", "a\0b", "a\nb", &"x".repeat(256)] {
+            assert!(UserId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

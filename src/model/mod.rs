@@ -1,0 +1,18 @@
+//! Plain types without I/O: what the words of the contract mean.
+//!
+//! To add one: a file of its own when it has rules (parsing, bounds), with the rule's source in its
+//! doc comment; nothing here may name a module above it.
+
+mod caller;
+mod chat;
+mod ids;
+mod message;
+mod shared_chat;
+mod text;
+
+pub use caller::{Caller, Credential, CredentialScheme, Identity};
+pub use chat::{Chat, ChatFile};
+pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, UserId};
+pub use message::{Message, MessageContent, NotAString, Role};
+pub use shared_chat::{Mode, SharedChat, Visibility};
+pub use text::{decode_json_string, fold_case, storable};

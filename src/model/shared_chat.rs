@@ -1,0 +1,62 @@
+//! The link itself.
+
+use chrono::{DateTime, Utc};
+
+use super::{ChatSessionId, ShareId, UserId};
+
+/// Who may open a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// Anyone who has the link.
+    Public,
+    /// Only people who are signed in.
+    Private,
+}
+
+/// What a viewer sees of the chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// What the chat held when it was shared.
+    Frozen,
+    /// What the chat holds now.
+    Live,
+}
+
+/// A link to a chat, without the messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedChat {
+    pub id: ShareId,
+    /// `None` for a legacy link whose chat is not known.
+    pub chat_session_id: Option<ChatSessionId>,
+    /// `None` for a legacy link, which nobody owns.
+    pub owner_id: Option<UserId>,
+    /// The chat's name when it was shared.
+    pub name: Option<String>,
+    /// What viewers see as the sharer's name.
+    pub shared_by: Option<String>,
+    /// For the owner's eyes only.
+    pub label: Option<String>,
+    pub visibility: Visibility,
+    pub mode: Mode,
+    pub includes_artifacts: bool,
+    /// Imported from the old system (contract 6): viewed until it expires, never changed.
+    pub is_legacy: bool,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    /// From this moment on the link answers as one that never was.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Counts the changes of the settings above; an ETag and a cached body are bound to it.
+    pub revision: i64,
+}
+
+impl SharedChat {
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.visibility == Visibility::Private
+    }
+
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.mode == Mode::Frozen
+    }
+}
