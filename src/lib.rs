@@ -8,4 +8,5 @@
 
 pub mod auth;
 pub mod chat_service;
+pub mod clock;
 pub mod model;
