@@ -10,3 +10,4 @@ pub mod auth;
 pub mod chat_service;
 pub mod clock;
 pub mod model;
+pub mod store;

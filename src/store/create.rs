@@ -1,0 +1,159 @@
+//! Making a link: its row, its snapshot and its idempotency key, all or nothing.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
+    QueryDsl, upsert::excluded,
+};
+use diesel_async::RunQueryDsl;
+
+use super::{
+    IDEMPOTENCY_RETENTION, Refused, Store, StoreError, TOMBSTONE_RETENTION, on,
+    rows::SharedChatRow,
+    schema::{chats, idempotency_keys, shared_chats, snapshots},
+    timestamp::Moment,
+};
+use crate::model::{ShareId, SharedChat, UserId};
+
+/// `… DO UPDATE SET … WHERE predicate`; the trait's method would be ambiguous on a table.
+fn upsert_where<Upsert, Predicate>(upsert: Upsert, predicate: Predicate) -> Upsert::Output
+where
+    Upsert: diesel::query_dsl::methods::FilterDsl<Predicate>,
+{
+    upsert.filter(predicate)
+}
+
+/// What a frozen link shows, as it is stored.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The messages as JSON, compressed with zstd.
+    pub messages: Bytes,
+    /// The chat's files when it was shared, as JSON.
+    pub files: String,
+}
+
+/// Whose use of an `Idempotency-Key` this is: keys are told apart per caller and owner.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    pub caller: UserId,
+    pub owner: UserId,
+    pub key: String,
+}
+
+/// What an idempotency key was used for.
+#[derive(Debug, Clone)]
+pub struct PastUse {
+    /// SHA-256 of the request.
+    pub request_hash: Vec<u8>,
+    /// The link that it made, which may be deleted by now.
+    pub shared_chat_id: ShareId,
+}
+
+/// A link to be made.
+#[derive(Debug, Clone)]
+pub struct NewSharedChat {
+    pub chat: SharedChat,
+    /// For a frozen link.
+    pub snapshot: Option<Snapshot>,
+    /// The key, and the SHA-256 of the request it stands for.
+    pub idempotency: Option<(IdempotencyKey, Vec<u8>)>,
+}
+
+impl Store {
+    /// Makes the link.
+    ///
+    /// # Errors
+    /// [`Refused::KeyTaken`] when the idempotency key was used within its 24 hours, also by a
+    /// request at the same moment; [`Refused::ChatDeleted`] when the chat's tombstone stands, also
+    /// when the deletion came while the chat was being fetched. Nothing is stored then.
+    pub async fn create(&self, new: NewSharedChat) -> Result<(), StoreError> {
+        let row = SharedChatRow::from(&new.chat);
+        let id = new.chat.id.as_str().to_owned();
+        let now = new.chat.created_at;
+        let chat_session_id = new.chat.chat_session_id.map(|id| id.as_str().to_owned());
+        let NewSharedChat { snapshot, idempotency, .. } = new;
+        on!(&self.database, transaction, |conn| {
+            if let Some((used, request_hash)) = idempotency {
+                let free_since = Moment(now - IDEMPOTENCY_RETENTION);
+                let use_it = diesel::insert_into(idempotency_keys::table)
+                    .values((
+                        idempotency_keys::caller_id.eq(used.caller.as_str()),
+                        idempotency_keys::owner_id.eq(used.owner.as_str()),
+                        idempotency_keys::key.eq(used.key.as_str()),
+                        idempotency_keys::request_hash.eq(request_hash),
+                        idempotency_keys::shared_chat_id.eq(id.as_str()),
+                        idempotency_keys::created_at.eq(Moment(now)),
+                    ))
+                    .on_conflict((
+                        idempotency_keys::caller_id,
+                        idempotency_keys::owner_id,
+                        idempotency_keys::key,
+                    ))
+                    .do_update()
+                    .set((
+                        idempotency_keys::request_hash.eq(excluded(idempotency_keys::request_hash)),
+                        idempotency_keys::shared_chat_id
+                            .eq(excluded(idempotency_keys::shared_chat_id)),
+                        idempotency_keys::created_at.eq(excluded(idempotency_keys::created_at)),
+                    ));
+                let unless_taken = idempotency_keys::created_at.le(free_since);
+                if upsert_where(use_it, unless_taken).execute(conn).await? == 0 {
+                    return Err(StoreError::Refused(Refused::KeyTaken));
+                }
+            }
+            if let Some(chat_session_id) = chat_session_id {
+                // Writing the chat's row makes this create and a deletion of the chat take turns.
+                let stands_since = Moment(now - TOMBSTONE_RETENTION);
+                let touch = diesel::insert_into(chats::table)
+                    .values(chats::chat_session_id.eq(chat_session_id))
+                    .on_conflict(chats::chat_session_id)
+                    .do_update()
+                    .set(chats::deleted_at.eq(None::<Moment>));
+                let unless_deleted = chats::deleted_at
+                    .is_null()
+                    .or(chats::deleted_at.assume_not_null().le(stands_since));
+                if upsert_where(touch, unless_deleted).execute(conn).await? == 0 {
+                    return Err(StoreError::Refused(Refused::ChatDeleted));
+                }
+            }
+            diesel::insert_into(shared_chats::table).values(&row).execute(conn).await?;
+            if let Some(snapshot) = snapshot {
+                diesel::insert_into(snapshots::table)
+                    .values((
+                        snapshots::shared_chat_id.eq(id.as_str()),
+                        snapshots::messages.eq(snapshot.messages.as_ref()),
+                        snapshots::files.eq(snapshot.files.as_str()),
+                    ))
+                    .execute(conn)
+                    .await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What the key was used for in the 24 hours before `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn past_use(
+        &self,
+        key: &IdempotencyKey,
+        now: DateTime<Utc>,
+    ) -> Result<Option<PastUse>, StoreError> {
+        let key = key.clone();
+        let row: Option<(Vec<u8>, String)> = on!(&self.database, read, |conn| {
+            Ok(idempotency_keys::table
+                .find((key.caller.as_str(), key.owner.as_str(), key.key.as_str()))
+                .filter(idempotency_keys::created_at.gt(Moment(now - IDEMPOTENCY_RETENTION)))
+                .select((idempotency_keys::request_hash, idempotency_keys::shared_chat_id))
+                .first(conn)
+                .await
+                .optional()?)
+        })?;
+        let Some((request_hash, id)) = row else { return Ok(None) };
+        let shared_chat_id = ShareId::parse(&id)
+            .ok_or_else(|| StoreError::Failed("idempotency_keys.shared_chat_id".to_owned()))?;
+        Ok(Some(PastUse { request_hash, shared_chat_id }))
+    }
+}

@@ -1,0 +1,48 @@
+//! The table `shared_chats` and what belongs to it. Diesel lives here only.
+//!
+//! To add a query: a method of [`Store`] in the file of its kind, its body within `on!`, which says
+//! how it runs. To add a column: a migration for each database (additive), `schema.rs`, and the row
+//! struct; a test compares the three.
+
+mod chats;
+mod create;
+mod database;
+mod error;
+mod list;
+mod migrations;
+mod owner;
+mod postgres;
+mod rows;
+mod schema;
+mod slots;
+mod sqlite;
+mod sweep;
+mod timestamp;
+mod view;
+
+pub use create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
+pub use database::{Database, DatabaseSettings, DatabaseUrl};
+pub use error::{Refused, StoreError};
+pub use list::{LinkFilter, LinkOrder, ListQuery, Page};
+pub use owner::SettingsChange;
+pub use sweep::Swept;
+
+use database::on;
+
+/// How long an idempotency key is kept (contract 3).
+pub const IDEMPOTENCY_RETENTION: chrono::Duration = chrono::Duration::hours(24);
+/// How long the tombstone of a deleted chat stands (contract 4).
+pub const TOMBSTONE_RETENTION: chrono::Duration = chrono::Duration::days(30);
+
+/// The links, on either database.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+}

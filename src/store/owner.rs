@@ -1,0 +1,135 @@
+//! What an owner does to a link: each is one statement with its guard in the `WHERE`.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, IntoSql, NullableExpressionMethods,
+    OptionalExtension, QueryDsl, SelectableHelper, sql_types::Bool,
+};
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Refused, Store, StoreError, on,
+    rows::{SharedChatRow, not_expired},
+    schema::shared_chats,
+    timestamp::Moment,
+};
+use crate::model::{ShareId, SharedChat, UserId};
+
+/// The settings to change; a `None` leaves its setting as it is, `Some(None)` clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SettingsChange {
+    pub is_private: Option<bool>,
+    pub includes_artifacts: Option<bool>,
+    pub expires_at: Option<Option<DateTime<Utc>>>,
+    pub label: Option<Option<String>>,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = shared_chats)]
+struct Changes {
+    is_private: Option<bool>,
+    includes_artifacts: Option<bool>,
+    expires_at: Option<Option<Moment>>,
+    label: Option<Option<String>>,
+    updated_at: Moment,
+}
+
+impl Store {
+    /// Changes the settings of the owner's own link, if it still is at one of `revisions` (any, if
+    /// none is asked for), and returns it as it is now. `None`: there is no such link to change,
+    /// for whatever reason.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn change_settings(
+        &self,
+        id: &ShareId,
+        owner: &UserId,
+        change: SettingsChange,
+        revisions: Option<Vec<i64>>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SharedChat>, StoreError> {
+        let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
+        let changes = Changes {
+            is_private: change.is_private,
+            includes_artifacts: change.includes_artifacts,
+            expires_at: change.expires_at.map(|at| at.map(Moment)),
+            label: change.label,
+            updated_at: Moment(now),
+        };
+        let any_revision = revisions.is_none();
+        let revisions = revisions.unwrap_or_default();
+        let row: Option<SharedChatRow> = on!(&self.database, write, |conn| {
+            let mine = shared_chats::table
+                .find(id)
+                .filter(shared_chats::owner_id.eq(owner))
+                .filter(not_expired!(now))
+                .filter(
+                    shared_chats::revision.eq_any(revisions).or(any_revision.into_sql::<Bool>()),
+                );
+            Ok(diesel::update(mine)
+                .set((changes, shared_chats::revision.eq(shared_chats::revision + 1)))
+                .returning(SharedChatRow::as_returning())
+                .get_result(conn)
+                .await
+                .optional()?)
+        })?;
+        row.map(SharedChat::try_from).transpose()
+    }
+
+    /// Deletes the owner's own link, with its content. `false`: there was none to delete.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn delete(
+        &self,
+        id: &ShareId,
+        owner: &UserId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
+        on!(&self.database, write, |conn| {
+            let mine = shared_chats::table
+                .find(id)
+                .filter(shared_chats::owner_id.eq(owner))
+                .filter(not_expired!(now));
+            Ok(diesel::delete(mine).execute(conn).await? == 1)
+        })
+    }
+
+    /// Deletes those of the links that there are, all or none, and returns how many.
+    ///
+    /// # Errors
+    /// [`Refused::NotTheOwner`] or [`Refused::Legacy`] when one of them is not the owner's to
+    /// delete; nothing is deleted then.
+    pub async fn delete_all(
+        &self,
+        ids: &[ShareId],
+        owner: &UserId,
+        now: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
+        let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
+        let owner = owner.as_str().to_owned();
+        on!(&self.database, transaction, |conn| {
+            let mine = shared_chats::table
+                .filter(shared_chats::id.eq_any(&ids))
+                .filter(shared_chats::owner_id.eq(owner))
+                .filter(not_expired!(now));
+            let deleted = diesel::delete(mine).execute(conn).await?;
+            // What is left of them is not the owner's.
+            let left: Vec<bool> = shared_chats::table
+                .filter(shared_chats::id.eq_any(&ids))
+                .filter(not_expired!(now))
+                .select(shared_chats::is_legacy)
+                .load(conn)
+                .await?;
+            if left.contains(&false) {
+                return Err(StoreError::Refused(Refused::NotTheOwner));
+            }
+            if left.contains(&true) {
+                return Err(StoreError::Refused(Refused::Legacy));
+            }
+            Ok(deleted)
+        })
+    }
+}

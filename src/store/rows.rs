@@ -1,0 +1,94 @@
+//! Rows as the tables hold them, and their way to and from the model.
+
+use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
+
+use super::{StoreError, schema::shared_chats, timestamp::Moment};
+use crate::model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility, fold_case};
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = shared_chats, check_for_backend(Pg, Sqlite))]
+pub(super) struct SharedChatRow {
+    id: String,
+    chat_session_id: Option<String>,
+    owner_id: Option<String>,
+    name: Option<String>,
+    name_folded: String,
+    shared_by: Option<String>,
+    label: Option<String>,
+    is_private: bool,
+    is_frozen: bool,
+    is_legacy: bool,
+    includes_artifacts: bool,
+    created_at: Moment,
+    updated_at: Moment,
+    expires_at: Option<Moment>,
+    revision: i64,
+}
+
+impl From<&SharedChat> for SharedChatRow {
+    fn from(chat: &SharedChat) -> Self {
+        Self {
+            id: chat.id.as_str().to_owned(),
+            chat_session_id: chat.chat_session_id.as_ref().map(|id| id.as_str().to_owned()),
+            owner_id: chat.owner_id.as_ref().map(|id| id.as_str().to_owned()),
+            name: chat.name.clone(),
+            name_folded: fold_case(chat.name.as_deref().unwrap_or_default()),
+            shared_by: chat.shared_by.clone(),
+            label: chat.label.clone(),
+            is_private: chat.is_private(),
+            is_frozen: chat.is_frozen(),
+            is_legacy: chat.is_legacy,
+            includes_artifacts: chat.includes_artifacts,
+            created_at: Moment(chat.created_at),
+            updated_at: Moment(chat.updated_at),
+            expires_at: chat.expires_at.map(Moment),
+            revision: chat.revision,
+        }
+    }
+}
+
+impl TryFrom<SharedChatRow> for SharedChat {
+    type Error = StoreError;
+
+    fn try_from(row: SharedChatRow) -> Result<Self, StoreError> {
+        let wrong =
+            |column: &str| StoreError::Failed(format!("shared_chats.{column} is malformed"));
+        Ok(Self {
+            id: ShareId::parse(&row.id).ok_or_else(|| wrong("id"))?,
+            chat_session_id: row
+                .chat_session_id
+                .map(|id| ChatSessionId::parse(&id))
+                .transpose()
+                .map_err(|_| wrong("chat_session_id"))?,
+            owner_id: row
+                .owner_id
+                .map(|id| UserId::parse(&id))
+                .transpose()
+                .map_err(|_| wrong("owner_id"))?,
+            name: row.name,
+            shared_by: row.shared_by,
+            label: row.label,
+            visibility: if row.is_private { Visibility::Private } else { Visibility::Public },
+            mode: if row.is_frozen { Mode::Frozen } else { Mode::Live },
+            includes_artifacts: row.includes_artifacts,
+            is_legacy: row.is_legacy,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+            expires_at: row.expires_at.map(|at| at.0),
+            revision: row.revision,
+        })
+    }
+}
+
+pub(super) fn into_models(rows: Vec<SharedChatRow>) -> Result<Vec<SharedChat>, StoreError> {
+    rows.into_iter().map(SharedChat::try_from).collect()
+}
+
+/// `expires_at IS NULL OR expires_at > now`: a link is gone at its moment, not after it.
+macro_rules! not_expired {
+    ($now:expr) => {{
+        use $crate::store::{schema::shared_chats::dsl::expires_at, timestamp::Moment};
+        expires_at.is_null().or(expires_at.assume_not_null().gt(Moment($now)))
+    }};
+}
+pub(super) use not_expired;

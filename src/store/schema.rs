@@ -1,0 +1,63 @@
+//! The tables, once for both databases. A test compares them with what the migrations made.
+
+use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
+
+table! {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+    use crate::store::timestamp::UtcMicros;
+
+    shared_chats (id) {
+        id -> Text,
+        chat_session_id -> Nullable<Text>,
+        owner_id -> Nullable<Text>,
+        name -> Nullable<Text>,
+        name_folded -> Text,
+        shared_by -> Nullable<Text>,
+        label -> Nullable<Text>,
+        is_private -> Bool,
+        is_frozen -> Bool,
+        is_legacy -> Bool,
+        includes_artifacts -> Bool,
+        created_at -> UtcMicros,
+        updated_at -> UtcMicros,
+        expires_at -> Nullable<UtcMicros>,
+        revision -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::{Binary, Text};
+
+    snapshots (shared_chat_id) {
+        shared_chat_id -> Text,
+        messages -> Binary,
+        files -> Text,
+    }
+}
+
+table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::store::timestamp::UtcMicros;
+
+    chats (chat_session_id) {
+        chat_session_id -> Text,
+        deleted_at -> Nullable<UtcMicros>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{Binary, Text};
+    use crate::store::timestamp::UtcMicros;
+
+    idempotency_keys (caller_id, owner_id, key) {
+        caller_id -> Text,
+        owner_id -> Text,
+        key -> Text,
+        request_hash -> Binary,
+        shared_chat_id -> Text,
+        created_at -> UtcMicros,
+    }
+}
+
+joinable!(snapshots -> shared_chats (shared_chat_id));
+allow_tables_to_appear_in_same_query!(shared_chats, snapshots, chats, idempotency_keys);

@@ -1,0 +1,70 @@
+//! One connection to the file, and how diesel-async runs on it without leaving the thread.
+
+use std::{error::Error, path::Path};
+
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
+use futures_util::future::{self, BoxFuture, FutureExt};
+
+use crate::store::StoreError;
+
+/// A SQLite connection behind diesel-async's interface. Each operation is complete when it is first
+/// polled: it runs on the thread that polls it, so there is no suspension point at which a cancelled
+/// request could leave it half done (diesel_async #281).
+pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, Inline>;
+
+/// Runs "blocking" work at once, where it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Inline;
+
+impl SpawnBlocking for Inline {
+    fn spawn_blocking<'a, R>(
+        &mut self,
+        task: impl FnOnce() -> R + Send + 'static,
+    ) -> BoxFuture<'a, Result<R, Box<dyn Error + Send + Sync + 'static>>>
+    where
+        R: Send + 'static,
+    {
+        future::ready(Ok(task())).boxed()
+    }
+
+    fn get_runtime() -> Self {
+        Self
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    ReadOnly,
+    ReadWrite,
+}
+
+/// Opens the file with the pragmas that this service relies on: WAL, so that readers and the writer
+/// do not wait for each other; `synchronous=FULL`, so that what was acknowledged survives a power
+/// cut; foreign keys, which delete a snapshot with its link.
+pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConn, StoreError> {
+    open_blocking(path, access).map(SyncConnectionWrapper::new)
+}
+
+pub(in crate::store) fn open_for_migrations(path: &Path) -> Result<SqliteConnection, StoreError> {
+    open_blocking(path, Access::ReadWrite)
+}
+
+fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnection, StoreError> {
+    let path = path.to_str().ok_or_else(|| {
+        StoreError::unavailable("DATABASE_URL: the path of a SQLite file must be UTF-8")
+    })?;
+    let failed = |e: &dyn std::fmt::Display| {
+        StoreError::Unavailable(format!("the SQLite file of DATABASE_URL cannot be opened: {e}"))
+    };
+    let mut conn = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
+    conn.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+         PRAGMA foreign_keys = ON;",
+    )
+    .map_err(|e| failed(&e))?;
+    if access == Access::ReadOnly {
+        conn.batch_execute("PRAGMA query_only = ON;").map_err(|e| failed(&e))?;
+    }
+    Ok(conn)
+}

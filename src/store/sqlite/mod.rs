@@ -1,0 +1,126 @@
+//! SQLite: one writer that commits in groups, readers on blocking threads, and inline reads for
+//! views.
+
+mod connection;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::sync::Semaphore;
+
+use super::{DatabaseSettings, StoreError, slots::Slots};
+pub use connection::SqliteConn;
+pub(super) use connection::open_for_migrations;
+use writer::Writer;
+
+/// An open SQLite file.
+#[derive(Clone)]
+pub struct Sqlite {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    timeout: Duration,
+    writer: Writer,
+    /// As many permits as there may be readers; an idle one waits in `readers`.
+    may_read: Arc<Semaphore>,
+    readers: Mutex<Vec<SqliteConn>>,
+    /// Connections for views, one a worker thread, so that nobody waits for the lock.
+    viewers: Slots<Mutex<Option<SqliteConn>>>,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        let writer = Writer::start(path.to_owned())?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.to_owned(),
+                timeout: settings.timeout,
+                writer,
+                may_read: Arc::new(Semaphore::new(settings.pool_size)),
+                readers: Mutex::default(),
+                viewers: Slots::default(),
+            }),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Runs one small read right here. A hop to a blocking thread would cost more than the read.
+    pub(super) async fn view<A, T>(
+        &self,
+        arguments: A,
+        read: impl for<'c> FnOnce(&'c mut SqliteConn, A) -> BoxFuture<'c, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut slot = self.inner.viewers.mine().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conn = match slot.take() {
+            Some(conn) => conn,
+            None => connection::open(&self.inner.path, connection::Access::ReadOnly)?,
+        };
+        let result = at_once(read(&mut conn, arguments));
+        *slot = Some(conn);
+        result
+    }
+
+    /// Runs a read on a blocking thread, on one of `pool_size` connections.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = self.inner.clone();
+        let permit = tokio::time::timeout(inner.timeout, inner.may_read.clone().acquire_owned());
+        let permit = permit
+            .await
+            .map_err(|_| StoreError::unavailable("no reader became free in time"))?
+            .map_err(StoreError::unavailable)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut conn = match idle {
+                Some(conn) => conn,
+                None => connection::open(&inner.path, connection::Access::ReadOnly)?,
+            };
+            let result = at_once(read(&mut conn));
+            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            result
+        });
+        reading.await.map_err(|e| StoreError::Failed(e.to_string()))?
+    }
+
+    /// Queues a change at the writer, and answers once it is committed.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        change: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.writer.run(change, self.inner.timeout).await
+    }
+
+    /// The writer gives every change a savepoint of its own, so all of them are all or nothing.
+    pub(super) async fn transaction<T: Send + 'static>(
+        &self,
+        change: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        self.write(change).await
+    }
+}
+
+/// Completes a future over a [`SqliteConn`], whose every step is done when it is polled.
+fn at_once<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    work.now_or_never().unwrap_or_else(|| {
+        Err(StoreError::Failed("a SQLite operation waited for something else".to_owned()))
+    })
+}

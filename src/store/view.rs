@@ -1,0 +1,72 @@
+//! What a viewer's request reads.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::{
+    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
+    QueryDsl, SelectableHelper,
+};
+use diesel_async::RunQueryDsl;
+
+use super::{
+    Snapshot, Store, StoreError, on,
+    rows::{SharedChatRow, not_expired},
+    schema::{shared_chats, snapshots},
+};
+use crate::model::{ShareId, SharedChat};
+
+impl Store {
+    /// The link, unless there is none or it expired by `now`. Every view asks this, so that a
+    /// revoked link is never served from a cache.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn link(
+        &self,
+        id: &ShareId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SharedChat>, StoreError> {
+        let id = id.as_str().to_owned();
+        let row: Option<SharedChatRow> = on!(&self.database, view(id, now), |conn| {
+            Ok(shared_chats::table
+                .find(id)
+                .filter(not_expired!(now))
+                .select(SharedChatRow::as_select())
+                .first(conn)
+                .await
+                .optional()?)
+        })?;
+        row.map(SharedChat::try_from).transpose()
+    }
+
+    /// What a frozen link shows; `None` when the link is gone or not frozen.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn snapshot(&self, id: &ShareId) -> Result<Option<Snapshot>, StoreError> {
+        let id = id.as_str().to_owned();
+        let row: Option<(Vec<u8>, String)> = on!(&self.database, read, |conn| {
+            Ok(snapshots::table
+                .find(id)
+                .select((snapshots::messages, snapshots::files))
+                .first(conn)
+                .await
+                .optional()?)
+        })?;
+        Ok(row.map(|(messages, files)| Snapshot { messages: messages.into(), files }))
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        on!(&self.database, read, |conn| {
+            let _: i64 = snapshots::table
+                .filter(snapshots::shared_chat_id.eq(""))
+                .count()
+                .get_result(conn)
+                .await?;
+            Ok(())
+        })
+    }
+}
