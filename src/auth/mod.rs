@@ -1,1 +1,218 @@
-//! From a token to who sent it (contract 1).
+//! From a token to who sent it (contract 1): the way goes from text (`token`) through what it
+//! claims (`claims`) to the key that proves it (`key`), which was fetched from the identity
+//! provider (`provider`) and is kept fresh (`keyring`).
+//!
+//! `jsonwebtoken` does the signatures only. Its validation reads the machine's clock by itself and
+//! names fewer reasons than a log needs, so claims are checked here, against our [`Clock`].
+//!
+//! To accept one more algorithm: name it in `key::algorithms_of`, for the one kind of key it goes
+//! with. To read one more claim: `claims`.
+
+mod claims;
+mod key;
+mod keyring;
+mod provider;
+mod refusal;
+mod sign;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::{fmt, sync::Arc};
+
+use chrono::TimeDelta;
+use moka::{policy::EvictionPolicy, sync::Cache};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::{clock::Clock, model::Identity};
+
+use self::{
+    claims::Expected,
+    key::{Key, KeyIdentity},
+    keyring::Keyring,
+    provider::Provider,
+    token::{AcceptedAlgorithms, Token},
+};
+
+pub use self::{
+    refusal::{AuthError, Refusal},
+    sign::{SignError, sign_hs256},
+};
+
+/// How far the provider's clock and ours may be apart when `exp` and `nbf` are compared (contract 1:
+/// 5 s at most; RFC 7519, 4.1.4 and 4.1.5).
+const LEEWAY: TimeDelta = TimeDelta::seconds(5);
+
+/// The longest token that is looked at, in bytes. Real ones have 1–4 KiB, and most proxies refuse
+/// larger headers; without a bound each request could make us decode and hash a megabyte.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// How many verified tokens are remembered. One takes well under 1 KiB.
+const MAX_VERIFIED_TOKENS: u64 = 10_000;
+
+/// How often the provider's keys are fetched again (contract 1).
+const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Which tokens are believed. Either kind, never both: whoever verifies HS256 and public keys alike
+/// can be given a token that is "signed" with a public key as the secret (RFC 8725, 2.1 and 3.1).
+#[derive(Clone)]
+pub enum AuthSettings {
+    /// Tokens that are signed with one of the provider's public keys.
+    Jwks {
+        /// What `iss` must be, byte for byte.
+        issuer: String,
+        /// What `aud` must be or hold.
+        audience: String,
+        /// Where the key set is (RFC 7517, 5). Without it the issuer's discovery document says so
+        /// (OpenID Connect Discovery 1.0, 4).
+        jwks_url: Option<Url>,
+    },
+    /// Tokens that are signed with a shared secret.
+    Hs256 {
+        /// At least 32 bytes (RFC 7518, 3.2), which the configuration has checked.
+        secret: Vec<u8>,
+        /// What `iss` must be, where it is compared.
+        issuer: Option<String>,
+        /// What `aud` must be or hold, where it is compared.
+        audience: Option<String>,
+    },
+}
+
+impl fmt::Debug for AuthSettings {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Jwks { issuer, audience, jwks_url } => f
+                .debug_struct("Jwks")
+                .field("issuer", issuer)
+                .field("audience", audience)
+                .field("jwks_url", &jwks_url.as_ref().map(Url::as_str))
+                .finish(),
+            Self::Hs256 { secret: _, issuer, audience } => f
+                .debug_struct("Hs256")
+                .field("issuer", issuer)
+                .field("audience", audience)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Tells who sent a token. Clones share keys and remembered tokens, across runtimes too.
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    expected: Expected,
+    keys: Keys,
+    verified: Cache<[u8; 32], Verified>,
+    clock: Clock,
+}
+
+enum Keys {
+    Shared(Key),
+    Provider(Arc<Keyring>),
+}
+
+/// What a token proved, and the key it was proved with: when that one goes, this is void.
+#[derive(Clone)]
+struct Verified {
+    identity: Arc<Identity>,
+    key: KeyIdentity,
+}
+
+impl Authenticator {
+    /// Nothing is fetched yet: see [`Authenticator::start`]. `http` should not follow redirects (a
+    /// redirect then counts as a failed fetch); time-outs and bounds are set here.
+    #[must_use]
+    pub fn new(settings: AuthSettings, http: reqwest::Client, clock: Clock) -> Self {
+        let (keys, issuer, audience) = match settings {
+            AuthSettings::Jwks { issuer, audience, jwks_url } => {
+                let provider = Provider::new(http, issuer.clone(), jwks_url);
+                let keyring = Arc::new(Keyring::new(provider, clock.clone()));
+                (Keys::Provider(keyring), Some(issuer), Some(audience))
+            }
+            AuthSettings::Hs256 { secret, issuer, audience } => {
+                (Keys::Shared(Key::shared_secret(&secret)), issuer, audience)
+            }
+        };
+        // Least recently used, since a token that was used often is worth nothing once expired.
+        let verified = Cache::builder()
+            .max_capacity(MAX_VERIFIED_TOKENS)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        let expected = Expected { issuer, audience };
+        Self(Arc::new(Inner { expected, keys, verified, clock }))
+    }
+
+    /// Fetches the provider's keys for the first time and then every 10 minutes, in a task of this
+    /// runtime that ends with the last clone. A failure is logged and tried again soon: public links
+    /// work without any key. With a shared secret there is nothing to do.
+    pub async fn start(&self) {
+        if let Keys::Provider(keyring) = &self.0.keys {
+            keyring.refresh().await;
+            keyring.keep_fresh(REFRESH_EVERY);
+        }
+    }
+
+    /// Who sent this token, if it was verified before, is still valid, and its key is still known.
+    /// Never waits; after `None` ask [`Authenticator::verify`].
+    #[must_use]
+    pub fn verified(&self, token: &str) -> Option<Arc<Identity>> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let hash = hash(token);
+        let known = self.0.verified.get(&hash)?;
+        if self.0.clock.now() >= known.identity.expires_at + LEEWAY {
+            self.0.verified.invalidate(&hash);
+            return None;
+        }
+        let key_is_known = match &self.0.keys {
+            Keys::Shared(_) => true,
+            Keys::Provider(keyring) => keyring.current()?.holds(&known.key),
+        };
+        key_is_known.then_some(known.identity)
+    }
+
+    /// Who sent this token. May fetch the provider's keys when none of the known ones proves it, at
+    /// most once a minute whatever comes (contract 1), which takes 10 s at the longest.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`] when it proves nothing, [`AuthError::KeysUnavailable`] when there
+    /// is nothing to check it with: the provider was never reached, or not for 24 hours.
+    pub async fn verify(&self, token: &str) -> Result<Arc<Identity>, AuthError> {
+        if let Some(identity) = self.verified(token) {
+            return Ok(identity);
+        }
+        // Cheap things first: a token that would be refused anyway must not cause a fetch.
+        let accepted = match &self.0.keys {
+            Keys::Shared(_) => AcceptedAlgorithms::Hs256,
+            Keys::Provider(_) => AcceptedAlgorithms::PublicKey,
+        };
+        let parsed = Token::parse(token, accepted)?;
+        let identity = claims::check(&parsed.claims, &self.0.expected, self.0.clock.now())?;
+        let key = match &self.0.keys {
+            Keys::Shared(key) => key.verify(&parsed)?,
+            Keys::Provider(keyring) => keyring.verify(&parsed).await?,
+        };
+        let identity = Arc::new(identity);
+        let verified = Verified { identity: Arc::clone(&identity), key };
+        self.0.verified.insert(hash(token), verified);
+        Ok(identity)
+    }
+
+    /// Whether there are keys to verify with; always so with a shared secret.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        match &self.0.keys {
+            Keys::Shared(_) => true,
+            Keys::Provider(keyring) => keyring.current().is_some(),
+        }
+    }
+}
+
+/// Tokens are remembered by this, so that a look into memory does not give a usable credential.
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}

@@ -1,0 +1,169 @@
+//! The provider's keys over time: kept fresh, kept through an outage, fetched when a token needs it,
+//! and never fetched more often than the provider deserves (contract 1).
+
+use std::{
+    error::Error,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::clock::Clock;
+
+use super::{
+    key::{KeyIdentity, KeySet},
+    provider::Provider,
+    refusal::AuthError,
+    token::Token,
+};
+
+/// How long bad tokens cannot cause another fetch, counted from the last attempt.
+const COOL_DOWN: TimeDelta = TimeDelta::seconds(60);
+
+/// The same while there is no key at all, so that a provider that comes up late is noticed soon.
+const COOL_DOWN_WITHOUT_KEYS: TimeDelta = TimeDelta::seconds(5);
+
+/// How long keys are believed after the provider was last heard of.
+const KEYS_LAST: TimeDelta = TimeDelta::hours(24);
+
+pub(super) struct Keyring {
+    provider: Provider,
+    clock: Clock,
+    fetched: RwLock<Option<Fetched>>,
+    /// When a fetch was last attempted. Whoever fetches holds the lock, and those who would like to
+    /// fetch wait for it and then find that there is no need any more.
+    attempted: Arc<Mutex<Option<DateTime<Utc>>>>,
+}
+
+#[derive(Clone)]
+struct Fetched {
+    keys: Arc<KeySet>,
+    at: DateTime<Utc>,
+}
+
+impl Keyring {
+    pub(super) fn new(provider: Provider, clock: Clock) -> Self {
+        Self { provider, clock, fetched: RwLock::default(), attempted: Arc::default() }
+    }
+
+    /// The keys to verify with, unless none were fetched in the last 24 hours.
+    pub(super) fn current(&self) -> Option<Arc<KeySet>> {
+        Some(self.fetched()?.keys)
+    }
+
+    /// Which key made the token's signature, fetching them anew when none did and that is allowed.
+    ///
+    /// A bad signature and an algorithm that does not fit count like an unknown `kid`, since some
+    /// providers keep the `kid` while they change the key, and some have none.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`] about the key or the signature, or [`AuthError::KeysUnavailable`].
+    pub(super) async fn verify(
+        self: &Arc<Self>,
+        token: &Token<'_>,
+    ) -> Result<KeyIdentity, AuthError> {
+        let Some(known) = self.current() else {
+            self.refresh_after(COOL_DOWN_WITHOUT_KEYS).await;
+            let fetched = self.current().ok_or(AuthError::KeysUnavailable)?;
+            return fetched.verify(token).map_err(AuthError::from);
+        };
+        let refusal = match known.verify(token) {
+            Ok(key) => return Ok(key),
+            Err(refusal) => refusal,
+        };
+        self.refresh_after(COOL_DOWN).await;
+        let fetched = self.current().ok_or(AuthError::KeysUnavailable)?;
+        if Arc::ptr_eq(&fetched, &known) {
+            return Err(AuthError::InvalidToken(refusal));
+        }
+        fetched.verify(token).map_err(AuthError::from)
+    }
+
+    /// Fetches the keys, whenever that was done last.
+    pub(super) async fn refresh(self: &Arc<Self>) {
+        let attempted = Arc::clone(&self.attempted).lock_owned().await;
+        self.fetch(attempted).await;
+    }
+
+    /// Fetches the keys every so often, until the keyring is dropped; more often while it fails.
+    pub(super) fn keep_fresh(self: &Arc<Self>, every: Duration) {
+        let keyring = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                let Some(pause) = keyring.upgrade().map(|keyring| keyring.pause(every)) else {
+                    return;
+                };
+                tokio::time::sleep(pause).await;
+                let Some(keyring) = keyring.upgrade() else { return };
+                if keyring.current().is_some() {
+                    keyring.refresh().await;
+                } else {
+                    keyring.refresh_after(COOL_DOWN_WITHOUT_KEYS).await;
+                }
+            }
+        });
+    }
+
+    fn pause(&self, every: Duration) -> Duration {
+        let seldom = match self.fetched() {
+            None => COOL_DOWN_WITHOUT_KEYS,
+            Some(fetched) => {
+                let age = (self.clock.now() - fetched.at).to_std().unwrap_or_default();
+                if age < every {
+                    return every;
+                }
+                // Overdue, so the last attempt has failed.
+                COOL_DOWN
+            }
+        };
+        seldom.to_std().unwrap_or(every).min(every)
+    }
+
+    /// Fetches the keys unless that was attempted within this time, also by those waited for.
+    async fn refresh_after(self: &Arc<Self>, cool_down: TimeDelta) {
+        let attempted = Arc::clone(&self.attempted).lock_owned().await;
+        let is_recent = attempted.is_some_and(|at| {
+            let ago = self.clock.now() - at;
+            // A clock that was set back must not stop fetching until it has caught up.
+            ago >= TimeDelta::zero() && ago < cool_down
+        });
+        if !is_recent {
+            self.fetch(attempted).await;
+        }
+    }
+
+    /// In a task of its own: a caller who goes away must not take the fetch, and with it the only
+    /// attempt of this minute, from everybody else.
+    async fn fetch(self: &Arc<Self>, mut attempted: OwnedMutexGuard<Option<DateTime<Utc>>>) {
+        let keyring = Arc::clone(self);
+        let fetch = tokio::spawn(async move {
+            *attempted = Some(keyring.clock.now());
+            match keyring.provider.fetch().await {
+                Ok(keys) => keyring.replace(keys),
+                Err(error) => tracing::warn!(
+                    error = &error as &(dyn Error + 'static),
+                    keys_at_hand = keyring.current().is_some(),
+                    "the identity provider's keys could not be fetched"
+                ),
+            }
+            // Again at the end, or those who waited for a slow failure would each repeat it.
+            *attempted = Some(keyring.clock.now());
+        });
+        if let Err(error) = fetch.await {
+            tracing::error!(%error, "fetching the identity provider's keys broke off");
+        }
+    }
+
+    fn replace(&self, keys: KeySet) {
+        tracing::debug!(keys = keys.len(), "fetched the identity provider's keys");
+        let fetched = Fetched { keys: Arc::new(keys), at: self.clock.now() };
+        *self.fetched.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
+    }
+
+    fn fetched(&self) -> Option<Fetched> {
+        let fetched = self.fetched.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        (self.clock.now() - fetched.at < KEYS_LAST).then_some(fetched)
+    }
+}

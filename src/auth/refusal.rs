@@ -1,0 +1,75 @@
+//! Why a token was not believed.
+
+use std::fmt;
+
+/// What came out of looking at a token, when not an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// The token proves nothing: a 401 with `error="invalid_token"` (contract 1; RFC 6750, 3.1).
+    #[error("invalid token: {0}")]
+    InvalidToken(#[from] Refusal),
+    /// There is no key to check any token with: a 503 (contract 1).
+    #[error("no keys of the identity provider are at hand")]
+    KeysUnavailable,
+}
+
+/// Why a token is refused. For logs and tests: callers are told no more than that it is invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Longer than [`super::MAX_TOKEN_BYTES`].
+    TooLong,
+    /// Not three parts of base64url, or the first two not JSON objects, or a bad header member.
+    Malformed,
+    /// A `crit` header: it demands extensions, and we know none (RFC 7515, 4.1.11).
+    CriticalHeader,
+    /// A `typ` of something else than an access token, such as a logout token (RFC 8725, 3.11).
+    WrongType,
+    /// `none`, or one that is not listed in contract 1, or of the other kind of settings.
+    AlgorithmNotAllowed,
+    /// The named key is not for this algorithm.
+    AlgorithmNotForKey,
+    /// No key has this `kid`, or without a `kid`, none is for this algorithm.
+    UnknownKey,
+    /// No `kid`, and more than one key is for this algorithm.
+    AmbiguousKey,
+    /// The key did not make this signature.
+    BadSignature,
+    /// No `exp`.
+    MissingExp,
+    /// `exp` or `nbf` is not a number.
+    BadDate,
+    /// `exp` is past.
+    Expired,
+    /// `nbf` is in the future.
+    NotYetValid,
+    /// `iss` is missing or another one.
+    WrongIssuer,
+    /// `aud` is missing or does not hold ours.
+    WrongAudience,
+    /// `sub` is missing, empty, or cannot be a user's id.
+    BadSubject,
+}
+
+impl fmt::Display for Refusal {
+    /// Repeats nothing of the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "too long",
+            Self::Malformed => "malformed",
+            Self::CriticalHeader => "critical header not understood",
+            Self::WrongType => "not an access token",
+            Self::AlgorithmNotAllowed => "algorithm not allowed",
+            Self::AlgorithmNotForKey => "algorithm does not fit the key",
+            Self::UnknownKey => "unknown key",
+            Self::AmbiguousKey => "no key id, and several keys fit",
+            Self::BadSignature => "bad signature",
+            Self::MissingExp => "no expiry",
+            Self::BadDate => "expiry or not-before is not a number",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not yet valid",
+            Self::WrongIssuer => "wrong issuer",
+            Self::WrongAudience => "wrong audience",
+            Self::BadSubject => "bad subject",
+        })
+    }
+}

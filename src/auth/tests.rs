@@ -1,0 +1,9 @@
+//! The rules of contract 1, each by a token and an issuer that break it.
+
+mod claims;
+mod fixtures;
+mod freshness;
+mod headers;
+mod key_sets;
+mod provider;
+mod remembered;
