@@ -1,1 +1,151 @@
 //! Where chats come from (contract 5): the chat service by HTTP, or a JSON file.
+//!
+//! Nothing that arrives here is trusted: answers are bounded in size and time, checked field by
+//! field, and what a viewer has no business with never gets past [`wire`].
+//!
+//! To add a source: a file beside [`http`] and [`file`] with the same four reads, a variant of
+//! [`Source`] and of [`ChatService`], and an arm in each read of [`ChatReader`].
+
+use std::{future::Future, time::Duration};
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::model::{Caller, Chat, ChatFile, ChatSessionId, Message};
+
+mod error;
+mod file;
+mod http;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod transcript;
+mod wire;
+
+pub use error::ChatServiceError;
+pub use file::FileChatService;
+pub use http::HttpChatService;
+pub use settings::{ChatServiceSettings, InvalidSettings, Source};
+pub use wire::{MAX_FILES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_ROLE_CHARS};
+
+/// With whose rights a chat is read (contract 5).
+#[derive(Debug, Clone, Copy)]
+pub enum Access<'a> {
+    /// The caller's own: their token is forwarded with the scheme it came with, and the chat
+    /// service's 401, 403 and 404 pass through.
+    Caller(&'a Caller),
+    /// This service's (`CHAT_SERVICE_TOKEN`): for live views, creates for an owner and live files.
+    Service,
+}
+
+/// Where chats are read. Made once and shared: it holds the connections, or the parsed file.
+#[derive(Debug)]
+pub enum ChatService {
+    Http(HttpChatService),
+    File(FileChatService),
+}
+
+impl ChatService {
+    /// Makes the source that the settings name. For [`Source::File`] the file is read at once, with
+    /// blocking calls, so that a wrong one stops the start; an HTTP service is not asked.
+    ///
+    /// # Errors
+    /// [`InvalidSettings`] names the setting that is wrong, and for a file the line and column.
+    pub fn new(settings: ChatServiceSettings) -> Result<Self, InvalidSettings> {
+        settings.check()?;
+        Ok(match &settings.source {
+            Source::Http(_) => Self::Http(HttpChatService::new(settings)?),
+            Source::File(_) => Self::File(FileChatService::new(settings)?),
+        })
+    }
+
+    /// Whether [`Access::Service`] can be used: over HTTP it needs a token, a file needs none.
+    /// Without it live links cannot be made (contract 5).
+    #[must_use]
+    pub fn has_service_access(&self) -> bool {
+        match self {
+            Self::Http(http) => http.has_service_access(),
+            Self::File(_) => true,
+        }
+    }
+
+    /// Begins one operation of ours on a chat. The time for all its reads together
+    /// ([`ChatServiceSettings::timeout`]) starts now.
+    #[must_use]
+    pub fn read<'a>(&'a self, access: Access<'a>, id: &'a ChatSessionId) -> ChatReader<'a> {
+        let deadline = Instant::now() + self.timeout();
+        ChatReader { service: self, access, id, deadline }
+    }
+
+    fn timeout(&self) -> Duration {
+        match self {
+            Self::Http(http) => http.timeout(),
+            Self::File(file) => file.timeout(),
+        }
+    }
+}
+
+/// The reads of one operation on one chat, all of which end by the same deadline. Nothing is kept
+/// between them: each one asks.
+#[derive(Debug, Clone, Copy)]
+pub struct ChatReader<'a> {
+    service: &'a ChatService,
+    access: Access<'a>,
+    id: &'a ChatSessionId,
+    deadline: Instant,
+}
+
+impl ChatReader<'_> {
+    /// The chat itself: its id and name, the name of at most [`MAX_NAME_CHARS`] characters.
+    ///
+    /// # Errors
+    /// Any [`ChatServiceError`]; `BadAnswer` too when another chat was answered.
+    pub async fn chat(&self) -> Result<Chat, ChatServiceError> {
+        match self.service {
+            ChatService::Http(http) => self.in_time(http.chat(self.access, self.id)).await,
+            ChatService::File(file) => self.in_time(file.chat(self.access, self.id)).await,
+        }
+    }
+
+    /// All messages of the chat, oldest first, each id once.
+    ///
+    /// # Errors
+    /// Any [`ChatServiceError`]; `TooLarge` once they exceed
+    /// [`ChatServiceSettings::max_snapshot_bytes`]. It is all of them or an error, never a part.
+    pub async fn messages(&self) -> Result<Vec<Message>, ChatServiceError> {
+        match self.service {
+            ChatService::Http(http) => self.in_time(http.messages(self.access, self.id)).await,
+            ChatService::File(file) => self.in_time(file.messages(self.access, self.id)).await,
+        }
+    }
+
+    /// Whether the chat has any message: an empty one cannot be shared (contract 2, 422). Asks for
+    /// one message only.
+    ///
+    /// # Errors
+    /// Any [`ChatServiceError`].
+    pub async fn has_messages(&self) -> Result<bool, ChatServiceError> {
+        match self.service {
+            ChatService::Http(http) => self.in_time(http.has_messages(self.access, self.id)).await,
+            ChatService::File(file) => self.in_time(file.has_messages(self.access, self.id)).await,
+        }
+    }
+
+    /// The files that the agents made in the chat, in the order that they came, each id once.
+    /// A chat service that answers 404 has none (contract 5).
+    ///
+    /// # Errors
+    /// Any [`ChatServiceError`]; `TooLarge` for more than [`MAX_FILES`].
+    pub async fn files(&self) -> Result<Vec<ChatFile>, ChatServiceError> {
+        match self.service {
+            ChatService::Http(http) => self.in_time(http.files(self.access, self.id)).await,
+            ChatService::File(file) => self.in_time(file.files(self.access, self.id)).await,
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        read: impl Future<Output = Result<T, ChatServiceError>> + Send,
+    ) -> Result<T, ChatServiceError> {
+        timeout_at(self.deadline, read).await.unwrap_or(Err(ChatServiceError::TimedOut))
+    }
+}

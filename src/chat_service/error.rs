@@ -1,0 +1,32 @@
+//! What can go wrong when a chat is read.
+
+/// Why a chat could not be read. The texts inside are for our own log: they hold no token, no text
+/// of a message and nothing of an answer's body, but must not be shown to a caller either.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChatServiceError {
+    /// The chat service does not know the caller's token (401 passes through).
+    #[error("the chat service does not accept the caller's token")]
+    Unauthorized,
+    /// The caller may not share this chat (403 passes through).
+    #[error("the caller may not share this chat")]
+    Forbidden,
+    /// No such chat (404).
+    #[error("no such chat")]
+    NotFound,
+    /// The chat is too large to share (422). `limit` is in bytes and is `max_snapshot_bytes`; for a
+    /// list of files it may also be [`MAX_FILES`](super::MAX_FILES), the most that one may hold.
+    #[error("the chat is too large to share (the limit is {limit})")]
+    TooLarge { limit: u64 },
+    /// No connection, or one that ended too early; the chat file cannot be read (502).
+    #[error("the chat service cannot be reached: {0}")]
+    Unreachable(String),
+    /// An answer that contract 5 does not know (502).
+    #[error("the chat service gave a bad answer: {0}")]
+    BadAnswer(String),
+    /// Not everything was answered in time (504).
+    #[error("the chat service did not answer in time")]
+    TimedOut,
+    /// [`Access::Service`](super::Access::Service) without `CHAT_SERVICE_TOKEN`.
+    #[error("CHAT_SERVICE_TOKEN is not set")]
+    NoServiceCredential,
+}

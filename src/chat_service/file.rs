@@ -1,0 +1,261 @@
+//! Chats from a JSON file (contract 5): the embedded default, for trying the service out and for
+//! running it without a chat service.
+//!
+//! The file is looked at each time and read again when it changed. One that became unreadable or
+//! broken gives errors, never what it held before: a chat that somebody took out must not stay
+//! readable because of a slip elsewhere in the file.
+
+use std::{
+    collections::HashMap,
+    fs::{File, Metadata},
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{sync::RwLock, time::Instant};
+
+use crate::model::{Chat, ChatFile, ChatSessionId, Message, UserId};
+
+use super::{
+    Access, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
+    settings::url_error,
+    transcript::{self, Transcript},
+    wire::{self, WireFile, WireFileChat},
+};
+
+/// A file system's times move in steps of up to 10 ms: two changes within one step look the same.
+/// What was read is relied on only when it was read this long after its stamp was first seen.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// How often a file that is being written while it is read is tried again.
+const READ_ATTEMPTS: usize = 3;
+
+/// Reads chats from a file. Access with a caller's rights is for the chat's `owner` alone.
+#[derive(Debug)]
+pub struct FileChatService {
+    path: Arc<Path>,
+    timeout: Duration,
+    max_snapshot_bytes: u64,
+    /// Locked for writing while the file is read, so that it is read by one at a time.
+    loaded: RwLock<Loaded>,
+}
+
+pub(super) type Chats = HashMap<ChatSessionId, StoredChat>;
+
+#[derive(Debug)]
+pub(super) struct StoredChat {
+    name: Option<String>,
+    owner: UserId,
+    transcript: Transcript,
+    artifacts: Vec<WireFile>,
+}
+
+/// What the file held when it was read; a broken file is remembered as such, too.
+#[derive(Debug)]
+struct Loaded {
+    stamp: Stamp,
+    stamp_first_seen: Instant,
+    read_began: Instant,
+    chats: Result<Arc<Chats>, ChatServiceError>,
+}
+
+impl Loaded {
+    fn is_of(&self, stamp: &Stamp) -> bool {
+        self.stamp == *stamp && self.read_began.duration_since(self.stamp_first_seen) >= SETTLE
+    }
+}
+
+impl FileChatService {
+    pub(super) fn new(settings: ChatServiceSettings) -> Result<Self, InvalidSettings> {
+        let Source::File(path) = settings.source else {
+            return Err(url_error("must be file:PATH"));
+        };
+        let problem = |what: String| url_error(&format!("{}: {what}", path.display()));
+        let loaded = load(&path).map_err(|error| problem(error.to_string()))?;
+        if let Err(ChatServiceError::BadAnswer(why)) = &loaded.chats {
+            return Err(problem(format!("not a file of chats: {why}")));
+        }
+        Ok(Self {
+            path: path.into(),
+            timeout: settings.timeout,
+            max_snapshot_bytes: settings.max_snapshot_bytes,
+            loaded: RwLock::new(loaded),
+        })
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(super) async fn chat(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+    ) -> Result<Chat, ChatServiceError> {
+        self.find(access, id, |chat| Ok(Chat { id: id.clone(), name: chat.name.clone() })).await
+    }
+
+    pub(super) async fn messages(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+    ) -> Result<Vec<Message>, ChatServiceError> {
+        self.find(access, id, |chat| {
+            chat.transcript.check_size(self.max_snapshot_bytes)?;
+            Ok(chat.transcript.messages().to_vec())
+        })
+        .await
+    }
+
+    pub(super) async fn has_messages(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+    ) -> Result<bool, ChatServiceError> {
+        self.find(access, id, |chat| Ok(!chat.transcript.is_empty())).await
+    }
+
+    pub(super) async fn files(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+    ) -> Result<Vec<ChatFile>, ChatServiceError> {
+        self.find(access, id, |chat| transcript::files(chat.artifacts.clone())).await
+    }
+
+    async fn find<T>(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+        take: impl FnOnce(&StoredChat) -> Result<T, ChatServiceError> + Send,
+    ) -> Result<T, ChatServiceError> {
+        let chats = self.chats().await?;
+        let chat = chats.get(id).ok_or(ChatServiceError::NotFound)?;
+        match access {
+            Access::Caller(caller) if *caller.user_id() != chat.owner => {
+                Err(ChatServiceError::Forbidden)
+            }
+            Access::Caller(_) | Access::Service => take(chat),
+        }
+    }
+
+    /// What the file holds now.
+    pub(super) async fn chats(&self) -> Result<Arc<Chats>, ChatServiceError> {
+        let stamp = self.stamp().await?;
+        {
+            let loaded = self.loaded.read().await;
+            if loaded.is_of(&stamp) {
+                return loaded.chats.clone();
+            }
+        }
+        let mut loaded = self.loaded.write().await;
+        // Somebody else may have read it while this one waited, and it may have changed again.
+        if !loaded.is_of(&self.stamp().await?) {
+            let path = Arc::clone(&self.path);
+            let mut now = tokio::task::spawn_blocking(move || load(&path))
+                .await
+                .map_err(|_| unreachable("reading it was stopped"))?
+                .map_err(|error| unreachable(&error.to_string()))?;
+            if now.stamp == loaded.stamp {
+                now.stamp_first_seen = loaded.stamp_first_seen;
+            }
+            *loaded = now;
+        }
+        loaded.chats.clone()
+    }
+
+    async fn stamp(&self) -> Result<Stamp, ChatServiceError> {
+        match tokio::fs::metadata(&self.path).await {
+            Ok(metadata) => Ok(Stamp::of(&metadata)),
+            Err(error) => Err(unreachable(&error.to_string())),
+        }
+    }
+}
+
+/// Reads and parses the file. The outer error says that it could not be read.
+fn load(path: &Path) -> io::Result<Loaded> {
+    for _ in 0..READ_ATTEMPTS {
+        // Opening anything else, a pipe for one, could wait for ever.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let mut file = File::open(path)?;
+        let stamp = Stamp::of(&file.metadata()?);
+        let stamp_first_seen = Instant::now();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        if Stamp::of(&file.metadata()?) == stamp {
+            let chats = parse(bytes).map(Arc::new).map_err(ChatServiceError::BadAnswer);
+            return Ok(Loaded { stamp, stamp_first_seen, read_began: stamp_first_seen, chats });
+        }
+    }
+    Err(io::Error::other("it changes while it is read"))
+}
+
+fn parse(bytes: Vec<u8>) -> Result<Chats, String> {
+    let text = String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
+    let listed: Vec<WireFileChat> = wire::parse(&text)?;
+    let mut chats = Chats::with_capacity(listed.len());
+    for (index, chat) in listed.into_iter().enumerate() {
+        let mut transcript = Transcript::default();
+        transcript.add(chat.messages);
+        let stored = StoredChat {
+            name: chat.name,
+            owner: chat.owner,
+            transcript,
+            artifacts: chat.artifacts,
+        };
+        if chats.insert(chat.id, stored).is_some() {
+            return Err(format!("chat number {} has the id of another", index + 1));
+        }
+    }
+    Ok(chats)
+}
+
+/// What tells that a file is not the one that was read. The time of the last change of the inode
+/// is among it because, unlike the modification time, nobody can set it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+    inode: (u64, i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+        };
+        #[cfg(not(unix))]
+        let inode = (0, 0, 0);
+        Self { len: metadata.len(), modified: metadata.modified().ok(), inode }
+    }
+}
+
+fn unreachable(why: &str) -> ChatServiceError {
+    ChatServiceError::Unreachable(format!("the chat file: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_while_its_stamp_was_new_is_not_relied_on() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("chats.json");
+        std::fs::write(&path, "[]").unwrap();
+        let mut loaded = load(&path).unwrap();
+        let stamp = loaded.stamp.clone();
+        // The file may have been changed after that, within the same step of its clock.
+        assert!(!loaded.is_of(&stamp));
+        loaded.read_began = loaded.stamp_first_seen + SETTLE;
+        assert!(loaded.is_of(&stamp));
+        std::fs::write(&path, "[ ]").unwrap();
+        assert!(!loaded.is_of(&load(&path).unwrap().stamp));
+    }
+}

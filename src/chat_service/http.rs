@@ -1,0 +1,263 @@
+//! The chat service by HTTP, in the shapes of h2oGPTe's REST API (contract 5).
+
+use std::{error::Error, time::Duration};
+
+use reqwest::{
+    Client, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, HeaderValue},
+    redirect,
+};
+use url::Url;
+
+use crate::model::{Chat, ChatFile, ChatSessionId, Message};
+
+use super::{
+    Access, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
+    settings::url_error,
+    transcript::{self, Transcript, parse_answer},
+    wire::{WireChat, WireFile, WireMessage},
+};
+
+/// What an answer may hold beyond four times `max_snapshot_bytes`: brackets and ignored fields of
+/// chats that are small themselves.
+const ENVELOPE_BYTES: u64 = 1024 * 1024;
+
+/// Asks the chat service. Credentials go to its address and nowhere else: redirects are not
+/// followed, and no proxy is taken from the environment.
+#[derive(Debug)]
+pub struct HttpChatService {
+    client: Client,
+    base: Url,
+    service_authorization: Option<HeaderValue>,
+    timeout: Duration,
+    page_size: u32,
+    max_snapshot_bytes: u64,
+}
+
+impl HttpChatService {
+    pub(super) fn new(settings: ChatServiceSettings) -> Result<Self, InvalidSettings> {
+        let Source::Http(base) = settings.source else {
+            return Err(url_error("must begin with http:// or https://"));
+        };
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(settings.connect_timeout)
+            .tcp_nodelay(true)
+            // Shorter than the minute after which load balancers commonly drop a connection.
+            .pool_idle_timeout(Duration::from_secs(30))
+            .user_agent(concat!("shared-chats/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| url_error(&with_causes(&error.without_url())))?;
+        let service_authorization =
+            settings.service_token.as_deref().map(service_authorization).transpose()?;
+        Ok(Self {
+            client,
+            base,
+            service_authorization,
+            timeout: settings.timeout,
+            page_size: settings.page_size,
+            max_snapshot_bytes: settings.max_snapshot_bytes,
+        })
+    }
+
+    pub(super) fn has_service_access(&self) -> bool {
+        self.service_authorization.is_some()
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(super) async fn chat(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+    ) -> Result<Chat, ChatServiceError> {
+        let body = self.get(access, self.url(id, &[])?, &mut self.budget()).await?;
+        let chat: WireChat = parse_answer("the chat", body).await?;
+        if chat.id != id.as_str() {
+            return Err(bad_answer("it holds another chat than the one asked for"));
+        }
+        Ok(Chat { id: id.clone(), name: chat.name })
+    }
+
+    /// Asks page by page until one is empty: a short page says nothing about the end.
+    pub(super) async fn messages(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+    ) -> Result<Vec<Message>, ChatServiceError> {
+        let mut budget = self.budget();
+        let mut transcript = Transcript::default();
+        let mut offset = 0;
+        loop {
+            let page = self.page(access, id, offset, self.page_size, &mut budget).await?;
+            if page.is_empty() {
+                return Ok(transcript.into_messages());
+            }
+            offset += page.len();
+            if !transcript.add(page) {
+                // Were this taken for the end, messages could be missing without anyone knowing.
+                return Err(bad_answer("a page holds nothing new: offset seems to be ignored"));
+            }
+            transcript.check_size(self.max_snapshot_bytes)?;
+        }
+    }
+
+    pub(super) async fn has_messages(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+    ) -> Result<bool, ChatServiceError> {
+        let page = self.page(access, id, 0, 1, &mut self.budget()).await?;
+        Ok(!page.is_empty())
+    }
+
+    pub(super) async fn files(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+    ) -> Result<Vec<ChatFile>, ChatServiceError> {
+        let url = self.url(id, &["agent_server_files"])?;
+        match self.get(access, url, &mut self.budget()).await {
+            Ok(body) => {
+                let listed: Vec<WireFile> = parse_answer("the files", body).await?;
+                transcript::files(listed)
+            }
+            Err(ChatServiceError::NotFound) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn page(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+        offset: usize,
+        limit: u32,
+        budget: &mut u64,
+    ) -> Result<Vec<WireMessage>, ChatServiceError> {
+        let mut url = self.url(id, &["messages"])?;
+        url.query_pairs_mut()
+            .append_pair("offset", &offset.to_string())
+            .append_pair("limit", &limit.to_string());
+        parse_answer("the messages", self.get(access, url, budget).await?).await
+    }
+
+    /// Built by path segments below the base. The id is one segment by its type, so that nobody
+    /// can steer a request with it.
+    fn url(&self, id: &ChatSessionId, below: &[&str]) -> Result<Url, ChatServiceError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| bad_answer("its address cannot have a path"))?
+            .pop_if_empty()
+            .extend(["api", "v1", "chats", id.as_str()])
+            .extend(below);
+        Ok(url)
+    }
+
+    /// How many bytes of answers one read may receive.
+    fn budget(&self) -> u64 {
+        self.max_snapshot_bytes.saturating_mul(4).saturating_add(ENVELOPE_BYTES)
+    }
+
+    /// The body of a 200, whose length is taken off the budget.
+    async fn get(
+        &self,
+        access: Access<'_>,
+        url: Url,
+        budget: &mut u64,
+    ) -> Result<Vec<u8>, ChatServiceError> {
+        let authorization = self.authorization(access)?;
+        let mut response = self
+            .client
+            .get(url)
+            .header(AUTHORIZATION, authorization)
+            .header(ACCEPT, "application/json")
+            .send()
+            .await
+            .map_err(unanswered)?;
+        check_status(response.status(), access)?;
+
+        let too_large = ChatServiceError::TooLarge { limit: self.max_snapshot_bytes };
+        let announced = response.content_length().unwrap_or(0);
+        if announced > *budget {
+            return Err(too_large);
+        }
+        // What is announced is not yet sent: memory is taken as the bytes come.
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
+            *budget = budget.checked_sub(chunk.len() as u64).ok_or_else(|| too_large.clone())?;
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn authorization(&self, access: Access<'_>) -> Result<HeaderValue, ChatServiceError> {
+        match access {
+            // A verified token holds nothing that a header could not; any other is no good.
+            Access::Caller(caller) => {
+                sensitive(&caller.credential.authorization()).ok_or(ChatServiceError::Unauthorized)
+            }
+            Access::Service => {
+                self.service_authorization.clone().ok_or(ChatServiceError::NoServiceCredential)
+            }
+        }
+    }
+}
+
+/// Only what says something about the caller passes through; that our own credential is not
+/// accepted is nothing that a viewer could mend (contract 5).
+fn check_status(status: StatusCode, access: Access<'_>) -> Result<(), ChatServiceError> {
+    match (status, access) {
+        (StatusCode::OK, _) => Ok(()),
+        (StatusCode::NOT_FOUND, _) => Err(ChatServiceError::NotFound),
+        (StatusCode::UNAUTHORIZED, Access::Caller(_)) => Err(ChatServiceError::Unauthorized),
+        (StatusCode::FORBIDDEN, Access::Caller(_)) => Err(ChatServiceError::Forbidden),
+        (status, Access::Caller(_)) => Err(bad_answer(&format!("status {}", status.as_u16()))),
+        (status, Access::Service) => {
+            Err(bad_answer(&format!("status {} to the service credential", status.as_u16())))
+        }
+    }
+}
+
+fn service_authorization(token: &str) -> Result<HeaderValue, InvalidSettings> {
+    let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+    sensitive(&format!("Bearer {token}")).filter(|_| visible).ok_or_else(|| InvalidSettings {
+        setting: "CHAT_SERVICE_TOKEN",
+        problem: "must be visible ASCII characters, without spaces".to_owned(),
+    })
+}
+
+/// A header value that debug output of the HTTP client does not show.
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn unanswered(error: reqwest::Error) -> ChatServiceError {
+    if error.is_timeout() {
+        ChatServiceError::TimedOut
+    } else {
+        ChatServiceError::Unreachable(with_causes(&error.without_url()))
+    }
+}
+
+fn bad_answer(reason: &str) -> ChatServiceError {
+    ChatServiceError::BadAnswer(reason.to_owned())
+}
+
+/// reqwest's own words are "error sending request"; which error stands in its causes.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,173 @@
+//! What an operator sets for the chat service, and what is checked of it at the start.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use url::Url;
+
+/// Where chats come from: `CHAT_SERVICE_URL` (contract 5 and 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The chat service's address; it may have a path, below which everything is asked.
+    Http(Url),
+    /// A JSON file of chats.
+    File(PathBuf),
+}
+
+impl FromStr for Source {
+    type Err = InvalidSettings;
+
+    /// Reads `http://…`, `https://…` or `file:PATH`, where PATH may be relative, and
+    /// `file:///PATH` means the same as `file:/PATH`.
+    fn from_str(text: &str) -> Result<Self, InvalidSettings> {
+        if let Some(path) = text.strip_prefix("file:") {
+            let path = if path.starts_with("///") { &path[2..] } else { path };
+            if path.is_empty() || path.starts_with("//") {
+                return Err(url_error("must be file:PATH, with the path of a JSON file"));
+            }
+            return Ok(Self::File(path.into()));
+        }
+        let url = Url::parse(text).map_err(|error| url_error(&error.to_string()))?;
+        check_base(&url)?;
+        Ok(Self::Http(url))
+    }
+}
+
+/// How the chat service is asked. [`ChatServiceSettings::new`] has the defaults.
+#[derive(Clone)]
+pub struct ChatServiceSettings {
+    pub source: Source,
+    /// `CHAT_SERVICE_TOKEN`: what [`Access::Service`](super::Access::Service) sends as bearer token.
+    /// A secret; only ever sent to [`ChatServiceSettings::source`].
+    pub service_token: Option<String>,
+    /// For everything that one operation of ours asks, together.
+    pub timeout: Duration,
+    /// For making a connection, within `timeout`.
+    pub connect_timeout: Duration,
+    /// Messages asked for at once; 1 or more.
+    pub page_size: u32,
+    /// `MAX_SNAPSHOT_BYTES`: the most that the messages of one chat may take as JSON, in the form
+    /// in which a viewer gets them. As sent they may take 4 times that and 1 MiB more, for the
+    /// fields that are ignored.
+    pub max_snapshot_bytes: u64,
+}
+
+impl ChatServiceSettings {
+    /// The defaults: 30 s in all (contract 5), 5 s to connect, 200 messages a page, 64 MiB.
+    #[must_use]
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            service_token: None,
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            page_size: 200,
+            max_snapshot_bytes: 64 * 1024 * 1024,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidSettings> {
+        if let Source::Http(url) = &self.source {
+            check_base(url)?;
+        }
+        for (name, value) in [("timeout", self.timeout), ("connect time-out", self.connect_timeout)]
+        {
+            if value.is_zero() || value > MAX_TIMEOUT {
+                let problem = format!("the {name} must be above 0 and at most a day");
+                return Err(InvalidSettings { setting: "the chat service's time-outs", problem });
+            }
+        }
+        if self.page_size == 0 {
+            let problem = "must be 1 or more".to_owned();
+            return Err(InvalidSettings { setting: "the chat service's page size", problem });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ChatServiceSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatServiceSettings")
+            .field("source", &self.source)
+            .field("service_token", &self.service_token.as_ref().map(|_| "…"))
+            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("page_size", &self.page_size)
+            .field("max_snapshot_bytes", &self.max_snapshot_bytes)
+            .finish()
+    }
+}
+
+/// Longer ones could not be added to a clock on every platform, and mean a mistake.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A setting that stops the start (contract 7). It names the setting and holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct InvalidSettings {
+    pub setting: &'static str,
+    pub problem: String,
+}
+
+pub(super) fn url_error(problem: &str) -> InvalidSettings {
+    InvalidSettings { setting: "CHAT_SERVICE_URL", problem: problem.to_owned() }
+}
+
+/// A base address to which path segments can be added, and nothing that would be sent along
+/// unasked: user and password would become a credential of their own.
+fn check_base(url: &Url) -> Result<(), InvalidSettings> {
+    if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
+        return Err(url_error("must begin with http://, https:// or file:"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(url_error("must not hold a user or password; see CHAT_SERVICE_TOKEN"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(url_error("must not have a query or a fragment"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_an_http_address_or_a_file() {
+        let file = |path: &str| Ok(Source::File(path.into()));
+        assert_eq!("file:chats.json".parse::<Source>(), file("chats.json"));
+        assert_eq!("file:/srv/chats.json".parse::<Source>(), file("/srv/chats.json"));
+        assert_eq!("file:///srv/chats.json".parse::<Source>(), file("/srv/chats.json"));
+        assert!(matches!("https://chats.example/h2o".parse(), Ok(Source::Http(_))));
+        let bad = ["", "chats.json", "ftp://a/b", "file:", "file://host/x", "https://", "data:x"];
+        for text in bad {
+            assert_eq!(text.parse::<Source>().unwrap_err().setting, "CHAT_SERVICE_URL", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_base_address_carries_no_credential_and_no_query() {
+        for text in ["http://joe:geheim@a/", "http://joe@a/", "http://a/?x=1", "http://a/#x"] {
+            let error = text.parse::<Source>().unwrap_err().to_string();
+            assert!(!error.contains("geheim"), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        let good = ChatServiceSettings::new("http://a".parse().unwrap());
+        assert!(good.check().is_ok());
+        let no_time = ChatServiceSettings { timeout: Duration::ZERO, ..good.clone() };
+        let too_long = ChatServiceSettings { connect_timeout: Duration::MAX, ..good.clone() };
+        let no_page = ChatServiceSettings { page_size: 0, ..good };
+        for settings in [no_time, too_long, no_page] {
+            assert!(settings.check().is_err(), "{settings:?}");
+        }
+    }
+
+    #[test]
+    fn debug_output_of_the_settings_holds_no_token() {
+        let mut settings = ChatServiceSettings::new("http://a".parse().unwrap());
+        settings.service_token = Some("geheim".to_owned());
+        assert!(!format!("{settings:?}").contains("geheim"));
+    }
+}

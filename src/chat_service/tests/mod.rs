@@ -1,0 +1,64 @@
+//! What a chat service may do to us, and what we make of it.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::DateTime;
+
+use super::*;
+use crate::model::{Credential, CredentialScheme, Identity, UserId};
+
+mod answers;
+mod calls;
+mod fields;
+mod file;
+mod hostile;
+mod raw_server;
+
+fn caller_with(scheme: CredentialScheme, user: &str) -> Caller {
+    Caller {
+        identity: Arc::new(Identity {
+            user_id: UserId::parse(user).unwrap(),
+            display_name: None,
+            is_chat_service: false,
+            expires_at: DateTime::from_timestamp(4_000_000_000, 0).unwrap(),
+        }),
+        credential: Credential::new(scheme, "callers.own.token"),
+    }
+}
+
+fn caller() -> Caller {
+    caller_with(CredentialScheme::Bearer, "alice")
+}
+
+fn chat_id() -> ChatSessionId {
+    ChatSessionId::parse("c-1").unwrap()
+}
+
+fn settings(source: &str) -> ChatServiceSettings {
+    ChatServiceSettings {
+        service_token: Some("services.own.token".to_owned()),
+        // Nobody waits for it: a test of time-outs sets its own.
+        timeout: Duration::from_secs(10),
+        ..ChatServiceSettings::new(source.parse().unwrap())
+    }
+}
+
+fn service(source: &str) -> ChatService {
+    ChatService::new(settings(source)).unwrap()
+}
+
+/// Messages `from..to` as the chat service lists them; every second one is an answer.
+fn messages_json(from: usize, to: usize) -> String {
+    let one = |n: usize| {
+        let reply_to =
+            if n.is_multiple_of(2) { "null".to_owned() } else { format!("\"m{}\"", n - 1) };
+        format!(
+            r#"{{"id":"m{n}","content":"text {n}","created_at":"2026-01-01T00:00:00Z","reply_to":{reply_to},"secret":"x"}}"#
+        )
+    };
+    format!("[{}]", (from..to).map(one).collect::<Vec<_>>().join(","))
+}
+
+fn ids(messages: &[Message]) -> Vec<&str> {
+    messages.iter().map(|message| message.id.as_str()).collect()
+}

@@ -1,0 +1,112 @@
+//! The messages of one chat as they are gathered: each id once, and never more than may be shared.
+
+use std::{collections::HashSet, io, sync::Arc};
+
+use crate::model::{ChatFile, Message};
+
+use super::{
+    ChatServiceError, MAX_FILES,
+    wire::{self, WireFile, WireMessage},
+};
+
+/// From this size on an answer is parsed on a thread of its own, so that the requests that share a
+/// worker with it do not wait. Below it the hop would cost more.
+const PARSE_INLINE_BYTES: usize = 128 * 1024;
+
+/// Messages in the order that they came.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Transcript {
+    seen: HashSet<Arc<str>>,
+    messages: Vec<Message>,
+    json_bytes: u64,
+}
+
+impl Transcript {
+    /// Takes those that are new, and says whether there was one.
+    pub fn add(&mut self, messages: Vec<WireMessage>) -> bool {
+        let before = self.messages.len();
+        for WireMessage(message) in messages {
+            if self.seen.insert(message.id.as_str().into()) {
+                // With the comma or bracket that goes with it.
+                self.json_bytes += json_bytes(&message) + 1;
+                self.messages.push(message);
+            }
+        }
+        self.messages.len() > before
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// # Errors
+    /// [`ChatServiceError::TooLarge`] when the messages take more than `limit` bytes as JSON.
+    pub fn check_size(&self, limit: u64) -> Result<(), ChatServiceError> {
+        if self.json_bytes > limit { Err(ChatServiceError::TooLarge { limit }) } else { Ok(()) }
+    }
+
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    pub fn into_messages(self) -> Vec<Message> {
+        self.messages
+    }
+}
+
+/// Each file once, and no more than [`MAX_FILES`].
+///
+/// # Errors
+/// [`ChatServiceError::TooLarge`] with that limit.
+pub(super) fn files(listed: Vec<WireFile>) -> Result<Vec<ChatFile>, ChatServiceError> {
+    if listed.len() > MAX_FILES {
+        return Err(ChatServiceError::TooLarge { limit: MAX_FILES as u64 });
+    }
+    let mut seen = HashSet::new();
+    let files = listed.into_iter().map(|WireFile(file)| file);
+    Ok(files.filter(|file| seen.insert(file.id.clone())).collect())
+}
+
+/// [`wire::parse`] for an answer of the chat service, away from the worker when it is long. `what`
+/// says in the log which answer it was.
+///
+/// # Errors
+/// [`ChatServiceError::BadAnswer`].
+pub(super) async fn parse_answer<T>(what: &str, body: Vec<u8>) -> Result<T, ChatServiceError>
+where
+    T: serde::de::DeserializeOwned + Send + 'static,
+{
+    let parse = |body: Vec<u8>| {
+        // serde_json looks at the encoding of what it decodes only, and content is kept undecoded.
+        let text = std::str::from_utf8(&body).map_err(|_| "not UTF-8".to_owned())?;
+        wire::parse(text)
+    };
+    let parsed = if body.len() < PARSE_INLINE_BYTES {
+        parse(body)
+    } else {
+        tokio::task::spawn_blocking(move || parse(body))
+            .await
+            .map_err(|_| ChatServiceError::BadAnswer("parsing it was stopped".to_owned()))?
+    };
+    parsed.map_err(|why| ChatServiceError::BadAnswer(format!("{what}: {why}")))
+}
+
+/// How long the message is as JSON, without writing it anywhere.
+fn json_bytes(message: &Message) -> u64 {
+    struct Count(u64);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, message) {
+        Ok(()) => count.0,
+        // Neither counting nor these types can fail; were it so, the message is too large.
+        Err(_) => u64::MAX / 2,
+    }
+}
