@@ -1,0 +1,378 @@
+use super::{nesting::MAX_NESTING, *};
+
+/// The start tags of a piece of HTML, with their attributes. Text cannot hold a `<`, so whatever
+/// begins with one is a tag that the writer meant, or a hole.
+fn tags(html: &str) -> Vec<&str> {
+    html.split('<').skip(1).map(|rest| rest.split_once('>').expect("a tag ends").0).collect()
+}
+
+/// Nothing but the writer's own elements and attributes, and addresses that only lead away.
+fn assert_harmless(html: &str) {
+    const ELEMENTS: &str = " a blockquote br code del div em figcaption figure h3 h4 h5 h6 hr input \
+                            li ol p pre span strong sup table tbody td th thead tr ul ";
+    const ATTRIBUTES: &str = " aria-label checked class dir disabled href rel start tabindex type ";
+    for tag in tags(html) {
+        let mut parts = tag.trim_start_matches('/').splitn(2, ' ');
+        let name = parts.next().unwrap();
+        assert!(ELEMENTS.contains(&format!(" {name} ")), "<{name}> in {html}");
+        let mut rest = parts.next().unwrap_or("").trim_start();
+        while !rest.is_empty() {
+            let end = rest.find(['=', ' ']).unwrap_or(rest.len());
+            let attribute = &rest[..end];
+            assert!(ATTRIBUTES.contains(&format!(" {attribute} ")), "{attribute} in {html}");
+            rest = &rest[end..];
+            if let Some(value) = rest.strip_prefix("=\"") {
+                let (value, after) = value.split_once('"').expect("a value ends");
+                if attribute == "href" {
+                    let schemes = ["http://", "https://", "mailto:"];
+                    assert!(schemes.iter().any(|scheme| value.starts_with(scheme)), "{value}");
+                }
+                rest = after;
+            }
+            rest = rest.trim_start();
+        }
+    }
+}
+
+/// How many elements the HTML has open at once, and that it closes them all, in order.
+fn greatest_depth(html: &str) -> usize {
+    let (mut open, mut greatest) = (Vec::new(), 0);
+    for tag in tags(html) {
+        let name = tag.split(' ').next().unwrap();
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "{html}"),
+            None if ["br", "hr", "input"].contains(&name) => {}
+            None => open.push(name),
+        }
+        greatest = greatest.max(open.len());
+    }
+    assert!(open.is_empty(), "{open:?} left open");
+    greatest
+}
+
+#[test]
+fn what_models_write_becomes_the_elements_it_means() {
+    for (markdown, html) in [
+        (
+            "plain *em* **strong** ~~del~~",
+            "<p dir=\"auto\">plain <em>em</em> <strong>strong</strong> <del>del</del></p>\n",
+        ),
+        ("# One", "<h3 dir=\"auto\">One</h3>\n"),
+        ("###### Six", "<h6 dir=\"auto\">Six</h6>\n"),
+        ("- a\n- b", "<ul dir=\"auto\"><li dir=\"auto\">a</li>\n<li dir=\"auto\">b</li>\n</ul>\n"),
+        ("3. a", "<ol dir=\"auto\" start=\"3\"><li dir=\"auto\">a</li>\n</ol>\n"),
+        ("> q", "<blockquote dir=\"auto\"><p dir=\"auto\">q</p>\n</blockquote>\n"),
+        ("---", "<hr>\n"),
+        ("a\nb", "<p dir=\"auto\">a<br>\nb</p>\n"),
+        ("`a <b>`", "<p dir=\"auto\"><code dir=\"ltr\">a &lt;b&gt;</code></p>\n"),
+        (
+            "```rust,ignore\na < b\n```",
+            "<figure><figcaption>rust</figcaption><pre dir=\"ltr\" tabindex=\"0\"><code>a &lt; b\n</code></pre></figure>\n",
+        ),
+        (
+            "    indented",
+            "<figure><pre dir=\"ltr\" tabindex=\"0\"><code>indented</code></pre></figure>\n",
+        ),
+        (
+            "a[^1]\n\n[^1]: note",
+            "<p dir=\"auto\">a<sup>[1]</sup></p>\n<div class=\"footnote\"><sup>1</sup><p dir=\"auto\">note</p>\n</div>\n",
+        ),
+        (
+            "[a](https://e.org/?x=1&y=2 \"title\")",
+            "<p dir=\"auto\"><a href=\"https://e.org/?x=1&amp;y=2\" rel=\"noopener noreferrer nofollow ugc\">a</a></p>\n",
+        ),
+        (
+            "<me@e.org>",
+            "<p dir=\"auto\"><a href=\"mailto:me@e.org\" rel=\"noopener noreferrer nofollow ugc\">me@e.org</a></p>\n",
+        ),
+        (
+            "$a_b*c$ and *d*",
+            "<p dir=\"auto\"><span class=\"math\" dir=\"ltr\">$a_b*c$</span> and <em>d</em></p>\n",
+        ),
+    ] {
+        assert_eq!(render(markdown), html, "{markdown}");
+        assert_harmless(html);
+    }
+}
+
+#[test]
+fn tables_keep_their_alignment_and_scroll_in_a_box_of_their_own() {
+    assert_eq!(
+        render("|a|b|c|\n|-|:-:|-:|\n|1|2|3|\n|4|"),
+        "<div class=\"scroll\" tabindex=\"0\"><table dir=\"auto\"><thead><tr><th dir=\"auto\">a</th>\
+         <th class=\"center\" dir=\"auto\">b</th><th class=\"right\" dir=\"auto\">c</th></tr></thead>\
+         <tbody>\n<tr><td dir=\"auto\">1</td><td class=\"center\" dir=\"auto\">2</td>\
+         <td class=\"right\" dir=\"auto\">3</td></tr>\n<tr><td dir=\"auto\">4</td>\
+         <td class=\"center\"></td><td class=\"right\"></td></tr>\n</tbody></table></div>\n"
+    );
+}
+
+#[test]
+fn task_lists_show_what_is_done_and_cannot_be_changed() {
+    let html = render("- [x] done\n- [ ] to do");
+    assert!(html.contains("<input type=\"checkbox\" disabled checked aria-label=\"done\"> done"));
+    assert!(html.contains("<input type=\"checkbox\" disabled aria-label=\"to do\"> to do"));
+}
+
+#[test]
+fn raw_html_is_shown_as_its_source() {
+    for (markdown, shown) in [
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("a <img src=x onerror=alert(1)> b", "&lt;img src=x onerror=alert(1)&gt;"),
+        (
+            "</style></head><body onload=\"x\">",
+            "&lt;/style&gt;&lt;/head&gt;&lt;body onload=&quot;x&quot;&gt;",
+        ),
+        ("<!-- c --> <svg/onload='x'>", "&lt;svg/onload=&#39;x&#39;&gt;"),
+        ("a<br>b", "a&lt;br&gt;b"),
+        ("&lt;script&gt; &#60;b&#62;", "&lt;script&gt; &lt;b&gt;"),
+    ] {
+        let html = render(markdown);
+        assert!(html.contains(shown), "{html}");
+        assert_harmless(&html);
+    }
+}
+
+#[test]
+fn links_that_would_run_or_lead_into_this_site_are_text() {
+    for target in [
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "&#106;avascript:alert(1)",
+        "javascript&colon;alert(1)",
+        "&#x6A;&#x61;vascript:alert(1)",
+        "<java&Tab;script:alert(1)>",
+        "<java&NewLine;script:alert(1)>",
+        "<\u{1}javascript:alert(1)>",
+        "< javascript:alert(1)>",
+        "data:text/html,x",
+        "DATA:text/html;base64,PHNjcmlwdD4=",
+        "vbscript:x",
+        "file:///etc/passwd",
+        "blob:https://e.org/x",
+        "//e.org/x",
+        "/admin",
+        "#top",
+        "view-source:x",
+        "\u{a0}javascript:alert(1)",
+        "javascript\\:alert(1)",
+        "about:blank",
+        "",
+    ] {
+        for html in
+            [render(&format!("[text]({target})")), render(&format!("[text]\n\n[text]: {target}"))]
+        {
+            assert!(html.contains("text") && !html.contains("href"), "{target}: {html}");
+            assert_harmless(&html);
+        }
+        let image = render(&format!("![text]({target})"));
+        assert!(!image.contains("href") && !image.contains("<img"), "{image}");
+    }
+    assert!(!render("<javascript:alert(1)>").contains("href"));
+}
+
+#[test]
+fn an_address_is_written_as_it_was_checked() {
+    // What browsers skip when they read an address is gone from it.
+    assert!(
+        render("[a](<ht&Tab;tps://e.org/\"onclick=x>)")
+            .contains("href=\"https://e.org/%22onclick=x\"")
+    );
+    assert!(render("[a](https://e.org/'x)").contains("href=\"https://e.org/&#39;x\""));
+    assert!(render("[a](HTTPS://E.org)").contains("href=\"https://e.org/\""));
+    assert!(render("<a\"b@e.org>").contains("&lt;a&quot;b@e.org&gt;"));
+}
+
+#[test]
+fn images_are_links_and_are_not_loaded() {
+    let link = "<a href=\"https://e.org/x.png\" rel=\"noopener noreferrer nofollow ugc\">";
+    let html = render("![a *cat* ![in](https://e.org/2) `c`](https://e.org/x.png)");
+    assert_eq!(
+        html,
+        format!("<p dir=\"auto\">{link}Image: a cat in <code dir=\"ltr\">c</code></a></p>\n")
+    );
+    // In a link already: links do not nest.
+    let html = render("[![alt](https://e.org/y.png) b](https://e.org/x.png)");
+    assert_eq!(html, format!("<p dir=\"auto\">{link}Image: alt b</a></p>\n"));
+    // What follows is a paragraph as before.
+    assert_eq!(render("![a](/x) *b*"), "<p dir=\"auto\">Image: a <em>b</em></p>\n");
+}
+
+#[test]
+fn attributes_cannot_be_broken_out_of() {
+    for markdown in [
+        "```\"><script>x\ncode\n```",
+        "```a' onload='x\ncode\n```",
+        "[^\"><b>]\n\n[^\"><b>]: x",
+        "# h {#id .class onclick=x}",
+        "[a](https://e.org '\" onclick=\"x')",
+        "| \"><b> |\n|-|\n| ' onclick=x |",
+        "<https://e.org/\"onclick=\"x>",
+        "1\". x",
+        "![\"><script>](https://e.org)",
+    ] {
+        let html = render(markdown);
+        assert_harmless(&html);
+        assert!(!html.contains(" id=") && !html.contains("<b>"), "{html}");
+    }
+}
+
+#[test]
+fn blocks_of_blocks_know_the_direction_of_their_text() {
+    let html = render("- שלום\n- two\n\n> سلام\n\n| שם |\n|-|\n| a |\n\n1. a\n   - ב\n");
+    assert!(html.contains("<ul dir=\"rtl\"><li dir=\"rtl\">שלום</li>\n<li dir=\"auto\">two</li>"));
+    assert!(html.contains("<blockquote dir=\"rtl\"><p dir=\"auto\">سلام"));
+    assert!(html.contains("<table dir=\"rtl\">"));
+    assert!(html.contains("<ol dir=\"auto\" start=\"1\"><li dir=\"auto\">a<ul dir=\"rtl\">"));
+}
+
+#[test]
+fn characters_that_html_forbids_do_not_get_into_it() {
+    let html = render("a\u{0}b\u{1b}[31m &#0; &#x1b; \u{85} `\u{8}`\tc");
+    assert!(!html.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{html:?}");
+    assert!(html.contains("a\u{fffd}b\u{fffd}[31m"));
+}
+
+#[test]
+fn a_long_message_is_plain_text_to_the_last_character() {
+    let text = format!("{}\n</div><script>", "*a* ".repeat(MARKDOWN_LIMIT / 4));
+    let html = render(&text);
+    assert!(html.starts_with("<div class=\"plain\" dir=\"auto\">*a* "));
+    assert!(html.ends_with("\n&lt;/div&gt;&lt;script&gt;</div>"));
+    assert!(render(&"*a* ".repeat(MARKDOWN_LIMIT / 4)).starts_with("<p dir=\"auto\"><em>a</em>"));
+    assert!(render(&"x".repeat(5_000_000)).len() < 5_000_100);
+}
+
+#[test]
+fn pathological_input_comes_to_an_end_in_proportion() {
+    const N: usize = 100_000;
+    let lazy = "a\n".to_owned() + &"b\n".repeat(N / 2);
+    let mut inputs: Vec<String> = [
+        ">",
+        "[",
+        "*",
+        "- ",
+        "1. ",
+        "![",
+        "[](",
+        "*a ",
+        "**a_",
+        "`",
+        "~a ",
+        "$a ",
+        "${",
+        "<a ",
+        "<!--",
+        "a<?",
+        "[^a]: ",
+        "[^",
+        "&",
+        "# \n",
+        "-\n",
+        "a\n",
+        "```\n",
+        "|",
+        "<div>\n",
+        "\\",
+        "[a](<",
+        "[a\n",
+        "- [ ] x\n",
+        "> - ",
+        "\t",
+    ]
+    .map(|part| part.repeat(N / part.len()))
+    .into();
+    inputs.extend([
+        "- ".repeat(5000) + &lazy,
+        ">".repeat(5000) + &lazy,
+        "> 1. ".repeat(5000) + &lazy,
+        (1..400).map(|depth| "> ".repeat(depth) + "a\n").collect(),
+        (0..400).map(|depth| "  ".repeat(depth) + "- a\n").collect(),
+        "|".repeat(9000) + "\n" + &"|-".repeat(9000) + "\n" + &"a\n".repeat(N / 2),
+        format!("[a]: https://e.org/{}\n\n", "x".repeat(N / 2)) + &"[a]".repeat(N / 6),
+    ]);
+    for input in inputs {
+        let html = render(&input);
+        let start = &input[..input.len().min(12)];
+        assert!(html.len() <= 8192 + input.len() * MAX_GROWTH, "{start:?}: {} bytes", html.len());
+        assert_harmless(&html);
+        // A table is five elements deep by itself.
+        assert!(greatest_depth(&html) <= MAX_DEPTH + 2, "{start:?}");
+    }
+}
+
+#[test]
+fn deep_nesting_keeps_its_text_and_ordinary_nesting_its_elements() {
+    let html = render(&format!("{}deep", "> ".repeat(50)));
+    assert_eq!(greatest_depth(&html), MAX_DEPTH);
+    assert!(html.contains("deep"));
+    for marker in ["> ", ">", "- ", "* "] {
+        let plain = |depth| render(&format!("{}x", marker.repeat(depth))).contains("\"plain\"");
+        assert!(plain(MAX_NESTING + 2) && !plain(MAX_NESTING - 1), "{marker}");
+    }
+    // Rules, indented code and numbers do not nest.
+    for line in ["-".repeat(500), " ".repeat(500) + "code", "1.2.".repeat(100), "* ".repeat(20)] {
+        assert!(!render(&line).contains("class=\"plain\""), "{line}");
+    }
+}
+
+#[test]
+fn no_mixture_of_markup_gets_through() {
+    const PARTS: [&str; 40] = [
+        "[",
+        "](",
+        ")",
+        "javascript:",
+        "https://e.org/",
+        "<",
+        ">",
+        "\"",
+        "'",
+        "`",
+        "```\n",
+        "\n",
+        "\n\n",
+        "    ",
+        "|",
+        "-",
+        "|-|\n",
+        "*",
+        "**",
+        "_",
+        "~~",
+        "$",
+        "$$",
+        "!",
+        "[^a]",
+        "]: ",
+        "# ",
+        "- ",
+        "> ",
+        "1. ",
+        "&quot;",
+        "&#60;",
+        "\\",
+        "<b onclick=x>",
+        "</p>",
+        "<!--",
+        "שלום",
+        "a",
+        "[x] ",
+        "\u{0}",
+    ];
+    // A fixed sequence (xorshift), so that a failure repeats.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for _ in 0..4000 {
+        let length = next() % 24 + 1;
+        let text: String = (0..length).map(|_| PARTS[(next() % 40) as usize]).collect();
+        let html = render(&text);
+        assert_harmless(&html);
+        greatest_depth(&html);
+    }
+}

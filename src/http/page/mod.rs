@@ -1,0 +1,155 @@
+//! The read-only page behind a link (contract 3, "The link itself"): pure functions from what is
+//! shown to HTML. Readable without script; nothing from outside is loaded.
+//!
+//! To add a page: a template that extends `base.html`, a private struct that derives [`Template`]
+//! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids any
+//! other, `style` attributes included.
+
+mod markdown;
+mod untrusted;
+mod words;
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::model::{Message, SharedChat};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The value of `Content-Security-Policy` for every page of this module: the one inline style by its
+/// hash, images of this service (the QR code), and nothing else, above all no script.
+pub static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// What the page of a link shows.
+pub struct SharedChatPage<'a> {
+    pub chat: &'a SharedChat,
+    /// Oldest first.
+    pub messages: &'a [Message],
+    /// Only while the link includes them.
+    pub artifacts: Option<&'a [PageArtifact]>,
+    /// The path of the link's QR code on this service.
+    pub qr_code_url: &'a str,
+}
+
+/// A file of the chat, as the page lists it.
+pub struct PageArtifact {
+    pub filename: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    pub media_type: String,
+    pub created_at: DateTime<Utc>,
+    /// Where it can be fetched; `None` when it is not available any more.
+    pub url: Option<String>,
+}
+
+/// The page of a link that its viewer may see.
+///
+/// # Errors
+/// None is known: the templates write to memory.
+pub fn shared_chat(page: &SharedChatPage<'_>) -> askama::Result<String> {
+    SharedChatTemplate { page }.render()
+}
+
+/// The page of a link that does not exist, or does not any more.
+///
+/// # Errors
+/// As [`shared_chat`].
+pub fn not_found() -> askama::Result<String> {
+    let notice = Notice {
+        icon: Icon::BrokenLink,
+        title: "This link does not work",
+        message: "It may have been deleted or have expired, or its address was not copied as a whole. \
+                  The person who shared it can send a new one.",
+        login_url: None,
+        failure: None,
+    };
+    notice.render()
+}
+
+/// The page of a private link for someone who is not signed in. It tells nothing of the chat.
+///
+/// `login_url` is complete: it already says where to return to.
+///
+/// # Errors
+/// As [`shared_chat`].
+pub fn sign_in(login_url: Option<&str>) -> askama::Result<String> {
+    let message = match login_url {
+        Some(_) => "This link is only for people who are signed in.",
+        None => {
+            "This link is only for people who are signed in. Sign in where you use the chats, then \
+             open the link again."
+        }
+    };
+    let title = "Sign in to open this link";
+    Notice { icon: Icon::Lock, title, message, login_url, failure: None }.render()
+}
+
+/// The page of a link that cannot be shown at the moment. `title` and `message` are for people.
+///
+/// # Errors
+/// As [`shared_chat`].
+pub fn failure(
+    status: u16,
+    title: &str,
+    message: &str,
+    request_id: &str,
+) -> askama::Result<String> {
+    let failure = Some((status, request_id));
+    Notice { icon: Icon::Trouble, title, message, login_url: None, failure }.render()
+}
+
+#[derive(Template)]
+#[template(path = "shared_chat.html", config = "src/http/page/askama.toml")]
+struct SharedChatTemplate<'a> {
+    page: &'a SharedChatPage<'a>,
+}
+
+impl SharedChatTemplate<'_> {
+    fn name(&self) -> String {
+        let name = self.page.chat.name.as_deref().map(untrusted::without_direction_changes);
+        name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Shared chat".to_owned())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "notice.html", config = "src/http/page/askama.toml")]
+struct Notice<'a> {
+    icon: Icon,
+    title: &'a str,
+    message: &'a str,
+    login_url: Option<&'a str>,
+    /// Status and request id.
+    failure: Option<(u16, &'a str)>,
+}
+
+enum Icon {
+    BrokenLink,
+    Lock,
+    Trouble,
+}
+
+impl Icon {
+    /// The drawing, in a square of 16 units.
+    fn path(&self) -> &'static str {
+        match self {
+            Icon::BrokenLink => {
+                "M6.5 5H5a3 3 0 0 0 0 6h1.5M9.5 5H11a3 3 0 0 1 0 6H9.5M8 2v1.5M8 12.5V14"
+            }
+            Icon::Lock => "M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3.5 7h9v6.5h-9z",
+            Icon::Trouble => "M8 2 1.5 13.5h13zM8 6.5v3.25M8 11.75v.01",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
