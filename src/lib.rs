@@ -9,5 +9,8 @@
 pub mod auth;
 pub mod chat_service;
 pub mod clock;
+pub mod http;
 pub mod model;
+pub mod qr;
+pub mod sharing;
 pub mod store;

@@ -21,7 +21,6 @@ import zstandard
 
 from chat_service import MOST_MESSAGES_A_PAGE, NEVER_SHOWN
 from conftest import (
-    User,
     assert_error,
     assert_error_body,
     eventually,
@@ -526,7 +525,7 @@ def test_a_browser_gets_a_page_with_the_messages_and_no_script(service, chats, a
     chat = chats.new_chat(alice.sub, f"A page {hostile}", messages=False)
     for content in ("What is 1 < 2 && 3 > 2?", hostile, "[click](javascript:alert(1))", "مرحبا بالعالم", "`let x = 1;`"):
         chat.say(content)
-    link = service.http(User(f"Al{hostile}").token(sub=alice.sub)).share(chat)
+    link = service.http(alice.token(name=f"Al{hostile}")).share(chat)
     answer = service.http().get(link["relative_path"], headers=BROWSER)
     assert answer.status_code == 200
     page = Page(answer)

@@ -1,0 +1,82 @@
+//! What the chat service asks about its chats (contract 4).
+
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    State,
+    credentials::ChatServiceCaller,
+    documents::{OwnedSharedChatInfo, SharedChatInfo},
+    error::{ApiError, ErrorType},
+};
+use crate::model::ChatSessionId;
+
+/// How many links ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeletedLinks {
+    pub deleted: usize,
+}
+
+/// The id of a chat in a path.
+pub struct ChatId(Option<ChatSessionId>);
+
+impl FromRequest for ChatId {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().get("id");
+        std::future::ready(Ok(Self(id.and_then(|id| ChatSessionId::parse(id).ok()))))
+    }
+}
+
+impl ChatId {
+    /// What cannot be a chat's id is a chat that there is not.
+    fn get(self) -> Result<ChatSessionId, ApiError> {
+        self.0.ok_or_else(|| ApiError::new(ErrorType::NotFound, "There is no such chat."))
+    }
+}
+
+/// All links to a chat, whoever made them.
+///
+/// # Errors
+/// 401, 403 without the scope, 503.
+#[utoipa::path(
+    get, path = "/api/v1/chats/{chat_session_id}/shared_chats", tag = "chat service",
+    operation_id = "list_shared_chats_of_chat",
+    security(("chat_service" = [])),
+)]
+pub async fn links(
+    state: web::Data<State>,
+    _: ChatServiceCaller,
+    id: ChatId,
+) -> Result<HttpResponse, ApiError> {
+    let chats = state.sharing.links_of_chat(&id.get()?).await?;
+    let rows: Vec<_> = chats
+        .iter()
+        .map(|chat| OwnedSharedChatInfo {
+            info: SharedChatInfo::new(chat, &state.links),
+            owner_id: chat.owner_id.as_ref().map(|id| id.as_str()),
+        })
+        .collect();
+    Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(rows))
+}
+
+/// The chat was deleted: all its links go.
+///
+/// # Errors
+/// 401, 403 without the scope, 503.
+#[utoipa::path(
+    delete, path = "/api/v1/chats/{chat_session_id}/shared_chats", tag = "chat service",
+    operation_id = "delete_shared_chats_of_chat",
+    security(("chat_service" = [])),
+)]
+pub async fn delete_links(
+    state: web::Data<State>,
+    _: ChatServiceCaller,
+    id: ChatId,
+) -> Result<HttpResponse, ApiError> {
+    let deleted = state.sharing.chat_deleted(&id.get()?).await?;
+    Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
+}

@@ -1,0 +1,119 @@
+//! Content codings (RFC 9110, 8.4 and 12.5.3): which one a client takes, and how to make it.
+
+use std::io::Write;
+
+use actix_web::{HttpRequest, http::header, web::Bytes};
+
+/// How a body is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Coding {
+    Identity,
+    Gzip,
+    Brotli,
+    /// Preferred where it is equally welcome: snapshots are stored so.
+    Zstd,
+}
+
+impl Coding {
+    const ALL: [Self; 4] = [Self::Identity, Self::Gzip, Self::Brotli, Self::Zstd];
+
+    /// Its registered name; `identity` is never sent.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// The coding that the client likes best. Whoever refuses everything gets `identity`.
+    #[must_use]
+    pub fn negotiate(request: &HttpRequest) -> Self {
+        let mut weights: [Option<f32>; 4] = [None; 4];
+        let mut rest: Option<f32> = None;
+        for value in request.headers().get_all(header::ACCEPT_ENCODING) {
+            for item in value.to_str().unwrap_or_default().split(',') {
+                let mut parts = item.split(';').map(str::trim);
+                let name = parts.next().unwrap_or_default();
+                let weight = parts
+                    .find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")))
+                    .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+                if name == "*" {
+                    rest = Some(weight);
+                }
+                for (coding, slot) in Self::ALL.iter().zip(&mut weights) {
+                    let alias = *coding == Self::Gzip && name.eq_ignore_ascii_case("x-gzip");
+                    if name.eq_ignore_ascii_case(coding.name()) || alias {
+                        *slot = Some(weight);
+                    }
+                }
+            }
+        }
+        let mut best = (Self::Identity, 0.0);
+        for (coding, weight) in Self::ALL.into_iter().zip(weights) {
+            // Nobody named it: only `identity` is acceptable by itself, though never preferred.
+            let unnamed = if coding == Self::Identity { 0.0001 } else { 0.0 };
+            let weight = weight.or(rest).unwrap_or(unnamed);
+            if weight > 0.0 && weight >= best.1 {
+                best = (coding, weight);
+            }
+        }
+        best.0
+    }
+
+    /// Codes a body. CPU work: for a blocking thread.
+    ///
+    /// # Errors
+    /// Those of the encoders, which writing to memory does not have.
+    pub fn encode(self, body: &Bytes) -> std::io::Result<Bytes> {
+        Ok(match self {
+            Self::Identity => body.clone(),
+            Self::Gzip => {
+                let mut gzip =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                gzip.write_all(body)?;
+                gzip.finish()?.into()
+            }
+            Self::Brotli => {
+                let params = brotli::enc::BrotliEncoderParams { quality: 5, ..Default::default() };
+                let mut coded = Vec::new();
+                brotli::BrotliCompress(&mut body.as_ref(), &mut coded, &params)?;
+                coded.into()
+            }
+            Self::Zstd => zstd::bulk::compress(body, 3)?.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn the_client_gets_the_coding_it_likes_best() {
+        for (accept, coding) in [
+            ("", Coding::Identity),
+            ("gzip, deflate, br, zstd", Coding::Zstd),
+            ("gzip, deflate, br", Coding::Brotli),
+            ("gzip;q=1.0, br;q=0.5", Coding::Gzip),
+            ("GZIP", Coding::Gzip),
+            ("*", Coding::Zstd),
+            ("*;q=0", Coding::Identity),
+            ("zstd;q=0, *;q=0.5", Coding::Brotli),
+            ("identity", Coding::Identity),
+            ("identity;q=1, gzip;q=0.5", Coding::Identity),
+            ("gzip;q=nonsense", Coding::Identity),
+            ("deflate, \u{1f}", Coding::Identity),
+        ] {
+            let request = TestRequest::default()
+                .insert_header((header::ACCEPT_ENCODING, accept.replace('\u{1f}', "")))
+                .to_http_request();
+            assert_eq!(Coding::negotiate(&request), coding, "{accept}");
+        }
+        assert_eq!(Coding::negotiate(&TestRequest::default().to_http_request()), Coding::Identity);
+    }
+}

@@ -1,0 +1,147 @@
+//! Who calls, as argument types: a handler that asks for a [`Caller`] cannot forget to
+//! authenticate, and one that asks for a [`ChatServiceCaller`] cannot forget the scope.
+
+use std::ops::Deref;
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::{Method, header},
+    web,
+};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
+
+use super::{
+    State,
+    error::{ApiError, ErrorType},
+};
+use crate::model::{Caller, Credential, CredentialScheme};
+
+/// What was presented, not verified yet: on a public link a credential neither admits nor cuts, so
+/// nobody asks the provider about it.
+pub struct OptionalCaller {
+    presented: Presented,
+    state: web::Data<State>,
+}
+
+enum Presented {
+    Nothing,
+    /// Not one bearer token: another scheme, no token, or several headers (RFC 6750, 2).
+    Malformed,
+    Credential(Credential),
+}
+
+impl OptionalCaller {
+    /// Whoever was verified before, without waiting for anything.
+    #[must_use]
+    pub fn verified(&self) -> Option<Caller> {
+        let Presented::Credential(credential) = &self.presented else { return None };
+        let identity = self.state.authenticator.verified(credential.token())?;
+        Some(Caller { identity, credential: credential.clone() })
+    }
+
+    /// Whoever calls; this may have to wait for the provider's keys.
+    ///
+    /// # Errors
+    /// 401 `login_required` when nothing was presented, `invalid_token` when it is no good; 503
+    /// when it cannot be told.
+    pub async fn require(&self) -> Result<Caller, ApiError> {
+        match &self.presented {
+            Presented::Nothing => Err(ErrorType::LoginRequired.into()),
+            Presented::Malformed => Err(ErrorType::InvalidToken.into()),
+            Presented::Credential(credential) => {
+                let verified = self.state.authenticator.verify(credential.token()).await;
+                let identity = verified.inspect_err(|error| tracing::debug!(%error, "refused"))?;
+                Ok(Caller { identity, credential: credential.clone() })
+            }
+        }
+    }
+}
+
+impl FromRequest for OptionalCaller {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let Some(state) = request.app_data::<web::Data<State>>() else {
+            return ready(Err(ErrorType::InternalError.into()));
+        };
+        let presented = presented(request, state.auth_cookie.as_deref());
+        ready(Ok(Self { presented, state: state.clone() }))
+    }
+}
+
+fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    match (headers.next(), headers.next()) {
+        (None, _) => {}
+        (Some(_), Some(_)) => return Presented::Malformed,
+        (Some(value), None) => {
+            return value
+                .to_str()
+                .ok()
+                .and_then(credential)
+                .map_or(Presented::Malformed, Presented::Credential);
+        }
+    }
+    // A cookie comes along with any request that another site makes a browser send (CSRF), so it
+    // only ever counts where nothing is changed.
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    match cookie.filter(|_| reads).and_then(|name| request.cookie(name)) {
+        Some(cookie) if !cookie.value().is_empty() => {
+            Presented::Credential(Credential::new(CredentialScheme::Bearer, cookie.value()))
+        }
+        _ => Presented::Nothing,
+    }
+}
+
+fn credential(value: &str) -> Option<Credential> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    let scheme = match scheme {
+        _ if scheme.eq_ignore_ascii_case("bearer") => CredentialScheme::Bearer,
+        _ if scheme.eq_ignore_ascii_case("bearer-token") => CredentialScheme::BearerToken,
+        _ => return None,
+    };
+    let token = token.trim();
+    (!token.is_empty()).then(|| Credential::new(scheme, token))
+}
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let presented = OptionalCaller::from_request(request, payload);
+        Box::pin(async move { presented.await?.require().await })
+    }
+}
+
+/// The chat service itself: its token's scope holds exactly `shared_chats:service` (contract 1).
+pub struct ChatServiceCaller(Caller);
+
+impl Deref for ChatServiceCaller {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequest for ChatServiceCaller {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Caller::from_request(request, payload);
+        Box::pin(async move {
+            let caller = caller.await?;
+            if caller.identity.is_chat_service {
+                Ok(Self(caller))
+            } else {
+                let message =
+                    "This is for the chat service: the scope shared_chats:service is missing.";
+                Err(ApiError::new(ErrorType::Forbidden, message))
+            }
+        })
+    }
+}

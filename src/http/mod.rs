@@ -1,0 +1,166 @@
+//! HTTP: routes, credentials, bodies, errors. Handlers are short; the rules are in `sharing`.
+//!
+//! To add an endpoint: a handler with its `#[utoipa::path]`, its route in [`routes`], its answers in
+//! `openapi`, and a file in `tests/api/`.
+
+mod bodies;
+mod body;
+mod chats;
+mod coding;
+mod credentials;
+mod docs;
+mod documents;
+mod error;
+mod etag;
+mod health;
+mod link;
+mod openapi;
+pub mod page;
+mod request;
+mod shared_chats;
+mod view;
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, Resource,
+    http::{Method, header::HeaderValue},
+    web::{self, ServiceConfig},
+};
+use url::Url;
+
+pub use docs::yaml_text as openapi_yaml;
+pub use request::observe;
+
+use crate::{
+    auth::Authenticator,
+    sharing::{Links, SharePath, Sharing},
+};
+use bodies::Bodies;
+use error::ApiError;
+use shared_chats::{batch_delete, change, create, delete, list, qr_code};
+
+/// What handlers work with.
+pub struct State {
+    pub sharing: Sharing,
+    pub authenticator: Authenticator,
+    pub links: Links,
+    pub auth_cookie: Option<String>,
+    pub login_url: Option<Url>,
+    /// `MAX_BODY_BYTES`
+    pub max_body_bytes: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    bodies: Bodies,
+    qr_codes: qr_code::QrCodes,
+    /// The page is served at this path, if it is.
+    viewer: Option<SharePath>,
+}
+
+/// What [`State::new`] needs beside the parts that do the work.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    pub links: Links,
+    pub auth_cookie: Option<String>,
+    pub login_url: Option<Url>,
+    pub max_body_bytes: usize,
+    pub body_timeout: Duration,
+    /// Bytes of views that are kept.
+    pub view_cache_bytes: u64,
+    /// Bytes of QR codes that are kept.
+    pub qr_cache_bytes: u64,
+    /// Where the page is served, if it is.
+    pub viewer: Option<SharePath>,
+}
+
+impl State {
+    #[must_use]
+    pub fn new(sharing: Sharing, authenticator: Authenticator, settings: HttpSettings) -> Self {
+        Self {
+            sharing,
+            authenticator,
+            links: settings.links,
+            auth_cookie: settings.auth_cookie,
+            login_url: settings.login_url,
+            max_body_bytes: settings.max_body_bytes,
+            body_timeout: settings.body_timeout,
+            bodies: Bodies::new(settings.view_cache_bytes),
+            qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
+            viewer: settings.viewer,
+        }
+    }
+
+    /// What a view depends on beside its address.
+    fn vary(&self, request: &HttpRequest) -> HeaderValue {
+        let is_api = request.path().starts_with("/api/");
+        HeaderValue::from_static(match (self.auth_cookie.is_some(), is_api) {
+            (false, true) => "Authorization, Accept-Encoding",
+            (false, false) => "Authorization, Accept-Encoding, Accept",
+            (true, true) => "Authorization, Accept-Encoding, Cookie",
+            (true, false) => "Authorization, Accept-Encoding, Accept, Cookie",
+        })
+    }
+}
+
+/// Every address that there is.
+pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let viewer = state.viewer.clone();
+    move |config| {
+        config
+            .service(
+                resource("/api/v1/shared_chats", "GET, HEAD, POST")
+                    .route(get().to(list::list))
+                    .route(web::post().to(create::create)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/batch_delete", "POST")
+                    .route(web::post().to(batch_delete::batch_delete)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}", "DELETE, GET, HEAD, PATCH")
+                    .route(get().to(view::view))
+                    .route(web::patch().to(change::change))
+                    .route(web::delete().to(delete::delete)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}/qr_code", "GET, HEAD")
+                    .route(get().to(qr_code::qr_code)),
+            )
+            .service(
+                resource("/api/v1/chats/{id}/shared_chats", "DELETE, GET, HEAD")
+                    .route(get().to(chats::links))
+                    .route(web::delete().to(chats::delete_links)),
+            )
+            .service(resource("/health/live", "GET, HEAD").route(get().to(health::live)))
+            .service(resource("/health/ready", "GET, HEAD").route(get().to(health::ready)))
+            .service(resource("/openapi.json", "GET, HEAD").route(get().to(docs::json)))
+            .service(resource("/openapi.yaml", "GET, HEAD").route(get().to(docs::yaml)))
+            .service(resource("/docs", "GET, HEAD").route(get().to(docs::to_index)))
+            .service(resource("/docs/{file:.*}", "GET, HEAD").route(get().to(docs::browse)));
+        if let Some(path) = viewer {
+            config.service(resource(&path.route(), "GET, HEAD").route(get().to(link::open)));
+        }
+        config.default_service(web::to(nowhere));
+    }
+}
+
+/// A path, and what it answers to a method that it does not have.
+fn resource(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move {
+        Err::<&str, _>(ApiError::method_not_allowed(allow))
+    }))
+}
+
+/// `GET`, and `HEAD`, which is the same without the body.
+fn get() -> actix_web::Route {
+    use actix_web::guard::{Any, Get, Head};
+    web::route().guard(Any(Get()).or(Head()))
+}
+
+async fn nowhere(request: HttpRequest) -> Result<&'static str, ApiError> {
+    let message = match *request.method() {
+        Method::GET | Method::HEAD => "There is nothing at this address.",
+        _ => "There is nothing at this address to do that to.",
+    };
+    Err(ApiError::new(error::ErrorType::NotFound, message))
+}

@@ -1,0 +1,105 @@
+//! Around every request: its id, its line in the log, and the shape of its errors.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpMessage,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+};
+use uuid::Uuid;
+
+use super::error::ApiError;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of the request, from `X-Request-Id` where a proxy gave a sane one, else a new one.
+#[derive(Debug, Clone)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    fn of(request: &ServiceRequest) -> Self {
+        let sane = |value: &&HeaderValue| {
+            let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
+            (1..=64).contains(&value.len()) && value.as_bytes().iter().all(allowed)
+        };
+        let given = request.headers().get(X_REQUEST_ID).filter(sane).cloned();
+        Self(given.unwrap_or_else(|| {
+            let mut text = Uuid::encode_buffer();
+            let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+            HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
+        }))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or("-")
+    }
+}
+
+/// Gives each request its id and its line in the log, and each error, the framework's own too, the
+/// shape of contract 2. The line holds the route's pattern, never the path: a path holds the id of
+/// a link, which is a secret.
+///
+/// # Errors
+/// None of its own: what comes from within becomes a response here.
+pub async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let started = Instant::now();
+    let id = RequestId::of(&request);
+    request.extensions_mut().insert(id.clone());
+    let http_request = request.request().clone();
+    let mut response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => ServiceResponse::from_err(error, http_request),
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = shape_error(response, &id);
+    }
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id.0.clone());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    tracing::info!(
+        target: "shared_chats::request",
+        method = response.request().method().as_str(),
+        route = response.request().match_pattern().as_deref().unwrap_or("none"),
+        status = response.status().as_u16(),
+        duration_us = started.elapsed().as_micros(),
+        request_id = id.as_str(),
+    );
+    Ok(response)
+}
+
+fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    let status = response.status();
+    let error = response.response().error();
+    let shaped = match error.map(|error| (error, error.as_error::<ApiError>())) {
+        Some((_, Some(error))) => {
+            log_defect(status, error.cause().unwrap_or(error.message()), id);
+            error.respond(id.as_str())
+        }
+        Some((error, None)) => {
+            log_defect(status, &error.to_string(), id);
+            ApiError::for_status(status, error.to_string()).respond(id.as_str())
+        }
+        // An error page, which has its shape already.
+        None => return response,
+    };
+    // CORS and other headers of an outer layer come later; those of an error's own are in it.
+    response.into_response(shaped)
+}
+
+/// A 5xx is logged once, here, where it becomes a response.
+fn log_defect(status: StatusCode, cause: &str, id: &RequestId) {
+    if status.is_server_error() {
+        tracing::error!(status = status.as_u16(), request_id = id.as_str(), "{cause}");
+    }
+}

@@ -1,0 +1,47 @@
+//! `POST /api/v1/shared_chats/batch_delete`.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{State, body::JsonBody, error::ApiError},
+    model::{Caller, ShareId},
+    sharing::BATCH_LINKS,
+};
+
+/// The links to delete.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteSharedChatsRequest {
+    /// All or none of them; those that are not there are skipped.
+    #[schema(min_items = 1, max_items = 1000)]
+    shared_chat_ids: Vec<String>,
+}
+
+/// Deletes links, all or none.
+///
+/// # Errors
+/// Those of [`crate::sharing::Sharing::delete_all`].
+#[utoipa::path(
+    post, path = "/api/v1/shared_chats/batch_delete", tag = "links",
+    operation_id = "delete_shared_chats",
+    request_body = DeleteSharedChatsRequest,
+    security(("bearer" = [])),
+)]
+pub async fn batch_delete(
+    state: web::Data<State>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let asked: DeleteSharedChatsRequest = body.read().await?;
+    if !(1..=BATCH_LINKS).contains(&asked.shared_chat_ids.len()) {
+        let problem = format!("must hold 1 to {BATCH_LINKS} ids");
+        return Err(ApiError::bad_value("shared_chat_ids", problem));
+    }
+    // What cannot be a link's id is no link, and skipped like any other that is not there.
+    let ids: Vec<ShareId> =
+        asked.shared_chat_ids.iter().filter_map(|id| ShareId::parse(id)).collect();
+    state.sharing.delete_all(&caller, &ids).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

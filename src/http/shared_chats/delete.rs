@@ -1,0 +1,26 @@
+//! `DELETE /api/v1/shared_chats/{id}`.
+
+use actix_web::{HttpResponse, web};
+
+use crate::{
+    http::{State, error::ApiError, view::LinkId},
+    model::Caller,
+};
+
+/// Deletes a link, with its content.
+///
+/// # Errors
+/// Those of [`crate::sharing::Sharing::delete`].
+#[utoipa::path(
+    delete, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
+    operation_id = "delete_shared_chat",
+    security(("bearer" = [])),
+)]
+pub async fn delete(
+    state: web::Data<State>,
+    caller: Caller,
+    id: LinkId,
+) -> Result<HttpResponse, ApiError> {
+    state.sharing.delete(&caller, &id.get()?).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,190 @@
+//! `GET /api/v1/shared_chats`.
+
+use std::{ops::RangeInclusive, str::FromStr};
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use url::form_urlencoded::{self, Serializer};
+
+use crate::{
+    http::{State, documents::SharedChatInfo, error::ApiError},
+    model::{Caller, ChatSessionId, UserId, storable},
+    sharing::{LinkFilter, LinkOrder, ListQuery},
+};
+
+const DEFAULT_LIMIT: i64 = 100;
+const LIMITS: RangeInclusive<i64> = 1..=1000;
+/// Characters of `name_filter`.
+const NAME_FILTER_CHARS: usize = 256;
+
+/// Lists the caller's own links.
+///
+/// # Errors
+/// 400 when a parameter is out of range; those of [`crate::sharing::Sharing::list`].
+#[utoipa::path(
+    get, path = "/api/v1/shared_chats", tag = "links", operation_id = "list_shared_chats",
+    params(
+        ("offset" = Option<i64>, Query, description = "Links to skip", minimum = 0),
+        ("limit" = Option<i64>, Query, description = "Links on a page, 100 by default",
+            minimum = 1, maximum = 1000),
+        ("name_filter" = Option<String>, Query, max_length = 256,
+            description = "A part of the name, in any case, beyond ASCII too"),
+        ("filter_type" = Option<String>, Query,
+            description = "`all`, `private`, `public`, `frozen`, or `active`, which means live",
+            pattern = "^(all|private|public|frozen|active)$"),
+        ("showcase_filter" = Option<String>, Query,
+            description = "`featured` finds nothing: this service has no showcase",
+            pattern = "^(all|featured|not_featured)$"),
+        ("chat_session_id" = Option<String>, Query, description = "Links to this chat alone"),
+        ("sort" = Option<String>, Query, description = "`-created_at` by default",
+            pattern = "^-?(created_at|name)$"),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn list(
+    request: HttpRequest,
+    state: web::Data<State>,
+    caller: Caller,
+) -> Result<HttpResponse, ApiError> {
+    let asked = Asked::parse(request.query_string(), caller.user_id())?;
+    let (offset, limit) = (asked.query.offset, asked.query.limit);
+    let page = if asked.featured_only {
+        crate::sharing::Page { links: Vec::new(), total: 0 }
+    } else {
+        state.sharing.list(&caller, asked.query).await?
+    };
+    let rows: Vec<_> =
+        page.links.iter().map(|chat| SharedChatInfo::new(chat, &state.links)).collect();
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header(("x-total-count", page.total))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    let pages = neighbours(request.path(), &asked.kept, offset, limit, page.total);
+    if !pages.is_empty() {
+        response.insert_header((header::LINK, pages));
+    }
+    Ok(response.json(rows))
+}
+
+struct Asked {
+    query: ListQuery,
+    featured_only: bool,
+    /// The parameters that the neighbouring pages have in common with this one.
+    kept: Vec<(String, String)>,
+}
+
+impl Asked {
+    /// Parameters that are not known are ignored: the client may be newer.
+    fn parse(text: &str, owner: &UserId) -> Result<Self, ApiError> {
+        let mut query = ListQuery {
+            owner: owner.clone(),
+            filter: LinkFilter::default(),
+            name_part: None,
+            chat_session_id: None,
+            order: LinkOrder::default(),
+            offset: 0,
+            limit: DEFAULT_LIMIT,
+        };
+        let mut featured_only = false;
+        let mut kept = Vec::new();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            let one_of = |choices: &str| ApiError::bad_value(&name, format!("must be {choices}"));
+            match &*name {
+                "offset" => query.offset = number(&name, &value, 0..=i64::MAX)?,
+                "limit" => query.limit = number(&name, &value, LIMITS)?,
+                "name_filter" => {
+                    if value.chars().count() > NAME_FILTER_CHARS {
+                        let problem = format!("must have at most {NAME_FILTER_CHARS} characters");
+                        return Err(ApiError::bad_value(&name, problem));
+                    }
+                    // Names hold U+FFFD where a NUL was.
+                    query.name_part = Some(storable(&value));
+                }
+                "filter_type" => {
+                    query.filter = match &*value {
+                        "all" => LinkFilter::All,
+                        "private" => LinkFilter::Private,
+                        "public" => LinkFilter::Public,
+                        "frozen" => LinkFilter::Frozen,
+                        "active" => LinkFilter::Active,
+                        _ => return Err(one_of("all, private, public, frozen or active")),
+                    }
+                }
+                "showcase_filter" => {
+                    featured_only = match &*value {
+                        "featured" => true,
+                        "all" | "not_featured" => false,
+                        _ => return Err(one_of("all, featured or not_featured")),
+                    }
+                }
+                "chat_session_id" => {
+                    let id = ChatSessionId::parse(&value);
+                    query.chat_session_id = Some(id.map_err(|e| ApiError::bad_value(&name, e))?);
+                }
+                "sort" => {
+                    query.order = match &*value {
+                        "-created_at" => LinkOrder::NewestFirst,
+                        "created_at" => LinkOrder::OldestFirst,
+                        "name" => LinkOrder::Name,
+                        "-name" => LinkOrder::NameBackwards,
+                        _ => return Err(one_of("created_at, -created_at, name or -name")),
+                    }
+                }
+                _ => continue,
+            }
+            if !matches!(&*name, "offset" | "limit") {
+                kept.push((name.into_owned(), value.into_owned()));
+            }
+        }
+        Ok(Self { query, featured_only, kept })
+    }
+}
+
+fn number(name: &str, value: &str, range: RangeInclusive<i64>) -> Result<i64, ApiError> {
+    i64::from_str(value).ok().filter(|n| range.contains(n)).ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        ApiError::bad_value(name, format!("must be a whole number from {least} to {most}"))
+    })
+}
+
+/// The `Link` header (RFC 8288) with the pages before and after this one.
+fn neighbours(
+    path: &str,
+    kept: &[(String, String)],
+    offset: i64,
+    limit: i64,
+    total: i64,
+) -> String {
+    let page = |relation: &str, offset: i64| {
+        let query = Serializer::new(String::new())
+            .extend_pairs(kept)
+            .append_pair("offset", &offset.to_string())
+            .append_pair("limit", &limit.to_string())
+            .finish();
+        format!("<{path}?{query}>; rel=\"{relation}\"")
+    };
+    let next = offset.checked_add(limit).filter(|next| *next < total).map(|at| page("next", at));
+    // From beyond the end, the page before is the last one that holds anything.
+    let before = (offset - limit).max(0).min((total - 1).max(0) / limit * limit);
+    let prev = (offset > 0).then(|| page("prev", before));
+    next.into_iter().chain(prev).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_header_leads_through_all_pages_and_back() {
+        let kept = vec![("name_filter".to_owned(), "é&x".to_owned())];
+        assert_eq!(neighbours("/l", &[], 0, 10, 10), "");
+        assert_eq!(neighbours("/l", &[], 0, 10, 11), "</l?offset=10&limit=10>; rel=\"next\"");
+        assert_eq!(
+            neighbours("/l", &kept, 10, 10, 30),
+            "</l?name_filter=%C3%A9%26x&offset=20&limit=10>; rel=\"next\", \
+             </l?name_filter=%C3%A9%26x&offset=0&limit=10>; rel=\"prev\""
+        );
+        assert_eq!(neighbours("/l", &[], 5, 10, 12), "</l?offset=0&limit=10>; rel=\"prev\"");
+        assert_eq!(neighbours("/l", &[], 1000, 10, 12), "</l?offset=10&limit=10>; rel=\"prev\"");
+        assert_eq!(neighbours("/l", &[], i64::MAX, 1, 0), "</l?offset=0&limit=1>; rel=\"prev\"");
+    }
+}

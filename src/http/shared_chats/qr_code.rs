@@ -1,0 +1,160 @@
+//! `GET /api/v1/shared_chats/{id}/qr_code`.
+
+use std::{ops::RangeInclusive, str::FromStr};
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use moka::sync::Cache;
+use url::form_urlencoded;
+
+use crate::{
+    http::{
+        State,
+        error::{ApiError, ErrorType},
+        etag::not_modified,
+        view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
+    },
+    model::ShareId,
+    qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
+    sharing::SharingError,
+};
+
+/// The images that were drawn, bounded in bytes. A link's image never changes.
+#[derive(Clone)]
+pub struct QrCodes {
+    kept: Cache<(ShareId, QrOptions), web::Bytes>,
+}
+
+impl QrCodes {
+    /// Keeps at most `capacity` bytes.
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        let kept = Cache::builder()
+            .max_capacity(capacity)
+            .weigher(|_, image: &web::Bytes| u32::try_from(image.len() + 256).unwrap_or(u32::MAX))
+            .build();
+        Self { kept }
+    }
+}
+
+/// The link's address as an image. No credential is asked for: an `<img>` cannot send one, and the
+/// image tells nothing that whoever asks does not know.
+///
+/// # Errors
+/// 404 for a dead link; 400 for options out of range, or a size too small to scan.
+#[utoipa::path(
+    get, path = "/api/v1/shared_chats/{shared_chat_id}/qr_code", tag = "links",
+    operation_id = "get_qr_code",
+    params(
+        ("format" = Option<String>, Query, pattern = "^(png|svg)$",
+            description = "Without it `Accept` decides, PNG by default"),
+        ("size" = Option<u32>, Query, minimum = 64, maximum = 2048,
+            description = "Pixels of a side, 300 by default"),
+        ("margin" = Option<u32>, Query, minimum = 0, maximum = 16,
+            description = "Modules of quiet zone, 4 by default"),
+        ("error_correction" = Option<String>, Query, pattern = "^[LMQH]$",
+            description = "`M` by default"),
+    ),
+    security(()),
+)]
+pub async fn qr_code(
+    request: HttpRequest,
+    state: web::Data<State>,
+    id: LinkId,
+) -> Result<HttpResponse, ApiError> {
+    let options = options(&request)?;
+    let found = state.sharing.open(&id.get()?).await?;
+    let is_private = found.is_private();
+    let id = found.exists();
+    let tag = format!(
+        "\"q1-{:?}-{}-{}-{:?}\"",
+        options.format, options.size, options.margin, options.error_correction
+    );
+    let unchanged = not_modified(&request, &tag);
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    cache_headers(&mut response, is_private, &tag);
+    response
+        .insert_header((X_ROBOTS_TAG, NO_INDEX))
+        .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+        .insert_header((header::VARY, "Accept"));
+    if unchanged {
+        return Ok(response.finish());
+    }
+    let image = match state.qr_codes.kept.get(&(id.clone(), options)) {
+        Some(image) => image,
+        None => {
+            let image: web::Bytes = draw(state.links.url(&id), options).await?.into();
+            state.qr_codes.kept.insert((id, options), image.clone());
+            image
+        }
+    };
+    if options.format == QrFormat::Svg {
+        // Opened by itself an SVG is a document; it needs nothing but its own shapes.
+        response.insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'"));
+    }
+    Ok(response.content_type(options.format.content_type()).body(image))
+}
+
+async fn draw(url: String, options: QrOptions) -> Result<Vec<u8>, ApiError> {
+    let drawn = web::block(move || qr::render(&url, &options)).await;
+    drawn.map_err(SharingError::defect)?.map_err(|error| match error {
+        QrError::TooSmall { least } => {
+            ApiError::bad_value("size", format!("must be at least {least} to be scanned"))
+        }
+        QrError::TooLong => ApiError::new(
+            ErrorType::BadRequest,
+            "error_correction: the link is too long for a QR code at this level",
+        ),
+        other => SharingError::defect(other).into(),
+    })
+}
+
+fn options(request: &HttpRequest) -> Result<QrOptions, ApiError> {
+    let mut options = QrOptions { format: accepted(request), ..QrOptions::default() };
+    for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+        match &*name {
+            "format" => {
+                options.format = match &*value {
+                    "png" => QrFormat::Png,
+                    "svg" => QrFormat::Svg,
+                    _ => return Err(ApiError::bad_value("format", "must be png or svg")),
+                }
+            }
+            "size" => options.size = number("size", &value, QrOptions::SIZES)?,
+            "margin" => options.margin = number("margin", &value, QrOptions::MARGINS)?,
+            "error_correction" => {
+                options.error_correction = match &*value {
+                    "L" => ErrorCorrection::L,
+                    "M" => ErrorCorrection::M,
+                    "Q" => ErrorCorrection::Q,
+                    "H" => ErrorCorrection::H,
+                    _ => {
+                        return Err(ApiError::bad_value("error_correction", "must be L, M, Q or H"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(options)
+}
+
+fn number(name: &str, value: &str, range: RangeInclusive<u32>) -> Result<u32, ApiError> {
+    u32::from_str(value).ok().filter(|n| range.contains(n)).ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        ApiError::bad_value(name, format!("must be a whole number from {least} to {most}"))
+    })
+}
+
+/// SVG where it is named and PNG is not, as in `Accept: image/svg+xml`.
+fn accepted(request: &HttpRequest) -> QrFormat {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let names = |media: &str| {
+        let items = accept.unwrap_or_default().split(',');
+        items.map(|item| item.split(';').next().unwrap_or_default().trim()).any(|m| m == media)
+    };
+    if names("image/svg+xml") && !names("image/png") && !names("image/*") {
+        QrFormat::Svg
+    } else {
+        QrFormat::Png
+    }
+}

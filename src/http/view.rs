@@ -1,0 +1,196 @@
+//! Showing a link: to programs as JSON, to people as a page. Both ways go through here.
+//!
+//! A view asks the database for the link each time, and again after anything that took its time
+//! (a token's verification, a body that was made, an answer of the chat service): whatever was
+//! revoked meanwhile is not shown (contract 3, "Narrowing is strict").
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderName, HeaderValue},
+    web::{self, Bytes},
+};
+use sha2::{Digest, Sha256};
+
+use super::{
+    State,
+    bodies::{self, Medium, Variant},
+    coding::Coding,
+    credentials::OptionalCaller,
+    error::ApiError,
+    etag::{ViewTag, not_modified},
+    page,
+};
+use crate::{
+    model::{ShareId, SharedChat},
+    sharing::{Found, SharingError},
+};
+
+pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
+pub const NO_INDEX: HeaderValue = HeaderValue::from_static("noindex, nofollow");
+pub const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+
+/// How often a view starts over because the link was changed meanwhile.
+const TRIES: usize = 4;
+
+/// Opens the link and shows it in the given form.
+///
+/// # Errors
+/// 404 when there is no such link, then 401 when it is private and nobody is signed in; 502 or 504
+/// when it is a live one and the chat service does not answer well.
+pub async fn show(
+    request: &HttpRequest,
+    state: &State,
+    id: &ShareId,
+    viewer: &OptionalCaller,
+    medium: Medium,
+) -> Result<HttpResponse, ApiError> {
+    let variant = Variant { medium, coding: Coding::negotiate(request) };
+    let mut made: Option<(i64, Shown)> = None;
+    for _ in 0..TRIES {
+        let found = state.sharing.open(id).await?;
+        let chat = match admit(found, viewer).await? {
+            Admission::Admitted(chat) => chat,
+            Admission::AskAgain => continue,
+        };
+        if chat.is_frozen()
+            && let Some(body) = state.bodies.get(&chat, variant)
+        {
+            return Ok(respond(request, state, &chat, variant, Shown { body, content: None }));
+        }
+        match made.take() {
+            // The link is as it was when this was made.
+            Some((revision, shown)) if revision == chat.revision => {
+                return Ok(respond(request, state, &chat, variant, shown));
+            }
+            _ => made = Some((chat.revision, make(state, &chat, variant).await?)),
+        }
+    }
+    Err(SharingError::Unsettled.into())
+}
+
+/// A body, and for a live link what its content is known by.
+struct Shown {
+    body: Bytes,
+    content: Option<String>,
+}
+
+enum Admission {
+    Admitted(SharedChat),
+    /// Telling who it is took its time; the link may have changed meanwhile.
+    AskAgain,
+}
+
+async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, ApiError> {
+    if !found.is_private() {
+        return Ok(Admission::Admitted(found.admit(None)?));
+    }
+    if let Some(caller) = viewer.verified() {
+        return Ok(Admission::Admitted(found.admit(Some(&caller.identity))?));
+    }
+    viewer.require().await.map_err(|error| sign_in_first(error, found))?;
+    Ok(Admission::AskAgain)
+}
+
+/// Says of a private link that it is private, where nothing was presented.
+fn sign_in_first(error: ApiError, found: Found) -> ApiError {
+    match error.error_type() {
+        super::error::ErrorType::LoginRequired => match found.admit(None) {
+            Err(refused) => refused.into(),
+            Ok(_) => error,
+        },
+        _ => error,
+    }
+}
+
+async fn make(state: &State, chat: &SharedChat, variant: Variant) -> Result<Shown, ApiError> {
+    let content = state.sharing.content(chat).await?;
+    if chat.is_frozen() {
+        let body = bodies::make(chat, content, &state.links, variant).await?;
+        state.bodies.keep(chat, variant, body.clone());
+        return Ok(Shown { body, content: None });
+    }
+    let mut hash = Sha256::new();
+    hash.update(content.name.as_deref().unwrap_or_default());
+    hash.update([u8::from(content.name.is_some())]);
+    hash.update(serde_json::to_vec(&content.files).map_err(SharingError::defect)?);
+    hash.update(&content.messages);
+    let known_by = hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect();
+    let body = bodies::make(chat, content, &state.links, variant).await?;
+    Ok(Shown { body, content: Some(known_by) })
+}
+
+fn respond(
+    request: &HttpRequest,
+    state: &State,
+    chat: &SharedChat,
+    variant: Variant,
+    shown: Shown,
+) -> HttpResponse {
+    let tag = ViewTag::new(chat.revision, shown.content.as_deref(), variant.name());
+    let unchanged = not_modified(request, tag.as_str());
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    cache_headers(&mut response, chat.is_private(), tag.as_str());
+    response
+        .insert_header((X_ROBOTS_TAG, NO_INDEX))
+        .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+        .insert_header((header::VARY, state.vary(request)));
+    if unchanged {
+        return response.finish();
+    }
+    if variant.coding != Coding::Identity {
+        response.insert_header((header::CONTENT_ENCODING, variant.coding.name()));
+    }
+    match variant.medium {
+        Medium::Json => response.content_type("application/json"),
+        Medium::Page => response.content_type("text/html; charset=utf-8").insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            page::CONTENT_SECURITY_POLICY.as_str(),
+        )),
+    };
+    response.body(shown.body)
+}
+
+/// Any cache may keep it, none may use it without asking; a private link's only the browser's own.
+pub fn cache_headers(response: &mut actix_web::HttpResponseBuilder, is_private: bool, tag: &str) {
+    let caching = if is_private { "private, no-cache" } else { "no-cache" };
+    response
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static(caching)))
+        .insert_header((header::ETAG, tag));
+}
+
+/// The id of a link in a path.
+pub struct LinkId(pub Option<ShareId>);
+
+impl actix_web::FromRequest for LinkId {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let id = request.match_info().get("id").and_then(ShareId::parse);
+        std::future::ready(Ok(Self(id)))
+    }
+}
+
+impl LinkId {
+    /// The id, if it could be one.
+    ///
+    /// # Errors
+    /// 404: what cannot be a link's id is no link. It is asked for only after 401 and 400.
+    pub fn get(self) -> Result<ShareId, ApiError> {
+        self.0.ok_or_else(ApiError::no_such_link)
+    }
+}
+
+/// `GET` and `HEAD` of a link on this API.
+///
+/// # Errors
+/// See [`show`].
+#[utoipa::path(get, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links")]
+pub async fn view(
+    request: HttpRequest,
+    state: web::Data<State>,
+    id: LinkId,
+    viewer: OptionalCaller,
+) -> Result<HttpResponse, ApiError> {
+    show(&request, &state, &id.get()?, &viewer, Medium::Json).await
+}

@@ -1,0 +1,212 @@
+//! Making a link.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use sha2::{Digest, Sha256};
+
+use super::{LABEL_CHARS, Sharing, SharingError, snapshot};
+use crate::{
+    chat_service::Access,
+    model::{Caller, ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility, storable},
+    store::{IdempotencyKey, NewSharedChat, Refused, StoreError},
+};
+
+/// Characters that are kept of a sharer's name.
+pub const SHARED_BY_CHARS: usize = 200;
+
+/// What is asked for. Every field counts for an idempotency key.
+#[derive(Debug, Clone)]
+pub struct CreateRequest {
+    pub chat_session_id: ChatSessionId,
+    pub visibility: Visibility,
+    pub mode: Mode,
+    pub includes_artifacts: bool,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub label: Option<String>,
+    /// For whom, when the chat service asks.
+    pub owner: Option<Owner>,
+}
+
+/// For whom the chat service makes a link.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    pub id: UserId,
+    /// What viewers see, unless it looks like an address.
+    pub name: Option<String>,
+}
+
+impl Sharing {
+    /// Makes a link, or finds the one that the same request with the same key made before.
+    ///
+    /// The chat is fetched with the caller's own token, so the chat service decides who may share
+    /// it; for the chat service itself with the service credential.
+    ///
+    /// # Errors
+    /// [`SharingError`]; nothing is stored then, and the key is not used.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        request: CreateRequest,
+        key: Option<String>,
+    ) -> Result<SharedChat, SharingError> {
+        let owner_id = self.check(caller, &request)?;
+        let idempotency = key.map(|key| {
+            let (caller, owner) = (caller.user_id().clone(), owner_id.clone());
+            (IdempotencyKey { caller, owner, key }, request.hash())
+        });
+        if let Some((key, hash)) = &idempotency
+            && let Some(chat) = self.made_before(key, hash).await?
+        {
+            return Ok(chat);
+        }
+        let new = self.fetch(caller, owner_id, request, idempotency.clone()).await?;
+        let chat = new.chat.clone();
+        match (self.store.create(new).await, idempotency) {
+            (Ok(()), _) => Ok(chat),
+            (Err(StoreError::Refused(Refused::KeyTaken)), Some((key, hash))) => self
+                .made_before(&key, &hash)
+                .await?
+                .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
+            (Err(StoreError::Refused(_)), _) => Err(SharingError::ChatNotFound),
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// Checks the request itself, and returns whose link it will be.
+    fn check(&self, caller: &Caller, request: &CreateRequest) -> Result<UserId, SharingError> {
+        let owner_id = match (&request.owner, caller.identity.is_chat_service) {
+            (Some(owner), true) => owner.id.clone(),
+            (None, false) => caller.user_id().clone(),
+            (None, true) => {
+                let message = "the chat service must say whose link it is".to_owned();
+                return Err(SharingError::Invalid { field: "owner", message });
+            }
+            (Some(_), false) => {
+                return Err(SharingError::WrongCaller("only the chat service may name an owner"));
+            }
+        };
+        if let Some(label) = &request.label {
+            check_label(label)?;
+        }
+        if let Some(expires_at) = request.expires_at {
+            check_expiry(expires_at, self.clock.now())?;
+        }
+        if request.mode == Mode::Live && !self.chat_service.has_service_access() {
+            let message = "live links are not available here: the service has no credential of its \
+                           own for the chat service (CHAT_SERVICE_TOKEN)";
+            return Err(SharingError::Invalid { field: "is_frozen", message: message.to_owned() });
+        }
+        Ok(owner_id)
+    }
+
+    async fn made_before(
+        &self,
+        key: &IdempotencyKey,
+        hash: &[u8],
+    ) -> Result<Option<SharedChat>, SharingError> {
+        let now = self.clock.now();
+        let Some(past) = self.store.past_use(key, now).await? else { return Ok(None) };
+        if past.request_hash != hash {
+            return Err(SharingError::IdempotencyConflict("it was used for another request"));
+        }
+        match self.store.link(&past.shared_chat_id, now).await? {
+            Some(chat) => Ok(Some(chat)),
+            None => Err(SharingError::IdempotencyConflict("the link that it made is gone")),
+        }
+    }
+
+    async fn fetch(
+        &self,
+        caller: &Caller,
+        owner_id: UserId,
+        request: CreateRequest,
+        idempotency: Option<(IdempotencyKey, Vec<u8>)>,
+    ) -> Result<NewSharedChat, SharingError> {
+        let access = match caller.identity.is_chat_service {
+            true => Access::Service,
+            false => Access::Caller(caller),
+        };
+        let reader = self.chat_service.read(access, &request.chat_session_id);
+        let source = reader.chat().await?;
+        let snapshot = match request.mode {
+            Mode::Frozen => {
+                let messages = reader.messages().await?;
+                if messages.is_empty() {
+                    return Err(SharingError::ChatIsEmpty);
+                }
+                let files = reader.files().await?;
+                Some(snapshot::encode(messages, files).await?)
+            }
+            Mode::Live if !reader.has_messages().await? => {
+                return Err(SharingError::ChatIsEmpty);
+            }
+            Mode::Live => None,
+        };
+        let shared_by = shared_by(caller, request.owner.as_ref());
+        let now = self.clock.now();
+        // Fetching may have taken its time.
+        if let Some(expires_at) = request.expires_at {
+            check_expiry(expires_at, now)?;
+        }
+        let chat = SharedChat {
+            id: ShareId::random(),
+            chat_session_id: Some(request.chat_session_id),
+            owner_id: Some(owner_id),
+            name: source.name,
+            shared_by,
+            label: request.label,
+            visibility: request.visibility,
+            mode: request.mode,
+            includes_artifacts: request.includes_artifacts,
+            is_legacy: false,
+            created_at: now,
+            updated_at: now,
+            expires_at: request.expires_at,
+            revision: 1,
+        };
+        Ok(NewSharedChat { chat, snapshot, idempotency })
+    }
+}
+
+/// What viewers see as the sharer's name (contract 1): never an id or an address.
+fn shared_by(caller: &Caller, owner: Option<&Owner>) -> Option<String> {
+    let Some(owner) = owner else { return caller.identity.display_name.clone() };
+    let name = owner.name.as_deref().unwrap_or_default().trim();
+    let fit = !name.is_empty() && !name.contains('@') && name != owner.id.as_str();
+    fit.then(|| storable(name).chars().take(SHARED_BY_CHARS).collect())
+}
+
+pub(super) fn check_label(label: &str) -> Result<(), SharingError> {
+    let message = if label.chars().count() > LABEL_CHARS {
+        format!("must have at most {LABEL_CHARS} characters")
+    } else if label.contains('\0') {
+        "must not contain NUL".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(SharingError::Invalid { field: "label", message })
+}
+
+pub(super) fn check_expiry(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), SharingError> {
+    if at > now {
+        return Ok(());
+    }
+    let message = "must be in the future".to_owned();
+    Err(SharingError::Invalid { field: "expires_at", message })
+}
+
+impl CreateRequest {
+    /// SHA-256 of the request's meaning: two spellings of one request are the same.
+    fn hash(&self) -> Vec<u8> {
+        let meaning = (
+            self.chat_session_id.as_str(),
+            self.visibility == Visibility::Private,
+            self.mode == Mode::Frozen,
+            self.includes_artifacts,
+            self.expires_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
+            &self.label,
+            self.owner.as_ref().map(|owner| (owner.id.as_str(), &owner.name)),
+        );
+        // Tuples of text and flags always serialise.
+        Sha256::digest(serde_json::to_vec(&meaning).unwrap_or_default()).to_vec()
+    }
+}

@@ -1,0 +1,62 @@
+//! Every refusal there is. `http::error` gives each its status and its words.
+
+use crate::{chat_service::ChatServiceError, store::StoreError};
+
+/// Why a request was not carried out. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SharingError {
+    /// A value is out of range.
+    #[error("{field}: {message}")]
+    Invalid { field: &'static str, message: String },
+    /// No such link, or it is deleted or expired, which nobody can tell apart.
+    #[error("no such link")]
+    NotFound,
+    /// No such chat, or it is deleted.
+    #[error("no such chat")]
+    ChatNotFound,
+    /// The link is private, and nobody is signed in.
+    #[error("sign-in required")]
+    SignInRequired,
+    /// The link is somebody else's.
+    #[error("not the owner")]
+    NotTheOwner,
+    /// This kind of caller may not do that at all.
+    #[error("not for this kind of caller: {0}")]
+    WrongCaller(&'static str),
+    /// The link came from the old system, which nobody can change.
+    #[error("a legacy link")]
+    Legacy,
+    /// The idempotency key stands for another request, or for a link that is gone.
+    #[error("idempotency key in use: {0}")]
+    IdempotencyConflict(&'static str),
+    /// The link's settings are not those that `If-Match` named.
+    #[error("precondition failed")]
+    PreconditionFailed,
+    /// A chat without messages cannot be shared.
+    #[error("the chat has no messages")]
+    ChatIsEmpty,
+    /// The link kept changing while it was to be shown.
+    #[error("the link keeps changing")]
+    Unsettled,
+    #[error(transparent)]
+    ChatService(ChatServiceError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl SharingError {
+    /// What only a defect of ours or a damaged row leads to.
+    #[must_use]
+    pub fn defect(cause: impl std::fmt::Display) -> Self {
+        Self::Store(StoreError::Failed(cause.to_string()))
+    }
+}
+
+impl From<ChatServiceError> for SharingError {
+    fn from(error: ChatServiceError) -> Self {
+        match error {
+            ChatServiceError::NotFound => Self::ChatNotFound,
+            other => Self::ChatService(other),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Where a link points.
+
+use url::Url;
+
+use crate::model::ShareId;
+
+/// The path of a link, `SHARE_PATH`, with a place for the id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharePath {
+    before: String,
+    after: String,
+}
+
+/// A share path in which the id has no place, or that is no absolute path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must start with '/' and hold '{{id}}' exactly once, such as /shared/{{id}}")]
+pub struct InvalidSharePath;
+
+impl SharePath {
+    /// # Errors
+    /// [`InvalidSharePath`] when the text does not start with `/` or does not hold `{id}` once.
+    pub fn parse(text: &str) -> Result<Self, InvalidSharePath> {
+        let (before, after) = text.split_once("{id}").ok_or(InvalidSharePath)?;
+        let plain =
+            |part: &str| part.bytes().all(|b| b.is_ascii_graphic() && !b"{}\"<>\\^`|".contains(&b));
+        if before.starts_with('/') && !before.starts_with("//") && plain(before) && plain(after) {
+            Ok(Self { before: before.to_owned(), after: after.to_owned() })
+        } else {
+            Err(InvalidSharePath)
+        }
+    }
+
+    /// The pattern of the route that serves the link itself.
+    #[must_use]
+    pub fn route(&self) -> String {
+        format!("{}{{id}}{}", self.before, self.after)
+    }
+
+    /// Whether it is a path alone, which a server sees; a fragment or a query is for a frontend.
+    #[must_use]
+    pub fn is_plain_path(&self) -> bool {
+        !self.before.contains(['?', '#']) && !self.after.contains(['?', '#'])
+    }
+
+    fn of(&self, id: &ShareId) -> String {
+        format!("{}{}{}", self.before, id.as_str(), self.after)
+    }
+}
+
+/// Makes the addresses that a link has.
+#[derive(Debug, Clone)]
+pub struct Links {
+    public_url: String,
+    share_path: SharePath,
+}
+
+impl Links {
+    #[must_use]
+    pub fn new(public_url: &Url, share_path: SharePath) -> Self {
+        Self { public_url: public_url.as_str().trim_end_matches('/').to_owned(), share_path }
+    }
+
+    /// What a person opens.
+    #[must_use]
+    pub fn url(&self, id: &ShareId) -> String {
+        format!("{}{}", self.public_url, self.share_path.of(id))
+    }
+
+    /// The same, without the host.
+    #[must_use]
+    pub fn relative_path(&self, id: &ShareId) -> String {
+        self.share_path.of(id)
+    }
+
+    /// The link on this API.
+    #[must_use]
+    pub fn api_path(&self, id: &ShareId) -> String {
+        format!("/api/v1/shared_chats/{}", id.as_str())
+    }
+
+    /// The link's QR code on this API.
+    #[must_use]
+    pub fn qr_code_path(&self, id: &ShareId) -> String {
+        format!("{}/qr_code", self.api_path(id))
+    }
+
+    /// A file of the link on this API.
+    #[must_use]
+    pub fn artifact_path(&self, id: &ShareId, artifact_id: &str) -> String {
+        let mut segment = String::new();
+        for b in artifact_id.bytes() {
+            if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) {
+                segment.push(char::from(b));
+            } else {
+                segment.push_str(&format!("%{b:02X}"));
+            }
+        }
+        format!("{}/artifacts/{segment}", self.api_path(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_the_public_url_with_the_share_path() {
+        let id = ShareId::parse("0123456789").unwrap();
+        for (base, path, url) in [
+            ("https://chat.example", "/shared/{id}", "https://chat.example/shared/0123456789"),
+            ("https://x.example/app/", "/s/{id}/view", "https://x.example/app/s/0123456789/view"),
+            ("http://127.0.0.1:8080", "/#/s/{id}", "http://127.0.0.1:8080/#/s/0123456789"),
+        ] {
+            let links = Links::new(&Url::parse(base).unwrap(), SharePath::parse(path).unwrap());
+            assert_eq!(links.url(&id), url);
+        }
+    }
+
+    #[test]
+    fn a_share_path_has_one_place_for_the_id() {
+        for bad in ["", "/shared", "shared/{id}", "/{id}/{id}", "//evil/{id}", "/a b/{id}"] {
+            assert_eq!(SharePath::parse(bad), Err(InvalidSharePath), "{bad}");
+        }
+        assert!(!SharePath::parse("/#/{id}").unwrap().is_plain_path());
+    }
+
+    #[test]
+    fn an_artifact_id_cannot_leave_its_path() {
+        let links =
+            Links::new(&Url::parse("http://x").unwrap(), SharePath::parse("/shared/{id}").unwrap());
+        let id = ShareId::parse("0123456789").unwrap();
+        assert_eq!(
+            links.artifact_path(&id, "../é?x"),
+            "/api/v1/shared_chats/0123456789/artifacts/..%2F%C3%A9%3Fx"
+        );
+    }
+}

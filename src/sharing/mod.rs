@@ -1,0 +1,63 @@
+//! The rules: who may do what, and what a viewer sees. No actix, no diesel, no reqwest.
+//!
+//! To add one: a method of [`Sharing`] in the file of whom it serves (`create`, `owner`, `viewer`,
+//! `service`), and its refusals in `error.rs`.
+
+mod create;
+mod error;
+mod links;
+mod owner;
+mod service;
+mod snapshot;
+mod viewer;
+
+pub use crate::store::{LinkFilter, LinkOrder, ListQuery, Page, SettingsChange, Swept};
+pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
+pub use error::SharingError;
+pub use links::{InvalidSharePath, Links, SharePath};
+pub use owner::Precondition;
+pub use viewer::{Content, Found};
+
+use std::sync::Arc;
+
+use crate::{
+    chat_service::ChatService,
+    clock::Clock,
+    store::{Store, StoreError},
+};
+
+/// Characters of a label (contract 3).
+pub const LABEL_CHARS: usize = 200;
+/// Links in one batch delete (contract 3).
+pub const BATCH_LINKS: usize = 1000;
+
+/// The share-link service itself, without HTTP around it.
+#[derive(Clone)]
+pub struct Sharing {
+    store: Store,
+    chat_service: Arc<ChatService>,
+    clock: Clock,
+}
+
+impl Sharing {
+    #[must_use]
+    pub fn new(store: Store, chat_service: ChatService, clock: Clock) -> Self {
+        Self { store, chat_service: Arc::new(chat_service), clock }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`SharingError::Store`] when it does not.
+    pub async fn ping(&self) -> Result<(), SharingError> {
+        Ok(self.store.ping().await?)
+    }
+
+    /// Takes away what nobody may see any more: see [`Store::sweep`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, StoreError> {
+        self.store.sweep(expired_retention, self.clock.now()).await
+    }
+}

@@ -1,0 +1,26 @@
+//! What the chat service asks (contract 4). That it is the chat service is the extractor's word.
+
+use super::{Sharing, SharingError};
+use crate::model::{ChatSessionId, SharedChat};
+
+impl Sharing {
+    /// All links to the chat, whoever made them.
+    ///
+    /// # Errors
+    /// [`SharingError::Store`] when the database is out of reach.
+    pub async fn links_of_chat(
+        &self,
+        chat: &ChatSessionId,
+    ) -> Result<Vec<SharedChat>, SharingError> {
+        Ok(self.store.links_of_chat(chat, self.clock.now()).await?)
+    }
+
+    /// The chat was deleted: all its links go, and a create that is under way will not leave one.
+    /// Returns how many links ended. It can be repeated.
+    ///
+    /// # Errors
+    /// [`SharingError::Store`] when the database is out of reach; nothing was deleted then.
+    pub async fn chat_deleted(&self, chat: &ChatSessionId) -> Result<usize, SharingError> {
+        Ok(self.store.delete_chat(chat, self.clock.now()).await?)
+    }
+}

@@ -1,0 +1,40 @@
+//! A chat's messages and files as they are stored: JSON, compressed once.
+
+use bytes::Bytes;
+
+use super::SharingError;
+use crate::{
+    model::{ChatFile, Message},
+    store::Snapshot,
+};
+
+/// zstd's own default: half the time of the next levels for a few percent more bytes.
+const LEVEL: i32 = 3;
+
+/// Encodes what was read. It is CPU work, milliseconds for a large chat, so it leaves the worker.
+pub(super) async fn encode(
+    messages: Vec<Message>,
+    files: Vec<ChatFile>,
+) -> Result<Snapshot, SharingError> {
+    off_the_worker(move || {
+        let json = serde_json::to_vec(&messages).map_err(SharingError::defect)?;
+        let messages = zstd::bulk::compress(&json, LEVEL).map_err(SharingError::defect)?;
+        let files = serde_json::to_string(&files).map_err(SharingError::defect)?;
+        Ok(Snapshot { messages: messages.into(), files })
+    })
+    .await
+}
+
+/// The messages of a snapshot as the JSON array that they were.
+pub(super) async fn decode(compressed: Bytes) -> Result<Bytes, SharingError> {
+    off_the_worker(move || {
+        zstd::stream::decode_all(compressed.as_ref()).map(Bytes::from).map_err(SharingError::defect)
+    })
+    .await
+}
+
+async fn off_the_worker<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SharingError> + Send + 'static,
+) -> Result<T, SharingError> {
+    tokio::task::spawn_blocking(work).await.map_err(SharingError::defect)?
+}

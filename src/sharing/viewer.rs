@@ -1,0 +1,114 @@
+//! What a viewer may see.
+
+use bytes::Bytes;
+
+use super::{Sharing, SharingError, snapshot};
+use crate::{
+    chat_service::{Access, ChatServiceError},
+    model::{ChatFile, Identity, Message, ShareId, SharedChat},
+};
+
+/// A link that was found, and whose content nobody has been admitted to yet.
+#[derive(Debug)]
+pub struct Found(SharedChat);
+
+impl Found {
+    /// Whether only somebody who is signed in may go on.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.0.is_private()
+    }
+
+    /// Admits a viewer: anyone to a public link, whatever credential they hold; to a private one
+    /// a user who is signed in.
+    ///
+    /// # Errors
+    /// [`SharingError::SignInRequired`] when nobody is; [`SharingError::WrongCaller`] for the chat
+    /// service, which is nobody's reader.
+    pub fn admit(self, viewer: Option<&Identity>) -> Result<SharedChat, SharingError> {
+        match viewer {
+            _ if !self.0.is_private() => Ok(self.0),
+            None => Err(SharingError::SignInRequired),
+            Some(identity) if identity.is_chat_service => {
+                Err(SharingError::WrongCaller("the chat service is not a viewer"))
+            }
+            Some(_) => Ok(self.0),
+        }
+    }
+
+    /// What anyone who knows the id may know: that there is such a link.
+    #[must_use]
+    pub fn exists(self) -> ShareId {
+        self.0.id
+    }
+}
+
+/// What a link shows.
+#[derive(Debug, Clone)]
+pub struct Content {
+    pub name: Option<String>,
+    /// The messages as a JSON array.
+    pub messages: Bytes,
+    /// The same, compressed with zstd, where it is stored so.
+    pub messages_zstd: Option<Bytes>,
+    pub files: Vec<ChatFile>,
+}
+
+impl Content {
+    /// The messages, one by one.
+    ///
+    /// # Errors
+    /// [`SharingError::Store`] when a stored row is damaged.
+    pub fn parse_messages(&self) -> Result<Vec<Message>, SharingError> {
+        serde_json::from_slice(&self.messages).map_err(SharingError::defect)
+    }
+}
+
+impl Sharing {
+    /// The link, if there is one. It asks the database each time: what was revoked is gone at once.
+    ///
+    /// # Errors
+    /// [`SharingError::NotFound`] when there is none, or it is deleted or expired.
+    pub async fn open(&self, id: &ShareId) -> Result<Found, SharingError> {
+        let found = self.store.link(id, self.clock.now()).await?;
+        found.map(Found).ok_or(SharingError::NotFound)
+    }
+
+    /// What the link shows: for a frozen one what was stored with it, which never changes; for a
+    /// live one what the chat service says now, asked with the service credential. This may take
+    /// long; whoever calls it opens the link again before showing anything.
+    ///
+    /// # Errors
+    /// [`SharingError::NotFound`] when the link, or the chat of a live one, is gone by now;
+    /// [`SharingError::ChatService`] when the chat service does not answer well.
+    pub async fn content(&self, chat: &SharedChat) -> Result<Content, SharingError> {
+        if chat.is_frozen() { self.frozen(chat).await } else { self.live(chat).await }
+    }
+
+    async fn frozen(&self, chat: &SharedChat) -> Result<Content, SharingError> {
+        let stored = self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?;
+        Ok(Content {
+            name: chat.name.clone(),
+            messages: snapshot::decode(stored.messages.clone()).await?,
+            messages_zstd: Some(stored.messages),
+            files: serde_json::from_str(&stored.files).map_err(SharingError::defect)?,
+        })
+    }
+
+    async fn live(&self, chat: &SharedChat) -> Result<Content, SharingError> {
+        let gone = |error| match error {
+            ChatServiceError::NotFound => SharingError::NotFound,
+            other => SharingError::ChatService(other),
+        };
+        let id = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
+        let reader = self.chat_service.read(Access::Service, id);
+        let source = reader.chat().await.map_err(gone)?;
+        let messages = reader.messages().await.map_err(gone)?;
+        let files = match chat.includes_artifacts {
+            true => reader.files().await.map_err(gone)?,
+            false => Vec::new(),
+        };
+        let messages = serde_json::to_vec(&messages).map_err(SharingError::defect)?.into();
+        Ok(Content { name: source.name, messages, messages_zstd: None, files })
+    }
+}
