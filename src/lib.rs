@@ -6,9 +6,12 @@
 //! app → http → sharing → store, chat_service, auth, qr → model
 //! ```
 
+pub mod app;
 pub mod auth;
 pub mod chat_service;
 pub mod clock;
+pub mod config;
+pub mod demo;
 pub mod http;
 pub mod model;
 pub mod qr;

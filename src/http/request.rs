@@ -48,7 +48,7 @@ impl RequestId {
 /// a link, which is a secret.
 ///
 /// # Errors
-/// None of its own: what comes from within becomes a response here.
+/// None of its own. Handlers' errors arrive here as responses already.
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -56,11 +56,7 @@ pub async fn observe(
     let started = Instant::now();
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());
-    let http_request = request.request().clone();
-    let mut response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::from_err(error, http_request),
-    };
+    let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status().is_client_error() || response.status().is_server_error() {
         response = shape_error(response, &id);
     }

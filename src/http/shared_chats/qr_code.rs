@@ -128,7 +128,10 @@ fn options(request: &HttpRequest) -> Result<QrOptions, ApiError> {
                     "Q" => ErrorCorrection::Q,
                     "H" => ErrorCorrection::H,
                     _ => {
-                        return Err(ApiError::bad_value("error_correction", "must be L, M, Q or H"));
+                        return Err(ApiError::bad_value(
+                            "error_correction",
+                            "must be L, M, Q or H",
+                        ));
                     }
                 }
             }

@@ -1,0 +1,189 @@
+//! The application: its parts, wired; `main` and every test start this same thing.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use actix_cors::Cors;
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, ServerHandle},
+    http::header::{self, HeaderName},
+    middleware::{Condition, from_fn},
+    web,
+};
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::{
+    auth::Authenticator,
+    chat_service::ChatService,
+    clock::Clock,
+    config::Config,
+    http::{self, HttpSettings, State},
+    sharing::{Links, Sharing},
+    store::{Database, Store},
+};
+
+/// How often what nobody may see any more is taken away; expired content goes within an hour.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("BIND_ADDRESS {0}: {1}")]
+    Bind(SocketAddr, #[source] io::Error),
+    #[error(transparent)]
+    Database(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    ChatService(#[from] crate::chat_service::InvalidSettings),
+    #[error("the HTTP client for the identity provider: {0}")]
+    Client(String),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The service, bound to its port and ready to run.
+pub struct Application {
+    server: Server,
+    address: SocketAddr,
+    public_url: Url,
+    sweeper: JoinHandle<()>,
+}
+
+impl Application {
+    /// Binds the port, brings the database up to date and wires the parts. It must be called within
+    /// a multi-threaded tokio runtime, which database work runs on.
+    ///
+    /// # Errors
+    /// [`StartError`], which names the setting that is at fault.
+    pub async fn build(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let bound = |error| StartError::Bind(config.bind_address, error);
+        let listener = TcpListener::bind(config.bind_address).map_err(bound)?;
+        let address = listener.local_addr().map_err(bound)?;
+        let database = Database::open(&config.database)?;
+        for version in database.migrate().await? {
+            tracing::info!(version, "migrated the database");
+        }
+        let chat_service = ChatService::new(config.chat_service.clone())?;
+        let sharing = Sharing::new(Store::new(database), chat_service, clock.clone());
+        let authenticator = Authenticator::new(config.auth.clone(), provider_client()?, clock);
+        // A provider that is slow to answer does not keep public links waiting.
+        let keys = authenticator.clone();
+        tokio::spawn(async move { keys.start().await });
+        let public_url = match config.public_url.clone() {
+            Some(url) => url,
+            None => Url::parse(&format!("http://{address}")).map_err(io::Error::other)?,
+        };
+        let settings = HttpSettings {
+            links: Links::new(&public_url, config.share_path.clone()),
+            auth_cookie: config.auth_cookie.clone(),
+            login_url: config.login_url.clone(),
+            max_body_bytes: config.max_body_bytes,
+            body_timeout: config.body_timeout,
+            view_cache_bytes: config.view_cache_bytes,
+            qr_cache_bytes: config.qr_cache_bytes,
+            viewer: config.viewer.then(|| config.share_path.clone()),
+        };
+        let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
+        let state = web::Data::new(State::new(sharing, authenticator, settings));
+        let server = serve(listener, state, &config)?;
+        Ok(Self { server, address, public_url, sweeper })
+    }
+
+    /// The address that was bound.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What links start with.
+    #[must_use]
+    pub fn public_url(&self) -> &Url {
+        &self.public_url
+    }
+
+    /// To stop it from elsewhere.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+
+    /// Serves until it is stopped.
+    ///
+    /// # Errors
+    /// When accepting connections fails for good.
+    pub async fn run(self) -> io::Result<()> {
+        let ended = self.server.await;
+        self.sweeper.abort();
+        ended
+    }
+}
+
+fn serve(listener: TcpListener, state: web::Data<State>, config: &Config) -> io::Result<Server> {
+    let origins = config.cors_allowed_origins.clone();
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
+            .wrap(from_fn(http::observe))
+            .configure(http::routes(&state))
+    })
+    // A client that closed its side is gone; waiting for it would keep streams open for ever.
+    .h1_allow_half_closed(false)
+    .disable_signals()
+    .max_connections(config.max_connections)
+    .client_request_timeout(config.request_timeout)
+    .keep_alive(config.keep_alive)
+    .shutdown_timeout(config.shutdown_timeout.as_secs().max(1));
+    if let Some(workers) = config.workers {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener)?.run())
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let listed = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
+    listed
+        .allowed_methods(["GET", "HEAD", "POST", "PATCH", "DELETE"])
+        .allowed_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LINK,
+            header::LOCATION,
+            HeaderName::from_static("x-total-count"),
+            header::RETRY_AFTER,
+        ])
+        // For `AUTH_COOKIE`; the origins are listed one by one.
+        .supports_credentials()
+        .max_age(3600)
+}
+
+/// Redirects are not followed: keys come from where the settings say.
+fn provider_client() -> Result<reqwest::Client, StartError> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("shared-chats/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| StartError::Client(error.to_string()))
+}
+
+async fn sweep(sharing: Sharing, expired_retention: chrono::Duration) {
+    loop {
+        match sharing.sweep(expired_retention).await {
+            Ok(swept) if swept == Default::default() => {}
+            Ok(swept) => tracing::info!(?swept, "swept"),
+            Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}

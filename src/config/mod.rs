@@ -1,0 +1,193 @@
+//! The settings of contract 7, from the environment: typed, checked together, each failure naming
+//! its variable.
+//!
+//! To add one: a row in `table::SETTINGS` (which is `--help`), a field here, a line in
+//! [`Config::from_env`], and a line in `.env.sample`; a test compares the three.
+
+mod env;
+mod parse;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use url::Url;
+
+pub use env::{ConfigError, Env};
+pub use table::help;
+
+use crate::{
+    auth::AuthSettings,
+    chat_service::{ChatServiceSettings, Source},
+    sharing::SharePath,
+    store::{DatabaseSettings, DatabaseUrl},
+};
+use parse::{Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
+
+/// How log lines look.
+pub type LogFormat = Format;
+
+/// Everything that `serve` is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub bind_address: SocketAddr,
+    pub database: DatabaseSettings,
+    /// `None`: `http://` and the address that was bound.
+    pub public_url: Option<Url>,
+    pub share_path: SharePath,
+    /// Whether the page is served.
+    pub viewer: bool,
+    pub auth: AuthSettings,
+    pub auth_cookie: Option<String>,
+    pub login_url: Option<Url>,
+    pub chat_service: ChatServiceSettings,
+    pub cors_allowed_origins: Vec<String>,
+    pub max_body_bytes: usize,
+    pub view_cache_bytes: u64,
+    pub qr_cache_bytes: u64,
+    pub expired_retention: chrono::Duration,
+    pub workers: Option<usize>,
+    pub max_connections: usize,
+    pub request_timeout: Duration,
+    pub body_timeout: Duration,
+    pub keep_alive: Duration,
+    pub shutdown_timeout: Duration,
+}
+
+impl Config {
+    /// Reads every setting of `serve`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the name of the first setting that is wrong, missing, or contradicts
+    /// another one.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let public_url = env.get::<HttpUrl>("PUBLIC_URL")?.map(|url| url.0);
+        let share_path: SharePath = env.or("SHARE_PATH", "/shared/{id}")?;
+        let viewer = match env.get::<Switch>("VIEWER")? {
+            Some(switch) => switch == Switch::On,
+            None => public_url.is_none(),
+        };
+        if viewer {
+            check_viewer_path(&share_path)?;
+        }
+        Ok(Self {
+            bind_address: env.or("BIND_ADDRESS", "127.0.0.1:8080")?,
+            database: database(env)?,
+            public_url,
+            share_path,
+            viewer,
+            auth: auth(env)?,
+            auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
+            login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
+            chat_service: chat_service(env)?,
+            cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
+            max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
+            view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
+            qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
+            expired_retention: env.or::<Days>("EXPIRED_RETENTION", "30d")?.0,
+            workers: env.positive("WORKERS")?,
+            max_connections: env.positive("MAX_CONNECTIONS")?.unwrap_or(10_000),
+            request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
+            body_timeout: env.or::<Period>("BODY_TIMEOUT", "30s")?.0,
+            keep_alive: env.or::<Period>("KEEP_ALIVE", "75s")?.0,
+            shutdown_timeout: env.or::<Period>("SHUTDOWN_TIMEOUT", "30s")?.0,
+        })
+    }
+}
+
+/// The settings of the database alone, for `migrate`.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
+    Ok(DatabaseSettings {
+        url: env.or::<DatabaseUrl>("DATABASE_URL", "sqlite:shared-chats.db")?,
+        pool_size: env.positive("DATABASE_POOL_SIZE")?.unwrap_or(16),
+        timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
+        ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,
+    })
+}
+
+/// How log lines look.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn log_format(env: &Env) -> Result<LogFormat, ConfigError> {
+    env.or("LOG_FORMAT", "human")
+}
+
+/// The secret by which tokens are signed, for `token`.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn hs256_secret(env: &Env) -> Result<Option<Vec<u8>>, ConfigError> {
+    const NAME: &str = "AUTH_HS256_SECRET";
+    let Some(secret) = env.secret(NAME)? else { return Ok(None) };
+    if secret.len() < 32 {
+        // RFC 7518, 3.2: a key of the hash's size or more.
+        return Err(ConfigError::new(NAME, "must have at least 32 bytes"));
+    }
+    Ok(Some(secret.into_bytes()))
+}
+
+fn auth(env: &Env) -> Result<AuthSettings, ConfigError> {
+    let issuer: Option<String> = env.get("AUTH_ISSUER")?;
+    let audience: Option<String> = env.get("AUTH_AUDIENCE")?;
+    let jwks_url = env.get::<HttpUrl>("AUTH_JWKS_URL")?.map(|url| url.0);
+    if let Some(secret) = hs256_secret(env)? {
+        if jwks_url.is_some() {
+            let problem = "cannot be set together with AUTH_JWKS_URL: whoever believes both kinds \
+                           of token can be given one that is signed with a public key";
+            return Err(ConfigError::new("AUTH_HS256_SECRET", problem));
+        }
+        return Ok(AuthSettings::Hs256 { secret, issuer, audience });
+    }
+    let missing = |name| {
+        let problem = "is needed to check tokens with a provider's keys (or set AUTH_HS256_SECRET \
+                       instead of a provider)";
+        ConfigError::new(name, problem)
+    };
+    let issuer = issuer.ok_or_else(|| missing("AUTH_ISSUER"))?;
+    let audience = audience.ok_or_else(|| missing("AUTH_AUDIENCE"))?;
+    if jwks_url.is_none() && HttpUrl::parse(&issuer).is_err() {
+        let problem = "must be an http or https URL, where its keys are discovered (or set \
+                       AUTH_JWKS_URL)";
+        return Err(ConfigError::new("AUTH_ISSUER", problem));
+    }
+    Ok(AuthSettings::Jwks { issuer, audience, jwks_url })
+}
+
+fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
+    const NAME: &str = "CHAT_SERVICE_URL";
+    let Some(source) = env.get::<Source>(NAME)? else {
+        let problem = "is needed: the address of the chat service, or file:PATH for a JSON file of \
+                       chats (see the README)";
+        return Err(ConfigError::new(NAME, problem));
+    };
+    Ok(ChatServiceSettings {
+        service_token: env.secret("CHAT_SERVICE_TOKEN")?,
+        timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
+        connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
+        page_size: env.or("CHAT_SERVICE_PAGE_SIZE", "200")?,
+        max_snapshot_bytes: env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0,
+        ..ChatServiceSettings::new(source)
+    })
+}
+
+/// The page cannot stand where something else does, nor where a server does not see it.
+fn check_viewer_path(path: &SharePath) -> Result<(), ConfigError> {
+    let route = path.route();
+    let taken = ["/api/", "/health/", "/docs", "/openapi"].iter().any(|p| route.starts_with(p));
+    if taken || route.starts_with("/{id}") {
+        let problem = "would hide this service's own addresses; take another, or VIEWER=off";
+        return Err(ConfigError::new("SHARE_PATH", problem));
+    }
+    if !path.is_plain_path() {
+        let problem = "must be a path alone, without '?' and '#', for the page to be served there; \
+                       take another, or VIEWER=off";
+        return Err(ConfigError::new("SHARE_PATH", problem));
+    }
+    Ok(())
+}

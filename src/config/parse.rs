@@ -1,0 +1,201 @@
+//! How single values are written.
+
+use std::{str::FromStr, time::Duration};
+
+use url::Url;
+
+use crate::{
+    sharing::{InvalidSharePath, SharePath},
+    store::DatabaseUrl,
+};
+
+/// A time such as `30s`, `5m`, `1h 30m`; a bare number is seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Period(pub Duration);
+
+/// No time-out is longer than a year, and none is zero.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+impl FromStr for Period {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = text.parse().map(Duration::from_secs);
+        let period = seconds.or_else(|_| humantime::parse_duration(text));
+        match period {
+            Ok(period) if !period.is_zero() && period <= LONGEST => Ok(Self(period)),
+            _ => Err("must be a time above zero, such as 500ms, 30s, 5m or 1h"),
+        }
+    }
+}
+
+/// A time that goes into sums with dates.
+#[derive(Debug, Clone, Copy)]
+pub struct Days(pub chrono::Duration);
+
+impl FromStr for Days {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let period: Period = text.parse().map_err(|_| "must be a time, such as 30d or 12h")?;
+        chrono::Duration::from_std(period.0).map(Self).map_err(|_| "must be a time, such as 30d")
+    }
+}
+
+/// A size such as `65536`, `64KiB`, `1MiB`, `1GiB`.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    #[must_use]
+    pub fn as_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("", 1)];
+        let read = units.iter().find_map(|(unit, factor)| {
+            let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+            number.checked_mul(*factor)
+        });
+        match read {
+            Some(bytes) if bytes > 0 => Ok(Self(bytes)),
+            _ => Err("must be a size in bytes above zero, such as 65536, 64KiB or 1MiB"),
+        }
+    }
+}
+
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl FromStr for Switch {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "on" => Ok(Self::On),
+            "off" => Ok(Self::Off),
+            _ => Err("must be on or off"),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err("must be human or json"),
+        }
+    }
+}
+
+/// An absolute `http` or `https` URL with a host.
+#[derive(Debug, Clone)]
+pub struct HttpUrl(pub Url);
+
+impl HttpUrl {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        text.parse()
+    }
+}
+
+impl FromStr for HttpUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = Url::parse(text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
+        });
+        url.map(Self).ok_or("must be an http or https URL, such as https://chat.example")
+    }
+}
+
+/// The name of a cookie (RFC 6265, 4.1.1: a token).
+#[derive(Debug, Clone)]
+pub struct CookieName(pub String);
+
+impl FromStr for CookieName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if text.bytes().all(token) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be the name of a cookie, without spaces, quotes, '=', ',' or ';'")
+        }
+    }
+}
+
+/// Origins, separated by commas; none by default. There is no `*`: links are secrets.
+#[derive(Debug, Clone)]
+pub struct Origins(pub Vec<String>);
+
+impl FromStr for Origins {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        let checked = origins.map(|origin| {
+            let url: Option<HttpUrl> = origin.parse().ok();
+            match url.map(|url| url.0.origin().ascii_serialization()) {
+                Some(canonical) if canonical == origin => Ok(canonical),
+                _ => {
+                    Err(format!("must be a list of origins such as https://chat.example: {origin}"))
+                }
+            }
+        });
+        checked.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl FromStr for SharePath {
+    type Err = InvalidSharePath;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSharePath> {
+        Self::parse(text)
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            // Each connection would have a memory of its own.
+            if path.is_empty() || path.contains(":memory:") || path.contains('?') {
+                return Err("must name a file: sqlite:PATH (not :memory:, and no options)");
+            }
+            return Ok(Self::Sqlite(path.into()));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        Err("must be sqlite:PATH or postgres://…")
+    }
+}

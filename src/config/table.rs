@@ -1,0 +1,76 @@
+//! Every setting there is, for `--help`.
+
+use std::fmt::Write;
+
+/// A setting.
+pub(super) struct Setting {
+    pub name: &'static str,
+    pub default: &'static str,
+    pub meaning: &'static str,
+    /// Whether it can come from a file, named by `NAME_FILE`.
+    pub is_secret: bool,
+}
+
+const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, is_secret: false }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default: "–", meaning, is_secret: true }
+}
+
+pub(super) const SETTINGS: &[Setting] = &[
+    setting("BIND_ADDRESS", "127.0.0.1:8080", "where to listen; port 0 picks one and prints it"),
+    setting("DATABASE_URL", "sqlite:shared-chats.db", "sqlite:PATH or postgres://…"),
+    setting("DATABASE_POOL_SIZE", "16", "connections for everything but views"),
+    setting("DATABASE_TIMEOUT", "10s", "for one operation, waiting included"),
+    setting(
+        "DATABASE_CA_FILE",
+        "–",
+        "certificates (PEM) to trust for PostgreSQL, beside the system's",
+    ),
+    setting("PUBLIC_URL", "http://<bound address>", "what links start with"),
+    setting("SHARE_PATH", "/shared/{id}", "the path of a link"),
+    setting("VIEWER", "on while PUBLIC_URL is unset", "on or off: serve the page behind a link"),
+    setting("AUTH_ISSUER", "–", "the OpenID provider: what `iss` must be"),
+    setting("AUTH_AUDIENCE", "–", "what `aud` must be or hold"),
+    setting("AUTH_JWKS_URL", "by discovery", "the provider's keys"),
+    secret("AUTH_HS256_SECRET", "a shared secret of 32 bytes or more, instead of a provider"),
+    setting("AUTH_COOKIE", "off", "a cookie that holds the token, for GET and HEAD alone"),
+    setting("LOGIN_URL", "off", "where the page sends people to sign in, with return_to"),
+    setting("CHAT_SERVICE_URL", "–", "the chat service, or file:PATH for a JSON file of chats"),
+    secret("CHAT_SERVICE_TOKEN", "this service's own credential there: live links, owner creates"),
+    setting("CHAT_SERVICE_TIMEOUT", "30s", "for all that one request asks there"),
+    setting("CHAT_SERVICE_CONNECT_TIMEOUT", "5s", "for a connection to it"),
+    setting("CHAT_SERVICE_PAGE_SIZE", "200", "messages asked for at once"),
+    setting("MAX_SNAPSHOT_BYTES", "16MiB", "the messages of one shared chat, as JSON"),
+    setting("MAX_BODY_BYTES", "1MiB", "a request's body"),
+    setting("VIEW_CACHE_BYTES", "16MiB", "views that are kept in memory"),
+    setting("QR_CACHE_BYTES", "4MiB", "QR codes that are kept in memory"),
+    setting("EXPIRED_RETENTION", "30d", "how long the bare row of an expired link is kept"),
+    setting("CORS_ALLOWED_ORIGINS", "none", "origins whose pages may call, separated by commas"),
+    setting("WORKERS", "one a core", "threads that serve requests"),
+    setting("MAX_CONNECTIONS", "10000", "open connections for each worker"),
+    setting("REQUEST_TIMEOUT", "10s", "for a request's head to arrive"),
+    setting("BODY_TIMEOUT", "30s", "for a request's body to arrive"),
+    setting("KEEP_ALIVE", "75s", "how long an idle connection is kept"),
+    setting("SHUTDOWN_TIMEOUT", "30s", "for what is under way at SIGTERM"),
+    setting("LOG_FORMAT", "human", "human or json"),
+    setting("RUST_LOG", "info", "what is logged (tracing's filter syntax)"),
+];
+
+/// The table as text.
+#[must_use]
+pub fn help() -> String {
+    let mut text = String::from("Settings, from the environment (an empty one is not set):\n");
+    for setting in SETTINGS {
+        let file = if setting.is_secret { "; or from the file that …_FILE names" } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "  {:<29} {} [{}]{file}\n",
+            setting.name, setting.meaning, setting.default
+        );
+    }
+    text
+}

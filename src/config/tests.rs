@@ -1,0 +1,145 @@
+use std::collections::HashMap;
+
+use super::{Config, ConfigError, Env, table::SETTINGS};
+use crate::{auth::AuthSettings, chat_service::Source, store::DatabaseUrl};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let mut all = HashMap::from([
+        ("AUTH_HS256_SECRET".to_owned(), SECRET.to_owned()),
+        ("CHAT_SERVICE_URL".to_owned(), "http://127.0.0.1:9".to_owned()),
+    ]);
+    all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Config::from_env(&Env::from_fn(move |name| all.get(name).cloned()))
+}
+
+fn complaint(variables: &[(&str, &str)]) -> String {
+    read(variables).expect_err("these settings are wrong").to_string()
+}
+
+#[test]
+fn two_settings_are_enough() {
+    let config = read(&[]).unwrap();
+    assert_eq!(config.bind_address.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.database.url, DatabaseUrl::Sqlite("shared-chats.db".into()));
+    assert!(config.viewer);
+    assert!(matches!(config.auth, AuthSettings::Hs256 { .. }));
+    assert!(matches!(config.chat_service.source, Source::Http(_)));
+}
+
+#[test]
+fn each_wrong_setting_is_named() {
+    for (name, value) in [
+        ("BIND_ADDRESS", "localhost"),
+        ("BIND_ADDRESS", "127.0.0.1:99999"),
+        ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "sqlite::memory:"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("DATABASE_TIMEOUT", "soon"),
+        ("PUBLIC_URL", "chat.example"),
+        ("PUBLIC_URL", "https://user:pw@chat.example"),
+        ("SHARE_PATH", "/shared"),
+        ("SHARE_PATH", "/api/{id}"),
+        ("SHARE_PATH", "/{id}"),
+        ("SHARE_PATH", "/#/{id}"),
+        ("VIEWER", "yes"),
+        ("AUTH_JWKS_URL", "not a url"),
+        ("AUTH_COOKIE", "a b"),
+        ("LOGIN_URL", "javascript:alert(1)"),
+        ("CHAT_SERVICE_URL", "ftp://x"),
+        ("CHAT_SERVICE_TIMEOUT", "0s"),
+        ("CHAT_SERVICE_PAGE_SIZE", "many"),
+        ("MAX_SNAPSHOT_BYTES", "-1"),
+        ("MAX_BODY_BYTES", "1 zebibyte"),
+        ("CORS_ALLOWED_ORIGINS", "*"),
+        ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
+        ("EXPIRED_RETENTION", "never"),
+        ("WORKERS", "0"),
+        ("KEEP_ALIVE", "1 fortnight"),
+    ] {
+        let said = complaint(&[(name, value)]);
+        assert!(said.starts_with(name), "{name}={value}: {said}");
+    }
+}
+
+#[test]
+fn a_missing_setting_is_named() {
+    assert!(complaint(&[("CHAT_SERVICE_URL", "")]).starts_with("CHAT_SERVICE_URL"));
+    assert!(complaint(&[("AUTH_HS256_SECRET", "")]).starts_with("AUTH_ISSUER"));
+    let only_issuer = [("AUTH_HS256_SECRET", ""), ("AUTH_ISSUER", "https://id.example")];
+    assert!(complaint(&only_issuer).starts_with("AUTH_AUDIENCE"));
+}
+
+#[test]
+fn a_secret_and_public_keys_contradict_each_other() {
+    let said = complaint(&[("AUTH_JWKS_URL", "https://id.example/keys")]);
+    assert!(said.starts_with("AUTH_HS256_SECRET"), "{said}");
+}
+
+#[test]
+fn a_short_secret_is_refused_and_not_repeated() {
+    let said = complaint(&[("AUTH_HS256_SECRET", "hunter2")]);
+    assert!(said.starts_with("AUTH_HS256_SECRET") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_secret_can_come_from_a_file_without_its_line_break() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    std::fs::write(&path, format!("{SECRET}\n")).unwrap();
+    let path = path.to_str().unwrap();
+    let config = read(&[("AUTH_HS256_SECRET", ""), ("AUTH_HS256_SECRET_FILE", path)]).unwrap();
+    assert!(
+        matches!(config.auth, AuthSettings::Hs256 { secret, .. } if secret == SECRET.as_bytes())
+    );
+    let both = complaint(&[("AUTH_HS256_SECRET_FILE", path)]);
+    assert!(both.contains("AUTH_HS256_SECRET_FILE"), "{both}");
+    let none = [("AUTH_HS256_SECRET", ""), ("AUTH_HS256_SECRET_FILE", "/nowhere/at/all")];
+    assert!(complaint(&none).starts_with("AUTH_HS256_SECRET_FILE"));
+}
+
+#[test]
+fn the_page_is_served_until_links_point_elsewhere() {
+    assert!(!read(&[("PUBLIC_URL", "https://chat.example")]).unwrap().viewer);
+    assert!(read(&[("PUBLIC_URL", "https://chat.example"), ("VIEWER", "on")]).unwrap().viewer);
+    assert!(!read(&[("VIEWER", "off")]).unwrap().viewer);
+    assert!(read(&[("VIEWER", "off"), ("SHARE_PATH", "/#/s/{id}")]).is_ok());
+}
+
+#[test]
+fn every_setting_is_in_the_sample_file_and_in_the_readme() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    for file in [".env.sample", "README.md"] {
+        let text = std::fs::read_to_string(format!("{root}/{file}")).unwrap();
+        for setting in SETTINGS {
+            assert!(text.contains(setting.name), "{} is missing in {file}", setting.name);
+        }
+    }
+}
+
+#[test]
+fn every_setting_that_is_read_is_in_the_table() {
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = asked.clone();
+    let env = Env::from_fn(move |name| {
+        heard.lock().unwrap().push(name.to_owned());
+        match name {
+            "AUTH_HS256_SECRET" => Some(SECRET.to_owned()),
+            "CHAT_SERVICE_URL" => Some("http://x".to_owned()),
+            _ => None,
+        }
+    });
+    Config::from_env(&env).unwrap();
+    super::log_format(&env).unwrap();
+    for name in asked.lock().unwrap().iter() {
+        let known = SETTINGS.iter().any(|setting| {
+            setting.name == name || setting.is_secret && *name == format!("{}_FILE", setting.name)
+        });
+        assert!(known, "{name} is read, but not in the table");
+    }
+    let asked = asked.lock().unwrap();
+    for setting in SETTINGS.iter().filter(|setting| setting.name != "RUST_LOG") {
+        assert!(asked.contains(&setting.name.to_owned()), "{} is never read", setting.name);
+    }
+}

@@ -1,0 +1,125 @@
+//! What the demo does with the running service, by its own API, and prints.
+
+use std::{
+    io::{Write, stdout},
+    path::PathBuf,
+};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Failure;
+use crate::qr;
+
+/// Somebody who owns chats.
+pub(super) struct User {
+    pub id: String,
+    pub chats: Vec<String>,
+    pub token: String,
+}
+
+/// Everything that the printed lines hold.
+pub(super) struct Guide {
+    /// Where this machine reaches the service.
+    pub api: String,
+    /// What links start with.
+    pub base: String,
+    pub chats: PathBuf,
+    /// One or two.
+    pub users: Vec<User>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    id: String,
+    url: String,
+}
+
+impl Guide {
+    /// Shares the first user's first chat, and prints how to go on.
+    pub(super) async fn show(&self) -> Result<(), Failure> {
+        let Some(owner) = self.users.first() else { return Ok(()) };
+        let viewer = self.users.last().unwrap_or(owner);
+        let link = self.share(owner).await?;
+        let mut out = stdout().lock();
+        self.print(&mut out, owner, viewer, &link)?;
+        Ok(out.flush()?)
+    }
+
+    async fn share(&self, owner: &User) -> Result<Link, Failure> {
+        let asked = reqwest::Client::builder()
+            .no_proxy()
+            .build()?
+            .post(format!("{}/api/v1/shared_chats", self.api));
+        let answer = asked
+            .bearer_auth(&owner.token)
+            .json(&json!({"chat_session_id": owner.chats.first(), "label": "from the demo"}))
+            .send()
+            .await?;
+        if !answer.status().is_success() {
+            return Err(format!("the chat was not shared: {}", answer.text().await?).into());
+        }
+        Ok(answer.json().await?)
+    }
+
+    fn print(
+        &self,
+        out: &mut impl Write,
+        owner: &User,
+        viewer: &User,
+        link: &Link,
+    ) -> Result<(), Failure> {
+        let Self { api, base, chats, .. } = self;
+        let (id, token) = (&link.id, &owner.token);
+        let chat = owner.chats.first().map_or("", String::as_str);
+        let other = owner.chats.get(1).map_or(chat, String::as_str);
+        writeln!(out, "listening on {api}\n")?;
+        writeln!(out, "{} shared the chat \"{chat}\". Open it in a browser:\n", owner.id)?;
+        writeln!(out, "  {}\n", link.url)?;
+        writeln!(out, "{}", qr::render_terminal(&link.url)?)?;
+        if base.contains("127.0.0.1") {
+            writeln!(
+                out,
+                "A phone reaches this machine only by its address in your network: start it with\n\
+                 BIND_ADDRESS=0.0.0.0:8080 PUBLIC_URL=http://ADDRESS:8080\n"
+            )?;
+        }
+        writeln!(out, "Chats come from {}", chats.display())?;
+        writeln!(out, "Tokens, valid for eight hours:\n")?;
+        for user in &self.users {
+            writeln!(out, "  {}: {}\n", user.id, user.token)?;
+        }
+        let links = format!("{api}/api/v1/shared_chats");
+        let auth = format!("-H 'Authorization: Bearer {token}'");
+        let viewer_auth = format!("-H 'Authorization: Bearer {}'", viewer.token);
+        let json = "-H 'Content-Type: application/json'";
+        for (what, line) in [
+            ("Anyone with the link sees the chat:", format!("curl -sS {links}/{id}")),
+            ("Its QR code:", format!("curl -sS '{links}/{id}/qr_code?format=svg'")),
+            (
+                "Share another one, for people who are signed in, until the end of 2099:",
+                format!(
+                    "curl -sS {links} {auth} {json} -d '{{\"chat_session_id\": \"{other}\", \
+                     \"is_private\": true, \"expires_at\": \"2099-12-31T23:59:59Z\"}}'"
+                ),
+            ),
+            ("List one's own links:", format!("curl -sS '{links}?filter_type=all' {auth}")),
+            (
+                "Make the first one private:",
+                format!(
+                    "curl -sS -i -X PATCH {links}/{id} {auth} {json} -d '{{\"is_private\": true}}'"
+                ),
+            ),
+            (
+                "Now only somebody who is signed in sees it:",
+                format!("curl -sS {links}/{id} {viewer_auth}"),
+            ),
+            ("Delete it:", format!("curl -sS -i -X DELETE {links}/{id} {auth}")),
+        ] {
+            writeln!(out, "{what}\n  {line}\n")?;
+        }
+        writeln!(out, "The API to browse: {api}/docs/")?;
+        writeln!(out, "Ctrl-C ends the demo and leaves nothing behind.")?;
+        Ok(())
+    }
+}

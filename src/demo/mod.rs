@@ -1,0 +1,128 @@
+//! `shared-chats demo`: from nothing to a link that opens.
+
+mod guide;
+
+use std::{future::Future, path::Path};
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{
+    app::{Application, StartError},
+    auth::sign_hs256,
+    chat_service::Source,
+    clock::Clock,
+    config::{Config, Env},
+};
+use guide::{Guide, User};
+
+/// The chats of two users, alice and bob.
+const SAMPLE_CHATS: &str = include_str!("chats.json");
+
+/// How long the printed tokens are valid, in seconds.
+const TOKEN_SECONDS: i64 = 8 * 3600;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Serves chats from a file with a throw-away key and database until `stopped`, shares one and
+/// prints how to go on. Other settings of the environment hold: with `CHAT_SERVICE_URL=file:PATH`
+/// it shows somebody's own chats.
+///
+/// # Errors
+/// Whatever keeps the service from starting or the chat from being shared.
+pub async fn run(env: &Env, stopped: impl Future<Output = ()>) -> Result<(), Failure> {
+    let dir = std::env::temp_dir().join(format!("shared-chats-demo-{}", Uuid::new_v4()));
+    std::fs::create_dir(&dir)?;
+    let shown = serve(env, &dir, stopped).await;
+    // Nothing of the demo stays behind.
+    let removed = std::fs::remove_dir_all(&dir);
+    shown?;
+    Ok(removed?)
+}
+
+async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Result<(), Failure> {
+    // Two random UUIDs: 244 bits from the operating system's generator.
+    let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let chats = dir.join("chats.json");
+    std::fs::write(&chats, SAMPLE_CHATS)?;
+    let chats = match env.get::<Source>("CHAT_SERVICE_URL")? {
+        None => chats,
+        Some(Source::File(path)) => path,
+        Some(Source::Http(_)) => {
+            return Err(
+                "CHAT_SERVICE_URL: the demo reads chats from a file: file:PATH; for a chat \
+                        service use `serve`"
+                    .into(),
+            );
+        }
+    };
+    let env = env.with(vec![
+        ("CHAT_SERVICE_URL", format!("file:{}", chats.display())),
+        ("DATABASE_URL", format!("sqlite:{}", dir.join("demo.db").display())),
+        ("AUTH_HS256_SECRET", secret.clone()),
+        ("AUTH_HS256_SECRET_FILE", String::new()),
+        ("AUTH_ISSUER", String::new()),
+        ("AUTH_AUDIENCE", String::new()),
+        ("AUTH_JWKS_URL", String::new()),
+        ("VIEWER", "on".to_owned()),
+    ]);
+    let application = build(&env).await?;
+    let users = users(&chats, secret.as_bytes())?;
+    let base = application.public_url().as_str().trim_end_matches('/').to_owned();
+    let guide = Guide { api: format!("http://{}", application.address()), base, chats, users };
+    let handle = application.handle();
+    let showing = async {
+        let shown = guide.show().await;
+        if shown.is_ok() {
+            stopped.await;
+        }
+        handle.stop(true).await;
+        shown
+    };
+    let (served, shown) = futures_util::future::join(application.run(), showing).await;
+    shown?;
+    Ok(served?)
+}
+
+/// On the usual port, or, where that is taken and none was asked for, on a free one.
+async fn build(env: &Env) -> Result<Application, Failure> {
+    match Application::build(Config::from_env(env)?, Clock::system()).await {
+        Err(StartError::Bind(..)) if env.get::<String>("BIND_ADDRESS")?.is_none() => {
+            let env = env.with(vec![("BIND_ADDRESS", "127.0.0.1:0".to_owned())]);
+            Ok(Application::build(Config::from_env(&env)?, Clock::system()).await?)
+        }
+        built => Ok(built?),
+    }
+}
+
+/// Up to two owners of chats in the file, with their first chats and tokens.
+fn users(path: &Path, secret: &[u8]) -> Result<Vec<User>, Failure> {
+    #[derive(Deserialize)]
+    struct Chat {
+        id: String,
+        owner: String,
+    }
+    let chats: Vec<Chat> = serde_json::from_slice(&std::fs::read(path)?)?;
+    let mut users: Vec<User> = Vec::new();
+    for Chat { id, owner } in chats {
+        if let Some(user) = users.iter_mut().find(|user| user.id == owner) {
+            user.chats.push(id);
+        } else if users.len() < 2 {
+            users.push(User { token: token(&owner, secret)?, id: owner, chats: vec![id] });
+        }
+    }
+    if users.is_empty() {
+        return Err("CHAT_SERVICE_URL: the file holds no chat to share".into());
+    }
+    Ok(users)
+}
+
+fn token(sub: &str, secret: &[u8]) -> Result<String, Failure> {
+    // Not the `sub` itself, which is never shown to viewers.
+    let mut name = sub.to_owned();
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let exp = Clock::system().now().timestamp() + TOKEN_SECONDS;
+    Ok(sign_hs256(secret, &serde_json::json!({"sub": sub, "name": name, "exp": exp}))?)
+}
