@@ -16,10 +16,12 @@ impl ConfigError {
     }
 }
 
+type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Where variables are looked up: the process's environment, or what a test says.
 #[derive(Clone)]
 pub struct Env {
-    look_up: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    look_up: Arc<LookUp>,
 }
 
 impl Env {

@@ -66,9 +66,9 @@ pub fn help() -> String {
     for setting in SETTINGS {
         let file = if setting.is_secret { "; or from the file that …_FILE names" } else { "" };
         // Writing to a string does not fail.
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "  {:<29} {} [{}]{file}\n",
+            "  {:<29} {} [{}]{file}",
             setting.name, setting.meaning, setting.default
         );
     }

@@ -14,6 +14,7 @@ use crate::model::ChatSessionId;
 
 /// How many links ended.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"deleted": 3}))]
 pub struct DeletedLinks {
     pub deleted: usize,
 }
@@ -45,6 +46,9 @@ impl ChatId {
 #[utoipa::path(
     get, path = "/api/v1/chats/{chat_session_id}/shared_chats", tag = "chat service",
     operation_id = "list_shared_chats_of_chat",
+    params(("chat_session_id" = String, Path, description = "The chat's id")),
+    responses((status = 200, description = "All links to the chat, whoever made them",
+        body = Vec<OwnedSharedChatInfo>)),
     security(("chat_service" = [])),
 )]
 pub async fn links(
@@ -70,6 +74,8 @@ pub async fn links(
 #[utoipa::path(
     delete, path = "/api/v1/chats/{chat_session_id}/shared_chats", tag = "chat service",
     operation_id = "delete_shared_chats_of_chat",
+    params(("chat_session_id" = String, Path, description = "The chat's id")),
+    responses((status = 200, description = "They are gone", body = DeletedLinks)),
     security(("chat_service" = [])),
 )]
 pub async fn delete_links(

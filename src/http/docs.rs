@@ -26,11 +26,17 @@ pub fn yaml_text() -> &'static str {
 }
 
 /// The description as JSON.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", operation_id = "openapi_json",
+    responses((status = 200, description = "This document", content_type = "application/json")),
+    security(()))]
 pub async fn json() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
 }
 
 /// The description as YAML (RFC 9512).
+#[utoipa::path(get, path = "/openapi.yaml", tag = "operations", operation_id = "openapi_yaml",
+    responses((status = 200, description = "This document", content_type = "application/yaml")),
+    security(()))]
 pub async fn yaml() -> HttpResponse {
     HttpResponse::Ok().content_type("application/yaml").body(YAML.as_str())
 }

@@ -11,8 +11,23 @@ use crate::{
 
 /// A link, as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11",
+    "name": "Why is the quarterly report slow?",
+    "chat_session_id": "quarterly-report",
+    "is_private": false,
+    "is_frozen": true,
+    "includes_artifacts": false,
+    "created_at": "2026-11-22T09:30:00Z",
+    "updated_at": "2026-11-22T09:30:00Z",
+    "expires_at": null,
+    "label": "for the Monday meeting",
+    "url": "https://chat.example/shared/6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11",
+    "relative_path": "/shared/6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11",
+    "qr_code_url": "/api/v1/shared_chats/6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11/qr_code",
+    "showcase_id": null,
+}))]
 pub struct SharedChatInfo<'a> {
-    #[schema(example = "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11")]
     pub id: &'a str,
     /// The chat's name when it was shared.
     pub name: Option<&'a str>,
@@ -28,7 +43,6 @@ pub struct SharedChatInfo<'a> {
     /// For the owner's eyes only.
     pub label: Option<&'a str>,
     /// What a person opens.
-    #[schema(example = "https://chat.example/shared/6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11")]
     pub url: String,
     /// The same without the host.
     pub relative_path: String,
@@ -70,6 +84,22 @@ pub struct OwnedSharedChatInfo<'a> {
 
 /// A shared chat, as a viewer sees it. `messages` comes last: it is stored as it is sent.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11",
+    "name": "Why is the quarterly report slow?",
+    "shared_at": "2026-11-22T09:30:00Z",
+    "shared_by": "Alice",
+    "is_frozen": true,
+    "is_private": false,
+    "includes_artifacts": false,
+    "expires_at": null,
+    "messages": [
+        {"id": "m1", "role": "user", "content": "Why is it slow?",
+         "created_at": "2026-11-20T08:00:00Z", "reply_to": null},
+        {"id": "m2", "role": "assistant", "content": "An index is missing.",
+         "created_at": "2026-11-20T08:00:07Z", "reply_to": "m1"},
+    ],
+}))]
 pub struct SharedChatDetail<'a> {
     pub id: &'a str,
     pub name: Option<&'a str>,
@@ -84,6 +114,7 @@ pub struct SharedChatDetail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<Vec<Artifact<'a>>>,
     /// Oldest first.
+    #[schema(value_type = Vec<ViewedMessage>)]
     pub messages: &'a [ViewedMessage],
 }
 

@@ -19,7 +19,8 @@ pub struct Health {
 const OK: Health = Health { status: "ok" };
 
 /// The process answers.
-#[utoipa::path(get, path = "/health/live", tag = "operations", operation_id = "live", security(()))]
+#[utoipa::path(get, path = "/health/live", tag = "operations", operation_id = "live",
+    responses((status = 200, description = "It answers", body = Health)), security(()))]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(OK)
 }
@@ -28,7 +29,8 @@ pub async fn live() -> HttpResponse {
 ///
 /// # Errors
 /// 503 when one of them is not so.
-#[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready", security(()))]
+#[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready",
+    responses((status = 200, description = "It can serve", body = Health)), security(()))]
 pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     state.sharing.ping().await?;
     if !state.authenticator.ready() {

@@ -7,6 +7,7 @@ use super::{
     State,
     bodies::Medium,
     credentials::OptionalCaller,
+    documents::SharedChatDetail,
     error::{ApiError, ErrorType},
     page,
     request::RequestId,
@@ -14,10 +15,28 @@ use super::{
 };
 use crate::{model::ShareId, sharing::SharingError};
 
-/// Opens a link.
+/// Opens a link (at `SHARE_PATH`, by default as here, while this service shows links itself): a page
+/// for a browser, and what the API gives for anything else. A browser gets refusals as pages too.
 ///
 /// # Errors
 /// Those of [`show`], for whoever is no browser; a browser gets them as pages.
+#[utoipa::path(
+    get, path = "/shared/{shared_chat_id}", tag = "links", operation_id = "open_link",
+    params(
+        ("shared_chat_id" = String, Path, description = "The link's id"),
+        ("If-None-Match" = Option<String>, Header, description = "An entity tag of the view"),
+    ),
+    responses(
+        (status = 200, description = "The shared chat",
+            content((String = "text/html"), (SharedChatDetail = "application/json")),
+            headers(
+                ("ETag" = String, description = "Strong, one for each coding"),
+                ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
+            )),
+        (status = 304, description = "`If-None-Match` names it"),
+    ),
+    security((), ("bearer" = [])),
+)]
 pub async fn open(
     request: HttpRequest,
     state: web::Data<State>,

@@ -16,6 +16,7 @@ use super::{
     bodies::{self, Medium, Variant},
     coding::Coding,
     credentials::OptionalCaller,
+    documents::SharedChatDetail,
     error::ApiError,
     etag::{ViewTag, not_modified},
     page,
@@ -181,11 +182,28 @@ impl LinkId {
     }
 }
 
-/// `GET` and `HEAD` of a link on this API.
+/// Shows a link: anyone a public one, people who are signed in a private one.
 ///
 /// # Errors
 /// See [`show`].
-#[utoipa::path(get, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links")]
+#[utoipa::path(
+    get, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
+    operation_id = "get_shared_chat",
+    params(
+        ("shared_chat_id" = String, Path, description = "The link's id"),
+        ("If-None-Match" = Option<String>, Header, description = "An entity tag of the view"),
+    ),
+    responses(
+        (status = 200, description = "The shared chat",
+            body = SharedChatDetail,
+            headers(
+                ("ETag" = String, description = "Strong, one for each coding"),
+                ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
+            )),
+        (status = 304, description = "`If-None-Match` names it"),
+    ),
+    security((), ("bearer" = [])),
+)]
 pub async fn view(
     request: HttpRequest,
     state: web::Data<State>,

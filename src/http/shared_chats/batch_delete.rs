@@ -13,6 +13,7 @@ use crate::{
 /// The links to delete.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"shared_chat_ids": ["6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11"]}))]
 pub struct DeleteSharedChatsRequest {
     /// All or none of them; those that are not there are skipped.
     #[schema(min_items = 1, max_items = 1000)]
@@ -27,6 +28,7 @@ pub struct DeleteSharedChatsRequest {
     post, path = "/api/v1/shared_chats/batch_delete", tag = "links",
     operation_id = "delete_shared_chats",
     request_body = DeleteSharedChatsRequest,
+    responses((status = 204, description = "All of them are deleted")),
     security(("bearer" = [])),
 )]
 pub async fn batch_delete(

@@ -62,9 +62,13 @@ pub(super) fn rfc3339<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime
     patch, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
     operation_id = "update_shared_chat",
     request_body = UpdateSharedChatRequest,
-    params(("If-Match" = Option<String>, Header,
-        description = "Any entity tag of the link's view, or `*`: change it only if its settings \
-                       are still those")),
+    params(
+        ("shared_chat_id" = String, Path, description = "The link's id"),
+        ("If-Match" = Option<String>, Header,
+            description = "Any entity tag of the link's view, or `*`: change it only if its \
+                           settings are still those"),
+    ),
+    responses((status = 204, description = "Changed")),
     security(("bearer" = [])),
 )]
 pub async fn change(

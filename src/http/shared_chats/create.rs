@@ -96,6 +96,8 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
         description = "1–255 visible ASCII characters, kept 24 hours per caller and owner: the same \
                        request gives the first link again",
         min_length = 1, max_length = 255)),
+    responses((status = 201, description = "The link", body = SharedChatInfo,
+        headers(("Location" = String, description = "The link on this API")))),
     security(("bearer" = []), ("chat_service" = [])),
 )]
 pub async fn create(

@@ -14,6 +14,8 @@ use crate::{
 #[utoipa::path(
     delete, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
     operation_id = "delete_shared_chat",
+    params(("shared_chat_id" = String, Path, description = "The link's id")),
+    responses((status = 204, description = "Deleted, with its content")),
     security(("bearer" = [])),
 )]
 pub async fn delete(

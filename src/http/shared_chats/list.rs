@@ -38,6 +38,11 @@ const NAME_FILTER_CHARS: usize = 256;
         ("sort" = Option<String>, Query, description = "`-created_at` by default",
             pattern = "^-?(created_at|name)$"),
     ),
+    responses((status = 200, description = "A page of links", body = Vec<SharedChatInfo>,
+        headers(
+            ("X-Total-Count" = i64, description = "How many there are on all pages"),
+            ("Link" = String, description = "The next and the previous page (RFC 8288)"),
+        ))),
     security(("bearer" = [])),
 )]
 pub async fn list(

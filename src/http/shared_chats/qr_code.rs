@@ -45,6 +45,7 @@ impl QrCodes {
     get, path = "/api/v1/shared_chats/{shared_chat_id}/qr_code", tag = "links",
     operation_id = "get_qr_code",
     params(
+        ("shared_chat_id" = String, Path, description = "The link's id"),
         ("format" = Option<String>, Query, pattern = "^(png|svg)$",
             description = "Without it `Accept` decides, PNG by default"),
         ("size" = Option<u32>, Query, minimum = 64, maximum = 2048,
@@ -53,6 +54,11 @@ impl QrCodes {
             description = "Modules of quiet zone, 4 by default"),
         ("error_correction" = Option<String>, Query, pattern = "^[LMQH]$",
             description = "`M` by default"),
+    ),
+    responses(
+        (status = 200, description = "The image",
+            content((Vec<u8> = "image/png"), (String = "image/svg+xml"))),
+        (status = 304, description = "`If-None-Match` names it"),
     ),
     security(()),
 )]

@@ -4,7 +4,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::Duration,
 };
@@ -80,7 +80,7 @@ impl Writer {
     }
 }
 
-fn write_all(path: &PathBuf, mut conn: Option<SqliteConn>, mut jobs: mpsc::Receiver<Job>) {
+fn write_all(path: &Path, mut conn: Option<SqliteConn>, mut jobs: mpsc::Receiver<Job>) {
     while let Some(first) = jobs.blocking_recv() {
         // A change that panics takes its group with it, unacknowledged, but not the writer.
         let written =
@@ -94,7 +94,7 @@ fn write_all(path: &PathBuf, mut conn: Option<SqliteConn>, mut jobs: mpsc::Recei
 
 /// Commits the first change with those that have gathered behind it.
 fn write_group(
-    path: &PathBuf,
+    path: &Path,
     conn: &mut Option<SqliteConn>,
     first: Job,
     jobs: &mut mpsc::Receiver<Job>,
@@ -124,7 +124,7 @@ fn write_group(
 }
 
 fn begin<'c>(
-    path: &PathBuf,
+    path: &Path,
     slot: &'c mut Option<SqliteConn>,
 ) -> Result<&'c mut SqliteConn, StoreError> {
     let conn = match slot {
