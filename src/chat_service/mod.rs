@@ -3,7 +3,7 @@
 //! Nothing that arrives here is trusted: answers are bounded in size and time, checked field by
 //! field, and what a viewer has no business with never gets past [`wire`].
 //!
-//! To add a source: a file beside [`http`] and [`file`] with the same four reads, a variant of
+//! To add a source: a file beside `http.rs` and `file.rs` with the same four reads, a variant of
 //! [`Source`] and of [`ChatService`], and an arm in each read of [`ChatReader`].
 
 use std::{future::Future, time::Duration};
