@@ -2,10 +2,7 @@
 
 mod connect;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use diesel_async::{
     AsyncConnection, AsyncPgConnection,
@@ -15,7 +12,11 @@ use diesel_async::{
     },
 };
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
 
 use super::{DatabaseSettings, StoreError, slots::Slots};
 use connect::Connector;
@@ -78,18 +79,24 @@ impl Postgres {
             A,
         ) -> BoxFuture<'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let reading = async {
-            let conn = self.viewer().await?;
-            match read(&mut &*conn, arguments.clone()).await {
-                Err(StoreError::Unavailable(_)) => {
-                    self.forget_viewer(&conn);
-                    let conn = self.viewer().await?;
-                    read(&mut &*conn, arguments).await.inspect_err(|_| self.forget_viewer(&conn))
+        let until = Instant::now() + self.inner.timeout;
+        let mut tries = 0;
+        loop {
+            let connecting = timeout_at(until, self.viewer()).await;
+            let conn = connecting.map_err(|_| too_late())??;
+            let answer = timeout_at(until, read(&mut &*conn, arguments.clone())).await;
+            tries += 1;
+            match answer.unwrap_or_else(|_| Err(too_late())) {
+                Err(StoreError::Unavailable(why)) => {
+                    // Gone, or so silent that it may never answer again.
+                    self.forget_viewer(&conn).await;
+                    if tries == 2 || Instant::now() >= until {
+                        return Err(StoreError::Unavailable(why));
+                    }
                 }
-                result => result,
+                result => return result,
             }
-        };
-        self.in_time(reading).await
+        }
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -98,7 +105,21 @@ impl Postgres {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
-        self.pooled(async move |mut conn| read(&mut conn).await).await
+        let this = self.clone();
+        let working = self.inner.runtime.spawn(async move {
+            let until = Instant::now() + this.inner.timeout;
+            let connecting = timeout_at(until, this.inner.pool.get()).await;
+            let mut conn = connecting.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
+            match timeout_at(until, read(&mut conn)).await {
+                Ok(result) => result,
+                Err(_) => {
+                    // Not back to the pool: nobody knows what it is still busy with.
+                    drop(Object::take(conn));
+                    Err(too_late())
+                }
+            }
+        });
+        working.await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 
     pub(super) async fn write<T: Send + 'static>(
@@ -119,48 +140,24 @@ impl Postgres {
         self.read(|conn| conn.transaction(async |conn| change(conn).await).boxed()).await
     }
 
-    async fn pooled<T: Send + 'static, F>(
-        &self,
-        work: impl FnOnce(Object<AsyncPgConnection>) -> F + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, StoreError>> + Send,
-    {
-        let this = self.clone();
-        let working = self.inner.runtime.spawn(async move {
-            let work = async {
-                let conn = this.inner.pool.get().await.map_err(StoreError::unavailable)?;
-                work(conn).await
-            };
-            this.in_time(work).await
-        });
-        working.await.map_err(|e| StoreError::Failed(e.to_string()))?
-    }
-
-    async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        tokio::time::timeout(self.inner.timeout, work)
-            .await
-            .map_err(|_| StoreError::unavailable("PostgreSQL did not answer in time"))?
-    }
-
+    /// This worker's connection. While one view makes it, the others wait for it: a server that
+    /// comes back is not met by a connection for each of them.
     async fn viewer(&self) -> Result<Arc<AsyncPgConnection>, StoreError> {
-        let slot = self.inner.viewers.mine();
-        if let Some(conn) = slot.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(conn);
+        let mut slot = self.inner.viewers.mine().lock().await;
+        match &*slot {
+            Some(conn) => Ok(conn.clone()),
+            None => Ok(slot.insert(Arc::new(self.connect().await?)).clone()),
         }
-        // Several views may connect at the same time; the last one's connection is kept.
-        let conn = Arc::new(self.connect().await?);
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(conn.clone());
-        Ok(conn)
     }
 
-    fn forget_viewer(&self, gone: &Arc<AsyncPgConnection>) {
-        let mut slot = self.inner.viewers.mine().lock().unwrap_or_else(PoisonError::into_inner);
+    async fn forget_viewer(&self, gone: &Arc<AsyncPgConnection>) {
+        let mut slot = self.inner.viewers.mine().lock().await;
         if slot.as_ref().is_some_and(|conn| Arc::ptr_eq(conn, gone)) {
             *slot = None;
         }
     }
+}
+
+fn too_late() -> StoreError {
+    StoreError::unavailable("PostgreSQL did not answer in time")
 }
