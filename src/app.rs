@@ -77,6 +77,11 @@ impl Application {
             Some(url) => url,
             None => Url::parse(&format!("http://{address}")).map_err(io::Error::other)?,
         };
+        if config.public_url.is_none() && address.ip().is_unspecified() {
+            tracing::warn!(
+                "PUBLIC_URL is not set: links to {public_url} open on this machine alone"
+            );
+        }
         let settings = HttpSettings {
             links: Links::new(&public_url, config.share_path.clone()),
             auth_cookie: config.auth_cookie.clone(),

@@ -52,7 +52,7 @@ pub struct ChatServiceSettings {
 }
 
 impl ChatServiceSettings {
-    /// The defaults: 30 s in all (contract 5), 5 s to connect, 200 messages a page, 64 MiB.
+    /// The defaults: 30 s in all (contract 5), 5 s to connect, 200 messages a page, 16 MiB.
     #[must_use]
     pub fn new(source: Source) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl ChatServiceSettings {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             page_size: 200,
-            max_snapshot_bytes: 64 * 1024 * 1024,
+            max_snapshot_bytes: 16 * 1024 * 1024,
         }
     }
 

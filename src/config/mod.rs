@@ -103,7 +103,11 @@ impl Config {
 /// As [`Config::from_env`].
 pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
     Ok(DatabaseSettings {
-        url: env.or::<DatabaseUrl>("DATABASE_URL", "sqlite:shared-chats.db")?,
+        url: match env.secret("DATABASE_URL")? {
+            // A password may stand in it.
+            Some(url) => url.parse().map_err(|e| ConfigError::new("DATABASE_URL", e))?,
+            None => DatabaseUrl::Sqlite("shared-chats.db".into()),
+        },
         pool_size: env.positive("DATABASE_POOL_SIZE")?.unwrap_or(16),
         timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
         ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,

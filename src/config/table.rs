@@ -21,7 +21,12 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 
 pub(super) const SETTINGS: &[Setting] = &[
     setting("BIND_ADDRESS", "127.0.0.1:8080", "where to listen; port 0 picks one and prints it"),
-    setting("DATABASE_URL", "sqlite:shared-chats.db", "sqlite:PATH or postgres://…"),
+    Setting {
+        name: "DATABASE_URL",
+        default: "sqlite:shared-chats.db",
+        meaning: "sqlite:PATH or postgres://…",
+        is_secret: true,
+    },
     setting("DATABASE_POOL_SIZE", "16", "connections for everything but views"),
     setting("DATABASE_TIMEOUT", "10s", "for one operation, waiting included"),
     setting(

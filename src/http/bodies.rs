@@ -105,12 +105,6 @@ fn json(
 ) -> Result<Bytes, SharingError> {
     let (before, after) =
         documents::around_messages(chat, content, links).map_err(SharingError::defect)?;
-    if let (Coding::Zstd, Some(messages)) = (coding, &content.messages_zstd) {
-        // Frames that follow each other decode to what they hold, one after the other (RFC 8878,
-        // 3), so the stored frame is sent as it is.
-        let frame = |bytes: &[u8]| zstd::bulk::compress(bytes, 1).map_err(SharingError::defect);
-        return Ok([frame(&before)?.as_slice(), messages.as_ref(), &frame(after)?].concat().into());
-    }
     let whole = Bytes::from([before.as_slice(), content.messages.as_ref(), after].concat());
     coding.encode(&whole).map_err(SharingError::defect)
 }

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::{
     State,
+    accept::named_quality,
     bodies::Medium,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
@@ -56,22 +57,8 @@ pub async fn open(
 
 /// Whether HTML is what the client likes best; curl's `*/*` is no browser.
 fn wants_html(request: &HttpRequest) -> bool {
-    let mut html = 0.0_f32;
-    let mut json = 0.0_f32;
-    for value in request.headers().get_all(header::ACCEPT) {
-        for item in value.to_str().unwrap_or_default().split(',') {
-            let mut parts = item.split(';').map(str::trim);
-            let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let weight =
-                parts.find_map(|p| p.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
-            match media.as_str() {
-                "text/html" | "application/xhtml+xml" => html = html.max(weight),
-                "application/json" => json = json.max(weight),
-                _ => {}
-            }
-        }
-    }
-    html > 0.0 && html >= json
+    let html = named_quality(request, "text/html").unwrap_or(0.0);
+    html > 0.0 && html >= named_quality(request, "application/json").unwrap_or(0.0)
 }
 
 fn error_page(

@@ -3,6 +3,7 @@
 //! To add an endpoint: a handler with its `#[utoipa::path]`, its route in [`routes`], its answers in
 //! `openapi`, and a file in `tests/api/`.
 
+mod accept;
 mod bodies;
 mod body;
 mod chats;

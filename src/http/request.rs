@@ -68,7 +68,7 @@ pub async fn observe(
         method = response.request().method().as_str(),
         route = response.request().match_pattern().as_deref().unwrap_or("none"),
         status = response.status().as_u16(),
-        duration_us = started.elapsed().as_micros(),
+        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         request_id = id.as_str(),
     );
     Ok(response)
@@ -77,7 +77,7 @@ pub async fn observe(
 fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let status = response.status();
     let error = response.response().error();
-    let shaped = match error.map(|error| (error, error.as_error::<ApiError>())) {
+    let mut shaped = match error.map(|error| (error, error.as_error::<ApiError>())) {
         Some((_, Some(error))) => {
             log_defect(status, error.cause().unwrap_or(error.message()), id);
             error.respond(id.as_str())
@@ -89,7 +89,13 @@ fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         // An error page, which has its shape already.
         None => return response,
     };
-    // CORS and other headers of an outer layer come later; those of an error's own are in it.
+    // What CORS said of this response holds for its new form as well: without it a page of another
+    // origin would see a network failure instead of the error.
+    for (name, value) in response.headers() {
+        if name.as_str().starts_with("access-control-") || name == header::VARY {
+            shaped.headers_mut().append(name.clone(), value.clone());
+        }
+    }
     response.into_response(shaped)
 }
 

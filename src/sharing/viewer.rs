@@ -49,8 +49,6 @@ pub struct Content {
     pub name: Option<String>,
     /// The messages as a JSON array.
     pub messages: Bytes,
-    /// The same, compressed with zstd, where it is stored so.
-    pub messages_zstd: Option<Bytes>,
     pub files: Vec<ChatFile>,
 }
 
@@ -89,8 +87,7 @@ impl Sharing {
         let stored = self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?;
         Ok(Content {
             name: chat.name.clone(),
-            messages: snapshot::decode(stored.messages.clone()).await?,
-            messages_zstd: Some(stored.messages),
+            messages: snapshot::decode(stored.messages).await?,
             files: serde_json::from_str(&stored.files).map_err(SharingError::defect)?,
         })
     }
@@ -109,6 +106,6 @@ impl Sharing {
             false => Vec::new(),
         };
         let messages = serde_json::to_vec(&messages).map_err(SharingError::defect)?.into();
-        Ok(Content { name: source.name, messages, messages_zstd: None, files })
+        Ok(Content { name: source.name, messages, files })
     }
 }

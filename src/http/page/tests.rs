@@ -134,7 +134,7 @@ fn files_are_links_while_they_are_available() {
     ));
     assert!(link.contains("1.2 MB") && link.contains("text/csv") && link.contains("4 Nov 2026"));
     let (gone, _) = gone.split_once("</li>").unwrap();
-    assert!(gone.contains("<bdi>old.csv</bdi>") && gone.contains("no longer available"));
+    assert!(gone.contains("<bdi>old.csv</bdi>") && gone.contains("not available"));
     assert!(!gone.contains("href"));
     assert!(page(&chat(), &[], Some(&[])).contains("This chat has no files."));
 }

@@ -9,6 +9,7 @@ use url::form_urlencoded;
 use crate::{
     http::{
         State,
+        accept::named_quality,
         error::{ApiError, ErrorType},
         etag::not_modified,
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
@@ -154,16 +155,8 @@ fn number(name: &str, value: &str, range: RangeInclusive<u32>) -> Result<u32, Ap
     })
 }
 
-/// SVG where it is named and PNG is not, as in `Accept: image/svg+xml`.
+/// SVG where the client likes it better than PNG, as in `Accept: image/svg+xml`.
 fn accepted(request: &HttpRequest) -> QrFormat {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let names = |media: &str| {
-        let items = accept.unwrap_or_default().split(',');
-        items.map(|item| item.split(';').next().unwrap_or_default().trim()).any(|m| m == media)
-    };
-    if names("image/svg+xml") && !names("image/png") && !names("image/*") {
-        QrFormat::Svg
-    } else {
-        QrFormat::Png
-    }
+    let quality = |media| named_quality(request, media).unwrap_or(0.0);
+    if quality("image/svg+xml") > quality("image/png") { QrFormat::Svg } else { QrFormat::Png }
 }

@@ -41,7 +41,7 @@ pub(super) enum Access {
 
 /// Opens the file with the pragmas that this service relies on: WAL, so that readers and the writer
 /// do not wait for each other; `synchronous=FULL`, so that what was acknowledged survives a power
-/// cut; foreign keys, which delete a snapshot with its link.
+/// cut; foreign keys, which delete a snapshot with its link; and deleted content is overwritten.
 pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConn, StoreError> {
     open_blocking(path, access).map(SyncConnectionWrapper::new)
 }
@@ -60,7 +60,8 @@ fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnection, StoreE
     let mut conn = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
     conn.batch_execute(
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-         PRAGMA foreign_keys = ON;",
+         PRAGMA foreign_keys = ON; \
+         PRAGMA secure_delete = ON;",
     )
     .map_err(|e| failed(&e))?;
     if access == Access::ReadOnly {

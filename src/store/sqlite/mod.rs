@@ -27,12 +27,13 @@ pub struct Sqlite {
 struct Inner {
     path: PathBuf,
     timeout: Duration,
-    writer: Writer,
     /// As many permits as there may be readers; an idle one waits in `readers`.
     may_read: Arc<Semaphore>,
     readers: Mutex<Vec<SqliteConn>>,
     /// Connections for views, one a worker thread, so that nobody waits for the lock.
     viewers: Slots<Mutex<Option<SqliteConn>>>,
+    /// Dropped last, so that its connection is the last one to close.
+    writer: Writer,
 }
 
 impl Sqlite {

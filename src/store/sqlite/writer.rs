@@ -5,7 +5,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -31,19 +31,31 @@ type Job = Box<dyn FnOnce(Result<&mut SqliteConn, &StoreError>) -> Option<Acknow
 type Acknowledge = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 
 pub(super) struct Writer {
-    queue: mpsc::Sender<Job>,
+    /// `None` only while this is dropped.
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    /// Waits for the changes that were taken on; the last connection to close tidies the file up.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Writer {
-    /// Opens the file and starts the writer's thread, which ends with the last handle to the queue.
+    /// Opens the file and starts the writer's thread.
     pub(super) fn start(path: PathBuf) -> Result<Self, StoreError> {
         let conn = connection::open(&path, Access::ReadWrite)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || write_all(&path, Some(conn), jobs))
             .map_err(StoreError::unavailable)?;
-        Ok(Self { queue })
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -71,7 +83,8 @@ impl Writer {
             }))
         });
         let queued = async {
-            self.queue.send(job).await.map_err(StoreError::unavailable)?;
+            let queue = self.queue.as_ref().ok_or_else(|| StoreError::unavailable("closed"))?;
+            queue.send(job).await.map_err(StoreError::unavailable)?;
             answer.await.map_err(StoreError::unavailable)?
         };
         tokio::time::timeout(timeout, queued)
