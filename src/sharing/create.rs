@@ -73,17 +73,6 @@ impl Sharing {
 
     /// Checks the request itself, and returns whose link it will be.
     fn check(&self, caller: &Caller, request: &CreateRequest) -> Result<UserId, SharingError> {
-        let owner_id = match (&request.owner, caller.identity.is_chat_service) {
-            (Some(owner), true) => owner.id.clone(),
-            (None, false) => caller.user_id().clone(),
-            (None, true) => {
-                let message = "the chat service must say whose link it is".to_owned();
-                return Err(SharingError::Invalid { field: "owner", message });
-            }
-            (Some(_), false) => {
-                return Err(SharingError::WrongCaller("only the chat service may name an owner"));
-            }
-        };
         if let Some(label) = &request.label {
             check_label(label)?;
         }
@@ -95,7 +84,18 @@ impl Sharing {
                            own for the chat service (CHAT_SERVICE_TOKEN)";
             return Err(SharingError::Invalid { field: "is_frozen", message: message.to_owned() });
         }
-        Ok(owner_id)
+        // Who may ask for it comes after what is asked for (contract 2).
+        match (&request.owner, caller.identity.is_chat_service) {
+            (Some(owner), true) => Ok(owner.id.clone()),
+            (None, false) => Ok(caller.user_id().clone()),
+            (None, true) => {
+                let message = "the chat service must say whose link it is".to_owned();
+                Err(SharingError::Invalid { field: "owner", message })
+            }
+            (Some(_), false) => {
+                Err(SharingError::WrongCaller("only the chat service may name an owner"))
+            }
+        }
     }
 
     async fn made_before(

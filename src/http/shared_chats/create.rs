@@ -9,7 +9,7 @@ use super::change::rfc3339;
 use crate::{
     http::{
         State,
-        body::JsonBody,
+        body::{JsonBody, Object},
         documents::SharedChatInfo,
         error::{ApiError, ErrorType},
     },
@@ -45,7 +45,8 @@ pub struct ShareChatRequest {
     #[schema(max_length = 200)]
     label: Option<String>,
     /// For whom: required from the chat service, forbidden to users.
-    owner: Option<OwnerOfLink>,
+    #[schema(value_type = Option<OwnerOfLink>)]
+    owner: Option<Object<OwnerOfLink>>,
 }
 
 /// For whom the chat service makes a link.
@@ -69,7 +70,7 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
     fn try_from(request: ShareChatRequest) -> Result<Self, ApiError> {
         let chat_session_id = ChatSessionId::parse(&request.chat_session_id)
             .map_err(|e| ApiError::bad_value("chat_session_id", e))?;
-        let owner = request.owner.map(|owner| {
+        let owner = request.owner.map(|Object(owner)| {
             let id = UserId::parse(&owner.id).map_err(|e| ApiError::bad_value("owner.id", e))?;
             Ok::<_, ApiError>(Owner { id, name: owner.name })
         });

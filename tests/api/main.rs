@@ -1,0 +1,15 @@
+//! The API, as its callers meet it: each test starts the real application and speaks HTTP with it,
+//! on SQLite and, where `TEST_DATABASE_URL` names a server, on PostgreSQL.
+//!
+//! To add a test: an `async fn` in its endpoint's file that takes an [`support::App`] (or a
+//! [`support::Setup`], to start one with other settings), and its name in the list at the top of
+//! that file. One that is forgotten there is dead code, which the compiler reports.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says where; clippy.toml covers test functions alone"
+)]
+
+mod support;
+
+mod create;
+mod view;

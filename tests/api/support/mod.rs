@@ -1,0 +1,251 @@
+//! What every test starts from: a database of its own, a chat service, a clock that can be moved,
+//! and the application between them.
+
+mod answer;
+mod chat_service;
+mod client;
+mod database;
+mod issuer;
+mod raw;
+mod rules;
+mod tcp_proxy;
+mod tokens;
+
+use std::{
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix_web::dev::ServerHandle;
+use chrono::{DateTime, SecondsFormat, Utc};
+use shared_chats::{
+    app::{Application, StartError},
+    clock::Clock,
+    config::{Config, Env},
+};
+
+pub use answer::Answer;
+pub use chat_service::{Chat, ChatService, Trouble, message, reply};
+pub use client::{Client, Link, Request};
+pub use database::Engine;
+pub use issuer::Issuer;
+pub use tcp_proxy::TcpProxy;
+pub use tokens::{claims, hs256};
+
+/// Names the tests of a file, each of which runs on both databases.
+macro_rules! on_both_databases {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $test() { $crate::support::run($crate::support::Engine::Sqlite, super::$test); })+
+        }
+        mod postgres {
+            $(#[test] fn $test() { $crate::support::run($crate::support::Engine::Postgres, super::$test); })+
+        }
+    };
+}
+pub(crate) use on_both_databases;
+
+/// What a test can ask for as its argument.
+pub trait Start {
+    async fn start(setup: Setup) -> Self;
+}
+
+impl Start for Setup {
+    async fn start(setup: Setup) -> Self {
+        setup
+    }
+}
+
+impl Start for App {
+    async fn start(setup: Setup) -> Self {
+        setup.start().await
+    }
+}
+
+/// Runs a test with a database of its own, which goes whether it passes or panics.
+pub fn run<T: Start>(engine: Engine, test: impl AsyncFnOnce(T)) {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    let tested = runtime();
+    let Some(database) = tested.block_on(database::TestDatabase::create(engine)) else { return };
+    let servers = Servers::default();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        tested.block_on(async {
+            let setup = Setup::new(engine, database.url().to_owned(), servers.clone()).await;
+            test(T::start(setup).await).await;
+        });
+    }));
+    tested.block_on(servers.stop());
+    tested.shutdown_timeout(Duration::from_secs(5));
+    runtime().block_on(database.remove());
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
+}
+
+/// Every server that the test started, to be stopped when it ends.
+#[derive(Clone, Default)]
+struct Servers(Arc<Mutex<Vec<ServerHandle>>>);
+
+impl Servers {
+    fn add(&self, handle: ServerHandle) {
+        self.0.lock().unwrap().push(handle);
+    }
+
+    async fn stop(&self) {
+        let handles = std::mem::take(&mut *self.0.lock().unwrap());
+        for handle in handles {
+            handle.stop(false).await;
+        }
+    }
+}
+
+/// The credential that the application has of its own for the chat service.
+pub const SERVICE_TOKEN: &str = "the-credential-of-the-share-link-service";
+
+/// What an application is started from; clones share the database, the chat service and the clock.
+#[derive(Clone)]
+pub struct Setup {
+    pub engine: Engine,
+    pub database_url: String,
+    pub chats: ChatService,
+    pub clock: Clock,
+    settings: Vec<(&'static str, String)>,
+    servers: Servers,
+}
+
+impl Setup {
+    async fn new(engine: Engine, database_url: String, servers: Servers) -> Self {
+        let chats = ChatService::start(&servers).await;
+        let settings = vec![
+            ("BIND_ADDRESS", "127.0.0.1:0".to_owned()),
+            ("WORKERS", "1".to_owned()),
+            ("DATABASE_URL", database_url.clone()),
+            ("DATABASE_POOL_SIZE", "4".to_owned()),
+            ("AUTH_HS256_SECRET", tokens::SECRET.to_owned()),
+            ("CHAT_SERVICE_URL", chats.url.clone()),
+            ("CHAT_SERVICE_TOKEN", SERVICE_TOKEN.to_owned()),
+        ];
+        Self { engine, database_url, chats, clock: Clock::movable(), settings, servers }
+    }
+
+    /// With another value for this setting.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.settings.retain(|(other, _)| *other != name);
+        self.settings.push((name, value.into()));
+        self
+    }
+
+    /// Without this setting.
+    pub fn without(self, name: &'static str) -> Self {
+        self.with(name, "")
+    }
+
+    /// An identity provider instead of the shared secret.
+    pub async fn with_issuer(self) -> (Self, Issuer) {
+        let issuer = Issuer::start(&self.servers).await;
+        let setup = self
+            .without("AUTH_HS256_SECRET")
+            .with("AUTH_ISSUER", issuer.url.clone())
+            .with("AUTH_AUDIENCE", issuer::AUDIENCE);
+        (setup, issuer)
+    }
+
+    /// Starts the application as `main` does.
+    pub async fn start(self) -> App {
+        self.try_start().await.unwrap()
+    }
+
+    /// The same, where it may not start.
+    pub async fn try_start(self) -> Result<App, StartError> {
+        let settings = self.settings.clone();
+        let env = Env::from_fn(move |name| {
+            settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+        });
+        let application =
+            Application::build(Config::from_env(&env).unwrap(), self.clock.clone()).await?;
+        let address = application.address();
+        let public_url = application.public_url().as_str().trim_end_matches('/').to_owned();
+        self.servers.add(application.handle());
+        tokio::spawn(application.run());
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .unwrap();
+        Ok(App {
+            chats: self.chats.clone(),
+            clock: self.clock.clone(),
+            address,
+            public_url,
+            http,
+            setup: self,
+        })
+    }
+}
+
+/// A running application, and the world around it.
+#[derive(Clone)]
+pub struct App {
+    pub chats: ChatService,
+    pub clock: Clock,
+    pub address: SocketAddr,
+    /// What links start with.
+    pub public_url: String,
+    pub setup: Setup,
+    http: reqwest::Client,
+}
+
+impl App {
+    /// Nobody in particular.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self, None)
+    }
+
+    /// A user with a token that is in order; the claim `name` is the id with a capital.
+    pub fn as_user(&self, id: &str) -> Client {
+        self.with_token(&hs256(&claims(&self.clock, id)))
+    }
+
+    /// The chat service itself.
+    pub fn as_chat_service(&self) -> Client {
+        let mut claims = claims(&self.clock, "chat-service");
+        claims["scope"] = "openid shared_chats:service".into();
+        self.with_token(&hs256(&claims))
+    }
+
+    /// Whoever holds this token.
+    pub fn with_token(&self, token: &str) -> Client {
+        Client::new(self, Some(format!("Bearer {token}")))
+    }
+
+    /// Whoever sends this as `Authorization`.
+    pub fn with_authorization(&self, value: &str) -> Client {
+        Client::new(self, Some(value.to_owned()))
+    }
+
+    /// A second instance on the same database, as behind a load balancer.
+    pub async fn another_instance(&self) -> App {
+        self.setup.clone().start().await
+    }
+
+    /// The service's own time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// A moment this long from now, by RFC 3339.
+    pub fn after(&self, time: chrono::Duration) -> String {
+        (self.now() + time).to_rfc3339_opts(SecondsFormat::Micros, true)
+    }
+
+    /// Sends these bytes as they are, and reads one answer.
+    pub async fn send_raw(&self, bytes: &[u8]) -> Answer {
+        raw::exchange(self.address, bytes).await
+    }
+}

@@ -1,0 +1,67 @@
+//! Requests that no HTTP client would send.
+
+use std::{net::SocketAddr, time::Duration};
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{Answer, rules};
+
+/// Sends the bytes and reads one answer, which must end with the connection or by its length.
+pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may answer and close before it has read all of it.
+    let _ = stream.write_all(bytes).await;
+    let mut received = Vec::new();
+    let reading = async {
+        let mut chunk = vec![0; 64 * 1024];
+        while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+            received.extend_from_slice(&chunk[..read]);
+            if is_whole(&received) {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap();
+    let line = String::from_utf8_lossy(bytes);
+    let mut words = line.split(' ');
+    let (method, target) = (words.next().unwrap(), words.next().unwrap());
+    let answer = parse(method, target, &received);
+    rules::check(&answer);
+    answer
+}
+
+fn head_length(received: &[u8]) -> Option<usize> {
+    received.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+}
+
+fn is_whole(received: &[u8]) -> bool {
+    let Some(head) = head_length(received) else { return false };
+    let text = String::from_utf8_lossy(&received[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    length.is_some_and(|length| received.len() >= head + length.trim().parse::<usize>().unwrap())
+}
+
+fn parse(method: &str, target: &str, received: &[u8]) -> Answer {
+    let head = head_length(received).expect("an answer");
+    let text = String::from_utf8(received[..head].to_vec()).unwrap();
+    let mut lines = text.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            HeaderValue::from_str(value).unwrap(),
+        );
+    }
+    Answer {
+        method: method.to_owned(),
+        path: target.split('?').next().unwrap().to_owned(),
+        status,
+        headers,
+        body: received[head..].to_vec().into(),
+    }
+}
