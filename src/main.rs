@@ -1,6 +1,9 @@
 //! The command line.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use shared_chats::{
@@ -72,11 +75,11 @@ fn run(command: Command) -> Result<(), Failure> {
     let env = Env::of_process();
     match command {
         Command::Openapi => {
-            print(http::openapi_yaml().trim_end());
+            print(http::openapi_yaml().trim_end())?;
             return Ok(());
         }
         Command::Token(args) => {
-            print(&token(&env, &args)?);
+            print(&token(&env, &args)?)?;
             return Ok(());
         }
         Command::Serve | Command::Migrate | Command::Demo => {}
@@ -85,7 +88,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo => "warn",
         _ => "info",
     };
-    start_log(config::log_format(&env)?, default_filter);
+    start_log(config::log_format(&env)?, default_filter)?;
     // Serving has its own threads, one runtime each; this one does the database's waiting.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -100,7 +103,7 @@ fn run(command: Command) -> Result<(), Failure> {
 
 async fn serve(env: &Env) -> Result<(), Failure> {
     let application = Application::build(Config::from_env(env)?, Clock::system()).await?;
-    print(&format!("listening on http://{}", application.address()));
+    print(&format!("listening on http://{}", application.address()))?;
     let handle = application.handle();
     tokio::spawn(async move {
         stopped().await;
@@ -113,10 +116,10 @@ async fn serve(env: &Env) -> Result<(), Failure> {
 async fn migrate(env: &Env) -> Result<(), Failure> {
     let applied = Database::open(&config::database(env)?)?.migrate().await?;
     for version in &applied {
-        print(&format!("migrated to {version}"));
+        print(&format!("migrated to {version}"))?;
     }
     if applied.is_empty() {
-        print("the database is up to date");
+        print("the database is up to date")?;
     }
     Ok(())
 }
@@ -156,8 +159,17 @@ async fn stopped() {
     }
 }
 
-fn start_log(format: LogFormat, default_filter: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default_filter.into());
+fn start_log(format: LogFormat, default_filter: &str) -> Result<(), Failure> {
+    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(text) if !text.is_empty() => text.parse().map_err(|e| format!("RUST_LOG {e}"))?,
+        _ => EnvFilter::new(default_filter),
+    };
+    // At their lower levels these log what a query was given: ids of links, which are secrets.
+    let quiet =
+        ["tokio_postgres=warn", "postgres_protocol=warn", "diesel=warn", "diesel_async=warn"];
+    let filter = quiet
+        .into_iter()
+        .try_fold(filter, |filter, quiet| Ok::<_, Failure>(filter.add_directive(quiet.parse()?)))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -166,11 +178,9 @@ fn start_log(format: LogFormat, default_filter: &str) {
         LogFormat::Human => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    Ok(())
 }
 
-fn print(line: &str) {
-    #[expect(clippy::print_stdout, reason = "this is what the command was asked for")]
-    {
-        println!("{line}");
-    }
+fn print(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
 }

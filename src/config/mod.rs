@@ -64,6 +64,12 @@ impl Config {
     /// another one.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let public_url = env.get::<HttpUrl>("PUBLIC_URL")?.map(|url| url.0);
+        if public_url.as_ref().is_some_and(|url| url.query().is_some()) {
+            return Err(ConfigError::new(
+                "PUBLIC_URL",
+                "must have no query: a path is put behind it",
+            ));
+        }
         let share_path: SharePath = env.or("SHARE_PATH", "/shared/{id}")?;
         let viewer = match env.get::<Switch>("VIEWER")? {
             Some(switch) => switch == Switch::On,
@@ -87,8 +93,8 @@ impl Config {
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
             expired_retention: env.or::<Days>("EXPIRED_RETENTION", "30d")?.0,
-            workers: env.positive("WORKERS")?,
-            max_connections: env.positive("MAX_CONNECTIONS")?.unwrap_or(10_000),
+            workers: env.count("WORKERS", 1024)?,
+            max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
             request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
             body_timeout: env.or::<Period>("BODY_TIMEOUT", "30s")?.0,
             keep_alive: env.or::<Period>("KEEP_ALIVE", "75s")?.0,
@@ -108,7 +114,7 @@ pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
             Some(url) => url.parse().map_err(|e| ConfigError::new("DATABASE_URL", e))?,
             None => DatabaseUrl::Sqlite("shared-chats.db".into()),
         },
-        pool_size: env.positive("DATABASE_POOL_SIZE")?.unwrap_or(16),
+        pool_size: env.count("DATABASE_POOL_SIZE", 1000)?.unwrap_or(16),
         timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
         ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,
     })
@@ -174,7 +180,9 @@ fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
         service_token: env.secret("CHAT_SERVICE_TOKEN")?,
         timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
         connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
-        page_size: env.or("CHAT_SERVICE_PAGE_SIZE", "200")?,
+        page_size: env
+            .count("CHAT_SERVICE_PAGE_SIZE", 10_000)?
+            .map_or(200, |n| u32::try_from(n).unwrap_or(u32::MAX)),
         max_snapshot_bytes: env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0,
         ..ChatServiceSettings::new(source)
     })

@@ -69,6 +69,9 @@ impl Sharing {
     /// [`SharingError::NotFound`] when there is none, or it is deleted or expired.
     pub async fn open(&self, id: &ShareId) -> Result<Found, SharingError> {
         let found = self.store.link(id, self.clock.now()).await?;
+        // The database may have taken its time, and the link's end come meanwhile.
+        let now = self.clock.now();
+        let found = found.filter(|chat| chat.expires_at.is_none_or(|end| end > now));
         found.map(Found).ok_or(SharingError::NotFound)
     }
 

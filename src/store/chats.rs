@@ -49,7 +49,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
         let chat = chat.as_str().to_owned();
-        on!(&self.database, transaction, |conn| {
+        on!(&self.database, bulk, |conn| {
             // First, so that a create of a link to this chat that is under way either commits
             // before this and is deleted below, or finds the tombstone.
             diesel::insert_into(chats::table)

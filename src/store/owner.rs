@@ -59,7 +59,7 @@ impl Store {
         };
         let any_revision = revisions.is_none();
         let revisions = revisions.unwrap_or_default();
-        let row: Option<SharedChatRow> = on!(&self.database, write, |conn| {
+        let row: Option<SharedChatRow> = on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
                 .find(id)
                 .filter(shared_chats::owner_id.eq(owner))
@@ -88,7 +88,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
-        on!(&self.database, write, |conn| {
+        on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
                 .find(id)
                 .filter(shared_chats::owner_id.eq(owner))
@@ -110,7 +110,7 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
         let owner = owner.as_str().to_owned();
-        on!(&self.database, transaction, |conn| {
+        on!(&self.database, bulk, |conn| {
             let mine = shared_chats::table
                 .filter(shared_chats::id.eq_any(&ids))
                 .filter(shared_chats::owner_id.eq(owner))

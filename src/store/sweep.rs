@@ -34,7 +34,7 @@ impl Store {
         expired_retention: Duration,
         now: DateTime<Utc>,
     ) -> Result<Swept, StoreError> {
-        on!(&self.database, write, |conn| {
+        on!(&self.database, bulk, |conn| {
             let expired = shared_chats::table
                 .filter(shared_chats::expires_at.le(Moment(now)))
                 .select(shared_chats::id);
