@@ -11,5 +11,12 @@
 
 mod support;
 
+mod batch_delete;
+mod change;
+mod chats;
 mod create;
+mod delete;
+mod idempotency;
+mod list;
+mod live;
 mod view;
