@@ -77,7 +77,7 @@ pub async fn observe(
 fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let status = response.status();
     let error = response.response().error();
-    let shaped = match error.map(|error| (error, error.as_error::<ApiError>())) {
+    let mut shaped = match error.map(|error| (error, error.as_error::<ApiError>())) {
         Some((_, Some(error))) => {
             log_defect(status, error.cause().unwrap_or(error.message()), id);
             error.respond(id.as_str())
@@ -89,7 +89,11 @@ fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         // An error page, which has its shape already.
         None => return response,
     };
-    // CORS and other headers of an outer layer come later; those of an error's own are in it.
+    // What inner layers added stays, CORS above all: who could read the answer can read the error.
+    let own: Vec<HeaderName> = shaped.headers().keys().cloned().collect();
+    for (name, value) in response.headers().iter().filter(|(name, _)| !own.contains(name)) {
+        shaped.headers_mut().append(name.clone(), value.clone());
+    }
     response.into_response(shaped)
 }
 
