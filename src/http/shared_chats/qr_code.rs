@@ -4,6 +4,7 @@ use std::{ops::RangeInclusive, str::FromStr};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use moka::sync::Cache;
+use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use crate::{
@@ -65,8 +66,11 @@ pub async fn qr_code(
     let found = state.sharing.open(&id.get()?).await?;
     let is_private = found.is_private();
     let id = found.exists();
+    let url = state.links.url(&id);
+    // The address counts: it changes with PUBLIC_URL and SHARE_PATH.
+    let known_by: String = Sha256::digest(&url)[..6].iter().map(|b| format!("{b:02x}")).collect();
     let tag = format!(
-        "\"q1-{:?}-{}-{}-{:?}\"",
+        "\"q2-{:?}-{}-{}-{:?}-{known_by}\"",
         options.format, options.size, options.margin, options.error_correction
     );
     let unchanged = not_modified(&request, &tag);
@@ -82,7 +86,7 @@ pub async fn qr_code(
     let image = match state.qr_codes.kept.get(&(id.clone(), options)) {
         Some(image) => image,
         None => {
-            let image: web::Bytes = draw(state.links.url(&id), options).await?.into();
+            let image: web::Bytes = draw(url, options).await?.into();
             state.qr_codes.kept.insert((id, options), image.clone());
             image
         }
