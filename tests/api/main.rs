@@ -11,5 +11,16 @@
 
 mod support;
 
+mod batch_delete;
+mod change;
+mod chats;
 mod create;
+mod delete;
+mod errors;
+mod health_and_docs;
+mod idempotency;
+mod link;
+mod list;
+mod live;
+mod qr_code;
 mod view;

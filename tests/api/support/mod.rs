@@ -37,15 +37,31 @@ pub use tokens::{claims, hs256};
 /// Names the tests of a file, each of which runs on both databases.
 macro_rules! on_both_databases {
     ($($test:ident),+ $(,)?) => {
+        $crate::support::on_sqlite!($($test),+);
+        $crate::support::on_postgres!($($test),+);
+    };
+}
+
+/// Names tests that are about SQLite alone.
+macro_rules! on_sqlite {
+    ($($test:ident),+ $(,)?) => {
         mod sqlite {
-            $(#[test] fn $test() { $crate::support::run($crate::support::Engine::Sqlite, super::$test); })+
-        }
-        mod postgres {
-            $(#[test] fn $test() { $crate::support::run($crate::support::Engine::Postgres, super::$test); })+
+            use $crate::support::{Engine, run};
+            $(#[test] fn $test() { run(Engine::Sqlite, super::$test); })+
         }
     };
 }
-pub(crate) use on_both_databases;
+
+/// Names tests that are about PostgreSQL alone.
+macro_rules! on_postgres {
+    ($($test:ident),+ $(,)?) => {
+        mod postgres {
+            use $crate::support::{Engine, run};
+            $(#[test] fn $test() { run(Engine::Postgres, super::$test); })+
+        }
+    };
+}
+pub(crate) use {on_both_databases, on_postgres, on_sqlite};
 
 /// What a test can ask for as its argument.
 pub trait Start {
@@ -246,6 +262,16 @@ impl App {
 
     /// Sends these bytes as they are, and reads one answer.
     pub async fn send_raw(&self, bytes: &[u8]) -> Answer {
-        raw::exchange(self.address, bytes).await
+        raw::exchange(self.address, bytes, &[], 0).await
+    }
+
+    /// Sends a head and then a piece over and over, and reads one answer.
+    pub async fn send_much(&self, head: &str, piece: &[u8], times: usize) -> Answer {
+        raw::exchange(self.address, head.as_bytes(), piece, times).await
+    }
+
+    /// Sends what is no HTTP, and reads whatever comes back.
+    pub async fn send_nonsense(&self, bytes: &[u8]) -> String {
+        String::from_utf8(raw::receive(self.address, bytes, &[], 0).await.2).unwrap()
     }
 }
