@@ -59,11 +59,11 @@ async fn a_token_that_proves_nothing_is_refused_with_a_challenge(app: App) {
     ] {
         let answer = app.with_token(&bad).list("").await;
         assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"");
-        answer.is_error(401, "invalid_token");
+        answer.fails(401, "invalid_token");
     }
     let nothing = app.anonymous().list("").await;
     assert_eq!(nothing.header("www-authenticate"), "Bearer");
-    nothing.is_error(401, "login_required");
+    nothing.fails(401, "login_required");
     assert_eq!(status(&app, &token).await, 200);
 }
 
@@ -85,10 +85,10 @@ async fn schemes_are_case_insensitive_and_there_are_two(app: App) {
     }
     for other in ["Basic", "Token", "Bearer-", "JWT", "DPoP"] {
         let answer = app.with_authorization(&format!("{other} {token}")).list("").await;
-        answer.is_error(401, "invalid_token");
+        answer.fails(401, "invalid_token");
     }
     for value in [&token, "Bearer", "Bearer ", ""] {
-        app.with_authorization(value).list("").await.is_error(401, "invalid_token");
+        app.with_authorization(value).list("").await.fails(401, "invalid_token");
     }
 }
 
@@ -96,7 +96,7 @@ async fn two_credentials_are_none(app: App) {
     let token = hs256(&claims(&app.clock, "alice"));
     let bearer = format!("Bearer {token}");
     let answer = app.as_user("alice").list("").header("authorization", &bearer).await;
-    answer.is_error(401, "invalid_token");
+    answer.fails(401, "invalid_token");
 }
 
 async fn a_cookie_counts_for_reading_alone(setup: Setup) {
@@ -113,7 +113,7 @@ async fn a_cookie_counts_for_reading_alone(setup: Setup) {
         app.anonymous().batch_delete(&[&link]),
         app.anonymous().chat_was_deleted("chat-1"),
     ] {
-        request.header("cookie", &cookie).await.is_error(401, "login_required");
+        request.header("cookie", &cookie).await.fails(401, "login_required");
     }
     app.anonymous().view(&link).await.is(401);
 }
@@ -123,7 +123,7 @@ async fn a_cookie_does_not_help_a_bad_header(setup: Setup) {
     let link = app.as_user("alice").share_private("chat-1").await;
     let cookie = format!("session={}", hs256(&claims(&app.clock, "alice")));
     let both = app.with_token("rubbish").view(&link).header("cookie", &cookie);
-    both.await.is_error(401, "invalid_token");
+    both.await.fails(401, "invalid_token");
     let both = app.as_user("bob").list("").header("cookie", &cookie);
     assert_eq!(both.await.is(200).json(), json!([]));
 }
@@ -133,9 +133,9 @@ async fn no_cookie_is_read_unless_it_is_named(setup: Setup) {
     let link = app.as_user("alice").share_private("chat-1").await;
     let token = hs256(&claims(&app.clock, "alice"));
     let cookie = format!("session={token}; token={token}");
-    app.anonymous().view(&link).header("cookie", &cookie).await.is_error(401, "login_required");
+    app.anonymous().view(&link).header("cookie", &cookie).await.fails(401, "login_required");
     let app = setup.with("AUTH_COOKIE", "Session").start().await;
-    app.anonymous().view(&link).header("cookie", &cookie).await.is_error(401, "login_required");
+    app.anonymous().view(&link).header("cookie", &cookie).await.fails(401, "login_required");
 }
 
 async fn issuer_and_audience_count_with_a_secret_too_when_they_are_set(setup: Setup) {
@@ -162,7 +162,7 @@ async fn a_token_of_the_provider_is_believed(setup: Setup) {
     let link = alice.share_private("chat-1").await;
     alice.view(&link).await.is(200);
     app.anonymous().get("/health/ready").await.is(200);
-    app.anonymous().view(&link).await.is_error(401, "login_required");
+    app.anonymous().view(&link).await.fails(401, "login_required");
     let mut service = issuer.claims(&app.clock, "chats");
     service["scp"] = json!(["shared_chats:service"]);
     app.with_token(&issuer.token("1", &service)).links_of_chat("chat-1").await.is(200);
@@ -227,7 +227,7 @@ async fn tokens_of_an_unknown_key_ask_the_provider_once(setup: Setup) {
             .map(|n| app.with_token(&token(&format!("bad-{minute}-{n}"))).list("").spawn())
             .collect();
         for answer in asked {
-            answer.await.unwrap().is_error(401, "invalid_token");
+            answer.await.unwrap().fails(401, "invalid_token");
         }
         assert_eq!(issuer.fetches(), before + 1);
     }
@@ -245,11 +245,11 @@ async fn without_keys_public_links_work_and_nothing_else(setup: Setup) {
     for viewer in [&alice, &app.anonymous()] {
         viewer.view(&public).await.is(200);
     }
-    alice.view(&private).await.is_error(503, "unavailable");
+    alice.view(&private).await.fails(503, "unavailable");
     alice.open(&private).await.is(503);
-    alice.list("").await.is_error(503, "unavailable");
-    app.anonymous().view(&private).await.is_error(401, "login_required");
-    app.with_token("rubbish").list("").await.is_error(401, "invalid_token");
+    alice.list("").await.fails(503, "unavailable");
+    app.anonymous().view(&private).await.fails(401, "login_required");
+    app.with_token("rubbish").list("").await.fails(401, "invalid_token");
     // It comes up, and is noticed within seconds.
     issuer.publish(&["1"]);
     app.clock.advance(Duration::seconds(6));

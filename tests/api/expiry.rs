@@ -37,11 +37,11 @@ async fn a_link_is_gone_at_its_moment_and_not_before(app: App) {
     }
     app.clock.advance(Duration::minutes(1));
     for viewer in &viewers {
-        viewer.view(&link).await.is_error(404, "not_found");
+        viewer.view(&link).await.fails(404, "not_found");
         let known = viewer.view(&link).header("if-none-match", &tags[0]);
-        known.await.is_error(404, "not_found");
+        known.await.fails(404, "not_found");
         viewer.open(&link).await.is(404);
-        viewer.qr_code(&link, "").await.is_error(404, "not_found");
+        viewer.qr_code(&link, "").await.fails(404, "not_found");
     }
 }
 
@@ -49,23 +49,23 @@ async fn an_expired_link_is_gone_for_its_owner_too(app: App) {
     let link = expiring(&app, false).await;
     app.clock.advance(Duration::hours(1));
     for client in [app.as_user("alice"), app.as_user("bob"), app.as_chat_service()] {
-        client.view(&link).await.is_error(404, "not_found");
-        client.delete(&link).await.is_error(404, "not_found");
+        client.view(&link).await.fails(404, "not_found");
+        client.delete(&link).await.fails(404, "not_found");
         let revive = client.change(&link, &json!({"expires_at": null}));
-        revive.await.is_error(404, "not_found");
+        revive.await.fails(404, "not_found");
     }
     let never = "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11";
-    let unknown = app.as_user("alice").delete(never).await.is_error(404, "not_found");
-    assert_eq!(app.as_user("alice").delete(&link).await.is_error(404, "not_found"), unknown);
+    let unknown = app.as_user("alice").delete(never).await.fails(404, "not_found");
+    assert_eq!(app.as_user("alice").delete(&link).await.fails(404, "not_found"), unknown);
     assert_eq!(app.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
 }
 
 async fn an_expired_private_link_is_not_found_before_anyone_signs_in(app: App) {
     let link = expiring(&app, true).await;
-    app.anonymous().view(&link).await.is_error(401, "login_required");
+    app.anonymous().view(&link).await.fails(401, "login_required");
     app.clock.advance(Duration::hours(1));
-    app.anonymous().view(&link).await.is_error(404, "not_found");
-    app.with_token("rubbish").view(&link).await.is_error(404, "not_found");
+    app.anonymous().view(&link).await.fails(404, "not_found");
+    app.with_token("rubbish").view(&link).await.fails(404, "not_found");
 }
 
 async fn an_expiry_that_is_moved_counts_from_then_on(app: App) {
@@ -77,7 +77,7 @@ async fn an_expiry_that_is_moved_counts_from_then_on(app: App) {
     let sooner = json!({"expires_at": app.after(Duration::seconds(1))});
     app.as_user("alice").change(&link, &sooner).await.is(204);
     app.clock.advance(Duration::seconds(1));
-    app.anonymous().view(&link).await.is_error(404, "not_found");
+    app.anonymous().view(&link).await.fails(404, "not_found");
 }
 
 async fn the_content_of_an_expired_link_goes_with_the_next_sweep(app: App) {

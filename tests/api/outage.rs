@@ -21,7 +21,7 @@ async fn everything_is_unavailable(app: &App, link: &Link) {
     ] {
         let answer = request.await;
         assert_eq!(answer.header("retry-after"), "5");
-        answer.is_error(503, "unavailable");
+        answer.fails(503, "unavailable");
     }
     app.anonymous().open(link).await.is(503);
     app.anonymous().get("/health/live").await.is(200);
@@ -71,8 +71,8 @@ mod a_server {
         let alice = app.as_user("alice");
         let view = app.anonymous().view(&link).spawn();
         let list = alice.list("").spawn();
-        view.await.unwrap().is_error(503, "unavailable");
-        list.await.unwrap().is_error(503, "unavailable");
+        view.await.unwrap().fails(503, "unavailable");
+        list.await.unwrap().fails(503, "unavailable");
         assert!(began.elapsed() < std::time::Duration::from_secs(10));
         proxy.let_go();
         app.anonymous().view(&link).await.is(200);
@@ -114,7 +114,7 @@ mod a_file {
             alice.change(&link, &json!({"is_private": true})),
             alice.delete(&link),
         ] {
-            request.await.is_error(503, "unavailable");
+            request.await.fails(503, "unavailable");
         }
         // Reading goes on.
         app.anonymous().view(&link).await.is(200);
