@@ -16,9 +16,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    auth::AuthError, chat_service::ChatServiceError, sharing::SharingError, store::StoreError,
-};
+use crate::{auth::AuthError, chat_service::ChatServiceError, sharing::SharingError};
 
 /// What went wrong, in a form for programs. The names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -270,7 +268,8 @@ impl From<SharingError> for ApiError {
             SharingError::ChatIsEmpty => T::ChatIsEmpty.into(),
             SharingError::Unsettled => T::Unavailable.into(),
             SharingError::ChatService(error) => error.into(),
-            SharingError::Store(error) => error.into(),
+            SharingError::Unavailable(cause) => Self::from(T::Unavailable).because(cause),
+            SharingError::Defect(cause) => Self::from(T::InternalError).because(cause),
         }
     }
 }
@@ -297,17 +296,6 @@ impl From<ChatServiceError> for ApiError {
                 "This service has no credential of its own for the chat service \
                  (CHAT_SERVICE_TOKEN), so it cannot read chats by itself.",
             ),
-        }
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) => Self::from(ErrorType::Unavailable).because(error),
-            StoreError::Failed(_) | StoreError::Refused(_) => {
-                Self::from(ErrorType::InternalError).because(error)
-            }
         }
     }
 }

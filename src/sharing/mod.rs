@@ -20,11 +20,7 @@ pub use viewer::{Content, Found};
 
 use std::sync::Arc;
 
-use crate::{
-    chat_service::ChatService,
-    clock::Clock,
-    store::{Store, StoreError},
-};
+use crate::{chat_service::ChatService, clock::Clock, store::Store};
 
 /// Characters of a label (contract 3).
 pub const LABEL_CHARS: usize = 200;
@@ -48,7 +44,7 @@ impl Sharing {
     /// Whether the database answers.
     ///
     /// # Errors
-    /// [`SharingError::Store`] when it does not.
+    /// [`SharingError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), SharingError> {
         Ok(self.store.ping().await?)
     }
@@ -56,8 +52,8 @@ impl Sharing {
     /// Takes away what nobody may see any more: see [`Store::sweep`].
     ///
     /// # Errors
-    /// [`StoreError`] when the database is out of reach.
-    pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, StoreError> {
-        self.store.sweep(expired_retention, self.clock.now()).await
+    /// [`SharingError::Unavailable`] when the database is out of reach.
+    pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, SharingError> {
+        Ok(self.store.sweep(expired_retention, self.clock.now()).await?)
     }
 }

@@ -56,7 +56,7 @@ impl Content {
     /// The messages, one by one.
     ///
     /// # Errors
-    /// [`SharingError::Store`] when a stored row is damaged.
+    /// [`SharingError::Defect`] when a stored row is damaged.
     pub fn parse_messages(&self) -> Result<Vec<Message>, SharingError> {
         serde_json::from_slice(&self.messages).map_err(SharingError::defect)
     }

@@ -41,7 +41,7 @@ async fn a_batch_is_deleted_at_once(app: App) {
     }
     assert!(app.as_user("alice").batch_delete(&ids[..4]).await.is(204).body.is_empty());
     for id in &ids[..4] {
-        other.anonymous().view(id).await.is_error(404, "not_found");
+        other.anonymous().view(id).await.fails(404, "not_found");
     }
     assert_eq!(app.as_user("alice").list("").await.ids(), ids[4..]);
 }
@@ -54,7 +54,7 @@ async fn one_of_somebody_else_in_a_thousand_saves_them_all(app: App) {
     ids.insert(500, bobs.id.clone());
     assert_eq!(ids.len(), 1000);
     let alice = app.as_user("alice");
-    alice.batch_delete(&ids).await.is_error(403, "forbidden");
+    alice.batch_delete(&ids).await.fails(403, "forbidden");
     assert_eq!(alice.list("").await.ids().len(), 60);
     app.anonymous().view(&bobs).await.is(200);
     ids.retain(|id| *id != bobs.id);
@@ -92,10 +92,10 @@ async fn a_batch_has_1_to_1000_ids(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
     let none: [&str; 0] = [];
-    let message = alice.batch_delete(&none).await.is_error(400, "bad_request");
+    let message = alice.batch_delete(&none).await.fails(400, "bad_request");
     assert!(message.starts_with("shared_chat_ids"), "{message}");
     let too_many = vec![link.id.as_str(); 1001];
-    alice.batch_delete(&too_many).await.is_error(400, "bad_request");
+    alice.batch_delete(&too_many).await.fails(400, "bad_request");
     app.anonymous().view(&link).await.is(200);
     alice.batch_delete(&too_many[..1000]).await.is(204);
 }
@@ -114,22 +114,21 @@ async fn a_malformed_batch_deletes_nothing(app: App) {
         json!({"shared_chat_ids": [id, null]}),
         json!({"shared_chat_ids": [id], "ids": [id]}),
     ] {
-        raw(&alice, &body).await.is_error(400, "bad_request");
+        raw(&alice, &body).await.fails(400, "bad_request");
     }
-    let message =
-        raw(&alice, &json!({"shared_chat_ids": [id, 7]})).await.is_error(400, "bad_request");
+    let message = raw(&alice, &json!({"shared_chat_ids": [id, 7]})).await.fails(400, "bad_request");
     assert!(message.starts_with("shared_chat_ids[1]"), "{message}");
     app.anonymous().view(&link).await.is(200);
 }
 
 async fn a_batch_is_for_users_who_are_signed_in(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
-    app.anonymous().batch_delete(&[&link]).await.is_error(401, "login_required");
-    raw(&app.anonymous(), &json!({})).await.is_error(401, "login_required");
-    app.with_token("rubbish").batch_delete(&[&link]).await.is_error(401, "invalid_token");
-    raw(&app.as_chat_service(), &json!({})).await.is_error(400, "bad_request");
-    app.as_chat_service().batch_delete(&[&link]).await.is_error(403, "forbidden");
-    app.as_chat_service().batch_delete(&["unknown-link"]).await.is_error(403, "forbidden");
+    app.anonymous().batch_delete(&[&link]).await.fails(401, "login_required");
+    raw(&app.anonymous(), &json!({})).await.fails(401, "login_required");
+    app.with_token("rubbish").batch_delete(&[&link]).await.fails(401, "invalid_token");
+    raw(&app.as_chat_service(), &json!({})).await.fails(400, "bad_request");
+    app.as_chat_service().batch_delete(&[&link]).await.fails(403, "forbidden");
+    app.as_chat_service().batch_delete(&["unknown-link"]).await.fails(403, "forbidden");
     app.anonymous().view(&link).await.is(200);
 }
 

@@ -42,11 +42,11 @@ async fn a_link_made_private_cuts_anonymous_viewers(app: App) {
     let tag = app.anonymous().view(&link).await.header("etag").to_owned();
     alice.change(&link, &json!({"is_private": true})).await.is(204);
     for app in [&app, &other] {
-        app.anonymous().view(&link).await.is_error(401, "login_required");
+        app.anonymous().view(&link).await.fails(401, "login_required");
         app.anonymous().open(&link).await.is(401);
-        app.with_token("rubbish").view(&link).await.is_error(401, "invalid_token");
+        app.with_token("rubbish").view(&link).await.fails(401, "invalid_token");
         let known = app.anonymous().view(&link).header("if-none-match", &tag);
-        known.await.is_error(401, "login_required");
+        known.await.fails(401, "login_required");
         let view = app.as_user("bob").view(&link).await.is(200);
         assert_eq!(view.json()["is_private"], true);
     }
@@ -90,9 +90,9 @@ async fn a_change_of_nothing_changes_nothing(app: App) {
     let link = alice.share("chat-1").await;
     alice.change(&link, &json!({})).await.is(204);
     assert_eq!(alice.list("").await.json(), json!([link.info]));
-    app.as_user("bob").change(&link, &json!({})).await.is_error(403, "forbidden");
+    app.as_user("bob").change(&link, &json!({})).await.fails(403, "forbidden");
     let nothing = alice.change(&link, &json!({})).header("if-match", "\"1-7-0-json\"");
-    nothing.await.is_error(412, "precondition_failed");
+    nothing.await.fails(412, "precondition_failed");
 }
 
 async fn null_clears_an_expiry_and_a_label(app: App) {
@@ -121,7 +121,7 @@ async fn the_mode_cannot_change(app: App) {
     let link = alice.share("chat-1").await;
     for is_frozen in [true, false] {
         let change = alice.change(&link, &json!({"is_frozen": is_frozen, "label": "x"}));
-        let message = change.await.is_error(400, "bad_request");
+        let message = change.await.fails(400, "bad_request");
         assert!(message.contains("is_frozen"), "{message}");
     }
     assert_eq!(alice.list("").await.json(), json!([link.info]));
@@ -134,7 +134,7 @@ async fn a_field_that_is_not_known_changes_nothing(app: App) {
     {
         let mut change = json!({"is_private": false});
         change[field] = "x".into();
-        let message = alice.change(&link, &change).await.is_error(400, "bad_request");
+        let message = alice.change(&link, &change).await.fails(400, "bad_request");
         assert!(message.contains(field), "{message}");
     }
     app.anonymous().view(&link).await.is(401);
@@ -156,7 +156,7 @@ async fn a_field_of_another_type_changes_nothing(app: App) {
     ] {
         let mut change = json!({});
         change[field] = value;
-        let message = alice.change(&link, &change).await.is_error(400, "bad_request");
+        let message = alice.change(&link, &change).await.fails(400, "bad_request");
         assert!(message.starts_with(field), "{change}: {message}");
     }
     assert_eq!(alice.list("").await.json(), json!([link.info]));
@@ -167,7 +167,7 @@ async fn a_body_that_is_no_object_changes_nothing(app: App) {
     let link = alice.share_private("chat-1").await;
     for body in ["[]", "[false]", "null", "", "{", "false", "{}{}"] {
         let request = alice.request("PATCH", &link.path()).body("application/json", body);
-        request.await.is_error(400, "bad_request");
+        request.await.fails(400, "bad_request");
     }
     app.anonymous().view(&link).await.is(401);
 }
@@ -177,22 +177,22 @@ async fn an_expiry_must_lie_in_the_future(app: App) {
     let link = alice.share("chat-1").await;
     for at in ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00", "2999-01-01", ""] {
         let message =
-            alice.change(&link, &json!({"expires_at": at})).await.is_error(400, "bad_request");
+            alice.change(&link, &json!({"expires_at": at})).await.fails(400, "bad_request");
         assert!(message.starts_with("expires_at"), "{message}");
     }
     alice.change(&link, &json!({"expires_at": app.after(Duration::minutes(1))})).await.is(204);
     app.anonymous().view(&link).await.is(200);
     app.clock.advance(Duration::minutes(1));
-    app.anonymous().view(&link).await.is_error(404, "not_found");
+    app.anonymous().view(&link).await.fails(404, "not_found");
 }
 
 async fn only_the_owner_changes_a_link(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let change = json!({"is_private": true});
-    app.anonymous().change(&link, &change).await.is_error(401, "login_required");
-    app.with_token("rubbish").change(&link, &change).await.is_error(401, "invalid_token");
-    app.as_user("bob").change(&link, &change).await.is_error(403, "forbidden");
-    app.as_chat_service().change(&link, &change).await.is_error(403, "forbidden");
+    app.anonymous().change(&link, &change).await.fails(401, "login_required");
+    app.with_token("rubbish").change(&link, &change).await.fails(401, "invalid_token");
+    app.as_user("bob").change(&link, &change).await.fails(403, "forbidden");
+    app.as_chat_service().change(&link, &change).await.fails(403, "forbidden");
     app.anonymous().view(&link).await.is(200);
 }
 
@@ -202,21 +202,21 @@ async fn refusals_come_in_their_order(app: App) {
     let stale = "\"1-99-0-json\"";
     for id in [link.id.as_str(), "no-such-link", "a%2Fb"] {
         let nobody = app.anonymous().change(id, &malformed).header("if-match", "nonsense");
-        nobody.await.is_error(401, "login_required");
+        nobody.await.fails(401, "login_required");
         let bob = app.as_user("bob").change(id, &malformed).header("if-match", stale);
-        bob.await.is_error(400, "bad_request");
+        bob.await.fails(400, "bad_request");
         let service = app.as_chat_service().change(id, &malformed).header("if-match", stale);
-        service.await.is_error(400, "bad_request");
+        service.await.fails(400, "bad_request");
     }
     for client in [app.as_user("bob"), app.as_user("alice"), app.as_chat_service()] {
         let unknown = client.change("no-such-link", &good).header("if-match", stale);
-        unknown.await.is_error(404, "not_found");
+        unknown.await.fails(404, "not_found");
     }
     for client in [app.as_user("bob"), app.as_chat_service()] {
-        client.change(&link, &good).header("if-match", stale).await.is_error(403, "forbidden");
+        client.change(&link, &good).header("if-match", stale).await.fails(403, "forbidden");
     }
     let mine = app.as_user("alice").change(&link, &good).header("if-match", stale);
-    mine.await.is_error(412, "precondition_failed");
+    mine.await.fails(412, "precondition_failed");
 }
 
 async fn if_match_takes_the_tag_of_any_coding_and_form(app: App) {
@@ -239,7 +239,7 @@ async fn if_match_refuses_settings_that_have_changed(app: App) {
     let tag = app.anonymous().view(&link).await.header("etag").to_owned();
     alice.change(&link, &json!({"label": "one"})).header("if-match", &tag).await.is(204);
     let again = alice.change(&link, &json!({"label": "two"})).header("if-match", &tag).await;
-    again.is_error(412, "precondition_failed");
+    again.fails(412, "precondition_failed");
     assert_eq!(alice.list("").await.each("label"), ["one"]);
 }
 
@@ -257,7 +257,7 @@ async fn of_two_changes_with_one_tag_one_is_made(app: App) {
     for change in changes {
         match change.await.unwrap() {
             done if done.status == 204 => made += 1,
-            refused => drop(refused.is_error(412, "precondition_failed")),
+            refused => drop(refused.fails(412, "precondition_failed")),
         }
     }
     assert_eq!(made, 1);
@@ -273,7 +273,7 @@ async fn if_match_takes_a_list_and_a_star(app: App) {
     }
     alice.change(&link, &json!({"label": "y"})).header("if-match", "*").await.is(204);
     let gone = alice.change("no-such-link", &json!({"label": "y"})).header("if-match", "*");
-    gone.await.is_error(404, "not_found");
+    gone.await.fails(404, "not_found");
 }
 
 async fn if_match_never_takes_a_weak_tag_or_somebody_elses(app: App) {
@@ -284,7 +284,7 @@ async fn if_match_never_takes_a_weak_tag_or_somebody_elses(app: App) {
         [format!("W/{tag}"), "\"\"".to_owned(), "\"abc\"".to_owned(), "\"a-b-c-d\"".to_owned()]
     {
         let change = alice.change(&link, &json!({"label": "x"})).header("if-match", &other);
-        change.await.is_error(412, "precondition_failed");
+        change.await.fails(412, "precondition_failed");
     }
 }
 
@@ -293,7 +293,7 @@ async fn if_match_that_is_no_tag_is_malformed(app: App) {
     let link = alice.share("chat-1").await;
     for tag in ["1", "abc", "\"open", "'x'", "W/x"] {
         let change = alice.change(&link, &json!({"label": "x"})).header("if-match", tag);
-        let message = change.await.is_error(400, "bad_request");
+        let message = change.await.fails(400, "bad_request");
         assert!(message.starts_with("If-Match"), "{message}");
     }
 }

@@ -53,9 +53,9 @@ async fn a_deleted_chat_takes_all_its_links_along(app: App) {
     let answer = app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
     assert_eq!(answer.json(), json!({"deleted": 4}));
     for link in &links {
-        other.as_user("bob").view(link).await.is_error(404, "not_found");
+        other.as_user("bob").view(link).await.fails(404, "not_found");
         other.anonymous().open(link).await.is(404);
-        other.anonymous().qr_code(link, "").await.is_error(404, "not_found");
+        other.anonymous().qr_code(link, "").await.fails(404, "not_found");
     }
     assert_eq!(alice.list("").await.json(), json!([]));
     assert_eq!(app.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
@@ -98,7 +98,7 @@ async fn a_create_that_is_under_way_while_the_chat_is_deleted_leaves_no_link(app
     assert_eq!(deleted.json(), json!({"deleted": 0}));
     held.let_go();
     for create in creates {
-        create.await.unwrap().is_error(404, "not_found");
+        create.await.unwrap().fails(404, "not_found");
     }
     assert_eq!(app.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
     assert_eq!(app.as_user("alice").list("").await.json(), json!([]));
@@ -127,9 +127,9 @@ async fn a_deleted_chat_cannot_be_shared_again_for_30_days(app: App) {
     app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
     // The chat service still knows the chat, or knows it again.
     let body = json!({"chat_session_id": "chat-1"});
-    app.as_user("alice").create(&body).await.is_error(404, "not_found");
+    app.as_user("alice").create(&body).await.fails(404, "not_found");
     app.clock.advance(Duration::days(30) - Duration::minutes(1));
-    app.as_user("alice").create(&body).await.is_error(404, "not_found");
+    app.as_user("alice").create(&body).await.fails(404, "not_found");
     app.clock.advance(Duration::minutes(1));
     let link = app.as_user("alice").share("chat-1").await;
     app.anonymous().view(&link).await.is(200);
@@ -141,7 +141,7 @@ async fn a_tombstone_stands_for_a_chat_that_was_never_shared(app: App) {
     let answer = app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
     assert_eq!(answer.json(), json!({"deleted": 0}));
     let body = json!({"chat_session_id": "chat-1"});
-    app.as_user("alice").create(&body).await.is_error(404, "not_found");
+    app.as_user("alice").create(&body).await.fails(404, "not_found");
 }
 
 async fn a_deletion_repeated_lengthens_the_tombstone(app: App) {
@@ -150,7 +150,7 @@ async fn a_deletion_repeated_lengthens_the_tombstone(app: App) {
     app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
     app.clock.advance(Duration::days(20));
     let body = json!({"chat_session_id": "chat-1"});
-    app.as_user("alice").create(&body).await.is_error(404, "not_found");
+    app.as_user("alice").create(&body).await.fails(404, "not_found");
 }
 
 async fn an_idempotency_key_does_not_bring_a_deleted_chat_back(app: App) {
@@ -160,19 +160,19 @@ async fn an_idempotency_key_does_not_bring_a_deleted_chat_back(app: App) {
     };
     create().await.is(201);
     app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
-    create().await.is_error(409, "idempotency_conflict");
+    create().await.fails(409, "idempotency_conflict");
 }
 
 async fn only_the_chat_service_asks(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for chat in ["chat-1", "unknown", "a%2Fb"] {
-        app.anonymous().links_of_chat(chat).await.is_error(401, "login_required");
-        app.anonymous().chat_was_deleted(chat).await.is_error(401, "login_required");
-        app.with_token("rubbish").chat_was_deleted(chat).await.is_error(401, "invalid_token");
+        app.anonymous().links_of_chat(chat).await.fails(401, "login_required");
+        app.anonymous().chat_was_deleted(chat).await.fails(401, "login_required");
+        app.with_token("rubbish").chat_was_deleted(chat).await.fails(401, "invalid_token");
     }
     for chat in ["chat-1", "unknown"] {
-        app.as_user("alice").links_of_chat(chat).await.is_error(403, "forbidden");
-        app.as_user("alice").chat_was_deleted(chat).await.is_error(403, "forbidden");
+        app.as_user("alice").links_of_chat(chat).await.fails(403, "forbidden");
+        app.as_user("alice").chat_was_deleted(chat).await.fails(403, "forbidden");
     }
     app.anonymous().view(&link).await.is(200);
 }
@@ -202,8 +202,8 @@ async fn the_scope_counts_as_a_whole_word_alone(app: App) {
 
 async fn an_id_that_no_chat_has_is_not_found(app: App) {
     for chat in ["%2e%2e%2f", "a%2Fb", "a%00b", "%C3%A9", &"x".repeat(129), "a%20b"] {
-        app.as_chat_service().links_of_chat(chat).await.is_error(404, "not_found");
-        app.as_chat_service().chat_was_deleted(chat).await.is_error(404, "not_found");
+        app.as_chat_service().links_of_chat(chat).await.fails(404, "not_found");
+        app.as_chat_service().chat_was_deleted(chat).await.fails(404, "not_found");
     }
 }
 

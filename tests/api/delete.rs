@@ -25,11 +25,11 @@ async fn a_deleted_link_is_gone_everywhere_at_once(app: App) {
     }
     assert!(alice.delete(&link).await.is(204).body.is_empty());
     for viewer in [app.anonymous(), other.anonymous(), other.as_user("alice")] {
-        viewer.view(&link).await.is_error(404, "not_found");
+        viewer.view(&link).await.fails(404, "not_found");
         let known = viewer.view(&link).header("if-none-match", &tags[0]);
-        known.await.is_error(404, "not_found");
+        known.await.fails(404, "not_found");
         viewer.open(&link).await.is(404);
-        viewer.qr_code(&link, "").await.is_error(404, "not_found");
+        viewer.qr_code(&link, "").await.fails(404, "not_found");
     }
     assert_eq!(other.as_user("alice").list("").await.json(), json!([]));
     assert_eq!(other.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
@@ -41,11 +41,11 @@ async fn a_deleted_link_cannot_be_told_from_one_that_never_was(app: App) {
     alice.delete(&link).await.is(204);
     let never = "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11";
     for client in [app.as_user("alice"), app.as_user("bob")] {
-        let gone = client.delete(&link).await.is_error(404, "not_found");
-        assert_eq!(gone, client.delete(never).await.is_error(404, "not_found"));
-        let gone = client.change(&link, &json!({"label": "x"})).await.is_error(404, "not_found");
+        let gone = client.delete(&link).await.fails(404, "not_found");
+        assert_eq!(gone, client.delete(never).await.fails(404, "not_found"));
+        let gone = client.change(&link, &json!({"label": "x"})).await.fails(404, "not_found");
         let change = client.change(never, &json!({"label": "x"})).await;
-        assert_eq!(gone, change.is_error(404, "not_found"));
+        assert_eq!(gone, change.fails(404, "not_found"));
     }
 }
 
@@ -59,18 +59,18 @@ async fn deleting_one_link_leaves_the_others(app: App) {
 
 async fn only_the_owner_deletes_a_link(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
-    app.anonymous().delete(&link).await.is_error(401, "login_required");
-    app.with_token("rubbish").delete(&link).await.is_error(401, "invalid_token");
-    app.as_user("bob").delete(&link).await.is_error(403, "forbidden");
-    app.as_user("Alice").delete(&link).await.is_error(403, "forbidden");
-    app.as_chat_service().delete(&link).await.is_error(403, "forbidden");
+    app.anonymous().delete(&link).await.fails(401, "login_required");
+    app.with_token("rubbish").delete(&link).await.fails(401, "invalid_token");
+    app.as_user("bob").delete(&link).await.fails(403, "forbidden");
+    app.as_user("Alice").delete(&link).await.fails(403, "forbidden");
+    app.as_chat_service().delete(&link).await.fails(403, "forbidden");
     app.anonymous().view(&link).await.is(200);
 }
 
 async fn refusals_come_in_their_order(app: App) {
     for id in ["no-such-link", "a%2Fb", "short", "a%00b"] {
-        app.anonymous().delete(id).await.is_error(401, "login_required");
-        app.as_user("bob").delete(id).await.is_error(404, "not_found");
-        app.as_chat_service().delete(id).await.is_error(404, "not_found");
+        app.anonymous().delete(id).await.fails(401, "login_required");
+        app.as_user("bob").delete(id).await.fails(404, "not_found");
+        app.as_chat_service().delete(id).await.fails(404, "not_found");
     }
 }

@@ -83,7 +83,7 @@ async fn a_method_that_an_address_does_not_have_is_named_with_those_it_has(app: 
             if method == "HEAD" {
                 answer.is(405);
             } else {
-                answer.is_error(405, "method_not_allowed");
+                answer.fails(405, "method_not_allowed");
             }
         }
     }
@@ -102,11 +102,11 @@ async fn a_body_that_is_not_declared_as_json_is_refused(app: App) {
             ("PATCH", &link.path()),
         ] {
             let request = alice.request(method, path).body(kind, body);
-            request.await.is_error(415, "unsupported_media_type");
+            request.await.fails(415, "unsupported_media_type");
         }
     }
     let without = alice.request("POST", "/api/v1/shared_chats");
-    without.await.is_error(415, "unsupported_media_type");
+    without.await.fails(415, "unsupported_media_type");
 }
 
 async fn json_by_any_of_its_names_is_taken(app: App) {
@@ -128,7 +128,7 @@ async fn a_body_of_a_hundred_megabytes_is_refused_without_being_read(app: App) {
     let head = head(&app, "content-length: 104857600");
     let piece = vec![b'x'; 1 << 20];
     for times in [0, 100] {
-        let message = app.send_much(&head, &piece, times).await.is_error(413, "payload_too_large");
+        let message = app.send_much(&head, &piece, times).await.fails(413, "payload_too_large");
         assert!(message.contains("1048576"), "{message}");
     }
     app.as_user("alice").share("chat-1").await;
@@ -139,7 +139,7 @@ async fn a_body_without_a_length_is_cut_at_the_bound(app: App) {
     let mut piece = b"100000\r\n".to_vec();
     piece.extend(vec![b' '; 1 << 20]);
     piece.extend(b"\r\n");
-    app.send_much(&head, &piece, 100).await.is_error(413, "payload_too_large");
+    app.send_much(&head, &piece, 100).await.fails(413, "payload_too_large");
     app.as_user("alice").share("chat-1").await;
 }
 
@@ -167,7 +167,7 @@ async fn broken_utf8_and_json_are_malformed(app: App) {
         b"{\"chat_session_id\":NaN}",
     ] {
         let request = app.as_user("alice").request("POST", "/api/v1/shared_chats");
-        request.body("application/json", body.to_vec()).await.is_error(400, "bad_request");
+        request.body("application/json", body.to_vec()).await.fails(400, "bad_request");
     }
     assert_eq!(app.as_user("alice").list("").await.json(), json!([]));
 }
@@ -176,7 +176,7 @@ async fn json_that_nests_without_end_is_malformed(app: App) {
     for open in ["[", "{\"a\":", "{\"chat_session_id\":[", "{\"owner\":{\"id\":["] {
         let request = app.as_user("alice").request("POST", "/api/v1/shared_chats");
         let deep = open.to_owned() + &"[".repeat(500_000);
-        request.body("application/json", deep).await.is_error(400, "bad_request");
+        request.body("application/json", deep).await.fails(400, "bad_request");
     }
 }
 
@@ -184,7 +184,7 @@ async fn a_body_that_breaks_off_is_malformed(app: App) {
     for (more, body) in [("transfer-encoding: chunked", "zz\r\n{}"), ("content-length: 3", "{\"a")]
     {
         let head = head(&app, more) + body;
-        app.send_raw(head.as_bytes()).await.is_error(400, "bad_request");
+        app.send_raw(head.as_bytes()).await.fails(400, "bad_request");
     }
 }
 
@@ -192,7 +192,7 @@ async fn a_body_that_never_arrives_is_given_up(setup: Setup) {
     let app = setup.with("BODY_TIMEOUT", "300ms").start().await;
     let began = std::time::Instant::now();
     let head = head(&app, "content-length: 100") + "{";
-    app.send_raw(head.as_bytes()).await.is_error(400, "bad_request");
+    app.send_raw(head.as_bytes()).await.fails(400, "bad_request");
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
@@ -200,7 +200,7 @@ async fn whoever_is_unknown_sends_no_body(app: App) {
     let head = "POST /api/v1/shared_chats HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n\
                 content-length: 104857600\r\n\r\n";
     let piece = vec![b'x'; 1 << 20];
-    app.send_much(head, &piece, 100).await.is_error(401, "login_required");
+    app.send_much(head, &piece, 100).await.fails(401, "login_required");
 }
 
 async fn the_request_id_is_the_callers_where_it_is_sane(app: App) {
@@ -274,9 +274,9 @@ async fn other_origins_are_let_in_only_where_they_are_listed(setup: Setup) {
 async fn messages_repeat_no_secret(app: App) {
     let link = app.as_user("alice").share_private("chat-1").await;
     for message in [
-        app.anonymous().view(&link).await.is_error(401, "login_required"),
-        app.as_user("bob").delete(&link).await.is_error(403, "forbidden"),
-        app.with_token("geheim.geheim.geheim").delete(&link).await.is_error(401, "invalid_token"),
+        app.anonymous().view(&link).await.fails(401, "login_required"),
+        app.as_user("bob").delete(&link).await.fails(403, "forbidden"),
+        app.with_token("geheim.geheim.geheim").delete(&link).await.fails(401, "invalid_token"),
     ] {
         for secret in [link.id.as_str(), "alice", "geheim", "chat-1"] {
             assert!(!message.contains(secret), "{message}");

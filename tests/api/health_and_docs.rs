@@ -24,7 +24,7 @@ async fn an_instance_without_keys_lives_but_is_not_ready(setup: Setup) {
     issuer.fail();
     let app = setup.start().await;
     app.anonymous().get("/health/live").await.is(200);
-    app.anonymous().get("/health/ready").await.is_error(503, "unavailable");
+    app.anonymous().get("/health/ready").await.fails(503, "unavailable");
 }
 
 async fn the_description_is_the_same_as_json_and_as_yaml(app: App) {
@@ -56,5 +56,5 @@ async fn the_description_can_be_browsed_from_the_binary_alone(app: App) {
     }
     assert!(files >= 3, "{html}");
     assert!(!html.contains("https://"), "{html}");
-    app.anonymous().get("/docs/no-such-file.js").await.is_error(404, "not_found");
+    app.anonymous().get("/docs/no-such-file.js").await.fails(404, "not_found");
 }

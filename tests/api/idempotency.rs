@@ -89,7 +89,7 @@ async fn different_requests_with_one_key_at_the_same_moment_make_one_link(app: A
     for create in creates {
         match create.await.unwrap() {
             answer if answer.status == 201 => made += 1,
-            refused => drop(refused.is_error(409, "idempotency_conflict")),
+            refused => drop(refused.fails(409, "idempotency_conflict")),
         }
     }
     assert_eq!((made, app.as_user("alice").list("").await.ids().len()), (1, 1));
@@ -107,7 +107,7 @@ async fn another_request_with_the_key_is_refused(app: App) {
         json!({"expires_at": "2999-01-01T00:00:00Z"}),
         json!({"chat_session_id": "chat-2"}),
     ] {
-        create(&alice, "key", &other).await.is_error(409, "idempotency_conflict");
+        create(&alice, "key", &other).await.fails(409, "idempotency_conflict");
     }
     assert_eq!(alice.list("").await.ids().len(), 1);
 }
@@ -123,8 +123,8 @@ async fn the_key_of_a_deleted_link_is_not_used_again(app: App) {
     let alice = app.as_user("alice");
     let made = id(create(&alice, "key", &json!({}))).await;
     alice.delete(&made).await.is(204);
-    create(&alice, "key", &json!({})).await.is_error(409, "idempotency_conflict");
-    create(&alice, "key", &json!({"label": "x"})).await.is_error(409, "idempotency_conflict");
+    create(&alice, "key", &json!({})).await.fails(409, "idempotency_conflict");
+    create(&alice, "key", &json!({"label": "x"})).await.fails(409, "idempotency_conflict");
     assert_eq!(alice.list("").await.json(), json!([]));
 }
 
@@ -134,7 +134,7 @@ async fn the_key_of_an_expired_link_is_not_used_again(app: App) {
     let alice = app.as_user("alice");
     alice.change(&made, &json!({"expires_at": app.after(Duration::minutes(1))})).await.is(204);
     app.clock.advance(Duration::minutes(1));
-    create(&alice, "key", &settings).await.is_error(409, "idempotency_conflict");
+    create(&alice, "key", &settings).await.fails(409, "idempotency_conflict");
 }
 
 async fn a_key_is_free_again_after_24_hours(app: App) {
@@ -152,12 +152,10 @@ async fn a_key_is_free_again_after_24_hours(app: App) {
 async fn a_failed_attempt_keeps_nothing(app: App) {
     let alice = app.as_user("alice");
     app.chats.misbehaves("/messages", Trouble::Status(500));
-    create(&alice, "key", &json!({})).await.is_error(502, "chat_service_error");
+    create(&alice, "key", &json!({})).await.fails(502, "chat_service_error");
     app.chats.recovers();
-    create(&alice, "key", &json!({"is_privat": true})).await.is_error(400, "bad_request");
-    create(&alice, "key", &json!({"chat_session_id": "bobs-chat"}))
-        .await
-        .is_error(403, "forbidden");
+    create(&alice, "key", &json!({"is_privat": true})).await.fails(400, "bad_request");
+    create(&alice, "key", &json!({"chat_session_id": "bobs-chat"})).await.fails(403, "forbidden");
     create(&alice, "key", &json!({"label": "now it works"})).await.is(201);
 }
 
@@ -167,7 +165,7 @@ async fn keys_are_told_apart_per_caller(app: App) {
     let bobs = id(bobs).await;
     assert_ne!(alices, bobs);
     // Bob learns nothing about Alice's key by asking for the same.
-    create(&app.as_user("bob"), "key-2", &json!({})).await.is_error(403, "forbidden");
+    create(&app.as_user("bob"), "key-2", &json!({})).await.fails(403, "forbidden");
 }
 
 async fn keys_are_told_apart_per_owner(app: App) {
@@ -180,7 +178,7 @@ async fn keys_are_told_apart_per_owner(app: App) {
     // What the chat service does for Alice is not what Alice does.
     assert_ne!(id(create(&app.as_user("alice"), "key", &json!({}))).await, alices);
     let renamed = json!({"owner": {"id": "alice", "name": "Another"}});
-    create(&service, "key", &renamed).await.is_error(409, "idempotency_conflict");
+    create(&service, "key", &renamed).await.fails(409, "idempotency_conflict");
 }
 
 async fn without_a_key_each_request_makes_a_link(app: App) {
@@ -193,11 +191,11 @@ async fn without_a_key_each_request_makes_a_link(app: App) {
 async fn a_key_has_1_to_255_visible_characters(app: App) {
     let alice = app.as_user("alice");
     for key in ["", " ", "a b", "é", "a\tb", &"x".repeat(256)] {
-        let message = create(&alice, key, &json!({})).await.is_error(400, "bad_request");
+        let message = create(&alice, key, &json!({})).await.fails(400, "bad_request");
         assert!(message.starts_with("Idempotency-Key"), "{key:?}: {message}");
     }
     let two = create(&alice, "one", &json!({})).header("idempotency-key", "two");
-    two.await.is_error(400, "bad_request");
+    two.await.fails(400, "bad_request");
     for key in ["x", "!~\"'", &"x".repeat(255)] {
         create(&alice, key, &json!({})).await.is(201);
     }

@@ -111,7 +111,7 @@ async fn a_private_link_prompts_to_sign_in(app: App) {
             assert!(!html.contains(secret), "{secret} in {html}");
         }
     }
-    app.anonymous().get(&format!("/shared/{}", link.id)).await.is_error(401, "login_required");
+    app.anonymous().get(&format!("/shared/{}", link.id)).await.fails(401, "login_required");
     app.as_user("bob").open(&link).await.is(200);
 }
 
@@ -143,7 +143,7 @@ async fn a_dead_link_has_a_page_that_says_so(app: App) {
             assert_eq!(page.text(), never.text(), "{id}");
         }
     }
-    app.anonymous().get(&format!("/shared/{}", link.id)).await.is_error(404, "not_found");
+    app.anonymous().get(&format!("/shared/{}", link.id)).await.fails(404, "not_found");
 }
 
 async fn a_page_that_cannot_be_made_tells_nothing_internal(app: App) {
@@ -172,19 +172,19 @@ async fn the_page_is_served_where_links_point(setup: Setup) {
     let path = format!("/s/{}/read", link.id);
     assert_eq!(link.info["relative_path"], path);
     app.anonymous().get(&path).header("accept", "text/html").await.is(200);
-    app.anonymous().open(&link).await.is_error(404, "not_found");
-    app.anonymous().request("POST", &path).await.is_error(405, "method_not_allowed");
+    app.anonymous().open(&link).await.fails(404, "not_found");
+    app.anonymous().request("POST", &path).await.fails(405, "method_not_allowed");
 }
 
 async fn the_page_is_not_served_beside_another_frontend(setup: Setup) {
     let setup = setup.with("PUBLIC_URL", "https://chat.example");
     let app = setup.clone().start().await;
     let link = app.as_user("alice").share("chat-1").await;
-    app.anonymous().open(&link).await.is_error(404, "not_found");
+    app.anonymous().open(&link).await.fails(404, "not_found");
     let app = setup.with("VIEWER", "on").start().await;
     app.anonymous().open(&link).await.is(200);
     let app = app.setup.clone().without("PUBLIC_URL").with("VIEWER", "off").start().await;
-    app.anonymous().open(&link).await.is_error(404, "not_found");
+    app.anonymous().open(&link).await.fails(404, "not_found");
 }
 
 async fn a_signed_in_browser_opens_a_private_link_by_its_cookie(setup: Setup) {

@@ -154,7 +154,7 @@ async fn a_search_text_has_at_most_256_characters(app: App) {
     let alice = app.as_user("alice");
     assert_eq!(names(&alice, &format!("name_filter={}", escape(&longest))).await, [longest]);
     let longer = format!("name_filter={}", "%C3%A9".repeat(257));
-    let message = alice.list(&longer).await.is_error(400, "bad_request");
+    let message = alice.list(&longer).await.fails(400, "bad_request");
     assert!(message.starts_with("name_filter"), "{message}");
     // What is no UTF-8, or holds NUL, is found nowhere and harms nobody.
     for odd in ["%FF%FE", "%00", "a%00b", "%ED%A0%80"] {
@@ -200,7 +200,7 @@ async fn a_list_can_be_of_one_chat(app: App) {
     assert_eq!(alice.list("chat_session_id=chat-of-1").await.ids(), [links[1].id.clone()]);
     assert_eq!(alice.list("chat_session_id=CHAT-OF-1").await.json(), json!([]));
     assert_eq!(alice.list("chat_session_id=nowhere").await.json(), json!([]));
-    let message = alice.list("chat_session_id=a%2Fb").await.is_error(400, "bad_request");
+    let message = alice.list("chat_session_id=a%2Fb").await.fails(400, "bad_request");
     assert!(message.starts_with("chat_session_id"), "{message}");
 }
 
@@ -212,7 +212,7 @@ async fn the_showcase_is_empty(app: App) {
         assert_eq!(list.ids().len(), found, "{filter}");
         assert_eq!(list.header("x-total-count"), found.to_string(), "{filter}");
     }
-    alice.list("showcase_filter=starred").await.is_error(400, "bad_request");
+    alice.list("showcase_filter=starred").await.fails(400, "bad_request");
 }
 
 /// The address after `rel`, as RFC 8288 writes it.
@@ -274,11 +274,11 @@ async fn an_offset_past_the_end_finds_nothing(app: App) {
 async fn limits_and_offsets_have_bounds(app: App) {
     let alice = app.as_user("alice");
     for limit in ["-1", "0", "1001", "99999999999999999999", "1.5", "ten", "", "%00", "1e2", " 1"] {
-        let message = alice.list(&format!("limit={limit}")).await.is_error(400, "bad_request");
+        let message = alice.list(&format!("limit={limit}")).await.fails(400, "bad_request");
         assert!(message.starts_with("limit"), "{message}");
     }
     for offset in ["-1", "9223372036854775808", "99999999999999999999", "x", "", "0x1"] {
-        let message = alice.list(&format!("offset={offset}")).await.is_error(400, "bad_request");
+        let message = alice.list(&format!("offset={offset}")).await.fails(400, "bad_request");
         assert!(message.starts_with("offset"), "{message}");
     }
     for query in ["limit=1", "limit=1000", "offset=0", "limit=1&offset=0"] {
@@ -313,7 +313,7 @@ async fn values_that_are_not_known_are_refused_by_name(app: App) {
         "sort=name;--",
         "showcase_filter=",
     ] {
-        let message = app.as_user("alice").list(query).await.is_error(400, "bad_request");
+        let message = app.as_user("alice").list(query).await.fails(400, "bad_request");
         assert!(message.starts_with(query.split('=').next().unwrap()), "{query}: {message}");
     }
 }
@@ -331,12 +331,12 @@ async fn an_expired_link_is_in_no_list(app: App) {
 }
 
 async fn a_list_is_for_users_who_are_signed_in(app: App) {
-    app.anonymous().list("").await.is_error(401, "login_required");
-    app.anonymous().list("limit=0").await.is_error(401, "login_required");
-    app.with_token("rubbish").list("").await.is_error(401, "invalid_token");
-    app.as_chat_service().list("limit=0").await.is_error(400, "bad_request");
-    app.as_chat_service().list("").await.is_error(403, "forbidden");
-    app.as_chat_service().list("showcase_filter=featured").await.is_error(403, "forbidden");
+    app.anonymous().list("").await.fails(401, "login_required");
+    app.anonymous().list("limit=0").await.fails(401, "login_required");
+    app.with_token("rubbish").list("").await.fails(401, "invalid_token");
+    app.as_chat_service().list("limit=0").await.fails(400, "bad_request");
+    app.as_chat_service().list("").await.fails(403, "forbidden");
+    app.as_chat_service().list("showcase_filter=featured").await.fails(403, "forbidden");
 }
 
 async fn a_list_stays_out_of_shared_caches(app: App) {

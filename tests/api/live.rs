@@ -70,7 +70,7 @@ async fn a_live_link_dies_with_its_chat(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     app.anonymous().view(&link).await.is(200);
     app.chats.remove("chat-1");
-    app.anonymous().view(&link).await.is_error(404, "not_found");
+    app.anonymous().view(&link).await.fails(404, "not_found");
 }
 
 async fn a_live_link_whose_chat_is_in_trouble_cannot_be_shown(setup: Setup) {
@@ -86,7 +86,7 @@ async fn a_live_link_whose_chat_is_in_trouble_cannot_be_shown(setup: Setup) {
         (Trouble::Status(404), 404, "not_found"),
     ] {
         app.chats.misbehaves("/messages", trouble);
-        app.anonymous().view(&link).await.is_error(status, error_type);
+        app.anonymous().view(&link).await.fails(status, error_type);
         app.anonymous().open(&link).await.is(status);
         app.chats.recovers();
     }
@@ -105,8 +105,8 @@ async fn a_link_that_turns_private_while_its_chat_is_fetched_is_not_shown(app: A
     alice.change(&link, &json!({"is_private": true})).await.is(204);
     held.let_go();
     let [anonymous, rubbish] = views;
-    anonymous.await.unwrap().is_error(401, "login_required");
-    rubbish.await.unwrap().is_error(401, "invalid_token");
+    anonymous.await.unwrap().fails(401, "login_required");
+    rubbish.await.unwrap().fails(401, "invalid_token");
     for page in pages {
         page.await.unwrap().is(401);
     }
@@ -124,7 +124,7 @@ async fn a_link_that_is_deleted_while_its_chat_is_fetched_is_not_shown(app: App)
     held.arrived(1).await;
     alice.delete(&link).await.is(204);
     held.let_go();
-    view.await.unwrap().is_error(404, "not_found");
+    view.await.unwrap().fails(404, "not_found");
 }
 
 async fn a_link_that_expires_while_its_chat_is_fetched_is_not_shown(app: App) {
@@ -136,7 +136,7 @@ async fn a_link_that_expires_while_its_chat_is_fetched_is_not_shown(app: App) {
     held.arrived(1).await;
     app.clock.advance(hour);
     held.let_go();
-    view.await.unwrap().is_error(404, "not_found");
+    view.await.unwrap().fails(404, "not_found");
 }
 
 async fn artifacts_switched_off_while_the_chat_is_fetched_are_not_shown(app: App) {
@@ -162,9 +162,9 @@ async fn a_private_live_link_asks_the_chat_service_for_nobody(app: App) {
     let settings = json!({"is_frozen": false, "is_private": true});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
     let asked = app.chats.asked().len();
-    app.anonymous().view(&link).await.is_error(401, "login_required");
-    app.with_token("rubbish").view(&link).await.is_error(401, "invalid_token");
-    app.as_chat_service().view(&link).await.is_error(403, "forbidden");
+    app.anonymous().view(&link).await.fails(401, "login_required");
+    app.with_token("rubbish").view(&link).await.fails(401, "invalid_token");
+    app.as_chat_service().view(&link).await.fails(403, "forbidden");
     assert_eq!(app.chats.asked().len(), asked);
 }
 

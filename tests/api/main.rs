@@ -11,16 +11,20 @@
 
 mod support;
 
+mod auth;
 mod batch_delete;
 mod change;
 mod chats;
+mod concurrency;
 mod create;
 mod delete;
 mod errors;
+mod expiry;
 mod health_and_docs;
 mod idempotency;
 mod link;
 mod list;
 mod live;
+mod outage;
 mod qr_code;
 mod view;

@@ -106,7 +106,7 @@ async fn options_have_bounds(app: App) {
         "error_correction=X",
         "error_correction=",
     ] {
-        let message = app.anonymous().qr_code(&link, query).await.is_error(400, "bad_request");
+        let message = app.anonymous().qr_code(&link, query).await.fails(400, "bad_request");
         assert!(message.starts_with(query.split('=').next().unwrap()), "{query}: {message}");
     }
 }
@@ -115,7 +115,7 @@ async fn a_size_too_small_to_scan_is_refused_with_the_least_one(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let options = "margin=16&error_correction=H";
     let too_small = app.anonymous().qr_code(&link, &format!("size=64&{options}")).await;
-    let message = too_small.is_error(400, "bad_request");
+    let message = too_small.fails(400, "bad_request");
     assert!(message.starts_with("size"), "{message}");
     let least: u32 = message.split(' ').find_map(|word| word.parse().ok()).unwrap();
     app.anonymous().qr_code(&link, &format!("size={}&{options}", least - 1)).await.is(400);
@@ -143,9 +143,9 @@ async fn a_dead_link_has_no_code(app: App) {
     alice.delete(&deleted).await.is(204);
     app.clock.advance(chrono::Duration::minutes(1));
     for link in [deleted.id.as_str(), &expired.id, "no-such-link", "short"] {
-        app.anonymous().qr_code(link, "").await.is_error(404, "not_found");
+        app.anonymous().qr_code(link, "").await.fails(404, "not_found");
         let known = app.anonymous().qr_code(link, "").header("if-none-match", &tags[0]);
-        known.await.is_error(404, "not_found");
+        known.await.fails(404, "not_found");
     }
 }
 

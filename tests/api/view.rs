@@ -279,17 +279,17 @@ async fn a_private_link_asks_to_sign_in(app: App) {
     let view = app.anonymous().view(&link).await;
     assert_eq!(view.header("www-authenticate"), "Bearer");
     assert_eq!(view.header("etag"), "");
-    view.is_error(401, "login_required");
+    view.fails(401, "login_required");
     for token in ["rubbish", "a.b.c"] {
         let view = app.with_token(token).view(&link).await;
         assert_eq!(view.header("www-authenticate"), "Bearer error=\"invalid_token\"");
-        view.is_error(401, "invalid_token");
+        view.fails(401, "invalid_token");
     }
-    app.with_authorization("Basic YWxpY2U6eA==").view(&link).await.is_error(401, "invalid_token");
+    app.with_authorization("Basic YWxpY2U6eA==").view(&link).await.fails(401, "invalid_token");
     // What somebody else has in a cache does not help.
     let tag = app.as_user("alice").view(&link).await.header("etag").to_owned();
     let asked = app.anonymous().view(&link).header("if-none-match", &tag);
-    asked.await.is_error(401, "login_required");
+    asked.await.fails(401, "login_required");
 }
 
 async fn a_private_link_opens_to_any_user(app: App) {
@@ -304,7 +304,7 @@ async fn a_private_link_is_closed_to_the_chat_service(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
     alice.view(&link).await.is(200);
-    app.as_chat_service().view(&link).await.is_error(403, "forbidden");
+    app.as_chat_service().view(&link).await.fails(403, "forbidden");
     assert_eq!(app.as_chat_service().open(&link).await.status, 403);
     // A public one is public.
     let public = alice.share("chat-1").await;
@@ -336,7 +336,7 @@ async fn a_dead_link_is_not_found_before_anyone_signs_in(app: App) {
     let link = alice.share_private("chat-1").await;
     alice.delete(&link).await.is(204);
     for client in [app.anonymous(), app.with_token("rubbish"), app.as_user("bob"), alice] {
-        client.view(&link).await.is_error(404, "not_found");
+        client.view(&link).await.fails(404, "not_found");
     }
 }
 
@@ -359,11 +359,11 @@ async fn an_id_that_no_link_has_is_not_found(app: App) {
         "%25",
     ] {
         let get = format!("GET /api/v1/shared_chats/{id} HTTP/1.1\r\nhost: x\r\n\r\n");
-        app.send_raw(get.as_bytes()).await.is_error(404, "not_found");
+        app.send_raw(get.as_bytes()).await.fails(404, "not_found");
     }
     for almost in [format!(" {}", link.id), format!("{}%00", link.id), format!("{}-", link.id)] {
         let almost = almost.replace(' ', "%20");
-        app.anonymous().view(almost).await.is_error(404, "not_found");
+        app.anonymous().view(almost).await.fails(404, "not_found");
     }
 }
 
@@ -376,7 +376,7 @@ async fn ids_compare_byte_for_byte(app: App) {
         }
     };
     for other in [link.id.to_uppercase(), link.id.replace('-', ""), format!("{{{}}}", link.id)] {
-        app.anonymous().view(other).await.is_error(404, "not_found");
+        app.anonymous().view(other).await.fails(404, "not_found");
     }
     app.anonymous().view(&link).await.is(200);
 }

@@ -91,7 +91,7 @@ pub fn run<T: Start>(engine: Engine, test: impl AsyncFnOnce(T)) {
     let servers = Servers::default();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         tested.block_on(async {
-            let setup = Setup::new(engine, database.url().to_owned(), servers.clone()).await;
+            let setup = Setup::new(database.url().to_owned(), servers.clone()).await;
             test(T::start(setup).await).await;
         });
     }));
@@ -126,7 +126,6 @@ pub const SERVICE_TOKEN: &str = "the-credential-of-the-share-link-service";
 /// What an application is started from; clones share the database, the chat service and the clock.
 #[derive(Clone)]
 pub struct Setup {
-    pub engine: Engine,
     pub database_url: String,
     pub chats: ChatService,
     pub clock: Clock,
@@ -135,7 +134,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    async fn new(engine: Engine, database_url: String, servers: Servers) -> Self {
+    async fn new(database_url: String, servers: Servers) -> Self {
         let chats = ChatService::start(&servers).await;
         let settings = vec![
             ("BIND_ADDRESS", "127.0.0.1:0".to_owned()),
@@ -146,7 +145,7 @@ impl Setup {
             ("CHAT_SERVICE_URL", chats.url.clone()),
             ("CHAT_SERVICE_TOKEN", SERVICE_TOKEN.to_owned()),
         ];
-        Self { engine, database_url, chats, clock: Clock::movable(), settings, servers }
+        Self { database_url, chats, clock: Clock::movable(), settings, servers }
     }
 
     /// With another value for this setting.

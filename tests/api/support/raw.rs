@@ -67,7 +67,7 @@ fn is_whole(received: &[u8]) -> bool {
 }
 
 fn parse(method: &str, target: &str, received: &[u8]) -> Answer {
-    let head = head_length(received).expect("an answer");
+    let head = head_length(received).unwrap();
     let text = String::from_utf8(received[..head].to_vec()).unwrap();
     let mut lines = text.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

@@ -70,7 +70,9 @@ fn check_documented(answer: &Answer) {
     let Some(documented) = operation_statuses(&answer.method, &answer.path) else { return };
     if !documented.contains(&answer.status.to_string()) {
         let seen = (answer.method.clone(), answer.path.clone(), answer.status);
-        assert!(!CHECK_DOCUMENTED, "openapi.yaml does not know {seen:?}");
+        if CHECK_DOCUMENTED {
+            panic!("openapi.yaml does not know {seen:?}");
+        }
         UNDOCUMENTED.lock().unwrap().insert(seen);
     }
 }
