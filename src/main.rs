@@ -12,7 +12,7 @@ use shared_chats::{
     clock::Clock,
     config::{self, Config, Env, LogFormat},
     demo, http,
-    store::Database,
+    store::{Database, QUIET_LOGS},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -164,10 +164,7 @@ fn start_log(format: LogFormat, default_filter: &str) -> Result<(), Failure> {
         Ok(text) if !text.is_empty() => text.parse().map_err(|e| format!("RUST_LOG {e}"))?,
         _ => EnvFilter::new(default_filter),
     };
-    // At their lower levels these log what a query was given: ids of links, which are secrets.
-    let quiet =
-        ["tokio_postgres=warn", "postgres_protocol=warn", "diesel=warn", "diesel_async=warn"];
-    let filter = quiet
+    let filter = QUIET_LOGS
         .into_iter()
         .try_fold(filter, |filter, quiet| Ok::<_, Failure>(filter.add_directive(quiet.parse()?)))?;
     let log = tracing_subscriber::fmt()

@@ -34,6 +34,11 @@ pub const IDEMPOTENCY_RETENTION: chrono::Duration = chrono::Duration::hours(24);
 /// How long the tombstone of a deleted chat stands (contract 4).
 pub const TOMBSTONE_RETENTION: chrono::Duration = chrono::Duration::days(30);
 
+/// Log filters that hold whatever `RUST_LOG` says: at their lower levels these crates log what a
+/// query was given, which holds the ids of links (contract 7: they are secrets).
+pub const QUIET_LOGS: [&str; 4] =
+    ["tokio_postgres=warn", "postgres_protocol=warn", "diesel=warn", "diesel_async=warn"];
+
 /// The links, on either database.
 #[derive(Clone)]
 pub struct Store {
