@@ -6,6 +6,7 @@
 
 mod env;
 mod parse;
+mod reconciliation;
 mod table;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use url::Url;
 
 pub use env::{ConfigError, Env};
+pub use reconciliation::Reconciliation;
 pub use table::help;
 
 use crate::{
@@ -48,6 +50,7 @@ pub struct Config {
     pub view_cache_bytes: u64,
     pub qr_cache_bytes: u64,
     pub expired_retention: chrono::Duration,
+    pub reconciliation: Reconciliation,
     pub workers: Option<usize>,
     pub max_connections: usize,
     pub request_timeout: Duration,
@@ -87,6 +90,7 @@ impl Config {
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
             expired_retention: env.or::<Days>("EXPIRED_RETENTION", "30d")?.0,
+            reconciliation: Reconciliation::from_env(env)?,
             workers: env.positive("WORKERS")?,
             max_connections: env.positive("MAX_CONNECTIONS")?.unwrap_or(10_000),
             request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
@@ -163,7 +167,11 @@ fn auth(env: &Env) -> Result<AuthSettings, ConfigError> {
     Ok(AuthSettings::Jwks { issuer, audience, jwks_url })
 }
 
-fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
+/// The settings of the chat service alone, for `reconcile`.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     const NAME: &str = "CHAT_SERVICE_URL";
     let Some(source) = env.get::<Source>(NAME)? else {
         let problem = "is needed: the address of the chat service, or file:PATH for a JSON file of \
@@ -175,9 +183,17 @@ fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
         timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
         connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
         page_size: env.or("CHAT_SERVICE_PAGE_SIZE", "200")?,
-        max_snapshot_bytes: env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0,
+        max_snapshot_bytes: max_snapshot_bytes(env)?,
         ..ChatServiceSettings::new(source)
     })
+}
+
+/// The most that the messages of one link may take as JSON, in bytes, for `legacy import`.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn max_snapshot_bytes(env: &Env) -> Result<u64, ConfigError> {
+    Ok(env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0)
 }
 
 /// The page cannot stand where something else does, nor where a server does not see it.
