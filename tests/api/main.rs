@@ -12,4 +12,7 @@
 mod support;
 
 mod create;
+mod legacy;
+mod reconcile;
+mod sweep;
 mod view;
