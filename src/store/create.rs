@@ -93,10 +93,10 @@ impl Store {
                     return Err(StoreError::Refused(Refused::KeyTaken));
                 }
             }
-            if let Some(chat_session_id) = chat_session_id {
-                if !touch_chat!(conn, chat_session_id, now) {
-                    return Err(StoreError::Refused(Refused::ChatDeleted));
-                }
+            if let Some(chat_session_id) = chat_session_id
+                && !touch_chat!(conn, chat_session_id, now)
+            {
+                return Err(StoreError::Refused(Refused::ChatDeleted));
             }
             diesel::insert_into(shared_chats::table).values(&row).execute(conn).await?;
             if let Some(snapshot) = snapshot {

@@ -178,7 +178,7 @@ fn check(fields: &MessageFields, taken: &mut HashSet<String>) -> Result<(), Stri
     if !fields.role.as_deref().is_none_or(is_role) {
         return Err("role: must be 1 to 64 characters of A-Z a-z 0-9 _ -".to_owned());
     }
-    if !fields.created_at.as_deref().is_none_or(|at| parse_rfc3339(at).is_some()) {
+    if fields.created_at.as_deref().is_some_and(|at| parse_rfc3339(at).is_none()) {
         return Err(format!("created_at: {BAD_TIME}"));
     }
     Ok(())

@@ -83,7 +83,7 @@ pub struct LegacyImport {
 
 /// A line that was read.
 enum Read {
-    Link(NewSharedChat),
+    Link(Box<NewSharedChat>),
     Expired,
     Bad(String),
 }
@@ -127,7 +127,7 @@ impl LegacyImport {
             match read {
                 Read::Link(link) => {
                     lines.push(line);
-                    links.push(link);
+                    links.push(*link);
                 }
                 Read::Expired => counts.expired += 1,
                 Read::Bad(why) => {
@@ -190,7 +190,8 @@ fn read_chunk<R: BufRead>(
                     let snapshot =
                         snapshot::encode_json(&messages).map_err(ImportError::Snapshot)?;
                     bytes += snapshot.messages.len();
-                    Read::Link(NewSharedChat { chat, snapshot: Some(snapshot), idempotency: None })
+                    let snapshot = Some(snapshot);
+                    Read::Link(Box::new(NewSharedChat { chat, snapshot, idempotency: None }))
                 }
             },
         };
