@@ -17,6 +17,8 @@ use actix_web::{
 use tokio::task::JoinHandle;
 use url::Url;
 
+mod reconciler;
+
 use crate::{
     auth::Authenticator,
     chat_service::ChatService,
@@ -51,6 +53,7 @@ pub struct Application {
     address: SocketAddr,
     public_url: Url,
     sweeper: JoinHandle<()>,
+    reconciler: Option<JoinHandle<()>>,
 }
 
 impl Application {
@@ -93,9 +96,10 @@ impl Application {
             viewer: config.viewer.then(|| config.share_path.clone()),
         };
         let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
+        let reconciler = reconciler::start(&sharing, config.reconciliation);
         let state = web::Data::new(State::new(sharing, authenticator, settings));
         let server = serve(listener, state, &config)?;
-        Ok(Self { server, address, public_url, sweeper })
+        Ok(Self { server, address, public_url, sweeper, reconciler })
     }
 
     /// The address that was bound.
@@ -123,6 +127,7 @@ impl Application {
     pub async fn run(self) -> io::Result<()> {
         let ended = self.server.await;
         self.sweeper.abort();
+        self.reconciler.iter().for_each(JoinHandle::abort);
         ended
     }
 }

@@ -6,6 +6,7 @@
 
 mod env;
 mod parse;
+mod reconciliation;
 mod table;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use url::Url;
 
 pub use env::{ConfigError, Env};
+pub use reconciliation::Reconciliation;
 pub use table::help;
 
 use crate::{
@@ -48,6 +50,7 @@ pub struct Config {
     pub view_cache_bytes: u64,
     pub qr_cache_bytes: u64,
     pub expired_retention: chrono::Duration,
+    pub reconciliation: Reconciliation,
     pub workers: Option<usize>,
     pub max_connections: usize,
     pub request_timeout: Duration,
@@ -93,6 +96,7 @@ impl Config {
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
             expired_retention: env.or::<Days>("EXPIRED_RETENTION", "30d")?.0,
+            reconciliation: Reconciliation::from_env(env)?,
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
             request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
@@ -169,7 +173,11 @@ fn auth(env: &Env) -> Result<AuthSettings, ConfigError> {
     Ok(AuthSettings::Jwks { issuer, audience, jwks_url })
 }
 
-fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
+/// The settings of the chat service alone, for `reconcile`.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     const NAME: &str = "CHAT_SERVICE_URL";
     let Some(source) = env.get::<Source>(NAME)? else {
         let problem = "is needed: the address of the chat service, or file:PATH for a JSON file of \
@@ -183,9 +191,17 @@ fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
         page_size: env
             .count("CHAT_SERVICE_PAGE_SIZE", 10_000)?
             .map_or(200, |n| u32::try_from(n).unwrap_or(u32::MAX)),
-        max_snapshot_bytes: env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0,
+        max_snapshot_bytes: max_snapshot_bytes(env)?,
         ..ChatServiceSettings::new(source)
     })
+}
+
+/// The most that the messages of one link may take as JSON, in bytes, for `legacy import`.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn max_snapshot_bytes(env: &Env) -> Result<u64, ConfigError> {
+    Ok(env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0)
 }
 
 /// The page cannot stand where something else does, nor where a server does not see it.

@@ -60,6 +60,11 @@ fn each_wrong_setting_is_named() {
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
         ("EXPIRED_RETENTION", "never"),
+        ("RECONCILE_INTERVAL", "never"),
+        ("RECONCILE_INTERVAL", "0s"),
+        ("RECONCILE_MAX_GONE", "0%"),
+        ("RECONCILE_MAX_GONE", "101%"),
+        ("RECONCILE_MAX_GONE", "half"),
         ("WORKERS", "0"),
         ("KEEP_ALIVE", "1 fortnight"),
     ] {
@@ -74,6 +79,20 @@ fn a_missing_setting_is_named() {
     assert!(complaint(&[("AUTH_HS256_SECRET", "")]).starts_with("AUTH_ISSUER"));
     let only_issuer = [("AUTH_HS256_SECRET", ""), ("AUTH_ISSUER", "https://id.example")];
     assert!(complaint(&only_issuer).starts_with("AUTH_AUDIENCE"));
+}
+
+#[test]
+fn reconciling_needs_a_credential_of_the_service() {
+    let every_day = ("RECONCILE_INTERVAL", "1d");
+    let said = complaint(&[every_day]);
+    assert_eq!(said, "CHAT_SERVICE_TOKEN is needed for RECONCILE_INTERVAL");
+    let config = read(&[every_day, ("CHAT_SERVICE_TOKEN", "abc")]).unwrap();
+    let day = std::time::Duration::from_secs(86_400);
+    assert_eq!(config.reconciliation.interval, Some(day));
+    assert_eq!(config.reconciliation.max_gone_percent, 50);
+    // A file has no credentials.
+    assert!(read(&[every_day, ("CHAT_SERVICE_URL", "file:chats.json")]).is_ok());
+    assert_eq!(read(&[]).unwrap().reconciliation.interval, None);
 }
 
 #[test]

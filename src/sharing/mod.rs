@@ -5,8 +5,10 @@
 
 mod create;
 mod error;
+mod legacy;
 mod links;
 mod owner;
+mod reconcile;
 mod service;
 mod snapshot;
 mod viewer;
@@ -14,8 +16,10 @@ mod viewer;
 pub use crate::store::{LinkFilter, LinkOrder, ListQuery, Page, SettingsChange, Swept};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
 pub use error::SharingError;
+pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use links::{InvalidSharePath, Links, SharePath};
 pub use owner::Precondition;
+pub use reconcile::{Reconciled, Refusal};
 pub use viewer::{Content, Found};
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ mod database;
 mod issuer;
 mod raw;
 mod rules;
+mod stored;
 mod tcp_proxy;
 mod tokens;
 
@@ -31,6 +32,7 @@ pub use chat_service::{Chat, ChatService, Trouble, message, reply};
 pub use client::{Client, Link, Request};
 pub use database::Engine;
 pub use issuer::Issuer;
+pub use stored::{import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256};
 
