@@ -4,7 +4,11 @@
 //! Unknown fields are skipped unread: serde_json does that without recursion, so that no nesting
 //! can exhaust the stack.
 
-use std::{fmt, marker::PhantomData};
+use std::{
+    fmt,
+    marker::PhantomData,
+    path::{Component, PathBuf},
+};
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::{
@@ -135,6 +139,51 @@ impl TryFrom<Object<FileFields>> for WireFile {
     }
 }
 
+/// One of a chat's `artifacts` in the file: as the chat service lists it, and where its bytes are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Object<StoredFileFields>")]
+pub(super) struct WireStoredFile {
+    pub file: WireFile,
+    pub source: Option<FileSource>,
+}
+
+/// Where the bytes of an artifact in the file are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FileSource {
+    /// `"text"`: here, as UTF-8.
+    Text(bytes::Bytes),
+    /// `"path"`: in another file, relative to the folder of this one, which it does not leave.
+    Path(PathBuf),
+}
+
+#[derive(Deserialize)]
+struct StoredFileFields {
+    id: String,
+    filename: Box<RawValue>,
+    bytes: u64,
+    created_at: FileTime,
+    text: Option<String>,
+    path: Option<PathBuf>,
+}
+
+impl TryFrom<Object<StoredFileFields>> for WireStoredFile {
+    type Error = &'static str;
+
+    fn try_from(Object(fields): Object<StoredFileFields>) -> Result<Self, Self::Error> {
+        let StoredFileFields { id, filename, bytes, created_at, text, path } = fields;
+        let below = |path: &PathBuf| path.components().all(|c| matches!(c, Component::Normal(_)));
+        let source = match (text, path) {
+            (None, None) => None,
+            (Some(text), None) => Some(FileSource::Text(text.into())),
+            (None, Some(path)) if below(&path) => Some(FileSource::Path(path)),
+            (None, Some(_)) => return Err("an artifact's path that leaves the file's folder"),
+            (Some(_), Some(_)) => return Err("an artifact with both a text and a path"),
+        };
+        let file = WireFile::try_from(Object(FileFields { id, filename, bytes, created_at }))?;
+        Ok(Self { file, source })
+    }
+}
+
 /// One chat of the file that `CHAT_SERVICE_URL=file:PATH` names.
 #[derive(Deserialize)]
 #[serde(try_from = "Object<FileChatFields>")]
@@ -143,7 +192,7 @@ pub(super) struct WireFileChat {
     pub name: Option<String>,
     pub owner: UserId,
     pub messages: Vec<WireMessage>,
-    pub artifacts: Vec<WireFile>,
+    pub artifacts: Vec<WireStoredFile>,
 }
 
 #[derive(Deserialize)]
@@ -152,7 +201,7 @@ struct FileChatFields {
     name: Option<Box<RawValue>>,
     owner: String,
     messages: Vec<WireMessage>,
-    artifacts: Option<Vec<WireFile>>,
+    artifacts: Option<Vec<WireStoredFile>>,
 }
 
 impl TryFrom<Object<FileChatFields>> for WireFileChat {

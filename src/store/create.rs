@@ -9,12 +9,14 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use super::{
-    IDEMPOTENCY_RETENTION, Refused, Store, StoreError, TOMBSTONE_RETENTION, on,
+    IDEMPOTENCY_RETENTION, Refused, Store, StoreError, TOMBSTONE_RETENTION,
+    artifacts::adopt,
+    on,
     rows::SharedChatRow,
     schema::{chats, idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
 };
-use crate::model::{ShareId, SharedChat, UserId};
+use crate::model::{ObjectKey, ShareId, SharedChat, UserId};
 
 /// `… DO UPDATE SET … WHERE predicate`; the trait's method would be ambiguous on a table.
 fn upsert_where<Upsert, Predicate>(upsert: Upsert, predicate: Predicate) -> Upsert::Output
@@ -56,6 +58,8 @@ pub struct NewSharedChat {
     pub chat: SharedChat,
     /// For a frozen link.
     pub snapshot: Option<Snapshot>,
+    /// Finished copies of its files.
+    pub copies: Vec<ObjectKey>,
     /// The key, and the SHA-256 of the request it stands for.
     pub idempotency: Option<(IdempotencyKey, Vec<u8>)>,
 }
@@ -72,7 +76,7 @@ impl Store {
         let id = new.chat.id.as_str().to_owned();
         let now = new.chat.created_at;
         let chat_session_id = new.chat.chat_session_id.map(|id| id.as_str().to_owned());
-        let NewSharedChat { snapshot, idempotency, .. } = new;
+        let NewSharedChat { snapshot, copies, idempotency, .. } = new;
         on!(&self.database, transaction, |conn| {
             if let Some((used, request_hash)) = idempotency {
                 let free_since = Moment(now - IDEMPOTENCY_RETENTION);
@@ -128,6 +132,7 @@ impl Store {
                     .execute(conn)
                     .await?;
             }
+            adopt!(conn, copies, id.as_str());
             Ok(())
         })
     }

@@ -1,11 +1,13 @@
 //! Taking away what nobody may see any more.
 
 use chrono::{DateTime, Duration, Utc};
-use diesel::{ExpressionMethods, QueryDsl};
+use diesel::{ExpressionMethods, NullableExpressionMethods, QueryDsl};
 use diesel_async::RunQueryDsl;
 
 use super::{
-    IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION, on,
+    IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION,
+    artifacts::disown,
+    on,
     schema::{chats, idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
 };
@@ -15,6 +17,8 @@ use super::{
 pub struct Swept {
     /// Contents of expired links.
     pub snapshots: usize,
+    /// Files of expired links, whose bytes go next.
+    pub artifacts: usize,
     /// Expired links whose retention is over.
     pub links: usize,
     /// Idempotency keys past their 24 hours.
@@ -35,11 +39,14 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Swept, StoreError> {
         on!(&self.database, write, |conn| {
-            let expired = shared_chats::table
-                .filter(shared_chats::expires_at.le(Moment(now)))
-                .select(shared_chats::id);
-            let unseen = snapshots::table.filter(snapshots::shared_chat_id.eq_any(expired));
+            let expired = || {
+                shared_chats::table
+                    .filter(shared_chats::expires_at.le(Moment(now)))
+                    .select(shared_chats::id)
+            };
+            let unseen = snapshots::table.filter(snapshots::shared_chat_id.eq_any(expired()));
             let snapshots = diesel::delete(unseen).execute(conn).await?;
+            let artifacts = disown!(conn, expired().select(shared_chats::id.nullable()));
             let forgotten = shared_chats::table
                 .filter(shared_chats::expires_at.le(Moment(now - expired_retention)));
             let links = diesel::delete(forgotten).execute(conn).await?;
@@ -49,7 +56,7 @@ impl Store {
             let tombstones =
                 chats::table.filter(chats::deleted_at.le(Moment(now - TOMBSTONE_RETENTION)));
             let tombstones = diesel::delete(tombstones).execute(conn).await?;
-            Ok(Swept { snapshots, links, idempotency_keys, tombstones })
+            Ok(Swept { snapshots, artifacts, links, idempotency_keys, tombstones })
         })
     }
 }
