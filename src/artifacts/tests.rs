@@ -15,8 +15,9 @@ fn store() -> (ArtifactStore, TempDir) {
 }
 
 /// So many bytes in chunks of 100 kB, each byte telling where it stands.
-fn source(size: usize) -> (Vec<u8>, impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Unpin)
-{
+fn source(
+    size: usize,
+) -> (Vec<u8>, impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Unpin) {
     let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
     let chunks: Vec<_> = bytes.chunks(100_000).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
     (bytes, stream::iter(chunks))
@@ -49,7 +50,8 @@ async fn what_was_put_is_got_in_whole_or_in_part() {
 #[tokio::test]
 async fn another_size_than_expected_leaves_nothing() {
     let (store, folder) = store();
-    for (size, expected) in [(10, 9), (10, 11), (0, 1), (6_000_000, 5_999_999), (6_000_000, 6_000_001)]
+    for (size, expected) in
+        [(10, 9), (10, 11), (0, 1), (6_000_000, 5_999_999), (6_000_000, 6_000_001)]
     {
         let (_, chunks) = source(size);
         let put = store.put(&ObjectKey::random(), expected, chunks).await.unwrap();

@@ -56,7 +56,8 @@ mod tests {
         assert_eq!("file:///srv/kept".parse(), Ok(ArtifactStoreUrl::Folder("/srv/kept".into())));
         assert_eq!("s3://bucket".parse(), s3("bucket", ""));
         assert_eq!("s3://bucket/a/b/".parse(), s3("bucket", "a/b"));
-        for bad in ["", "kept", "file:", "file://host/x", "s3://", "s3:///x", "s3://b/../x", "gs://x"]
+        for bad in
+            ["", "kept", "file:", "file://host/x", "s3://", "s3:///x", "s3://b/../x", "gs://x"]
         {
             assert!(bad.parse::<ArtifactStoreUrl>().is_err(), "{bad}");
         }

@@ -11,7 +11,7 @@ use crate::model::ChatSessionId;
 use super::{
     Access, ChatServiceError, FileContent,
     file::{FileChatService, unreachable},
-    wire::FileSource,
+    stored_file::FileSource,
 };
 
 /// Bytes that are read at once.

@@ -18,6 +18,7 @@ mod file;
 mod file_content;
 mod http;
 mod settings;
+mod stored_file;
 #[cfg(test)]
 mod tests;
 mod transcript;
@@ -153,12 +154,8 @@ impl ChatReader<'_> {
     /// the bytes themselves end in one.
     pub async fn file(&self, file_id: &str, pace: Pace) -> Result<FileContent, ChatServiceError> {
         let opened = match self.service {
-            ChatService::Http(http) => {
-                self.in_time(http.file(self.access, self.id, file_id)).await
-            }
-            ChatService::File(file) => {
-                self.in_time(file.file(self.access, self.id, file_id)).await
-            }
+            ChatService::Http(http) => self.in_time(http.file(self.access, self.id, file_id)).await,
+            ChatService::File(file) => self.in_time(file.file(self.access, self.id, file_id)).await,
         };
         Ok(opened?.paced(pace, self.deadline, self.service.timeout()))
     }

@@ -65,12 +65,15 @@ impl FromStr for FilePath {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let once = |place: &str| text.matches(place).count() == 1;
         let rest = text.replacen("{id}", "", 1).replacen("{file_id}", "", 1);
-        let plain = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:@!$&'()*+,;=".contains(&b));
+        let plain =
+            rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:@!$&'()*+,;=".contains(&b));
         let dots = text.split('/').any(|segment| matches!(segment, "." | ".."));
         if text.starts_with('/') && once("{id}") && once("{file_id}") && plain && !dots {
             Ok(Self(text.to_owned()))
         } else {
-            Err("must be a path that begins with '/' and holds {id} and {file_id} exactly once each")
+            Err(
+                "must be a path that begins with '/' and holds {id} and {file_id} exactly once each",
+            )
         }
     }
 }

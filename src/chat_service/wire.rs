@@ -4,11 +4,7 @@
 //! Unknown fields are skipped unread: serde_json does that without recursion, so that no nesting
 //! can exhaust the stack.
 
-use std::{
-    fmt,
-    marker::PhantomData,
-    path::{Component, PathBuf},
-};
+use std::{fmt, marker::PhantomData};
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::{
@@ -17,6 +13,7 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
+use super::stored_file::WireStoredFile;
 use crate::model::{
     ChatFile, ChatSessionId, Message, MessageContent, Role, UserId, decode_json_string,
 };
@@ -113,11 +110,11 @@ impl TryFrom<Object<MessageFields>> for WireMessage {
 pub(super) struct WireFile(pub ChatFile);
 
 #[derive(Deserialize)]
-struct FileFields {
-    id: String,
-    filename: Box<RawValue>,
-    bytes: u64,
-    created_at: FileTime,
+pub(super) struct FileFields {
+    pub id: String,
+    pub filename: Box<RawValue>,
+    pub bytes: u64,
+    pub created_at: FileTime,
 }
 
 impl TryFrom<Object<FileFields>> for WireFile {
@@ -136,51 +133,6 @@ impl TryFrom<Object<FileFields>> for WireFile {
             bytes: fields.bytes,
             created_at: fields.created_at.0,
         }))
-    }
-}
-
-/// One of a chat's `artifacts` in the file: as the chat service lists it, and where its bytes are.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Object<StoredFileFields>")]
-pub(super) struct WireStoredFile {
-    pub file: WireFile,
-    pub source: Option<FileSource>,
-}
-
-/// Where the bytes of an artifact in the file are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FileSource {
-    /// `"text"`: here, as UTF-8.
-    Text(bytes::Bytes),
-    /// `"path"`: in another file, relative to the folder of this one, which it does not leave.
-    Path(PathBuf),
-}
-
-#[derive(Deserialize)]
-struct StoredFileFields {
-    id: String,
-    filename: Box<RawValue>,
-    bytes: u64,
-    created_at: FileTime,
-    text: Option<String>,
-    path: Option<PathBuf>,
-}
-
-impl TryFrom<Object<StoredFileFields>> for WireStoredFile {
-    type Error = &'static str;
-
-    fn try_from(Object(fields): Object<StoredFileFields>) -> Result<Self, Self::Error> {
-        let StoredFileFields { id, filename, bytes, created_at, text, path } = fields;
-        let below = |path: &PathBuf| path.components().all(|c| matches!(c, Component::Normal(_)));
-        let source = match (text, path) {
-            (None, None) => None,
-            (Some(text), None) => Some(FileSource::Text(text.into())),
-            (None, Some(path)) if below(&path) => Some(FileSource::Path(path)),
-            (None, Some(_)) => return Err("an artifact's path that leaves the file's folder"),
-            (Some(_), Some(_)) => return Err("an artifact with both a text and a path"),
-        };
-        let file = WireFile::try_from(Object(FileFields { id, filename, bytes, created_at }))?;
-        Ok(Self { file, source })
     }
 }
 
@@ -259,7 +211,7 @@ fn zoned(mut text: String) -> Option<(String, DateTime<Utc>)> {
 
 /// When a file was made: Unix seconds, whole or not, or RFC 3339. Cut to microseconds, like all
 /// our times.
-struct FileTime(DateTime<Utc>);
+pub(super) struct FileTime(DateTime<Utc>);
 
 impl FileTime {
     /// Within the years that RFC 3339 can write.
@@ -300,7 +252,7 @@ impl<'de> Deserialize<'de> for FileTime {
 }
 
 /// A JSON object only. What serde derives would take an array of the fields' values as well.
-struct Object<T>(T);
+pub(super) struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

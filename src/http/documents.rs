@@ -167,9 +167,8 @@ pub fn artifacts<'a>(
     content: &'a Content,
     links: &Links,
 ) -> Option<Vec<Artifact<'a>>> {
-    let artifact = |file: &'a ChatFile| {
-        Artifact::new(&chat.id, file, content.available.has(&file.id), links)
-    };
+    let artifact =
+        |file: &'a ChatFile| Artifact::new(&chat.id, file, content.available.has(&file.id), links);
     chat.includes_artifacts.then(|| content.files.iter().map(artifact).collect())
 }
 

@@ -242,6 +242,8 @@ impl fmt::Display for ApiError {
     }
 }
 
+impl std::error::Error for ApiError {}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.error_type.row().0
@@ -289,7 +291,8 @@ impl From<SharingError> for ApiError {
             SharingError::ChatIsEmpty => T::ChatIsEmpty.into(),
             SharingError::ArtifactNotFound => Self::new(T::NotFound, "There is no such file."),
             SharingError::ArtifactTooLarge { filename, limit, of_all } => {
-                let what = if of_all { "with it the chat's files have more" } else { "it has more" };
+                let what =
+                    if of_all { "with it the chat's files have more" } else { "it has more" };
                 let message = format!(
                     "The file {filename:?} is too large to share: {what} than {limit} bytes."
                 );

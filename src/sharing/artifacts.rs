@@ -153,11 +153,7 @@ impl Sharing {
         Ok(())
     }
 
-    async fn copy(
-        &self,
-        reader: &ChatReader<'_>,
-        file: &KeptFile,
-    ) -> Result<Copied, SharingError> {
+    async fn copy(&self, reader: &ChatReader<'_>, file: &KeptFile) -> Result<Copied, SharingError> {
         let content = match reader.file(&file.id, Pace::ByDeadline).await {
             Ok(content) => content,
             Err(ChatServiceError::NotFound) => return Ok(Copied::Differs),

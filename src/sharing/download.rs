@@ -51,7 +51,8 @@ impl Sharing {
     /// [`SharingError::ArtifactNotFound`] when not, also while the link does not include its files.
     /// The chat service is asked about live links alone, and never for a file that it does not list.
     pub async fn artifact(&self, chat: &SharedChat, id: &str) -> Result<Artifact, SharingError> {
-        if !chat.includes_artifacts {
+        // No id holds a control character, and PostgreSQL's text cannot hold NUL.
+        if !chat.includes_artifacts || id.contains(char::is_control) {
             return Err(SharingError::ArtifactNotFound);
         }
         if chat.is_frozen() {
@@ -94,10 +95,11 @@ impl Sharing {
         }
         let session = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
         let reader = self.chat_service.read(Access::Service, session);
-        let content = reader.file(&artifact.id, Pace::AsRead).await.map_err(|error| match error {
-            ChatServiceError::NotFound => SharingError::ArtifactNotFound,
-            other => SharingError::ChatService(other),
-        })?;
+        let content =
+            reader.file(&artifact.id, Pace::AsRead).await.map_err(|error| match error {
+                ChatServiceError::NotFound => SharingError::ArtifactNotFound,
+                other => SharingError::ChatService(other),
+            })?;
         if content.announced.is_some_and(|bytes| bytes != artifact.bytes) {
             return Err(other_size());
         }

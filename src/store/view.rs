@@ -62,12 +62,7 @@ impl Store {
     pub async fn snapshot_files(&self, id: &ShareId) -> Result<Option<String>, StoreError> {
         let id = id.as_str().to_owned();
         on!(&self.database, read, |conn| {
-            Ok(snapshots::table
-                .find(id)
-                .select(snapshots::files)
-                .first(conn)
-                .await
-                .optional()?)
+            Ok(snapshots::table.find(id).select(snapshots::files).first(conn).await.optional()?)
         })
     }
 

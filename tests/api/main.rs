@@ -11,5 +11,6 @@
 
 mod support;
 
+mod artifacts;
 mod create;
 mod view;
