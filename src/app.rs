@@ -20,12 +20,13 @@ use url::Url;
 mod reconciler;
 
 use crate::{
+    artifacts::ArtifactStore,
     auth::Authenticator,
     chat_service::ChatService,
     clock::Clock,
     config::Config,
     http::{self, HttpSettings, State},
-    sharing::{Links, Sharing},
+    sharing::{Artifacts, Links, Sharing},
     store::{Database, Store},
 };
 
@@ -41,6 +42,8 @@ pub enum StartError {
     Database(#[from] crate::store::StoreError),
     #[error(transparent)]
     ChatService(#[from] crate::chat_service::InvalidSettings),
+    #[error("ARTIFACT_STORE_URL: {0}")]
+    ArtifactStore(#[from] crate::artifacts::ArtifactStoreError),
     #[error("the HTTP client for the identity provider: {0}")]
     Client(String),
     #[error(transparent)]
@@ -71,7 +74,17 @@ impl Application {
             tracing::info!(version, "migrated the database");
         }
         let chat_service = ChatService::new(config.chat_service.clone())?;
-        let sharing = Sharing::new(Store::new(database), chat_service, clock.clone());
+        let artifacts = Artifacts {
+            store: ArtifactStore::open(&config.artifact_store)?,
+            limits: config.artifact_limits.clone(),
+        };
+        if config.artifact_store_is_unshared {
+            tracing::warn!(
+                "ARTIFACT_STORE_URL is not set: files of links are kept in the folder `artifacts` \
+                 of the working directory, which several instances would have to share"
+            );
+        }
+        let sharing = Sharing::new(Store::new(database), chat_service, artifacts, clock.clone());
         let authenticator = Authenticator::new(config.auth.clone(), provider_client()?, clock);
         // A provider that is slow to answer does not keep public links waiting.
         let keys = authenticator.clone();
@@ -194,6 +207,24 @@ async fn sweep(sharing: Sharing, expired_retention: chrono::Duration) {
             Ok(swept) => tracing::info!(?swept, "swept"),
             Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
         }
-        tokio::time::sleep(SWEEP_EVERY).await;
+        sweep_files(&sharing).await;
+        match sharing.sweep_unknown().await {
+            Ok(0) => {}
+            Ok(files) => tracing::warn!(files, "deleted files that nobody knew"),
+            Err(error) => tracing::warn!(%error, "the files could not be looked through"),
+        }
+        let next = tokio::time::Instant::now() + SWEEP_EVERY;
+        while tokio::time::timeout_at(next, sharing.wait_for_waste()).await.is_ok() {
+            sweep_files(&sharing).await;
+        }
+    }
+}
+
+/// Deletes the bytes of files that belong to no link any more.
+async fn sweep_files(sharing: &Sharing) {
+    match sharing.sweep_waste().await {
+        Ok(0) => {}
+        Ok(files) => tracing::info!(files, "deleted files of no link"),
+        Err(error) => tracing::warn!(%error, "files were not deleted; the next sweep goes on"),
     }
 }

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod app;
+pub mod artifacts;
 pub mod auth;
 pub mod chat_service;
 pub mod clock;

@@ -21,8 +21,9 @@ use crate::model::{Chat, ChatFile, ChatSessionId, Message, UserId};
 use super::{
     Access, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
     settings::url_error,
+    stored_file::WireStoredFile,
     transcript::{self, Transcript},
-    wire::{self, WireFile, WireFileChat},
+    wire::{self, WireFileChat},
 };
 
 /// A file system's times move in steps of up to 10 ms: two changes within one step look the same.
@@ -35,7 +36,7 @@ const READ_ATTEMPTS: usize = 3;
 /// Reads chats from a file. Access with a caller's rights is for the chat's `owner` alone.
 #[derive(Debug)]
 pub struct FileChatService {
-    path: Arc<Path>,
+    pub(super) path: Arc<Path>,
     timeout: Duration,
     max_snapshot_bytes: u64,
     /// Locked for writing while the file is read, so that it is read by one at a time.
@@ -49,7 +50,7 @@ pub(super) struct StoredChat {
     name: Option<String>,
     owner: UserId,
     transcript: Transcript,
-    artifacts: Vec<WireFile>,
+    pub(super) artifacts: Vec<WireStoredFile>,
 }
 
 /// What the file held when it was read; a broken file is remembered as such, too.
@@ -122,10 +123,13 @@ impl FileChatService {
         access: Access<'_>,
         id: &ChatSessionId,
     ) -> Result<Vec<ChatFile>, ChatServiceError> {
-        self.find(access, id, |chat| transcript::files(chat.artifacts.clone())).await
+        self.find(access, id, |chat| {
+            transcript::files(chat.artifacts.iter().map(|stored| stored.file.clone()).collect())
+        })
+        .await
     }
 
-    async fn find<T>(
+    pub(super) async fn find<T>(
         &self,
         access: Access<'_>,
         id: &ChatSessionId,
@@ -236,7 +240,7 @@ impl Stamp {
     }
 }
 
-fn unreachable(why: &str) -> ChatServiceError {
+pub(super) fn unreachable(why: &str) -> ChatServiceError {
     ChatServiceError::Unreachable(format!("the chat file: {why}"))
 }
 

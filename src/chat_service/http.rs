@@ -2,8 +2,9 @@
 
 use std::{error::Error, time::Duration};
 
+use futures_util::TryStreamExt;
 use reqwest::{
-    Client, StatusCode,
+    Client, Response, StatusCode,
     header::{ACCEPT, AUTHORIZATION, HeaderValue},
     redirect,
 };
@@ -12,7 +13,7 @@ use url::Url;
 use crate::model::{Chat, ChatFile, ChatSessionId, Message};
 
 use super::{
-    Access, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
+    Access, ChatServiceError, ChatServiceSettings, FileContent, FilePath, InvalidSettings, Source,
     settings::url_error,
     transcript::{self, Transcript, parse_answer},
     wire::{WireChat, WireFile, WireMessage},
@@ -32,6 +33,7 @@ pub struct HttpChatService {
     timeout: Duration,
     page_size: u32,
     max_snapshot_bytes: u64,
+    file_path: FilePath,
 }
 
 impl HttpChatService {
@@ -59,6 +61,7 @@ impl HttpChatService {
             timeout: settings.timeout,
             page_size: settings.page_size,
             max_snapshot_bytes: settings.max_snapshot_bytes,
+            file_path: settings.file_path,
         })
     }
 
@@ -131,6 +134,18 @@ impl HttpChatService {
         }
     }
 
+    pub(super) async fn file(
+        &self,
+        access: Access<'_>,
+        id: &ChatSessionId,
+        file_id: &str,
+    ) -> Result<FileContent, ChatServiceError> {
+        let segments = self.file_path.segments(id.as_str(), file_id);
+        let url = self.below_base(segments.ok_or(ChatServiceError::NotFound)?)?;
+        let response = self.ask(access, url, "*/*").await?;
+        Ok(FileContent::new(response.content_length(), response.bytes_stream().map_err(unanswered)))
+    }
+
     async fn page(
         &self,
         access: Access<'_>,
@@ -149,13 +164,33 @@ impl HttpChatService {
     /// Built by path segments below the base. The id is one segment by its type, so that nobody
     /// can steer a request with it.
     fn url(&self, id: &ChatSessionId, below: &[&str]) -> Result<Url, ChatServiceError> {
+        self.below_base(["api", "v1", "chats", id.as_str()].iter().chain(below))
+    }
+
+    fn below_base(
+        &self,
+        segments: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Url, ChatServiceError> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| bad_answer("its address cannot have a path"))?
             .pop_if_empty()
-            .extend(["api", "v1", "chats", id.as_str()])
-            .extend(below);
+            .extend(segments);
         Ok(url)
+    }
+
+    /// A 200, whose body has not been read.
+    async fn ask(
+        &self,
+        access: Access<'_>,
+        url: Url,
+        accept: &'static str,
+    ) -> Result<Response, ChatServiceError> {
+        let authorization = self.authorization(access)?;
+        let asked = self.client.get(url).header(AUTHORIZATION, authorization);
+        let response = asked.header(ACCEPT, accept).send().await.map_err(unanswered)?;
+        check_status(response.status(), access)?;
+        Ok(response)
     }
 
     /// How many bytes of answers one read may receive.
@@ -170,17 +205,7 @@ impl HttpChatService {
         url: Url,
         budget: &mut u64,
     ) -> Result<Vec<u8>, ChatServiceError> {
-        let authorization = self.authorization(access)?;
-        let mut response = self
-            .client
-            .get(url)
-            .header(AUTHORIZATION, authorization)
-            .header(ACCEPT, "application/json")
-            .send()
-            .await
-            .map_err(unanswered)?;
-        check_status(response.status(), access)?;
-
+        let mut response = self.ask(access, url, "application/json").await?;
         let too_large = ChatServiceError::TooLarge { limit: self.max_snapshot_bytes };
         let announced = response.content_length().unwrap_or(0);
         if announced > *budget {

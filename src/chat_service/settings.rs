@@ -32,6 +32,52 @@ impl FromStr for Source {
     }
 }
 
+/// `CHAT_SERVICE_FILE_PATH`: where the bytes of a file are asked for, with `{id}` for the chat and
+/// `{file_id}` for the file, each exactly once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePath(String);
+
+impl FilePath {
+    /// The path's segments for this file; whoever sends them encodes each. `None` when one of them
+    /// would be `.` or `..`, which URLs give a meaning.
+    pub(super) fn segments(&self, chat: &str, file: &str) -> Option<Vec<String>> {
+        let fill = |segment: &str| match segment.split_once("{file_id}") {
+            // Filled in last, as a file's id may hold anything, `{id}` for one.
+            Some((before, after)) => {
+                format!("{}{file}{}", before.replace("{id}", chat), after.replace("{id}", chat))
+            }
+            None => segment.replace("{id}", chat),
+        };
+        let segments: Vec<String> = self.0[1..].split('/').map(fill).collect();
+        segments.iter().all(|s| !matches!(s.as_str(), "." | "..")).then_some(segments)
+    }
+}
+
+impl Default for FilePath {
+    fn default() -> Self {
+        Self("/api/v1/chats/{id}/agent_server_files/{file_id}/content".to_owned())
+    }
+}
+
+impl FromStr for FilePath {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let once = |place: &str| text.matches(place).count() == 1;
+        let rest = text.replacen("{id}", "", 1).replacen("{file_id}", "", 1);
+        let plain =
+            rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:@!$&'()*+,;=".contains(&b));
+        let dots = text.split('/').any(|segment| matches!(segment, "." | ".."));
+        if text.starts_with('/') && once("{id}") && once("{file_id}") && plain && !dots {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(
+                "must be a path that begins with '/' and holds {id} and {file_id} exactly once each",
+            )
+        }
+    }
+}
+
 /// How the chat service is asked. [`ChatServiceSettings::new`] has the defaults.
 #[derive(Clone)]
 pub struct ChatServiceSettings {
@@ -49,6 +95,8 @@ pub struct ChatServiceSettings {
     /// in which a viewer gets them. As sent they may take 4 times that and 1 MiB more, for the
     /// fields that are ignored.
     pub max_snapshot_bytes: u64,
+    /// Where the bytes of files are.
+    pub file_path: FilePath,
 }
 
 impl ChatServiceSettings {
@@ -62,6 +110,7 @@ impl ChatServiceSettings {
             connect_timeout: Duration::from_secs(5),
             page_size: 200,
             max_snapshot_bytes: 16 * 1024 * 1024,
+            file_path: FilePath::default(),
         }
     }
 
@@ -99,6 +148,7 @@ impl fmt::Debug for ChatServiceSettings {
             .field("connect_timeout", &self.connect_timeout)
             .field("page_size", &self.page_size)
             .field("max_snapshot_bytes", &self.max_snapshot_bytes)
+            .field("file_path", &self.file_path)
             .finish()
     }
 }
@@ -155,6 +205,30 @@ mod tests {
         for text in ["http://joe:geheim@a/", "http://joe@a/", "http://a/?x=1", "http://a/#x"] {
             let error = text.parse::<Source>().unwrap_err().to_string();
             assert!(!error.contains("geheim"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_path_has_one_place_for_the_chat_and_one_for_the_file() {
+        let path: FilePath = "/files/{file_id}.bin/of/{id}".parse().unwrap();
+        let segments = |file: &str| path.segments("chat", file).unwrap();
+        assert_eq!(segments("a/b"), ["files", "a/b.bin", "of", "chat"]);
+        assert_eq!(segments("{id}"), ["files", "{id}.bin", "of", "chat"]);
+        for file in [".", ".."] {
+            assert_eq!(FilePath::default().segments("chat", file), None, "{file}");
+        }
+        for bad in [
+            "",
+            "files/{id}/{file_id}",
+            "/{id}",
+            "/{file_id}",
+            "/{id}/{id}/{file_id}",
+            "/../{id}/{file_id}",
+            "/{id}/{file_id}?x=1",
+            "/{id}/{file_id}#x",
+            "/{id}/{file_id}/{other}",
+        ] {
+            assert!(bad.parse::<FilePath>().is_err(), "{bad}");
         }
     }
 

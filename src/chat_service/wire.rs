@@ -13,6 +13,7 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
+use super::stored_file::WireStoredFile;
 use crate::model::{
     ChatFile, ChatSessionId, Message, MessageContent, Role, UserId, decode_json_string,
 };
@@ -109,11 +110,11 @@ impl TryFrom<Object<MessageFields>> for WireMessage {
 pub(super) struct WireFile(pub ChatFile);
 
 #[derive(Deserialize)]
-struct FileFields {
-    id: String,
-    filename: Box<RawValue>,
-    bytes: u64,
-    created_at: FileTime,
+pub(super) struct FileFields {
+    pub id: String,
+    pub filename: Box<RawValue>,
+    pub bytes: u64,
+    pub created_at: FileTime,
 }
 
 impl TryFrom<Object<FileFields>> for WireFile {
@@ -143,7 +144,7 @@ pub(super) struct WireFileChat {
     pub name: Option<String>,
     pub owner: UserId,
     pub messages: Vec<WireMessage>,
-    pub artifacts: Vec<WireFile>,
+    pub artifacts: Vec<WireStoredFile>,
 }
 
 #[derive(Deserialize)]
@@ -152,7 +153,7 @@ struct FileChatFields {
     name: Option<Box<RawValue>>,
     owner: String,
     messages: Vec<WireMessage>,
-    artifacts: Option<Vec<WireFile>>,
+    artifacts: Option<Vec<WireStoredFile>>,
 }
 
 impl TryFrom<Object<FileChatFields>> for WireFileChat {
@@ -216,7 +217,7 @@ fn zoned(mut text: String) -> Option<(String, DateTime<Utc>)> {
 
 /// When a file was made: Unix seconds, whole or not, or RFC 3339. Cut to microseconds, like all
 /// our times.
-struct FileTime(DateTime<Utc>);
+pub(super) struct FileTime(DateTime<Utc>);
 
 impl FileTime {
     /// Within the years that RFC 3339 can write.
@@ -257,7 +258,7 @@ impl<'de> Deserialize<'de> for FileTime {
 }
 
 /// A JSON object only. What serde derives would take an array of the fields' values as well.
-struct Object<T>(T);
+pub(super) struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -21,9 +21,10 @@ pub use reconciliation::Reconciliation;
 pub use table::help;
 
 use crate::{
+    artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    sharing::SharePath,
+    sharing::{ArtifactLimits, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
 use parse::{Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
@@ -45,6 +46,10 @@ pub struct Config {
     pub auth_cookie: Option<String>,
     pub login_url: Option<Url>,
     pub chat_service: ChatServiceSettings,
+    pub artifact_store: ArtifactStoreUrl,
+    /// Nobody chose a store, and there may be several instances, since this is PostgreSQL.
+    pub artifact_store_is_unshared: bool,
+    pub artifact_limits: ArtifactLimits,
     pub cors_allowed_origins: Vec<String>,
     pub max_body_bytes: usize,
     pub view_cache_bytes: u64,
@@ -81,16 +86,23 @@ impl Config {
         if viewer {
             check_viewer_path(&share_path)?;
         }
+        let database = database(env)?;
+        let chat_service = chat_service(env)?;
+        let artifact_store = env.get("ARTIFACT_STORE_URL")?;
+        let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
         Ok(Self {
             bind_address: env.or("BIND_ADDRESS", "127.0.0.1:8080")?,
-            database: database(env)?,
+            artifact_store_is_unshared: on_postgres && artifact_store.is_none(),
+            artifact_store: artifact_store.unwrap_or_else(|| folder_beside(&database.url)),
+            artifact_limits: artifact_limits(env, chat_service.timeout)?,
+            database,
             public_url,
             share_path,
             viewer,
             auth: auth(env)?,
             auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
             login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
-            chat_service: chat_service(env)?,
+            chat_service,
             cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
             max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
@@ -192,6 +204,7 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
             .count("CHAT_SERVICE_PAGE_SIZE", 10_000)?
             .map_or(200, |n| u32::try_from(n).unwrap_or(u32::MAX)),
         max_snapshot_bytes: max_snapshot_bytes(env)?,
+        file_path: env.get("CHAT_SERVICE_FILE_PATH")?.unwrap_or_default(),
         ..ChatServiceSettings::new(source)
     })
 }
@@ -202,6 +215,33 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
 /// As [`Config::from_env`].
 pub fn max_snapshot_bytes(env: &Env) -> Result<u64, ConfigError> {
     Ok(env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0)
+}
+
+/// Where files are kept unless somebody says otherwise.
+fn folder_beside(database: &DatabaseUrl) -> ArtifactStoreUrl {
+    ArtifactStoreUrl::Folder(match database {
+        DatabaseUrl::Sqlite(path) => {
+            let mut path = path.clone().into_os_string();
+            path.push(".artifacts");
+            path.into()
+        }
+        DatabaseUrl::Postgres(_) => "artifacts".into(),
+    })
+}
+
+fn artifact_limits(env: &Env, chat_service: Duration) -> Result<ArtifactLimits, ConfigError> {
+    const GRACE: &str = "ARTIFACT_GRACE";
+    let grace = env.or::<Days>(GRACE, "1h")?.0;
+    if grace.to_std().is_ok_and(|grace| grace <= chat_service) {
+        let problem = "must be longer than CHAT_SERVICE_TIMEOUT, or copies would be taken away \
+                       while they are made";
+        return Err(ConfigError::new(GRACE, problem));
+    }
+    Ok(ArtifactLimits {
+        file_bytes: env.or::<Bytes>("MAX_ARTIFACT_BYTES", "32MiB")?.0,
+        link_bytes: env.or::<Bytes>("MAX_SHARE_ARTIFACT_BYTES", "128MiB")?.0,
+        grace,
+    })
 }
 
 /// The page cannot stand where something else does, nor where a server does not see it.

@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 
 use super::{Config, ConfigError, Env, table::SETTINGS};
-use crate::{auth::AuthSettings, chat_service::Source, store::DatabaseUrl};
+use crate::{
+    artifacts::ArtifactStoreUrl, auth::AuthSettings, chat_service::Source, store::DatabaseUrl,
+};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -55,6 +57,11 @@ fn each_wrong_setting_is_named() {
         ("CHAT_SERVICE_TIMEOUT", "2d"),
         ("CHAT_SERVICE_PAGE_SIZE", "0"),
         ("CHAT_SERVICE_PAGE_SIZE", "many"),
+        ("CHAT_SERVICE_FILE_PATH", "/files/{id}"),
+        ("ARTIFACT_STORE_URL", "kept"),
+        ("ARTIFACT_GRACE", "30s"),
+        ("MAX_ARTIFACT_BYTES", "0"),
+        ("MAX_SHARE_ARTIFACT_BYTES", "much"),
         ("MAX_SNAPSHOT_BYTES", "-1"),
         ("MAX_BODY_BYTES", "1 zebibyte"),
         ("CORS_ALLOWED_ORIGINS", "*"),
@@ -71,6 +78,18 @@ fn each_wrong_setting_is_named() {
         let said = complaint(&[(name, value)]);
         assert!(said.starts_with(name), "{name}={value}: {said}");
     }
+}
+
+#[test]
+fn files_are_kept_beside_the_sqlite_file_unless_told_otherwise() {
+    let config = read(&[("DATABASE_URL", "sqlite:/var/lib/links.db")]).unwrap();
+    let beside = ArtifactStoreUrl::Folder("/var/lib/links.db.artifacts".into());
+    assert_eq!((config.artifact_store, config.artifact_store_is_unshared), (beside, false));
+    let config = read(&[("DATABASE_URL", "postgres://x")]).unwrap();
+    let here = ArtifactStoreUrl::Folder("artifacts".into());
+    assert_eq!((config.artifact_store, config.artifact_store_is_unshared), (here, true));
+    let on_s3 = [("DATABASE_URL", "postgres://x"), ("ARTIFACT_STORE_URL", "s3://kept/files")];
+    assert!(!read(&on_s3).unwrap().artifact_store_is_unshared);
 }
 
 #[test]

@@ -60,6 +60,8 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
     let env = env.with(vec![
         ("CHAT_SERVICE_URL", format!("file:{}", chats.display())),
         ("DATABASE_URL", format!("sqlite:{}", dir.join("demo.db").display())),
+        // Beside the database, in the folder that goes: what that does not know is deleted there.
+        ("ARTIFACT_STORE_URL", String::new()),
         ("AUTH_HS256_SECRET", secret.clone()),
         ("AUTH_HS256_SECRET_FILE", String::new()),
         ("AUTH_ISSUER", String::new()),

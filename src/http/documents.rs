@@ -147,15 +147,14 @@ pub struct Artifact<'a> {
 }
 
 impl<'a> Artifact<'a> {
-    fn new(id: &ShareId, file: &'a ChatFile, links: &Links) -> Self {
+    fn new(id: &ShareId, file: &'a ChatFile, available: bool, links: &Links) -> Self {
         Self {
             id: &file.id,
             filename: &file.filename,
             bytes: file.bytes,
             created_at: file.created_at,
-            media_type: mime_guess::from_path(&file.filename).first_or_octet_stream().to_string(),
-            // Their bytes are not kept yet.
-            available: false,
+            media_type: media_type(&file.filename),
+            available,
             url: links.artifact_path(id, &file.id),
         }
     }
@@ -168,8 +167,15 @@ pub fn artifacts<'a>(
     content: &'a Content,
     links: &Links,
 ) -> Option<Vec<Artifact<'a>>> {
-    let files = content.files.iter();
-    chat.includes_artifacts.then(|| files.map(|f| Artifact::new(&chat.id, f, links)).collect())
+    let artifact =
+        |file: &'a ChatFile| Artifact::new(&chat.id, file, content.available.has(&file.id), links);
+    chat.includes_artifacts.then(|| content.files.iter().map(artifact).collect())
+}
+
+/// The media type that a file's name tells.
+#[must_use]
+pub fn media_type(filename: &str) -> String {
+    mime_guess::from_path(filename).first_or_octet_stream().to_string()
 }
 
 /// The view's JSON up to where the messages' array begins, and what comes after it.

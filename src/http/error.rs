@@ -33,8 +33,10 @@ pub enum ErrorType {
     PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
+    RangeNotSatisfiable,
     ChatTooLarge,
     ChatIsEmpty,
+    ArtifactTooLarge,
     InternalError,
     ChatServiceError,
     Unavailable,
@@ -63,9 +65,15 @@ impl ErrorType {
             Self::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json.")
             }
+            Self::RangeNotSatisfiable => {
+                (S::RANGE_NOT_SATISFIABLE, "The file has no bytes in that range.")
+            }
             Self::ChatTooLarge => (S::UNPROCESSABLE_ENTITY, "The chat is too large to share."),
             Self::ChatIsEmpty => {
                 (S::UNPROCESSABLE_ENTITY, "The chat has no messages, so there is nothing to share.")
+            }
+            Self::ArtifactTooLarge => {
+                (S::UNPROCESSABLE_ENTITY, "A file of the chat is too large to share.")
             }
             Self::InternalError => {
                 (S::INTERNAL_SERVER_ERROR, "Something is wrong here. It has been logged.")
@@ -124,6 +132,8 @@ pub struct ApiError {
     /// For our log alone.
     cause: Option<String>,
     allow: Option<&'static str>,
+    /// The size of the file of which there is no such range.
+    content_range: Option<u64>,
 }
 
 /// Seconds until another try makes sense while something of ours is out of reach.
@@ -132,7 +142,7 @@ const RETRY_AFTER: &str = "5";
 impl ApiError {
     #[must_use]
     pub fn new(error_type: ErrorType, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { error_type, message: message.into(), cause: None, allow: None }
+        Self { error_type, message: message.into(), cause: None, allow: None, content_range: None }
     }
 
     /// A value that is not as it must be, by its field's name.
@@ -144,6 +154,12 @@ impl ApiError {
     #[must_use]
     pub fn method_not_allowed(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..ErrorType::MethodNotAllowed.into() }
+    }
+
+    /// No range of a file of so many bytes.
+    #[must_use]
+    pub fn range_not_satisfiable(bytes: u64) -> Self {
+        Self { content_range: Some(bytes), ..ErrorType::RangeNotSatisfiable.into() }
     }
 
     #[must_use]
@@ -200,6 +216,9 @@ impl ApiError {
         if let Some(allow) = self.allow {
             response.insert_header((header::ALLOW, HeaderValue::from_static(allow)));
         }
+        if let Some(bytes) = self.content_range {
+            response.insert_header((header::CONTENT_RANGE, format!("bytes */{bytes}")));
+        }
         response.json(EndpointError {
             code: status.as_u16(),
             message: &self.message,
@@ -220,6 +239,8 @@ impl fmt::Display for ApiError {
         f.write_str(&self.message)
     }
 }
+
+impl std::error::Error for ApiError {}
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
@@ -266,6 +287,16 @@ impl From<SharingError> for ApiError {
             }
             SharingError::PreconditionFailed => T::PreconditionFailed.into(),
             SharingError::ChatIsEmpty => T::ChatIsEmpty.into(),
+            SharingError::ArtifactNotFound => Self::new(T::NotFound, "There is no such file."),
+            SharingError::ArtifactTooLarge { filename, limit, of_all } => {
+                let what =
+                    if of_all { "with it the chat's files have more" } else { "it has more" };
+                let message = format!(
+                    "The file {filename:?} is too large to share: {what} than {limit} bytes."
+                );
+                Self::new(T::ArtifactTooLarge, message)
+            }
+            SharingError::ArtifactStore(error) => Self::from(T::Unavailable).because(error),
             SharingError::Unsettled => T::Unavailable.into(),
             SharingError::ChatService(error) => error.into(),
             SharingError::Unavailable(cause) => Self::from(T::Unavailable).because(cause),

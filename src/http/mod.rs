@@ -9,6 +9,7 @@ mod body;
 mod chats;
 mod coding;
 mod credentials;
+mod disposition;
 mod docs;
 mod documents;
 mod error;
@@ -17,9 +18,11 @@ mod health;
 mod link;
 mod openapi;
 pub mod page;
+mod ranges;
 mod request;
 mod shared_chats;
 mod view;
+mod watched;
 
 use std::time::Duration;
 
@@ -39,7 +42,7 @@ use crate::{
 };
 use bodies::Bodies;
 use error::ApiError;
-use shared_chats::{batch_delete, change, create, delete, list, qr_code};
+use shared_chats::{artifact, batch_delete, change, create, delete, list, qr_code};
 
 /// What handlers work with.
 pub struct State {
@@ -126,6 +129,10 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .service(
                 resource("/api/v1/shared_chats/{id}/qr_code", "GET, HEAD")
                     .route(get().to(qr_code::qr_code)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}/artifacts/{artifact_id}", "GET, HEAD")
+                    .route(get().to(artifact::artifact)),
             )
             .service(
                 resource("/api/v1/chats/{id}/shared_chats", "DELETE, GET, HEAD")

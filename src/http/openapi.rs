@@ -49,6 +49,7 @@ use super::{
         shared_chats::delete::delete,
         shared_chats::batch_delete::batch_delete,
         shared_chats::qr_code::qr_code,
+        shared_chats::artifact::artifact,
         chats::links,
         chats::delete_links,
         super::link::open,
@@ -79,6 +80,7 @@ const REFUSALS: &[(&str, &[ErrorType])] = &[
             E::UnsupportedMediaType,
             E::ChatTooLarge,
             E::ChatIsEmpty,
+            E::ArtifactTooLarge,
             E::ChatServiceError,
             E::Unavailable,
             E::ChatServiceTimeout,
@@ -102,7 +104,11 @@ const REFUSALS: &[(&str, &[ErrorType])] = &[
             E::PreconditionFailed,
             E::PayloadTooLarge,
             E::UnsupportedMediaType,
+            E::ChatTooLarge,
+            E::ArtifactTooLarge,
+            E::ChatServiceError,
             E::Unavailable,
+            E::ChatServiceTimeout,
         ],
     ),
     (
@@ -130,6 +136,20 @@ const REFUSALS: &[(&str, &[ErrorType])] = &[
         ],
     ),
     ("get_qr_code", &[E::BadRequest, E::NotFound, E::Unavailable]),
+    (
+        "get_shared_chat_artifact",
+        &[
+            E::LoginRequired,
+            E::InvalidToken,
+            E::Forbidden,
+            E::NotFound,
+            E::RangeNotSatisfiable,
+            E::ChatTooLarge,
+            E::ChatServiceError,
+            E::Unavailable,
+            E::ChatServiceTimeout,
+        ],
+    ),
     ("list_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
     ("delete_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
     ("ready", &[E::Unavailable]),
@@ -218,6 +238,7 @@ fn response(types: &[ErrorType]) -> Response {
         names.push(format!("`{name}`: {}", error.message()));
         match error.status_code().as_u16() {
             401 => headers.push(("WWW-Authenticate", "The challenge of RFC 6750, 3")),
+            416 => headers.push(("Content-Range", "`bytes */` and how many bytes there are")),
             503 => headers.push(("Retry-After", "Seconds until another try makes sense")),
             _ => {}
         }

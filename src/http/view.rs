@@ -92,6 +92,23 @@ async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, ApiEr
     Ok(Admission::AskAgain)
 }
 
+/// The link, for a viewer who may see it as it is at this moment.
+///
+/// # Errors
+/// 404 when there is no such link, then 401 when it is private and nobody is signed in.
+pub async fn admitted(
+    state: &State,
+    id: &ShareId,
+    viewer: &OptionalCaller,
+) -> Result<SharedChat, ApiError> {
+    for _ in 0..TRIES {
+        if let Admission::Admitted(chat) = admit(state.sharing.open(id).await?, viewer).await? {
+            return Ok(chat);
+        }
+    }
+    Err(SharingError::Unsettled.into())
+}
+
 /// Says of a private link that it is private, where nothing was presented.
 fn sign_in_first(error: ApiError, found: Found) -> ApiError {
     match error.error_type() {

@@ -3,6 +3,7 @@
 //! To add one: a file of its own when it has rules (parsing, bounds), with the rule's source in its
 //! doc comment; nothing here may name a module above it.
 
+mod artifact;
 mod caller;
 mod chat;
 mod ids;
@@ -11,6 +12,7 @@ mod moment;
 mod shared_chat;
 mod text;
 
+pub use artifact::{KeptFile, ObjectKey};
 pub use caller::{Caller, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};
 pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, UserId};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{LABEL_CHARS, Sharing, SharingError, snapshot};
+use super::{LABEL_CHARS, Sharing, SharingError, artifacts::to_its_end, snapshot};
 use crate::{
     chat_service::Access,
     model::{Caller, ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility, storable},
@@ -58,9 +58,18 @@ impl Sharing {
         {
             return Ok(chat);
         }
-        let new = self.fetch(caller, owner_id, request, idempotency.clone()).await?;
-        let chat = new.chat.clone();
-        match (self.store.create(new).await, idempotency) {
+        let (this, caller, used) = (self.clone(), caller.clone(), idempotency.clone());
+        let (chat, created) = to_its_end(async move {
+            let new = this.fetch(&caller, owner_id, request, used).await?;
+            let (chat, copies) = (new.chat.clone(), new.copies.clone());
+            let created = this.store.create(new).await;
+            if created.is_err() {
+                this.discard(copies).await;
+            }
+            Ok((chat, created))
+        })
+        .await?;
+        match (created, idempotency) {
             (Ok(()), _) => Ok(chat),
             (Err(StoreError::Refused(Refused::KeyTaken)), Some((key, hash))) => self
                 .made_before(&key, &hash)
@@ -127,25 +136,32 @@ impl Sharing {
         };
         let reader = self.chat_service.read(access, &request.chat_session_id);
         let source = reader.chat().await?;
+        let mut files = Vec::new();
         let snapshot = match request.mode {
             Mode::Frozen => {
                 let messages = reader.messages().await?;
                 if messages.is_empty() {
                     return Err(SharingError::ChatIsEmpty);
                 }
-                let files = reader.files().await?;
-                Some(snapshot::encode(messages, files).await?)
+                files = reader.files().await?;
+                Some(snapshot::encode(messages, files.clone()).await?)
             }
             Mode::Live if !reader.has_messages().await? => {
                 return Err(SharingError::ChatIsEmpty);
             }
             Mode::Live => None,
         };
+        // Of a live link there is nothing to keep.
+        let copies = match request.includes_artifacts {
+            true => self.copy_files(&reader, &files, &files).await?,
+            false => Vec::new(),
+        };
         let shared_by = shared_by(caller, request.owner.as_ref());
         let now = self.clock.now();
         // Fetching may have taken its time.
-        if let Some(expires_at) = request.expires_at {
-            check_expiry(expires_at, now)?;
+        if let Some(Err(error)) = request.expires_at.map(|at| check_expiry(at, now)) {
+            self.discard(copies).await;
+            return Err(error);
         }
         let chat = SharedChat {
             id: ShareId::random(),
@@ -163,7 +179,7 @@ impl Sharing {
             expires_at: request.expires_at,
             revision: 1,
         };
-        Ok(NewSharedChat { chat, snapshot, idempotency })
+        Ok(NewSharedChat { chat, snapshot, copies, idempotency })
     }
 }
 

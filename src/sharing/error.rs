@@ -1,6 +1,6 @@
 //! Every refusal there is. `http::error` gives each its status and its words.
 
-use crate::{chat_service::ChatServiceError, store::StoreError};
+use crate::{artifacts::ArtifactStoreError, chat_service::ChatServiceError, store::StoreError};
 
 /// Why a request was not carried out. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +35,19 @@ pub enum SharingError {
     /// A chat without messages cannot be shared.
     #[error("the chat has no messages")]
     ChatIsEmpty,
+    /// The link shows no such file, or its bytes cannot be had.
+    #[error("no such file")]
+    ArtifactNotFound,
+    /// A file, or with `of_all` the files of the link up to this one, has more bytes than `limit`.
+    #[error("a file is too large to share (the limit is {limit})")]
+    ArtifactTooLarge { filename: String, limit: u64, of_all: bool },
     /// The link kept changing while it was to be shown.
     #[error("the link keeps changing")]
     Unsettled,
     #[error(transparent)]
     ChatService(ChatServiceError),
+    #[error(transparent)]
+    ArtifactStore(#[from] ArtifactStoreError),
     /// The database is out of reach: worth another try. The text is for our log.
     #[error("{0}")]
     Unavailable(String),

@@ -3,7 +3,9 @@
 //! To add one: a method of [`Sharing`] in the file of whom it serves (`create`, `owner`, `viewer`,
 //! `service`), and its refusals in `error.rs`.
 
+mod artifacts;
 mod create;
+mod download;
 mod error;
 mod legacy;
 mod links;
@@ -14,7 +16,9 @@ mod snapshot;
 mod viewer;
 
 pub use crate::store::{LinkFilter, LinkOrder, ListQuery, Page, SettingsChange, Swept};
+pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
+pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;
 pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use links::{InvalidSharePath, Links, SharePath};
@@ -23,6 +27,8 @@ pub use reconcile::{Reconciled, Refusal};
 pub use viewer::{Content, Found};
 
 use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use crate::{chat_service::ChatService, clock::Clock, store::Store};
 
@@ -36,13 +42,22 @@ pub const BATCH_LINKS: usize = 1000;
 pub struct Sharing {
     store: Store,
     chat_service: Arc<ChatService>,
+    artifacts: Artifacts,
+    /// Rung when objects may have become waste.
+    waste: Arc<Notify>,
     clock: Clock,
 }
 
 impl Sharing {
     #[must_use]
-    pub fn new(store: Store, chat_service: ChatService, clock: Clock) -> Self {
-        Self { store, chat_service: Arc::new(chat_service), clock }
+    pub fn new(
+        store: Store,
+        chat_service: ChatService,
+        artifacts: Artifacts,
+        clock: Clock,
+    ) -> Self {
+        let (chat_service, waste) = (Arc::new(chat_service), Arc::default());
+        Self { store, chat_service, artifacts, waste, clock }
     }
 
     /// Whether the database answers.

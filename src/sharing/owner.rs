@@ -2,11 +2,13 @@
 
 use super::{
     ListQuery, Page, SettingsChange, Sharing, SharingError,
+    artifacts::{remembered, to_its_end},
     create::{check_expiry, check_label},
 };
 use crate::{
-    model::{Caller, ShareId, SharedChat},
-    store::{Refused, StoreError},
+    chat_service::Access,
+    model::{Caller, ObjectKey, ShareId, SharedChat},
+    store::{ChangeGuard, Refused, StoreError},
 };
 
 /// What `If-Match` asked for.
@@ -18,7 +20,17 @@ pub enum Precondition {
     Revisions(Vec<i64>),
 }
 
+/// How often including files starts over because the link was changed meanwhile.
+const TRIES: usize = 3;
+
 impl Precondition {
+    fn revisions(&self) -> Option<Vec<i64>> {
+        match self {
+            Self::None => None,
+            Self::Revisions(revisions) => Some(revisions.clone()),
+        }
+    }
+
     fn holds(&self, chat: &SharedChat) -> bool {
         match self {
             Self::None => true,
@@ -40,11 +52,12 @@ impl Sharing {
         Ok(self.store.list(query, self.clock.now()).await?)
     }
 
-    /// Changes the settings of the caller's own link.
+    /// Changes the settings of the caller's own link. When the files of a frozen one come to be
+    /// included, they are copied first, fetched with the caller's token.
     ///
     /// # Errors
     /// In this order: [`SharingError::Invalid`], `NotFound`, `NotTheOwner`, `Legacy`,
-    /// `PreconditionFailed`.
+    /// `PreconditionFailed`, those of fetching the files. Nothing was changed then.
     pub async fn change(
         &self,
         caller: &Caller,
@@ -66,16 +79,77 @@ impl Sharing {
                 false => Err(SharingError::PreconditionFailed),
             };
         }
-        let revisions = match precondition {
-            Precondition::None => None,
-            Precondition::Revisions(revisions) => Some(revisions),
-        };
-        let changed = self.store.change_settings(id, caller.user_id(), change, revisions, now);
-        match changed.await? {
+        if change.includes_artifacts == Some(true) {
+            let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
+            return to_its_end(async move {
+                this.include_artifacts(&caller, &id, change, precondition).await
+            })
+            .await;
+        }
+        let guard = ChangeGuard { revisions: precondition.revisions(), ..Default::default() };
+        let ends_artifacts = change.includes_artifacts == Some(false);
+        let changed = self.store.change_settings(id, caller.user_id(), change, guard, now).await?;
+        if ends_artifacts {
+            self.waste_was_made();
+        }
+        match changed {
             Some(chat) => Ok(chat),
             // It is there and the caller's own: then it was the precondition.
             None => self.owned(caller, id).await.and(Err(SharingError::PreconditionFailed)),
         }
+    }
+
+    /// A change by which files are to be included, whether they are already or not.
+    async fn include_artifacts(
+        &self,
+        caller: &Caller,
+        id: &ShareId,
+        change: SettingsChange,
+        precondition: Precondition,
+    ) -> Result<SharedChat, SharingError> {
+        for _ in 0..TRIES {
+            let chat = self.owned(caller, id).await?;
+            if !precondition.holds(&chat) {
+                return Err(SharingError::PreconditionFailed);
+            }
+            let copies = match chat.is_frozen() && !chat.includes_artifacts {
+                true => self.copy_remembered(caller, &chat).await?,
+                false => Vec::new(),
+            };
+            let guard = ChangeGuard {
+                revisions: precondition.revisions(),
+                // Whoever switched it meanwhile, we would include too few files, or too many.
+                includes_artifacts: Some(chat.includes_artifacts),
+                copies: copies.clone(),
+            };
+            let (change, now) = (change.clone(), self.clock.now());
+            let changed = self.store.change_settings(id, caller.user_id(), change, guard, now);
+            match changed.await {
+                Ok(Some(chat)) => return Ok(chat),
+                Ok(None) => self.discard(copies).await,
+                Err(error) => {
+                    self.discard(copies).await;
+                    return Err(error.into());
+                }
+            }
+        }
+        Err(SharingError::Unsettled)
+    }
+
+    async fn copy_remembered(
+        &self,
+        caller: &Caller,
+        chat: &SharedChat,
+    ) -> Result<Vec<ObjectKey>, SharingError> {
+        let files = self.store.snapshot_files(&chat.id).await?.ok_or(SharingError::NotFound)?;
+        let files = remembered(&files)?;
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
+        let reader = self.chat_service.read(Access::Caller(caller), session);
+        let listed = reader.files().await?;
+        self.copy_files(&reader, &files, &listed).await
     }
 
     /// Deletes the caller's own link, with its content.
@@ -85,6 +159,7 @@ impl Sharing {
     pub async fn delete(&self, caller: &Caller, id: &ShareId) -> Result<(), SharingError> {
         let may = !caller.identity.is_chat_service;
         if may && self.store.delete(id, caller.user_id(), self.clock.now()).await? {
+            self.waste_was_made();
             return Ok(());
         }
         self.owned(caller, id).await.and(Err(SharingError::NotFound))
@@ -99,7 +174,10 @@ impl Sharing {
             return Err(SharingError::WrongCaller("the chat service deletes links by their chat"));
         }
         match self.store.delete_all(ids, caller.user_id(), self.clock.now()).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.waste_was_made();
+                Ok(())
+            }
             Err(StoreError::Refused(Refused::Legacy)) => Err(SharingError::Legacy),
             Err(StoreError::Refused(_)) => Err(SharingError::NotTheOwner),
             Err(error) => Err(error.into()),

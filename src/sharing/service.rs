@@ -21,6 +21,8 @@ impl Sharing {
     /// # Errors
     /// [`SharingError::Unavailable`] when the database is out of reach; nothing was deleted then.
     pub async fn chat_deleted(&self, chat: &ChatSessionId) -> Result<usize, SharingError> {
-        Ok(self.store.delete_chat(chat, self.clock.now()).await?)
+        let ended = self.store.delete_chat(chat, self.clock.now()).await?;
+        self.waste_was_made();
+        Ok(ended)
     }
 }

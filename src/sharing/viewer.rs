@@ -1,8 +1,10 @@
 //! What a viewer may see.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
-use super::{Sharing, SharingError, snapshot};
+use super::{Available, Sharing, SharingError, artifacts::remembered, snapshot};
 use crate::{
     chat_service::{Access, ChatServiceError},
     model::{ChatFile, Identity, Message, ShareId, SharedChat},
@@ -50,6 +52,8 @@ pub struct Content {
     /// The messages as a JSON array.
     pub messages: Bytes,
     pub files: Vec<ChatFile>,
+    /// Those of them whose bytes can be had.
+    pub available: Available,
 }
 
 impl Content {
@@ -88,10 +92,15 @@ impl Sharing {
 
     async fn frozen(&self, chat: &SharedChat) -> Result<Content, SharingError> {
         let stored = self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?;
+        let available = match chat.includes_artifacts {
+            true => self.store.kept_files(&chat.id).await?,
+            false => HashSet::new(),
+        };
         Ok(Content {
             name: chat.name.clone(),
             messages: snapshot::decode(stored.messages).await?,
-            files: serde_json::from_str(&stored.files).map_err(SharingError::defect)?,
+            files: remembered(&stored.files)?,
+            available: Available::Only(available),
         })
     }
 
@@ -109,6 +118,6 @@ impl Sharing {
             false => Vec::new(),
         };
         let messages = serde_json::to_vec(&messages).map_err(SharingError::defect)?.into();
-        Ok(Content { name: source.name, messages, files })
+        Ok(Content { name: source.name, messages, files, available: Available::All })
     }
 }

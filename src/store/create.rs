@@ -7,13 +7,14 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     IDEMPOTENCY_RETENTION, Refused, Store, StoreError,
+    artifacts::adopt,
     chats::{touch_chat, upsert_where},
     on,
     rows::SharedChatRow,
     schema::{idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
 };
-use crate::model::{ShareId, SharedChat, UserId};
+use crate::model::{ObjectKey, ShareId, SharedChat, UserId};
 
 /// What a frozen link shows, as it is stored.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct NewSharedChat {
     pub chat: SharedChat,
     /// For a frozen link.
     pub snapshot: Option<Snapshot>,
+    /// Finished copies of its files.
+    pub copies: Vec<ObjectKey>,
     /// The key, and the SHA-256 of the request it stands for.
     pub idempotency: Option<(IdempotencyKey, Vec<u8>)>,
 }
@@ -63,7 +66,7 @@ impl Store {
         let id = new.chat.id.as_str().to_owned();
         let now = new.chat.created_at;
         let chat_session_id = new.chat.chat_session_id.map(|id| id.as_str().to_owned());
-        let NewSharedChat { snapshot, idempotency, .. } = new;
+        let NewSharedChat { snapshot, copies, idempotency, .. } = new;
         on!(&self.database, transaction, |conn| {
             if let Some((used, request_hash)) = idempotency {
                 let free_since = Moment(now - IDEMPOTENCY_RETENTION);
@@ -109,6 +112,7 @@ impl Store {
                     .execute(conn)
                     .await?;
             }
+            adopt!(conn, copies, id.as_str());
             Ok(())
         })
     }

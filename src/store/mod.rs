@@ -4,6 +4,7 @@
 //! how it runs. To add a column: a migration for each database (additive), `schema.rs`, and the row
 //! struct; a test compares the three.
 
+mod artifacts;
 mod chats;
 mod create;
 mod database;
@@ -26,7 +27,7 @@ pub use database::{Database, DatabaseSettings, DatabaseUrl};
 pub use error::{Refused, StoreError};
 pub use legacy::LegacyOutcome;
 pub use list::{LinkFilter, LinkOrder, ListQuery, Page};
-pub use owner::SettingsChange;
+pub use owner::{ChangeGuard, SettingsChange};
 pub use sweep::Swept;
 
 use database::on;

@@ -8,12 +8,14 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use super::{
-    Refused, Store, StoreError, on,
+    Refused, Store, StoreError,
+    artifacts::{adopt, disown},
+    on,
     rows::{SharedChatRow, not_expired},
     schema::shared_chats,
     timestamp::Moment,
 };
-use crate::model::{ShareId, SharedChat, UserId};
+use crate::model::{ObjectKey, ShareId, SharedChat, UserId};
 
 /// The settings to change; a `None` leaves its setting as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +24,17 @@ pub struct SettingsChange {
     pub includes_artifacts: Option<bool>,
     pub expires_at: Option<Option<DateTime<Utc>>>,
     pub label: Option<Option<String>>,
+}
+
+/// What must hold for a change of settings to be made, and what it brings along.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeGuard {
+    /// The link must still be at one of these revisions; any, if none is asked for.
+    pub revisions: Option<Vec<i64>>,
+    /// Its files must still be included, or still not be; either, if none is asked for.
+    pub includes_artifacts: Option<bool>,
+    /// Finished copies of its files, which become the link's.
+    pub copies: Vec<ObjectKey>,
 }
 
 #[derive(AsChangeset)]
@@ -35,18 +48,18 @@ struct Changes {
 }
 
 impl Store {
-    /// Changes the settings of the owner's own link, if it still is at one of `revisions` (any, if
-    /// none is asked for), and returns it as it is now. `None`: there is no such link to change,
-    /// for whatever reason.
+    /// Changes the settings of the owner's own link, if the guard holds, and returns it as it is
+    /// now. `None`: there is no such link to change, for whatever reason. Files that are not
+    /// included any more become waste in the same moment.
     ///
     /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// [`StoreError`] when the database is out of reach, or a sweep has taken a copy.
     pub async fn change_settings(
         &self,
         id: &ShareId,
         owner: &UserId,
         change: SettingsChange,
-        revisions: Option<Vec<i64>>,
+        guard: ChangeGuard,
         now: DateTime<Utc>,
     ) -> Result<Option<SharedChat>, StoreError> {
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
@@ -57,22 +70,33 @@ impl Store {
             label: change.label,
             updated_at: Moment(now),
         };
-        let any_revision = revisions.is_none();
-        let revisions = revisions.unwrap_or_default();
+        let any_revision = guard.revisions.is_none();
+        let revisions = guard.revisions.unwrap_or_default();
+        let switch = guard.includes_artifacts.map_or(vec![true, false], |is_on| vec![is_on]);
+        let ends_artifacts = change.includes_artifacts == Some(false);
+        let copies = guard.copies;
         let row: Option<SharedChatRow> = on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
-                .find(id)
+                .find(&id)
                 .filter(shared_chats::owner_id.eq(owner))
                 .filter(not_expired!(now))
+                .filter(shared_chats::includes_artifacts.eq_any(switch))
                 .filter(
                     shared_chats::revision.eq_any(revisions).or(any_revision.into_sql::<Bool>()),
                 );
-            Ok(diesel::update(mine)
+            let changed = diesel::update(mine)
                 .set((changes, shared_chats::revision.eq(shared_chats::revision + 1)))
                 .returning(SharedChatRow::as_returning())
                 .get_result(conn)
                 .await
-                .optional()?)
+                .optional()?;
+            if changed.is_some() {
+                if ends_artifacts {
+                    disown!(conn, [&id]);
+                }
+                adopt!(conn, copies, &id);
+            }
+            Ok(changed)
         })?;
         row.map(SharedChat::try_from).transpose()
     }

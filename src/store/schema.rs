@@ -59,5 +59,20 @@ table! {
     }
 }
 
+table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::timestamp::UtcMicros;
+
+    artifacts (object_key) {
+        object_key -> Text,
+        shared_chat_id -> Nullable<Text>,
+        artifact_id -> Text,
+        filename -> Text,
+        bytes -> BigInt,
+        created_at -> UtcMicros,
+        leased_until -> Nullable<UtcMicros>,
+    }
+}
+
 joinable!(snapshots -> shared_chats (shared_chat_id));
-allow_tables_to_appear_in_same_query!(shared_chats, snapshots, chats, idempotency_keys);
+allow_tables_to_appear_in_same_query!(shared_chats, snapshots, chats, idempotency_keys, artifacts);

@@ -10,7 +10,9 @@ use diesel::prelude::{
 use diesel_async::RunQueryDsl;
 
 use super::{
-    IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION, on,
+    IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION,
+    artifacts::disown,
+    on,
     schema::{chats, idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
 };
@@ -25,6 +27,8 @@ const BATCH_BYTES: i64 = 16 * 1024 * 1024;
 pub struct Swept {
     /// Contents of expired links.
     pub snapshots: usize,
+    /// Files of expired links, whose bytes go next.
+    pub artifacts: usize,
     /// Expired links whose retention is over.
     pub links: usize,
     /// Idempotency keys past their 24 hours.
@@ -53,9 +57,12 @@ impl Store {
         expired_retention: Duration,
         now: DateTime<Utc>,
     ) -> Result<Swept, StoreError> {
+        let links = self.sweep_links(now - expired_retention).await?;
+        let (snapshots, artifacts) = self.sweep_contents(now).await?;
         Ok(Swept {
-            links: self.sweep_links(now - expired_retention).await?,
-            snapshots: self.sweep_contents(now).await?,
+            snapshots,
+            artifacts,
+            links,
             idempotency_keys: self.sweep_keys(now - IDEMPOTENCY_RETENTION).await?,
             tombstones: self.sweep_tombstones(now - TOMBSTONE_RETENTION).await?,
         })
@@ -87,8 +94,8 @@ impl Store {
 
     /// Content alone. It goes through all expired links, most of which are bare already, page by
     /// page: each sweep looks at each of them once, off SQLite's writer.
-    async fn sweep_contents(&self, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        let mut swept = 0;
+    async fn sweep_contents(&self, now: DateTime<Utc>) -> Result<(usize, usize), StoreError> {
+        let mut swept = (0, 0);
         let mut after: Option<(Moment, String)> = None;
         loop {
             let page = self.expired_after(after.take(), now).await?;
@@ -104,15 +111,21 @@ impl Store {
                 if ids.is_empty() {
                     continue;
                 }
-                swept += on!(&self.database, bulk, |conn| {
+                let (contents, files) = on!(&self.database, bulk, |conn| {
                     // Asked again: its owner may have renewed it where the clock is behind ours.
-                    let expired = shared_chats::table
-                        .filter(shared_chats::id.eq_any(ids))
-                        .filter(shared_chats::expires_at.le(Moment(now)))
-                        .select(shared_chats::id);
-                    let unseen = snapshots::table.filter(snapshots::shared_chat_id.eq_any(expired));
-                    Ok(diesel::delete(unseen).execute(conn).await?)
+                    let expired = || {
+                        shared_chats::table
+                            .filter(shared_chats::id.eq_any(&ids))
+                            .filter(shared_chats::expires_at.le(Moment(now)))
+                            .select(shared_chats::id)
+                    };
+                    let unseen =
+                        snapshots::table.filter(snapshots::shared_chat_id.eq_any(expired()));
+                    let contents = diesel::delete(unseen).execute(conn).await?;
+                    let files = disown!(conn, expired().select(shared_chats::id.nullable()));
+                    Ok((contents, files))
                 })?;
+                swept = (swept.0 + contents, swept.1 + files);
             }
         }
     }

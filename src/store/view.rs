@@ -55,6 +55,17 @@ impl Store {
         Ok(row.map(|(messages, files)| Snapshot { messages: messages.into(), files }))
     }
 
+    /// The list of files that a frozen link remembers, as JSON; `None` as for the snapshot.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn snapshot_files(&self, id: &ShareId) -> Result<Option<String>, StoreError> {
+        let id = id.as_str().to_owned();
+        on!(&self.database, read, |conn| {
+            Ok(snapshots::table.find(id).select(snapshots::files).first(conn).await.optional()?)
+        })
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

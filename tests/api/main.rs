@@ -11,6 +11,7 @@
 
 mod support;
 
+mod artifacts;
 mod auth;
 mod batch_delete;
 mod change;

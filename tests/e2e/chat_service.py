@@ -54,6 +54,8 @@ class File:
     content: bytes
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created_at: int = field(default_factory=lambda: int(time.time()))
+    let_go: threading.Event | None = None
+    """Where there is one, the bytes are held back until it is set."""
 
     def to_json(self):
         return {
@@ -230,6 +232,8 @@ class ChatService:
             case ["agent_server_files", id, "content"]:
                 for file in chat.files:
                     if file.id == id:
+                        if file.let_go is not None:
+                            file.let_go.wait(60)
                         return 200, file.content
         return 404, _error(404, f"{NEVER_SHOWN}: nothing there")
 

@@ -9,6 +9,7 @@ use crate::model::{Credential, CredentialScheme, Identity, UserId};
 
 mod answers;
 mod calls;
+mod content;
 mod fields;
 mod file;
 mod hostile;

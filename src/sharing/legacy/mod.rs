@@ -191,7 +191,12 @@ fn read_chunk<R: BufRead>(
                         snapshot::encode_json(&messages).map_err(ImportError::Snapshot)?;
                     bytes += snapshot.messages.len();
                     let snapshot = Some(snapshot);
-                    Read::Link(Box::new(NewSharedChat { chat, snapshot, idempotency: None }))
+                    Read::Link(Box::new(NewSharedChat {
+                        chat,
+                        snapshot,
+                        idempotency: None,
+                        copies: Vec::new(),
+                    }))
                 }
             },
         };

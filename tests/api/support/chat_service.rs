@@ -11,7 +11,7 @@ use std::{
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use url::form_urlencoded;
@@ -77,6 +77,8 @@ pub enum Trouble {
     Redirect(String),
     /// The connection ends in the middle of the body.
     BreaksOff,
+    /// This much, of so many bytes that it announces, and then nothing more.
+    Stalls(Bytes, u64),
 }
 
 /// What was asked.
@@ -98,6 +100,8 @@ struct State {
     /// For paths that end so.
     trouble: Mutex<Vec<(String, Trouble)>>,
     gates: Mutex<Vec<(String, Arc<Gate>)>>,
+    /// The bytes of files, by the paths that they are asked for at.
+    contents: Mutex<HashMap<String, Bytes>>,
 }
 
 #[derive(Default)]
@@ -132,6 +136,7 @@ impl ChatService {
             asked: Mutex::default(),
             trouble: Mutex::default(),
             gates: Mutex::default(),
+            contents: Mutex::default(),
         });
         let shared = state.clone();
         let server = HttpServer::new(move || {
@@ -154,6 +159,30 @@ impl ChatService {
     /// A chat of Alice's with one message.
     pub fn put_named(&self, id: &str, name: &str) {
         self.put(id, Chat::of("alice", name, &[message("m1", "Hello")]));
+    }
+
+    /// Adds a file to a chat; its bytes are asked for at the path that is returned.
+    pub fn put_file(&self, chat: &str, id: &str, filename: &str, bytes: &[u8]) -> String {
+        let file = json!({"id": id, "filename": filename, "bytes": bytes.len(),
+            "created_at": 1_772_359_200, "secret": "a secret path"});
+        self.change(chat, |chat| chat.files.get_or_insert_default().push(file));
+        let mut url = url::Url::parse("http://x/api/v1/chats").unwrap();
+        url.path_segments_mut().unwrap().extend([chat, "agent_server_files", id, "content"]);
+        self.state
+            .contents
+            .lock()
+            .unwrap()
+            .insert(url.path().to_owned(), Bytes::copy_from_slice(bytes));
+        url.path().to_owned()
+    }
+
+    /// The bytes are not what the list says, or (`None`) not there any more.
+    pub fn replace_content(&self, path: &str, bytes: Option<&[u8]>) {
+        let mut contents = self.state.contents.lock().unwrap();
+        match bytes {
+            Some(bytes) => contents.insert(path.to_owned(), Bytes::copy_from_slice(bytes)),
+            None => contents.remove(path),
+        };
     }
 
     pub fn change(&self, id: &str, change: impl FnOnce(&mut Chat)) {
@@ -231,6 +260,10 @@ async fn bad_answer(trouble: Trouble) -> HttpResponse {
             Ok::<_, actix_web::Error>(Bytes::from_static(&[b' '; 64 * 1024]))
         })),
         Trouble::Redirect(to) => HttpResponse::Found().insert_header(("location", to)).finish(),
+        Trouble::Stalls(first, length) => {
+            let body = stream::iter([Ok::<_, actix_web::Error>(first)]).chain(stream::pending());
+            HttpResponse::Ok().no_chunking(length).streaming(body)
+        }
         Trouble::BreaksOff => HttpResponse::Ok().streaming(stream::iter([
             Ok(Bytes::from_static(b"[{\"id\":")),
             Err(actix_web::error::ErrorInternalServerError("broken off")),
@@ -280,7 +313,10 @@ fn good_answer(
             None => HttpResponse::NotFound().finish(),
             Some(files) => json(json!(files).to_string()),
         },
-        _ => HttpResponse::NotFound().finish(),
+        _ => match state.contents.lock().unwrap().get(path) {
+            Some(bytes) => HttpResponse::Ok().body(bytes.clone()),
+            None => HttpResponse::NotFound().finish(),
+        },
     }
 }
 

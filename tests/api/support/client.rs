@@ -118,6 +118,11 @@ impl Client {
         self.get(&format!("/api/v1/shared_chats/{}/qr_code?{query}", link.as_ref()))
     }
 
+    /// A file of a link; the id as it stands in a URL.
+    pub fn artifact(&self, link: impl AsRef<str>, id: &str) -> Request {
+        self.get(&format!("/api/v1/shared_chats/{}/artifacts/{id}", link.as_ref()))
+    }
+
     /// Every link to a chat, for the chat service.
     pub fn links_of_chat(&self, chat: &str) -> Request {
         self.get(&format!("/api/v1/chats/{chat}/shared_chats"))
@@ -155,6 +160,13 @@ impl Request {
     /// Sends it in a task of its own, while the test goes on.
     pub fn spawn(self) -> tokio::task::JoinHandle<Answer> {
         tokio::spawn(self.into_future())
+    }
+
+    /// Sends it, and leaves the body to be read; it must be answered so.
+    pub async fn begin(self, status: u16) -> reqwest::Response {
+        let response = self.builder.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{} {}", self.method, self.path);
+        response
     }
 
     /// Sends it, and goes away after this time.

@@ -132,13 +132,17 @@ pub struct Setup {
     pub chats: ChatService,
     pub clock: Clock,
     settings: Vec<(&'static str, String)>,
+    /// The artifact store.
+    files: Arc<tempfile::TempDir>,
     servers: Servers,
 }
 
 impl Setup {
     async fn new(database_url: String, servers: Servers) -> Self {
         let chats = ChatService::start(&servers).await;
+        let files = Arc::new(tempfile::TempDir::new().unwrap());
         let settings = vec![
+            ("ARTIFACT_STORE_URL", format!("file:{}", files.path().display())),
             ("BIND_ADDRESS", "127.0.0.1:0".to_owned()),
             ("WORKERS", "1".to_owned()),
             ("DATABASE_URL", database_url.clone()),
@@ -147,7 +151,7 @@ impl Setup {
             ("CHAT_SERVICE_URL", chats.url.clone()),
             ("CHAT_SERVICE_TOKEN", SERVICE_TOKEN.to_owned()),
         ];
-        Self { database_url, chats, clock: Clock::movable(), settings, servers }
+        Self { database_url, chats, clock: Clock::movable(), settings, files, servers }
     }
 
     /// With another value for this setting.
@@ -170,6 +174,16 @@ impl Setup {
             .with("AUTH_ISSUER", issuer.url.clone())
             .with("AUTH_AUDIENCE", issuer::AUDIENCE);
         (setup, issuer)
+    }
+
+    /// How many objects the artifact store holds, unfinished ones too.
+    pub fn objects(&self) -> usize {
+        std::fs::read_dir(self.files.path()).unwrap().count()
+    }
+
+    /// The folder of the artifact store.
+    pub fn store_folder(&self) -> &std::path::Path {
+        self.files.path()
     }
 
     /// Starts the application as `main` does.

@@ -1,0 +1,74 @@
+//! What a folder needs beyond the crate's own store: it stages an object in a file `KEY#1` beside
+//! the object's place, which it neither lists nor removes when the process died.
+
+use std::{io, path::Path, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use object_store::local::LocalFileSystem;
+
+use super::ArtifactStoreError;
+use crate::model::ObjectKey;
+
+impl From<io::Error> for ArtifactStoreError {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Makes the folder if need be. What was acknowledged survives a power cut, as in the database.
+pub(super) fn open(
+    path: &Path,
+) -> Result<(LocalFileSystem, std::path::PathBuf), ArtifactStoreError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    let path = path.canonicalize()?;
+    Ok((LocalFileSystem::new_with_prefix(&path)?.with_fsync(true), path))
+}
+
+pub(super) async fn delete_unfinished(
+    folder: &Path,
+    key: &ObjectKey,
+) -> Result<(), ArtifactStoreError> {
+    match tokio::fs::remove_file(folder.join(format!("{}#1", key.as_str()))).await {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn list(
+    folder: Arc<Path>,
+    moment: DateTime<Utc>,
+) -> BoxStream<'static, Result<ObjectKey, ArtifactStoreError>> {
+    let entries = async move { tokio::fs::read_dir(folder).await };
+    let opened = stream::once(entries).map(move |opened| match opened {
+        Err(error) => stream::once(async move { Err(error.into()) }).boxed(),
+        Ok(entries) => stream::try_unfold(entries, move |mut entries| async move {
+            while let Some(entry) = entries.next_entry().await? {
+                let name = entry.file_name();
+                let name = name.to_str().unwrap_or_default();
+                let Some(key) = ObjectKey::parse(name.split('#').next().unwrap_or_default()) else {
+                    continue;
+                };
+                match entry.metadata().await {
+                    Ok(metadata) if DateTime::<Utc>::from(metadata.modified()?) < moment => {
+                        return Ok(Some((key, entries)));
+                    }
+                    Ok(_) => {}
+                    // Deleted a moment ago.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(None)
+        })
+        .boxed(),
+    });
+    opened.flatten().boxed()
+}

@@ -1,0 +1,54 @@
+//! Artifacts as a file of chats holds them: with their bytes, or where those are.
+
+use std::path::{Component, PathBuf};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::wire::{FileFields, FileTime, Object, WireFile};
+
+/// One of a chat's `artifacts` in the file: as the chat service lists it, and where its bytes are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Object<StoredFileFields>")]
+pub(super) struct WireStoredFile {
+    pub file: WireFile,
+    pub source: Option<FileSource>,
+}
+
+/// Where the bytes of an artifact in the file are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FileSource {
+    /// `"text"`: here, as UTF-8.
+    Text(Bytes),
+    /// `"path"`: in another file, relative to the folder of this one, which it does not leave.
+    Path(PathBuf),
+}
+
+#[derive(Deserialize)]
+struct StoredFileFields {
+    id: String,
+    filename: Box<RawValue>,
+    bytes: u64,
+    created_at: FileTime,
+    text: Option<String>,
+    path: Option<PathBuf>,
+}
+
+impl TryFrom<Object<StoredFileFields>> for WireStoredFile {
+    type Error = &'static str;
+
+    fn try_from(Object(fields): Object<StoredFileFields>) -> Result<Self, Self::Error> {
+        let StoredFileFields { id, filename, bytes, created_at, text, path } = fields;
+        let below = |path: &PathBuf| path.components().all(|c| matches!(c, Component::Normal(_)));
+        let source = match (text, path) {
+            (None, None) => None,
+            (Some(text), None) => Some(FileSource::Text(text.into())),
+            (None, Some(path)) if below(&path) => Some(FileSource::Path(path)),
+            (None, Some(_)) => return Err("an artifact's path that leaves the file's folder"),
+            (Some(_), Some(_)) => return Err("an artifact with both a text and a path"),
+        };
+        let file = WireFile::try_from(Object(FileFields { id, filename, bytes, created_at }))?;
+        Ok(Self { file, source })
+    }
+}

@@ -1,0 +1,57 @@
+//! `Content-Disposition` for files whose names strangers chose (RFC 6266, RFC 8187).
+
+/// Says that it is to be saved, never shown, under a name that can be a file's: without path
+/// separators, control characters, or characters that turn the reading direction and so make
+/// `exe.jpg` out of `gpj.exe`.
+#[must_use]
+pub fn attachment(filename: &str) -> String {
+    let unfit = |c: char| {
+        c.is_control()
+            || matches!(c, '/' | '\\' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let name: String = filename.chars().map(|c| if unfit(c) { '_' } else { c }).collect();
+    let name = name.trim().trim_matches('.');
+    let name = if name.is_empty() { "file" } else { name };
+    // For those who know no `filename*`: plain ASCII, without what quoting or percent signs could
+    // make of it (RFC 6266, appendix D).
+    let plain = |c: char| c == ' ' || c.is_ascii_graphic() && !matches!(c, '"' | '%');
+    let fallback: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let mut value = format!("attachment; filename=\"{fallback}\"");
+    if fallback != name {
+        value.push_str("; filename*=UTF-8''");
+        for b in name.bytes() {
+            // attr-char of RFC 8187, 3.2.1
+            if b.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&b) {
+                value.push(char::from(b));
+            } else {
+                value.push_str(&format!("%{b:02X}"));
+            }
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_and_encoded() {
+        for (name, value) in [
+            ("plan.csv", "filename=\"plan.csv\""),
+            ("my plan.csv", "filename=\"my plan.csv\""),
+            (
+                "Übersicht €.csv",
+                "filename=\"_bersicht _.csv\"; filename*=UTF-8''%C3%9Cbersicht%20%E2%82%AC.csv",
+            ),
+            ("a\"b%41.txt", "filename=\"a_b_41.txt\"; filename*=UTF-8''a%22b%2541.txt"),
+            ("../../etc/passwd", "filename=\"_.._etc_passwd\""),
+            ("a\r\nSet-Cookie: x", "filename=\"a__Set-Cookie: x\""),
+            ("\u{202e}gpj.exe", "filename=\"_gpj.exe\""),
+            (" ", "filename=\"file\""),
+            ("..", "filename=\"file\""),
+        ] {
+            assert_eq!(attachment(name), format!("attachment; {value}"), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Which bytes of a file are asked for (RFC 9110, 14.2).
+
+use std::ops::Range;
+
+use actix_web::{
+    HttpRequest,
+    http::{Method, header},
+};
+
+/// What to send of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All of it: no range was asked for, or one that need not be served: several at once, of
+    /// another unit, malformed, or under an `If-Range` that does not hold.
+    Whole,
+    Range(Range<u64>),
+    /// A single range that the file does not have.
+    Unsatisfiable,
+}
+
+/// Reads `Range` and `If-Range` for a file of so many bytes. Without a strong `tag` there is none
+/// that `If-Range` could name (13.1.5).
+#[must_use]
+pub fn part(request: &HttpRequest, bytes: u64, tag: Option<&str>) -> Part {
+    let mut ranges = request.headers().get_all(header::RANGE);
+    let (Some(range), None, &Method::GET) = (ranges.next(), ranges.next(), request.method()) else {
+        return Part::Whole;
+    };
+    // A date, too, is a validator that we never gave.
+    if let Some(condition) = request.headers().get(header::IF_RANGE)
+        && tag.is_none_or(|tag| condition.as_bytes().trim_ascii() != tag.as_bytes())
+    {
+        return Part::Whole;
+    }
+    range.to_str().ok().and_then(|range| single(range, bytes)).unwrap_or(Part::Whole)
+}
+
+/// `None`: not one well-formed range of bytes.
+fn single(range: &str, bytes: u64) -> Option<Part> {
+    let (unit, range) = range.split_once('=')?;
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let (first, last) = range.trim().split_once('-')?;
+    let found = match (number(first)?, number(last)?) {
+        (None, None) => return None,
+        (None, Some(suffix)) => bytes.saturating_sub(suffix)..bytes,
+        (Some(first), None) => first..bytes,
+        (Some(first), Some(last)) if first > last => return None,
+        (Some(first), Some(last)) => first..last.saturating_add(1).min(bytes),
+    };
+    Some(if found.start < found.end { Part::Range(found) } else { Part::Unsatisfiable })
+}
+
+/// The number, if there is one; digits alone. One too large for us is beyond the end of any file.
+#[expect(clippy::option_option, reason = "malformed, absent, and there are three things")]
+fn number(text: &str) -> Option<Option<u64>> {
+    match text {
+        "" => Some(None),
+        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(Some(digits.parse().unwrap_or(u64::MAX)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn asked(range: &str) -> Part {
+        let request = TestRequest::default().insert_header((header::RANGE, range));
+        part(&request.to_http_request(), 10, Some("\"t\""))
+    }
+
+    #[test]
+    fn a_single_range_is_cut_to_the_file() {
+        for (range, expected) in [
+            ("bytes=0-0", 0..1),
+            ("bytes=2-5", 2..6),
+            ("bytes=9-", 9..10),
+            ("bytes=-3", 7..10),
+            ("bytes=-30", 0..10),
+            ("bytes=4-400", 4..10),
+            ("Bytes=0-99999999999999999999999", 0..10),
+        ] {
+            assert_eq!(asked(range), Part::Range(expected), "{range}");
+        }
+    }
+
+    #[test]
+    fn a_range_beyond_the_end_is_unsatisfiable() {
+        for range in ["bytes=10-", "bytes=10-20", "bytes=-0", "bytes=99999999999999999999999-"] {
+            assert_eq!(asked(range), Part::Unsatisfiable, "{range}");
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_or_several_is_as_if_it_were_not_there() {
+        for range in ["", "bytes", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,3-4", "bytes=+1-2"]
+            .into_iter()
+            .chain(["items=0-1", "bytes=a-b", "bytes=1-2-3"])
+        {
+            assert_eq!(asked(range), Part::Whole, "{range}");
+        }
+        let head = TestRequest::default().method(Method::HEAD);
+        let head = head.insert_header((header::RANGE, "bytes=0-1")).to_http_request();
+        assert_eq!(part(&head, 10, None), Part::Whole);
+    }
+
+    #[test]
+    fn if_range_must_name_the_strong_tag() {
+        for (condition, tag, ranged) in [
+            ("\"t\"", Some("\"t\""), true),
+            ("W/\"t\"", Some("\"t\""), false),
+            ("\"other\"", Some("\"t\""), false),
+            ("\"t\"", None, false),
+            ("Sun, 22 Nov 2026 10:00:00 GMT", Some("\"t\""), false),
+        ] {
+            let request = TestRequest::default()
+                .insert_header((header::RANGE, "bytes=0-1"))
+                .insert_header((header::IF_RANGE, condition))
+                .to_http_request();
+            assert_eq!(part(&request, 10, tag) == Part::Range(0..2), ranged, "{condition}");
+        }
+    }
+}

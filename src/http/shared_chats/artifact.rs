@@ -1,0 +1,227 @@
+//! `GET /api/v1/shared_chats/{id}/artifacts/{artifact_id}`.
+
+use std::{ops::Range, rc::Rc};
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder,
+    body::SizedStream,
+    dev::Payload,
+    http::{Method, StatusCode, header},
+    web,
+};
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    http::{
+        State,
+        credentials::OptionalCaller,
+        disposition::attachment,
+        documents::media_type,
+        error::ApiError,
+        etag::not_modified,
+        ranges::{Part, part},
+        view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, admitted, cache_headers},
+        watched::watched,
+    },
+    model::{ShareId, SharedChat},
+    sharing::{Artifact, SharingError},
+};
+
+/// How often it starts over because the link was changed while the file was looked up.
+const TRIES: usize = 4;
+
+/// The id of a file in a path. It may hold anything, `/` for one, so it is read from the path as it
+/// was sent: the router's own reading leaves some of its characters encoded.
+pub struct ArtifactId(String);
+
+impl FromRequest for ArtifactId {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let segment = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let id = percent_decoded(segment);
+        std::future::ready(id.map(Self).ok_or_else(|| SharingError::ArtifactNotFound.into()))
+    }
+}
+
+/// `None` when it is no UTF-8; every id is.
+fn percent_decoded(segment: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        let byte = pair.filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
+        match byte.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(byte) if first == b'%' => {
+                decoded.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                decoded.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// A file of the link, as a download. Whoever may view the link may have it, while the link includes
+/// its files; the transfer is cut short within a second after that ends.
+///
+/// A live link's file is fetched from the chat service as it is read. Of such a one only size and
+/// time are known, so its entity tag is weak, and `If-Range` never holds.
+///
+/// # Errors
+/// 404 for a dead link, then 401 as for the view, then 404 for a file that this link does not show
+/// or whose bytes cannot be had; 416 for a range beyond its end.
+#[utoipa::path(
+    get, path = "/api/v1/shared_chats/{shared_chat_id}/artifacts/{artifact_id}", tag = "links",
+    operation_id = "get_shared_chat_artifact",
+    params(
+        ("shared_chat_id" = String, Path, description = "The link's id"),
+        ("artifact_id" = String, Path, description = "The file's id, as the view gives it"),
+        ("Range" = Option<String>, Header, description = "One range of bytes; several give the whole"),
+        ("If-Range" = Option<String>, Header, description = "The strong entity tag that the range is of"),
+        ("If-None-Match" = Option<String>, Header, description = "An entity tag of the file"),
+    ),
+    responses(
+        (status = 200, description = "The file",
+            content((Vec<u8> = "application/octet-stream")),
+            headers(
+                ("Content-Disposition" = String, description = "`attachment`, with the file's name"),
+                ("Accept-Ranges" = String, description = "`bytes`"),
+                ("ETag" = String, description = "Strong for a frozen link, weak for a live one"),
+                ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
+            )),
+        (status = 206, description = "The range that was asked for",
+            content((Vec<u8> = "application/octet-stream")),
+            headers(("Content-Range" = String, description = "Which bytes of how many"))),
+        (status = 304, description = "`If-None-Match` names it"),
+    ),
+    security((), ("bearer" = [])),
+)]
+pub async fn artifact(
+    request: HttpRequest,
+    state: web::Data<State>,
+    id: LinkId,
+    artifact_id: ArtifactId,
+    viewer: OptionalCaller,
+) -> Result<HttpResponse, ApiError> {
+    let id = id.get()?;
+    let mut looked_up: Option<(i64, Artifact)> = None;
+    for _ in 0..TRIES {
+        let chat = admitted(&state, &id, &viewer).await?;
+        match looked_up.take() {
+            // The link is as it was when the file was looked up.
+            Some((revision, artifact)) if revision == chat.revision => {
+                return send(&request, state, chat, artifact, viewer).await;
+            }
+            _ => {
+                let artifact = state.sharing.artifact(&chat, &artifact_id.0).await?;
+                looked_up = Some((chat.revision, artifact));
+            }
+        }
+    }
+    Err(SharingError::Unsettled.into())
+}
+
+async fn send(
+    request: &HttpRequest,
+    state: web::Data<State>,
+    chat: SharedChat,
+    artifact: Artifact,
+    viewer: OptionalCaller,
+) -> Result<HttpResponse, ApiError> {
+    let strong = format!("\"artifact.{}\"", artifact.known_by);
+    let is_strong = artifact.is_immutable();
+    let tag = if is_strong { strong.clone() } else { format!("W/{strong}") };
+    let vary = match state.auth_cookie {
+        Some(_) => "Authorization, Cookie",
+        None => "Authorization",
+    };
+    let headers = |status: StatusCode| {
+        let mut response = HttpResponseBuilder::new(status);
+        cache_headers(&mut response, chat.is_private(), &tag);
+        response
+            .insert_header((X_ROBOTS_TAG, NO_INDEX))
+            .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+            .insert_header((header::VARY, vary));
+        response
+    };
+    if not_modified(request, &strong) {
+        return Ok(headers(StatusCode::NOT_MODIFIED).finish());
+    }
+    let bytes = artifact.bytes;
+    let (status, range) = match part(request, bytes, is_strong.then_some(strong.as_str())) {
+        Part::Whole => (StatusCode::OK, 0..bytes),
+        Part::Range(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Part::Unsatisfiable => return Err(ApiError::range_not_satisfiable(bytes)),
+    };
+    let mut response = headers(status);
+    response
+        .content_type(media_type(&artifact.filename))
+        .insert_header((header::CONTENT_DISPOSITION, attachment(&artifact.filename)))
+        // Opened by itself all the same, it runs nothing and has no origin.
+        .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"))
+        .insert_header((header::ACCEPT_RANGES, "bytes"));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let (first, last) = (range.start, range.end - 1);
+        response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{bytes}")));
+    }
+    let length = range.end - range.start;
+    if request.method() == Method::HEAD {
+        let nothing = stream::empty::<Result<web::Bytes, ApiError>>();
+        return Ok(response.body(SizedStream::new(length, nothing)));
+    }
+    let body = body(state, chat, artifact, viewer, range).await?;
+    Ok(response.body(SizedStream::new(length, Box::pin(body))))
+}
+
+async fn body(
+    state: web::Data<State>,
+    chat: SharedChat,
+    artifact: Artifact,
+    viewer: OptionalCaller,
+    range: Range<u64>,
+) -> Result<impl stream::Stream<Item = Result<web::Bytes, ApiError>>, ApiError> {
+    let mut bytes = state.sharing.artifact_bytes(&chat, &artifact, range).await?;
+    // A source that fails at once gets an answer that says so, instead of a broken connection.
+    let first = bytes.next().await.transpose()?;
+    let bytes = stream::iter(first.map(Ok)).chain(bytes).boxed();
+    let watch = Rc::new((state, chat.id, viewer));
+    // That may have taken long.
+    may_have(&watch.0, &watch.1, &watch.2).await?;
+    Ok(watched(bytes, move || {
+        let watch = watch.clone();
+        async move { may_have(&watch.0, &watch.1, &watch.2).await }
+    }))
+}
+
+/// Whether the viewer may have the link's files at this moment.
+async fn may_have(state: &State, id: &ShareId, viewer: &OptionalCaller) -> Result<(), ApiError> {
+    match admitted(state, id, viewer).await?.includes_artifacts {
+        true => Ok(()),
+        false => Err(SharingError::ArtifactNotFound.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_was_encoded() {
+        for (segment, id) in [
+            ("f1", Some("f1")),
+            ("a%2Fb%2e%C3%A9", Some("a/b.é")),
+            ("100%", Some("100%")),
+            ("%zz%4", Some("%zz%4")),
+            ("%+1", Some("%+1")),
+            ("a+b", Some("a+b")),
+            ("%ff", None),
+        ] {
+            assert_eq!(percent_decoded(segment).as_deref(), id, "{segment}");
+        }
+    }
+}
