@@ -10,12 +10,13 @@ use std::{
 use clap::{Parser, Subcommand};
 use shared_chats::{
     app::Application,
+    artifacts::ArtifactStore,
     auth::sign_hs256,
     chat_service::ChatService,
     clock::Clock,
     config::{self, Config, Env, LogFormat, Reconciliation},
     demo, http,
-    sharing::{LegacyImport, NotImported, Sharing},
+    sharing::{Artifacts, LegacyImport, NotImported, Sharing},
     store::{Database, QUIET_LOGS, Store},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -199,8 +200,13 @@ async fn reconcile(env: &Env) -> Result<ExitCode, Failure> {
         return Err("CHAT_SERVICE_TOKEN is needed to ask the chat service".into());
     }
     let max_gone_percent = Reconciliation::from_env(env)?.max_gone_percent;
+    let artifacts = Artifacts {
+        store: ArtifactStore::open(&config::artifact_store(env, &config::database(env)?.url)?)?,
+        limits: config::artifact_limits(env, chat_service.timeout)?,
+    };
     let chat_service = ChatService::new(chat_service)?;
-    let sharing = Sharing::new(migrated_store(env).await?, chat_service, Clock::system());
+    let store = migrated_store(env).await?;
+    let sharing = Sharing::new(store, chat_service, artifacts, Clock::system());
     let found = sharing.reconcile(max_gone_percent).await?;
     print(&format!(
         "asked: {}\nthere: {}\ngone: {}\nlinks removed: {}\nunclear: {}",

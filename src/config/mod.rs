@@ -88,12 +88,12 @@ impl Config {
         }
         let database = database(env)?;
         let chat_service = chat_service(env)?;
-        let artifact_store = env.get("ARTIFACT_STORE_URL")?;
+        let artifact_store_is_set = env.get::<String>("ARTIFACT_STORE_URL")?.is_some();
         let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
         Ok(Self {
             bind_address: env.or("BIND_ADDRESS", "127.0.0.1:8080")?,
-            artifact_store_is_unshared: on_postgres && artifact_store.is_none(),
-            artifact_store: artifact_store.unwrap_or_else(|| folder_beside(&database.url)),
+            artifact_store_is_unshared: on_postgres && !artifact_store_is_set,
+            artifact_store: artifact_store(env, &database.url)?,
             artifact_limits: artifact_limits(env, chat_service.timeout)?,
             database,
             public_url,
@@ -229,7 +229,19 @@ fn folder_beside(database: &DatabaseUrl) -> ArtifactStoreUrl {
     })
 }
 
-fn artifact_limits(env: &Env, chat_service: Duration) -> Result<ArtifactLimits, ConfigError> {
+/// Where files are kept.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn artifact_store(env: &Env, database: &DatabaseUrl) -> Result<ArtifactStoreUrl, ConfigError> {
+    Ok(env.get("ARTIFACT_STORE_URL")?.unwrap_or_else(|| folder_beside(database)))
+}
+
+/// How much is kept of a link's files; `chat_service` is the time-out there.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn artifact_limits(env: &Env, chat_service: Duration) -> Result<ArtifactLimits, ConfigError> {
     const GRACE: &str = "ARTIFACT_GRACE";
     let grace = env.or::<Days>(GRACE, "1h")?.0;
     if grace.to_std().is_ok_and(|grace| grace <= chat_service) {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared_chats::{
+    artifacts::{ArtifactStore, ArtifactStoreUrl},
     chat_service::{ChatService, ChatServiceSettings, Source},
-    sharing::{Reconciled, Refusal, Sharing},
+    sharing::{ArtifactLimits, Artifacts, Reconciled, Refusal, Sharing},
 };
 
 use crate::support::{App, Setup, Trouble, import, on_both_databases, rows, store};
@@ -30,7 +31,11 @@ const TOKEN: &str = crate::support::SERVICE_TOKEN;
 
 fn sharing(app: &App, settings: ChatServiceSettings) -> Sharing {
     let chat_service = ChatService::new(settings).unwrap();
-    Sharing::new(store(app), chat_service, app.clock.clone())
+    let folder = ArtifactStoreUrl::Folder(app.setup.store_folder().to_owned());
+    let limits =
+        ArtifactLimits { file_bytes: 1000, link_bytes: 1000, grace: chrono::Duration::hours(1) };
+    let artifacts = Artifacts { store: ArtifactStore::open(&folder).unwrap(), limits };
+    Sharing::new(store(app), chat_service, artifacts, app.clock.clone())
 }
 
 fn settings(app: &App) -> ChatServiceSettings {
