@@ -10,6 +10,7 @@ mod database;
 mod error;
 mod list;
 mod migrations;
+mod notices;
 mod owner;
 mod postgres;
 mod rows;
@@ -24,6 +25,7 @@ pub use create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
 pub use database::{Database, DatabaseSettings, DatabaseUrl};
 pub use error::{Refused, StoreError};
 pub use list::{LinkFilter, LinkOrder, ListQuery, Page};
+pub use notices::Notice;
 pub use owner::SettingsChange;
 pub use sweep::Swept;
 

@@ -1,4 +1,5 @@
-//! What an owner does to a link: each is one statement with its guard in the `WHERE`.
+//! What an owner does to a link: each begins with one statement that has its guard in the `WHERE`,
+//! and announces what it did within the same transaction.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -8,7 +9,9 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use super::{
-    Refused, Store, StoreError, on,
+    Notice, Refused, Store, StoreError,
+    notices::Announce,
+    on,
     rows::{SharedChatRow, not_expired},
     schema::shared_chats,
     timestamp::Moment,
@@ -49,6 +52,7 @@ impl Store {
         revisions: Option<Vec<i64>>,
         now: DateTime<Utc>,
     ) -> Result<Option<SharedChat>, StoreError> {
+        let notice = Notice::Links(vec![id.clone()]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
         let changes = Changes {
             is_private: change.is_private,
@@ -59,7 +63,7 @@ impl Store {
         };
         let any_revision = revisions.is_none();
         let revisions = revisions.unwrap_or_default();
-        let row: Option<SharedChatRow> = on!(&self.database, write, |conn| {
+        let row: Option<SharedChatRow> = on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
                 .find(id)
                 .filter(shared_chats::owner_id.eq(owner))
@@ -67,12 +71,16 @@ impl Store {
                 .filter(
                     shared_chats::revision.eq_any(revisions).or(any_revision.into_sql::<Bool>()),
                 );
-            Ok(diesel::update(mine)
+            let changed = diesel::update(mine)
                 .set((changes, shared_chats::revision.eq(shared_chats::revision + 1)))
                 .returning(SharedChatRow::as_returning())
                 .get_result(conn)
                 .await
-                .optional()?)
+                .optional()?;
+            if changed.is_some() {
+                conn.announce(&notice).await?;
+            }
+            Ok(changed)
         })?;
         row.map(SharedChat::try_from).transpose()
     }
@@ -87,13 +95,18 @@ impl Store {
         owner: &UserId,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
+        let notice = Notice::Links(vec![id.clone()]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
-        on!(&self.database, write, |conn| {
+        on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
                 .find(id)
                 .filter(shared_chats::owner_id.eq(owner))
                 .filter(not_expired!(now));
-            Ok(diesel::delete(mine).execute(conn).await? == 1)
+            let deleted = diesel::delete(mine).execute(conn).await? == 1;
+            if deleted {
+                conn.announce(&notice).await?;
+            }
+            Ok(deleted)
         })
     }
 
@@ -108,6 +121,7 @@ impl Store {
         owner: &UserId,
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
+        let notice = Notice::Links(ids.to_vec());
         let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
         let owner = owner.as_str().to_owned();
         on!(&self.database, transaction, |conn| {
@@ -128,6 +142,9 @@ impl Store {
             }
             if left.contains(&true) {
                 return Err(StoreError::Refused(Refused::Legacy));
+            }
+            if deleted > 0 {
+                conn.announce(&notice).await?;
             }
             Ok(deleted)
         })
