@@ -1,6 +1,7 @@
 //! The application: its parts, wired; `main` and every test start this same thing.
 
 use std::{
+    any::Any,
     io,
     net::{SocketAddr, TcpListener},
     time::Duration,
@@ -14,7 +15,8 @@ use actix_web::{
     middleware::{Condition, from_fn},
     web,
 };
-use tokio::task::JoinHandle;
+use socket2::SockRef;
+use tokio::{net::TcpStream, task::JoinHandle};
 use url::Url;
 
 use crate::{
@@ -29,6 +31,9 @@ use crate::{
 
 /// How often what nobody may see any more is taken away; expired content goes within an hour.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How long a client may leave what was sent to it untaken.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +55,9 @@ pub struct Application {
     server: Server,
     address: SocketAddr,
     public_url: Url,
-    sweeper: JoinHandle<()>,
+    streams: Sharing,
+    /// What goes on beside requests.
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Application {
@@ -68,7 +75,8 @@ impl Application {
             tracing::info!(version, "migrated the database");
         }
         let chat_service = ChatService::new(config.chat_service.clone())?;
-        let sharing = Sharing::new(Store::new(database), chat_service, clock.clone());
+        let sharing = Sharing::new(Store::new(database), chat_service, clock.clone(), config.live);
+        let listener_task = sharing.listen();
         let authenticator = Authenticator::new(config.auth.clone(), provider_client()?, clock);
         // A provider that is slow to answer does not keep public links waiting.
         let keys = authenticator.clone();
@@ -93,9 +101,11 @@ impl Application {
             viewer: config.viewer.then(|| config.share_path.clone()),
         };
         let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
+        let tasks = [Some(sweeper), listener_task].into_iter().flatten().collect();
+        let streams = sharing.clone();
         let state = web::Data::new(State::new(sharing, authenticator, settings));
         let server = serve(listener, state, &config)?;
-        Ok(Self { server, address, public_url, sweeper })
+        Ok(Self { server, address, public_url, streams, tasks })
     }
 
     /// The address that was bound.
@@ -116,14 +126,35 @@ impl Application {
         self.server.handle()
     }
 
+    /// To stop it in good order.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper { server: self.server.handle(), streams: self.streams.clone() }
+    }
+
     /// Serves until it is stopped.
     ///
     /// # Errors
     /// When accepting connections fails for good.
     pub async fn run(self) -> io::Result<()> {
         let ended = self.server.await;
-        self.sweeper.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         ended
+    }
+}
+
+/// Stops an application.
+pub struct Stopper {
+    server: ServerHandle,
+    streams: Sharing,
+}
+
+impl Stopper {
+    /// Ends event streams, which would go on for ever, accepts nothing new, and lets the rest finish
+    /// within `SHUTDOWN_TIMEOUT`.
+    pub async fn stop(self) {
+        self.streams.stop_streams();
+        self.server.stop(true).await;
     }
 }
 
@@ -141,12 +172,26 @@ fn serve(listener: TcpListener, state: web::Data<State>, config: &Config) -> io:
     .disable_signals()
     .max_connections(config.max_connections)
     .client_request_timeout(config.request_timeout)
+    .on_connect(|connection, _| give_up_on_silence(connection))
     .keep_alive(config.keep_alive)
     .shutdown_timeout(config.shutdown_timeout.as_secs().max(1));
     if let Some(workers) = config.workers {
         server = server.workers(workers);
     }
     Ok(server.listen(listener)?.run())
+}
+
+/// Lets the kernel close a connection whose other side takes nothing for a while (tcp(7),
+/// `TCP_USER_TIMEOUT`): no answer is waited with for ever, and an event stream that nobody reads does
+/// not keep its place.
+fn give_up_on_silence(connection: &dyn Any) {
+    #[cfg(target_os = "linux")]
+    if let Some(connection) = connection.downcast_ref::<TcpStream>() {
+        // Without it the connection works all the same.
+        let _ = SockRef::from(connection).set_tcp_user_timeout(Some(STALLED));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = connection;
 }
 
 fn cors(origins: &[String]) -> Cors {
@@ -158,6 +203,7 @@ fn cors(origins: &[String]) -> Cors {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            HeaderName::from_static("last-event-id"),
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("x-request-id"),
         ])

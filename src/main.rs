@@ -101,11 +101,11 @@ fn run(command: Command) -> Result<(), Failure> {
 async fn serve(env: &Env) -> Result<(), Failure> {
     let application = Application::build(Config::from_env(env)?, Clock::system()).await?;
     print(&format!("listening on http://{}", application.address()));
-    let handle = application.handle();
+    let stopper = application.stopper();
     tokio::spawn(async move {
         stopped().await;
         tracing::info!("stopping: finishing what is under way");
-        handle.stop(true).await;
+        stopper.stop().await;
     });
     Ok(application.run().await?)
 }

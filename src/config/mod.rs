@@ -21,10 +21,10 @@ pub use table::help;
 use crate::{
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    sharing::SharePath,
+    sharing::{EventsSettings, LiveSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
-use parse::{Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
+use parse::{Age, Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
 
 /// How log lines look.
 pub type LogFormat = Format;
@@ -43,6 +43,7 @@ pub struct Config {
     pub auth_cookie: Option<String>,
     pub login_url: Option<Url>,
     pub chat_service: ChatServiceSettings,
+    pub live: LiveSettings,
     pub cors_allowed_origins: Vec<String>,
     pub max_body_bytes: usize,
     pub view_cache_bytes: u64,
@@ -82,6 +83,7 @@ impl Config {
             auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
             login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
             chat_service: chat_service(env)?,
+            live: live(env)?,
             cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
             max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
@@ -177,6 +179,17 @@ fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
         page_size: env.or("CHAT_SERVICE_PAGE_SIZE", "200")?,
         max_snapshot_bytes: env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0,
         ..ChatServiceSettings::new(source)
+    })
+}
+
+fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
+    Ok(LiveSettings {
+        max_age: env.or::<Age>("LIVE_MAX_AGE", "1s")?.0,
+        events: EventsSettings {
+            poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
+            max_streams: env.positive("MAX_STREAMS")?.unwrap_or(10_000),
+            max_streams_per_link: env.positive("MAX_STREAMS_PER_LINK")?.unwrap_or(5_000),
+        },
     })
 }
 

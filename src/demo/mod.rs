@@ -70,13 +70,13 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
     let users = users(&chats, secret.as_bytes())?;
     let base = application.public_url().as_str().trim_end_matches('/').to_owned();
     let guide = Guide { api: format!("http://{}", application.address()), base, chats, users };
-    let handle = application.handle();
+    let stopper = application.stopper();
     let showing = async {
         let shown = guide.show().await;
         if shown.is_ok() {
             stopped.await;
         }
-        handle.stop(true).await;
+        stopper.stop().await;
         shown
     };
     let (served, shown) = futures_util::future::join(application.run(), showing).await;

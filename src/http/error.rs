@@ -17,7 +17,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    auth::AuthError, chat_service::ChatServiceError, sharing::SharingError, store::StoreError,
+    auth::AuthError,
+    chat_service::ChatServiceError,
+    sharing::{Full, SharingError},
+    store::StoreError,
 };
 
 /// What went wrong, in a form for programs. The names are stable.
@@ -37,6 +40,7 @@ pub enum ErrorType {
     UnsupportedMediaType,
     ChatTooLarge,
     ChatIsEmpty,
+    TooManyRequests,
     InternalError,
     ChatServiceError,
     Unavailable,
@@ -69,6 +73,9 @@ impl ErrorType {
             Self::ChatIsEmpty => {
                 (S::UNPROCESSABLE_ENTITY, "The chat has no messages, so there is nothing to share.")
             }
+            Self::TooManyRequests => {
+                (S::TOO_MANY_REQUESTS, "Too many of these at once. Try again later.")
+            }
             Self::InternalError => {
                 (S::INTERNAL_SERVER_ERROR, "Something is wrong here. It has been logged.")
             }
@@ -92,6 +99,7 @@ impl ErrorType {
             405 => Self::MethodNotAllowed,
             413 => Self::PayloadTooLarge,
             415 => Self::UnsupportedMediaType,
+            429 => Self::TooManyRequests,
             503 => Self::Unavailable,
             400..=499 => Self::BadRequest,
             _ => Self::InternalError,
@@ -194,7 +202,7 @@ impl ApiError {
                 let challenge = "Bearer error=\"invalid_token\"";
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
             }
-            ErrorType::Unavailable => {
+            ErrorType::Unavailable | ErrorType::TooManyRequests => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
             }
             _ => {}
@@ -269,6 +277,12 @@ impl From<SharingError> for ApiError {
             SharingError::PreconditionFailed => T::PreconditionFailed.into(),
             SharingError::ChatIsEmpty => T::ChatIsEmpty.into(),
             SharingError::Unsettled => T::Unavailable.into(),
+            SharingError::Full(Full::Link) => {
+                Self::new(T::TooManyRequests, "Too many people watch this link. Try again later.")
+            }
+            SharingError::Full(Full::Instance) => {
+                Self::new(T::Unavailable, "Too many streams are open here. Try again later.")
+            }
             SharingError::ChatService(error) => error.into(),
             SharingError::Store(error) => error.into(),
         }

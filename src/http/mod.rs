@@ -39,7 +39,7 @@ use crate::{
 };
 use bodies::Bodies;
 use error::ApiError;
-use shared_chats::{batch_delete, change, create, delete, list, qr_code};
+use shared_chats::{batch_delete, change, create, delete, events, list, qr_code};
 
 /// What handlers work with.
 pub struct State {
@@ -126,6 +126,14 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .service(
                 resource("/api/v1/shared_chats/{id}/qr_code", "GET, HEAD")
                     .route(get().to(qr_code::qr_code)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}/events", "GET, HEAD")
+                    .route(get().to(events::events)),
+            )
+            .service(
+                resource("/api/v1/chats/{id}/changes", "POST")
+                    .route(web::post().to(chats::changed)),
             )
             .service(
                 resource("/api/v1/chats/{id}/shared_chats", "DELETE, GET, HEAD")

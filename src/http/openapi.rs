@@ -49,8 +49,10 @@ use super::{
         shared_chats::delete::delete,
         shared_chats::batch_delete::batch_delete,
         shared_chats::qr_code::qr_code,
+        shared_chats::events::events,
         chats::links,
         chats::delete_links,
+        chats::changed,
         super::link::open,
         health::live,
         health::ready,
@@ -130,7 +132,9 @@ const REFUSALS: &[(&str, &[ErrorType])] = &[
         ],
     ),
     ("get_qr_code", &[E::BadRequest, E::NotFound, E::Unavailable]),
+    ("watch_shared_chat", WATCHING),
     ("list_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
+    ("chat_changed", BY_THE_CHAT_SERVICE),
     ("delete_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
     ("ready", &[E::Unavailable]),
 ];
@@ -141,6 +145,19 @@ const VIEWING: &[ErrorType] = &[
     E::Forbidden,
     E::NotFound,
     E::ChatTooLarge,
+    E::ChatServiceError,
+    E::Unavailable,
+    E::ChatServiceTimeout,
+];
+
+const WATCHING: &[ErrorType] = &[
+    E::BadRequest,
+    E::LoginRequired,
+    E::InvalidToken,
+    E::Forbidden,
+    E::NotFound,
+    E::ChatTooLarge,
+    E::TooManyRequests,
     E::ChatServiceError,
     E::Unavailable,
     E::ChatServiceTimeout,
@@ -218,7 +235,7 @@ fn response(types: &[ErrorType]) -> Response {
         names.push(format!("`{name}`: {}", error.message()));
         match error.status_code().as_u16() {
             401 => headers.push(("WWW-Authenticate", "The challenge of RFC 6750, 3")),
-            503 => headers.push(("Retry-After", "Seconds until another try makes sense")),
+            429 | 503 => headers.push(("Retry-After", "Seconds until another try makes sense")),
             _ => {}
         }
     }

@@ -6,30 +6,44 @@
 mod create;
 mod error;
 mod links;
+mod live;
 mod owner;
 mod service;
 mod snapshot;
 mod viewer;
+mod watch;
 
+pub use crate::events::{EventsSettings, Frame, Full, Next, TooSlow};
 pub use crate::store::{LinkFilter, LinkOrder, ListQuery, Page, SettingsChange, Swept};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
 pub use error::SharingError;
 pub use links::{InvalidSharePath, Links, SharePath};
 pub use owner::Precondition;
-pub use viewer::{Content, Found};
+pub use viewer::{Content, Found, may_view};
+pub use watch::Watching;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     chat_service::ChatService,
     clock::Clock,
-    store::{Store, StoreError},
+    events::Events,
+    store::{Notice, Store, StoreError},
 };
+use live::LiveChats;
 
 /// Characters of a label (contract 3).
 pub const LABEL_CHARS: usize = 200;
 /// Links in one batch delete (contract 3).
 pub const BATCH_LINKS: usize = 1000;
+
+/// How live links are served.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveSettings {
+    /// `LIVE_MAX_AGE`: how long an answer of the chat service may be used again; 0 is not at all.
+    pub max_age: Duration,
+    pub events: EventsSettings,
+}
 
 /// The share-link service itself, without HTTP around it.
 #[derive(Clone)]
@@ -37,12 +51,45 @@ pub struct Sharing {
     store: Store,
     chat_service: Arc<ChatService>,
     clock: Clock,
+    live: LiveChats,
+    events: Events,
 }
 
 impl Sharing {
+    /// Must be called within the runtime on which chats are fetched and watched.
     #[must_use]
-    pub fn new(store: Store, chat_service: ChatService, clock: Clock) -> Self {
-        Self { store, chat_service: Arc::new(chat_service), clock }
+    pub fn new(
+        store: Store,
+        chat_service: ChatService,
+        clock: Clock,
+        settings: LiveSettings,
+    ) -> Self {
+        let chat_service = Arc::new(chat_service);
+        let live = LiveChats::new(chat_service.clone(), settings.max_age);
+        let asked = live.clone();
+        let events =
+            Events::new(settings.events, Arc::new(move |id| Box::pin(asked.clone().fetch(id))));
+        Self { store, chat_service, clock, live, events }
+    }
+
+    /// Hears of changes that other instances make, for as long as the returned task lives.
+    /// `None` on SQLite, where there is no other one.
+    #[must_use]
+    pub fn listen(&self) -> Option<tokio::task::JoinHandle<()>> {
+        let this = self.clone();
+        self.store.listen(move |notice| this.tell(&notice))
+    }
+
+    /// Passes a notice on within this instance. Whoever makes a change calls it before the change is
+    /// acknowledged.
+    fn tell(&self, notice: &Notice) {
+        self.live.forget(notice);
+        self.events.deliver(notice);
+    }
+
+    /// Ends every event stream, and lets none begin.
+    pub fn stop_streams(&self) {
+        self.events.stop();
     }
 
     /// Whether the database answers.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{Caller, ShareId, SharedChat},
-    store::{Refused, StoreError},
+    store::{Notice, Refused, StoreError},
 };
 
 /// What `If-Match` asked for.
@@ -72,7 +72,10 @@ impl Sharing {
         };
         let changed = self.store.change_settings(id, caller.user_id(), change, revisions, now);
         match changed.await? {
-            Some(chat) => Ok(chat),
+            Some(chat) => {
+                self.tell(&Notice::Links(vec![id.clone()]));
+                Ok(chat)
+            }
             // It is there and the caller's own: then it was the precondition.
             None => self.owned(caller, id).await.and(Err(SharingError::PreconditionFailed)),
         }
@@ -85,6 +88,7 @@ impl Sharing {
     pub async fn delete(&self, caller: &Caller, id: &ShareId) -> Result<(), SharingError> {
         let may = !caller.identity.is_chat_service;
         if may && self.store.delete(id, caller.user_id(), self.clock.now()).await? {
+            self.tell(&Notice::Links(vec![id.clone()]));
             return Ok(());
         }
         self.owned(caller, id).await.and(Err(SharingError::NotFound))
@@ -99,7 +103,10 @@ impl Sharing {
             return Err(SharingError::WrongCaller("the chat service deletes links by their chat"));
         }
         match self.store.delete_all(ids, caller.user_id(), self.clock.now()).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.tell(&Notice::Links(ids.to_vec()));
+                Ok(())
+            }
             Err(StoreError::Refused(Refused::Legacy)) => Err(SharingError::Legacy),
             Err(StoreError::Refused(_)) => Err(SharingError::NotTheOwner),
             Err(error) => Err(error.into()),
