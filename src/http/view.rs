@@ -150,7 +150,10 @@ fn respond(
         Medium::Json => response.content_type("application/json"),
         Medium::Page => response.content_type("text/html; charset=utf-8").insert_header((
             header::CONTENT_SECURITY_POLICY,
-            page::CONTENT_SECURITY_POLICY.as_str(),
+            match chat.is_frozen() {
+                true => page::CONTENT_SECURITY_POLICY.as_str(),
+                false => page::LIVE_CONTENT_SECURITY_POLICY.as_str(),
+            },
         )),
     };
     response.body(shown.body)

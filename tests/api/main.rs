@@ -12,4 +12,8 @@
 mod support;
 
 mod create;
+mod events;
+mod instances;
+mod live_events;
+mod live_views;
 mod view;
