@@ -128,17 +128,12 @@ impl Guide {
             "A live link to the same chat, whose page shows what is new by itself:\n\n  {}\n",
             live.url
         )?;
-        // Not at the line's beginning: this one does not end by itself.
+        // This one does not end by itself, unlike the lines above.
+        writeln!(out, "Watch it from another terminal: curl -N {links}/{}/events\n", live.id)?;
         writeln!(
             out,
-            "Watch it from another terminal until Ctrl-C (a live link, so this goes on and on):\n  \
-             $ exec curl -N {links}/{}/events\n",
-            live.id
-        )?;
-        writeln!(
-            out,
-            "Then edit a message of \"{chat}\" in this file, or add one, and save it; within some \
-             seconds the line above tells of it:\n  {}\n",
+            "Then edit a message of \"{chat}\" in this file, or add one, and save it; a second later \
+             that line tells of it:\n  {}\n",
             chats.display()
         )?;
         writeln!(out, "The API to browse: {api}/docs/")?;

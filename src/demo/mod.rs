@@ -56,7 +56,10 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
             );
         }
     };
+    let poll = env.get::<String>("LIVE_POLL_INTERVAL")?.unwrap_or_else(|| "1s".to_owned());
     let env = env.with(vec![
+        // The file gives no notice, and whoever edits it wants to see it.
+        ("LIVE_POLL_INTERVAL", poll),
         ("CHAT_SERVICE_URL", format!("file:{}", chats.display())),
         ("DATABASE_URL", format!("sqlite:{}", dir.join("demo.db").display())),
         ("AUTH_HS256_SECRET", secret.clone()),

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn frame(number: usize, bytes: usize) -> Frame {
-        Frame::removed(&format!("{number:0bytes$}"))
+        Frame::removed(&format!("{number}{}", "x".repeat(bytes)))
     }
 
     #[test]
