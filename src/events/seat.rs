@@ -172,14 +172,12 @@ impl Seat {
         }
         if let Some((transcript, number)) = self.behind.take() {
             let mut chunk = Vec::new();
-            let mut read = 0;
-            for frame in transcript.from(number) {
+            for (read, frame) in transcript.from(number).enumerate() {
                 if !chunk.is_empty() && chunk.len() + frame.bytes().len() > CHUNK {
                     self.behind = Some((transcript.clone(), number + read));
                     break;
                 }
                 chunk.extend_from_slice(frame.bytes());
-                read += 1;
             }
             if !chunk.is_empty() {
                 return Ok(Next::Frames(chunk.into()));

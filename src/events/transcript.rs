@@ -111,10 +111,10 @@ impl Transcript {
             }
         }
         // Whoever's cursor was the last message has to have one that still is there.
-        if !before.entries.is_empty() && places.last() != Some(&(before.entries.len() - 1)) {
-            if let Some(last) = kept.last() {
-                frames.push(Frame::cursor_at(&last.id));
-            }
+        if let (Some(place), Some(last)) = (places.last(), kept.last())
+            && place + 1 < before.entries.len()
+        {
+            frames.push(Frame::cursor_at(&last.id));
         }
         for (entry, place) in kept.iter().zip(&places) {
             if self.message(entry) != before.message(&before.entries[*place]) {

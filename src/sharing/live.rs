@@ -181,11 +181,9 @@ impl LiveChats {
         let mut asking = self.asking();
         // Within the lock: a notice comes either before this moment, or finds that it has begun.
         let now = Instant::now();
-        let of_chat = asking.questions.get_mut(key).into_iter().flatten();
-        for question in of_chat.filter(|question| question.number == number) {
-            return *question.began.get_or_insert(now);
-        }
-        now
+        let mut of_chat = asking.questions.get_mut(key).into_iter().flatten();
+        let mine = of_chat.find(|question| question.number == number);
+        mine.map_or(now, |question| *question.began.get_or_insert(now))
     }
 
     fn end(&self, key: &Key, number: u64, answer: &Answer) {

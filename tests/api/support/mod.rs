@@ -31,7 +31,7 @@ pub use answer::Answer;
 pub use chat_service::{Chat, ChatService, Trouble, message, reply};
 pub use client::{Client, Link, Request};
 pub use database::Engine;
-pub use events::{Event, EventStream};
+pub use events::EventStream;
 pub use issuer::Issuer;
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256};
