@@ -19,6 +19,8 @@ use socket2::SockRef;
 use tokio::{net::TcpStream, task::JoinHandle};
 use url::Url;
 
+mod reconciler;
+
 use crate::{
     auth::Authenticator,
     chat_service::ChatService,
@@ -101,7 +103,8 @@ impl Application {
             viewer: config.viewer.then(|| config.share_path.clone()),
         };
         let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
-        let tasks = [Some(sweeper), listener_task].into_iter().flatten().collect();
+        let reconciler = reconciler::start(&sharing, config.reconciliation);
+        let tasks = [Some(sweeper), listener_task, reconciler].into_iter().flatten().collect();
         let streams = sharing.clone();
         let state = web::Data::new(State::new(sharing, authenticator, settings));
         let server = serve(listener, state, &config)?;

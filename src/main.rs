@@ -1,15 +1,22 @@
 //! The command line.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use shared_chats::{
     app::Application,
     auth::sign_hs256,
+    chat_service::ChatService,
     clock::Clock,
-    config::{self, Config, Env, LogFormat},
+    config::{self, Config, Env, LogFormat, Reconciliation},
     demo, http,
-    store::Database,
+    sharing::{LegacyImport, LiveSettings, NotImported, Sharing},
+    store::{Database, QUIET_LOGS, Store},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -33,9 +40,40 @@ enum Command {
     Migrate,
     /// Print a token for trying things out, signed with AUTH_HS256_SECRET.
     Token(TokenArgs),
+    /// Links from the old system.
+    #[command(subcommand)]
+    Legacy(Legacy),
+    /// Ask the chat service about every chat that has links, and remove the links of those that are
+    /// gone.
+    #[command(after_help = RECONCILE_HELP)]
+    Reconcile,
     /// Print the API's description, openapi.yaml.
     Openapi,
 }
+
+#[derive(Subcommand)]
+enum Legacy {
+    /// Import links from JSON Lines, one link a line, into the database of DATABASE_URL.
+    #[command(after_help = IMPORT_HELP)]
+    Import {
+        /// The file; - is standard input.
+        file: PathBuf,
+    },
+}
+
+const IMPORT_HELP: &str = "\
+A line: {\"token\", \"name\"?, \"chat_session_id\"?, \"shared_by\"?, \"is_private\"=false, \"created_at\", \"expires_at\",
+         \"messages\": [{\"id\"?, \"role\"?, \"reply_to\"?, \"content\", \"created_at\"?}]}
+
+It can be repeated: a token that is there already is left as it is. A line that is no link is reported on
+standard error, with its number and why, and stops none of the others.
+
+Exit status: 0, or 1 if a line was bad or the import ended early.";
+
+const RECONCILE_HELP: &str = "\
+Settings: DATABASE_URL, CHAT_SERVICE_URL, CHAT_SERVICE_TOKEN, RECONCILE_MAX_GONE.
+
+Exit status: 0 if every chat got a clear answer, else 1.";
 
 #[derive(clap::Args)]
 struct TokenArgs {
@@ -57,7 +95,7 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the log may not be set up yet")]
             {
@@ -68,39 +106,46 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(command: Command) -> Result<ExitCode, Failure> {
     let env = Env::of_process();
     match command {
         Command::Openapi => {
-            print(http::openapi_yaml().trim_end());
-            return Ok(());
+            print(http::openapi_yaml().trim_end())?;
+            return Ok(ExitCode::SUCCESS);
         }
         Command::Token(args) => {
-            print(&token(&env, &args)?);
-            return Ok(());
+            print(&token(&env, &args)?)?;
+            return Ok(ExitCode::SUCCESS);
         }
-        Command::Serve | Command::Migrate | Command::Demo => {}
+        Command::Serve
+        | Command::Migrate
+        | Command::Demo
+        | Command::Legacy(_)
+        | Command::Reconcile => {}
     }
     let default_filter = match command {
-        Command::Demo => "warn",
+        Command::Demo | Command::Legacy(_) | Command::Reconcile => "warn",
         _ => "info",
     };
-    start_log(config::log_format(&env)?, default_filter);
+    start_log(config::log_format(&env)?, default_filter)?;
     // Serving has its own threads, one runtime each; this one does the database's waiting.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         match command {
+            Command::Legacy(Legacy::Import { file }) => return import_legacy(&env, &file).await,
+            Command::Reconcile => return reconcile(&env).await,
             Command::Migrate => migrate(&env).await,
             Command::Demo => demo::run(&env, stopped()).await,
             _ => serve(&env).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     })
 }
 
 async fn serve(env: &Env) -> Result<(), Failure> {
     let application = Application::build(Config::from_env(env)?, Clock::system()).await?;
-    print(&format!("listening on http://{}", application.address()));
+    print(&format!("listening on http://{}", application.address()))?;
     let stopper = application.stopper();
     tokio::spawn(async move {
         stopped().await;
@@ -113,12 +158,70 @@ async fn serve(env: &Env) -> Result<(), Failure> {
 async fn migrate(env: &Env) -> Result<(), Failure> {
     let applied = Database::open(&config::database(env)?)?.migrate().await?;
     for version in &applied {
-        print(&format!("migrated to {version}"));
+        print(&format!("migrated to {version}"))?;
     }
     if applied.is_empty() {
-        print("the database is up to date");
+        print("the database is up to date")?;
     }
     Ok(())
+}
+
+async fn import_legacy(env: &Env, file: &Path) -> Result<ExitCode, Failure> {
+    let input: Box<dyn BufRead + Send> = if file == Path::new("-") {
+        Box::new(BufReader::new(io::stdin()))
+    } else {
+        let opened = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        Box::new(BufReader::new(opened))
+    };
+    let store = migrated_store(env).await?;
+    let max_snapshot_bytes = config::max_snapshot_bytes(env)?;
+    let import = LegacyImport { store, clock: Clock::system(), max_snapshot_bytes };
+    let counts = import
+        .run(input, |report| {
+            let why = match report.why {
+                NotImported::Bad(why) => why,
+                NotImported::ChatDeleted => "not imported, its chat was deleted".to_owned(),
+            };
+            // Nobody reads it any more? The import goes on.
+            let _ = writeln!(io::stderr(), "line {}: {why}", report.line);
+        })
+        .await?;
+    print(&format!(
+        "imported: {}\nalready there: {}\nexpired: {}\nchat deleted: {}\nbad: {}",
+        counts.imported, counts.already_there, counts.expired, counts.chat_deleted, counts.bad
+    ))?;
+    Ok(if counts.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn reconcile(env: &Env) -> Result<ExitCode, Failure> {
+    let chat_service = config::chat_service(env)?;
+    if chat_service.lacks_service_token() {
+        return Err("CHAT_SERVICE_TOKEN is needed to ask the chat service".into());
+    }
+    let max_gone_percent = Reconciliation::from_env(env)?.max_gone_percent;
+    let chat_service = ChatService::new(chat_service)?;
+    let store = migrated_store(env).await?;
+    let sharing = Sharing::new(store, chat_service, Clock::system(), LiveSettings::default());
+    let found = sharing.reconcile(max_gone_percent).await?;
+    print(&format!(
+        "asked: {}\nthere: {}\ngone: {}\nlinks removed: {}\nunclear: {}",
+        found.asked, found.there, found.gone, found.links_removed, found.unclear
+    ))?;
+    if let Some(error) = &found.last_error {
+        let _ = writeln!(io::stderr(), "without a clear answer, at last: {error}");
+    }
+    match found.refused {
+        Some(refusal) => Err(refusal.into()),
+        None if found.unclear > 0 => Ok(ExitCode::FAILURE),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The links, in a database that is up to date.
+async fn migrated_store(env: &Env) -> Result<Store, Failure> {
+    let database = Database::open(&config::database(env)?)?;
+    database.migrate().await?;
+    Ok(Store::new(database))
 }
 
 fn token(env: &Env, args: &TokenArgs) -> Result<String, Failure> {
@@ -156,8 +259,14 @@ async fn stopped() {
     }
 }
 
-fn start_log(format: LogFormat, default_filter: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default_filter.into());
+fn start_log(format: LogFormat, default_filter: &str) -> Result<(), Failure> {
+    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(text) if !text.is_empty() => text.parse().map_err(|e| format!("RUST_LOG {e}"))?,
+        _ => EnvFilter::new(default_filter),
+    };
+    let filter = QUIET_LOGS
+        .into_iter()
+        .try_fold(filter, |filter, quiet| Ok::<_, Failure>(filter.add_directive(quiet.parse()?)))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -166,11 +275,9 @@ fn start_log(format: LogFormat, default_filter: &str) {
         LogFormat::Human => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    Ok(())
 }
 
-fn print(line: &str) {
-    #[expect(clippy::print_stdout, reason = "this is what the command was asked for")]
-    {
-        println!("{line}");
-    }
+fn print(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
 }

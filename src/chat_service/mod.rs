@@ -26,6 +26,7 @@ pub use file::FileChatService;
 pub use http::HttpChatService;
 pub use settings::{ChatServiceSettings, InvalidSettings, Source};
 pub use wire::{MAX_FILES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_ROLE_CHARS};
+pub(crate) use wire::{is_id, is_role, name as decode_name};
 
 /// With whose rights a chat is read (contract 5).
 #[derive(Debug, Clone, Copy)]

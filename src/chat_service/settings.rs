@@ -65,6 +65,12 @@ impl ChatServiceSettings {
         }
     }
 
+    /// Whether nobody but a caller has rights there: a chat service needs a credential, a file none.
+    #[must_use]
+    pub fn lacks_service_token(&self) -> bool {
+        matches!(self.source, Source::Http(_)) && self.service_token.is_none()
+    }
+
     pub(super) fn check(&self) -> Result<(), InvalidSettings> {
         if let Source::Http(url) = &self.source {
             check_base(url)?;

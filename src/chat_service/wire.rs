@@ -172,18 +172,24 @@ impl TryFrom<Object<FileChatFields>> for WireFileChat {
 const BAD_ID: &str = "an id that is empty, too long, or holds control characters";
 const BAD_TIME: &str = "a created_at that is no date and time";
 
-fn is_id(text: &str) -> bool {
+/// Whether this can be the id of a message or file.
+pub(crate) fn is_id(text: &str) -> bool {
     !text.is_empty()
         && text.chars().take(MAX_ID_CHARS + 1).count() <= MAX_ID_CHARS
         && !text.chars().any(char::is_control)
 }
 
-fn is_role(text: &str) -> bool {
+/// Whether this can be a role.
+pub(crate) fn is_role(text: &str) -> bool {
     (1..=MAX_ROLE_CHARS).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-fn name(raw: &RawValue) -> Result<String, &'static str> {
+/// A name as it is stored: NUL and lone surrogates replaced, and cut to [`MAX_NAME_CHARS`].
+///
+/// # Errors
+/// When it is no string.
+pub(crate) fn name(raw: &RawValue) -> Result<String, &'static str> {
     let mut name = decode_json_string(raw).ok_or("a name that is no string")?;
     if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
         name.truncate(end);

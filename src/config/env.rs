@@ -76,15 +76,17 @@ impl Env {
         text.parse().map_err(|problem| ConfigError::new(name, problem))
     }
 
-    /// A count of one or more, if it is set.
+    /// A count of at least one, if it is set.
     ///
     /// # Errors
-    /// [`ConfigError`] when it is none.
-    pub fn positive(&self, name: &str) -> Result<Option<usize>, ConfigError> {
+    /// [`ConfigError`] when it is none, or more than makes sense.
+    pub fn count(&self, name: &str, most: usize) -> Result<Option<usize>, ConfigError> {
         match self.text(name).map(|text| text.parse::<usize>()) {
             None => Ok(None),
-            Some(Ok(count)) if count > 0 => Ok(Some(count)),
-            Some(_) => Err(ConfigError::new(name, "must be a whole number, 1 or more")),
+            Some(Ok(count)) if (1..=most).contains(&count) => Ok(Some(count)),
+            Some(_) => {
+                Err(ConfigError::new(name, format!("must be a whole number from 1 to {most}")))
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod env;
 mod parse;
+mod reconciliation;
 mod table;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use url::Url;
 
 pub use env::{ConfigError, Env};
+pub use reconciliation::Reconciliation;
 pub use table::help;
 
 use crate::{
@@ -49,6 +51,7 @@ pub struct Config {
     pub view_cache_bytes: u64,
     pub qr_cache_bytes: u64,
     pub expired_retention: chrono::Duration,
+    pub reconciliation: Reconciliation,
     pub workers: Option<usize>,
     pub max_connections: usize,
     pub request_timeout: Duration,
@@ -65,6 +68,12 @@ impl Config {
     /// another one.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let public_url = env.get::<HttpUrl>("PUBLIC_URL")?.map(|url| url.0);
+        if public_url.as_ref().is_some_and(|url| url.query().is_some()) {
+            return Err(ConfigError::new(
+                "PUBLIC_URL",
+                "must have no query: a path is put behind it",
+            ));
+        }
         let share_path: SharePath = env.or("SHARE_PATH", "/shared/{id}")?;
         let viewer = match env.get::<Switch>("VIEWER")? {
             Some(switch) => switch == Switch::On,
@@ -89,8 +98,9 @@ impl Config {
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
             expired_retention: env.or::<Days>("EXPIRED_RETENTION", "30d")?.0,
-            workers: env.positive("WORKERS")?,
-            max_connections: env.positive("MAX_CONNECTIONS")?.unwrap_or(10_000),
+            reconciliation: Reconciliation::from_env(env)?,
+            workers: env.count("WORKERS", 1024)?,
+            max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
             request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
             body_timeout: env.or::<Period>("BODY_TIMEOUT", "30s")?.0,
             keep_alive: env.or::<Period>("KEEP_ALIVE", "75s")?.0,
@@ -110,7 +120,7 @@ pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
             Some(url) => url.parse().map_err(|e| ConfigError::new("DATABASE_URL", e))?,
             None => DatabaseUrl::Sqlite("shared-chats.db".into()),
         },
-        pool_size: env.positive("DATABASE_POOL_SIZE")?.unwrap_or(16),
+        pool_size: env.count("DATABASE_POOL_SIZE", 1000)?.unwrap_or(16),
         timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
         ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,
     })
@@ -165,7 +175,11 @@ fn auth(env: &Env) -> Result<AuthSettings, ConfigError> {
     Ok(AuthSettings::Jwks { issuer, audience, jwks_url })
 }
 
-fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
+/// The settings of the chat service alone, for `reconcile`.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     const NAME: &str = "CHAT_SERVICE_URL";
     let Some(source) = env.get::<Source>(NAME)? else {
         let problem = "is needed: the address of the chat service, or file:PATH for a JSON file of \
@@ -176,8 +190,10 @@ fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
         service_token: env.secret("CHAT_SERVICE_TOKEN")?,
         timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
         connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
-        page_size: env.or("CHAT_SERVICE_PAGE_SIZE", "200")?,
-        max_snapshot_bytes: env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0,
+        page_size: env
+            .count("CHAT_SERVICE_PAGE_SIZE", 10_000)?
+            .map_or(200, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        max_snapshot_bytes: max_snapshot_bytes(env)?,
         ..ChatServiceSettings::new(source)
     })
 }
@@ -187,10 +203,18 @@ fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
         max_age: env.or::<Age>("LIVE_MAX_AGE", "1s")?.0,
         events: EventsSettings {
             poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
-            max_streams: env.positive("MAX_STREAMS")?.unwrap_or(10_000),
-            max_streams_per_link: env.positive("MAX_STREAMS_PER_LINK")?.unwrap_or(5_000),
+            max_streams: env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000),
+            max_streams_per_link: env.count("MAX_STREAMS_PER_LINK", 1_000_000)?.unwrap_or(5_000),
         },
     })
+}
+
+/// The most that the messages of one link may take as JSON, in bytes, for `legacy import`.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn max_snapshot_bytes(env: &Env) -> Result<u64, ConfigError> {
+    Ok(env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0)
 }
 
 /// The page cannot stand where something else does, nor where a server does not see it.

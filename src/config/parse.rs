@@ -13,8 +13,8 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Period(pub Duration);
 
-/// No time-out is longer than a year, and none is zero.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+/// No time-out is longer than a day, and none is zero.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl FromStr for Period {
     type Err = &'static str;
@@ -24,7 +24,7 @@ impl FromStr for Period {
         let period = seconds.or_else(|_| humantime::parse_duration(text));
         match period {
             Ok(period) if !period.is_zero() && period <= LONGEST => Ok(Self(period)),
-            _ => Err("must be a time above zero, such as 500ms, 30s, 5m or 1h"),
+            _ => Err("must be a time above zero and at most a day, such as 500ms, 30s, 5m or 1h"),
         }
     }
 }
@@ -54,8 +54,10 @@ impl FromStr for Days {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let period: Period = text.parse().map_err(|_| "must be a time, such as 30d or 12h")?;
-        chrono::Duration::from_std(period.0).map(Self).map_err(|_| "must be a time, such as 30d")
+        let wrong = "must be a time of at most 100 years, such as 30d or 12h";
+        let period = humantime::parse_duration(text).map_err(|_| wrong)?;
+        let period = chrono::Duration::from_std(period).map_err(|_| wrong)?;
+        if period <= chrono::Duration::days(36_525) { Ok(Self(period)) } else { Err(wrong) }
     }
 }
 
@@ -147,7 +149,7 @@ impl FromStr for HttpUrl {
                 && url.username().is_empty()
                 && url.password().is_none()
         });
-        url.map(Self).ok_or("must be an http or https URL, such as https://chat.example")
+        url.map(Self).ok_or("must be an http or https URL such as https://chat.example")
     }
 }
 

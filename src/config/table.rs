@@ -61,6 +61,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("VIEW_CACHE_BYTES", "16MiB", "views that are kept in memory"),
     setting("QR_CACHE_BYTES", "4MiB", "QR codes that are kept in memory"),
     setting("EXPIRED_RETENTION", "30d", "how long the bare row of an expired link is kept"),
+    setting("RECONCILE_INTERVAL", "off", "how often the links of chats that are gone are removed"),
+    setting("RECONCILE_MAX_GONE", "50%", "more chats gone than this, and none of it is believed"),
     setting("CORS_ALLOWED_ORIGINS", "none", "origins whose pages may call, separated by commas"),
     setting("WORKERS", "one a core", "threads that serve requests"),
     setting("MAX_CONNECTIONS", "10000", "open connections for each worker"),

@@ -38,10 +38,13 @@ fn each_wrong_setting_is_named() {
         ("DATABASE_URL", "mysql://x"),
         ("DATABASE_URL", "sqlite::memory:"),
         ("DATABASE_POOL_SIZE", "0"),
+        ("DATABASE_POOL_SIZE", "18446744073709551615"),
         ("DATABASE_TIMEOUT", "soon"),
         ("PUBLIC_URL", "chat.example"),
         ("PUBLIC_URL", "https://user:pw@chat.example"),
+        ("PUBLIC_URL", "https://chat.example/?a=b"),
         ("SHARE_PATH", "/shared"),
+        ("SHARE_PATH", "/s/{id}*"),
         ("SHARE_PATH", "/api/{id}"),
         ("SHARE_PATH", "/{id}"),
         ("SHARE_PATH", "/#/{id}"),
@@ -51,6 +54,8 @@ fn each_wrong_setting_is_named() {
         ("LOGIN_URL", "javascript:alert(1)"),
         ("CHAT_SERVICE_URL", "ftp://x"),
         ("CHAT_SERVICE_TIMEOUT", "0s"),
+        ("CHAT_SERVICE_TIMEOUT", "2d"),
+        ("CHAT_SERVICE_PAGE_SIZE", "0"),
         ("CHAT_SERVICE_PAGE_SIZE", "many"),
         ("LIVE_MAX_AGE", "soon"),
         ("LIVE_POLL_INTERVAL", "0s"),
@@ -61,6 +66,11 @@ fn each_wrong_setting_is_named() {
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
         ("EXPIRED_RETENTION", "never"),
+        ("RECONCILE_INTERVAL", "never"),
+        ("RECONCILE_INTERVAL", "0s"),
+        ("RECONCILE_MAX_GONE", "0%"),
+        ("RECONCILE_MAX_GONE", "101%"),
+        ("RECONCILE_MAX_GONE", "half"),
         ("WORKERS", "0"),
         ("KEEP_ALIVE", "1 fortnight"),
     ] {
@@ -75,6 +85,20 @@ fn a_missing_setting_is_named() {
     assert!(complaint(&[("AUTH_HS256_SECRET", "")]).starts_with("AUTH_ISSUER"));
     let only_issuer = [("AUTH_HS256_SECRET", ""), ("AUTH_ISSUER", "https://id.example")];
     assert!(complaint(&only_issuer).starts_with("AUTH_AUDIENCE"));
+}
+
+#[test]
+fn reconciling_needs_a_credential_of_the_service() {
+    let every_day = ("RECONCILE_INTERVAL", "1d");
+    let said = complaint(&[every_day]);
+    assert_eq!(said, "CHAT_SERVICE_TOKEN is needed for RECONCILE_INTERVAL");
+    let config = read(&[every_day, ("CHAT_SERVICE_TOKEN", "abc")]).unwrap();
+    let day = std::time::Duration::from_secs(86_400);
+    assert_eq!(config.reconciliation.interval, Some(day));
+    assert_eq!(config.reconciliation.max_gone_percent, 50);
+    // A file has no credentials.
+    assert!(read(&[every_day, ("CHAT_SERVICE_URL", "file:chats.json")]).is_ok());
+    assert_eq!(read(&[]).unwrap().reconciliation.interval, None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod guide;
 
-use std::{future::Future, path::Path};
+use std::{future::Future, os::unix::fs::DirBuilderExt, path::Path};
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -32,7 +32,8 @@ type Failure = Box<dyn std::error::Error>;
 /// Whatever keeps the service from starting or the chat from being shared.
 pub async fn run(env: &Env, stopped: impl Future<Output = ()>) -> Result<(), Failure> {
     let dir = std::env::temp_dir().join(format!("shared-chats-demo-{}", Uuid::new_v4()));
-    std::fs::create_dir(&dir)?;
+    // The chats may be somebody's own.
+    std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
     let shown = serve(env, &dir, stopped).await;
     // Nothing of the demo stays behind.
     let removed = std::fs::remove_dir_all(&dir);

@@ -1,8 +1,15 @@
 //! What views send, made once and kept. A body is bound to a link's id and revision, so it is
 //! immutable and never stale; whether the link still stands is asked elsewhere, each time.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
 use actix_web::web::{self, Bytes};
 use moka::sync::Cache;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     coding::Coding,
@@ -46,33 +53,96 @@ impl Variant {
     }
 }
 
-/// The kept bodies of frozen links, bounded in bytes.
+/// A link's form, by all that it depends on.
+type Key = (ShareId, i64, Variant);
+
+/// The bodies of frozen links: those kept, bounded in bytes, and those that are being made or sent.
+/// However many ask for one, it is made once and held once, so slow readers of a large chat cost a
+/// connection each and not a copy.
 #[derive(Clone)]
 pub struct Bodies {
-    kept: Cache<(ShareId, i64, Variant), Bytes>,
+    kept: Cache<Key, Arc<Body>>,
+    in_use: Arc<Mutex<HashMap<Key, Weak<Body>>>>,
+    /// Bounds how many are made at the same time.
+    makers: Arc<Semaphore>,
+}
+
+/// A body, from the moment somebody asks for it.
+#[derive(Default)]
+struct Body(OnceCell<Vec<u8>>);
+
+/// Keeps its body in use for as long as it is being sent.
+struct Sending(Arc<Body>);
+
+impl AsRef<[u8]> for Sending {
+    fn as_ref(&self) -> &[u8] {
+        self.0.0.get().map_or(&[], Vec::as_slice)
+    }
+}
+
+fn to_send(body: Arc<Body>) -> Bytes {
+    Bytes::from_owner(Sending(body))
 }
 
 impl Bodies {
-    /// Keeps at most `capacity` bytes.
+    /// Keeps at most `capacity` bytes, and none for more than ten minutes after its last use: what
+    /// was deleted is never shown, and does not stay around either.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let kept = Cache::builder()
             .max_capacity(capacity)
+            .time_to_idle(Duration::from_secs(600))
             // The key and the cache's own bookkeeping count as well, or empty chats were free.
-            .weigher(|_, body: &Bytes| u32::try_from(body.len() + 256).unwrap_or(u32::MAX))
+            .weigher(|_, body: &Arc<Body>| {
+                u32::try_from(body.0.get().map_or(0, Vec::len) + 256).unwrap_or(u32::MAX)
+            })
             .build();
-        Self { kept }
+        let makers = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
+        Self { kept, in_use: Arc::default(), makers: Arc::new(Semaphore::new(makers)) }
     }
 
     /// The body of a frozen link, if it is kept.
     #[must_use]
     pub fn get(&self, chat: &SharedChat, variant: Variant) -> Option<Bytes> {
-        self.kept.get(&(chat.id.clone(), chat.revision, variant))
+        self.kept.get(&(chat.id.clone(), chat.revision, variant)).map(to_send)
     }
 
-    /// Keeps the body of a frozen link.
-    pub fn keep(&self, chat: &SharedChat, variant: Variant, body: Bytes) {
-        self.kept.insert((chat.id.clone(), chat.revision, variant), body);
+    /// The body of a frozen link, made unless it is at hand.
+    ///
+    /// # Errors
+    /// Those of `make`, which the next one to ask tries again.
+    pub async fn get_or_make<F>(
+        &self,
+        chat: &SharedChat,
+        variant: Variant,
+        make: impl FnOnce() -> F,
+    ) -> Result<Bytes, ApiError>
+    where
+        F: Future<Output = Result<Bytes, ApiError>>,
+    {
+        let key = (chat.id.clone(), chat.revision, variant);
+        let body = self.in_use(&key);
+        let made = body.0.get_or_try_init(|| async {
+            let _turn = self.makers.acquire().await.map_err(SharingError::defect)?;
+            Ok::<_, ApiError>(make().await?.into())
+        });
+        made.await?;
+        self.kept.insert(key, body.clone());
+        Ok(to_send(body))
+    }
+
+    fn in_use(&self, key: &Key) -> Arc<Body> {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(body) = in_use.get(key).and_then(Weak::upgrade) {
+            return body;
+        }
+        // Before it grows, entries of bodies that are gone make room.
+        if in_use.len() == in_use.capacity() {
+            in_use.retain(|_, body| body.strong_count() > 0);
+        }
+        let body = Arc::<Body>::default();
+        in_use.insert(key.clone(), Arc::downgrade(&body));
+        body
     }
 }
 

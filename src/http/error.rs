@@ -20,7 +20,6 @@ use crate::{
     auth::AuthError,
     chat_service::ChatServiceError,
     sharing::{Full, SharingError},
-    store::StoreError,
 };
 
 /// What went wrong, in a form for programs. The names are stable.
@@ -284,7 +283,8 @@ impl From<SharingError> for ApiError {
                 Self::new(T::Unavailable, "Too many streams are open here. Try again later.")
             }
             SharingError::ChatService(error) => error.into(),
-            SharingError::Store(error) => error.into(),
+            SharingError::Unavailable(cause) => Self::from(T::Unavailable).because(cause),
+            SharingError::Defect(cause) => Self::from(T::InternalError).because(cause),
         }
     }
 }
@@ -311,17 +311,6 @@ impl From<ChatServiceError> for ApiError {
                 "This service has no credential of its own for the chat service \
                  (CHAT_SERVICE_TOKEN), so it cannot read chats by itself.",
             ),
-        }
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) => Self::from(ErrorType::Unavailable).because(error),
-            StoreError::Failed(_) | StoreError::Refused(_) => {
-                Self::from(ErrorType::InternalError).because(error)
-            }
         }
     }
 }

@@ -109,12 +109,15 @@ fn sign_in_first(error: ApiError, found: Found) -> ApiError {
 }
 
 async fn make(state: &State, chat: &SharedChat, variant: Variant) -> Result<Shown, ApiError> {
-    let content = state.sharing.content(chat).await?;
     if chat.is_frozen() {
-        let body = bodies::make(chat, content, &state.links, variant).await?;
-        state.bodies.keep(chat, variant, body.clone());
+        let make = || async {
+            let content = state.sharing.content(chat).await?;
+            bodies::make(chat, content, &state.links, variant).await
+        };
+        let body = state.bodies.get_or_make(chat, variant, make).await?;
         return Ok(Shown { body, content: None });
     }
+    let content = state.sharing.content(chat).await?;
     let mut hash = Sha256::new();
     hash.update(content.name.as_deref().unwrap_or_default());
     hash.update([u8::from(content.name.is_some())]);

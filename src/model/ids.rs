@@ -31,6 +31,13 @@ impl ShareId {
             .then(|| Self(text.to_owned()))
     }
 
+    /// Whether this is a UUID in a text form, hyphenated or not, in any case: such an id is one that
+    /// this service makes, which no token of the old system may have (contract 6).
+    #[must_use]
+    pub fn has_uuid_form(&self) -> bool {
+        Uuid::parse_str(&self.0).is_ok()
+    }
+
     /// The whole id. It is a secret: not for logs, metrics or error messages.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -7,6 +7,7 @@ mod caller;
 mod chat;
 mod ids;
 mod message;
+mod moment;
 mod shared_chat;
 mod text;
 
@@ -14,5 +15,6 @@ pub use caller::{Caller, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};
 pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, UserId};
 pub use message::{Message, MessageContent, NotAString, Role};
+pub use moment::parse_rfc3339;
 pub use shared_chat::{Mode, SharedChat, Visibility};
 pub use text::{decode_json_string, fold_case, storable};

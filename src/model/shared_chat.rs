@@ -59,4 +59,10 @@ impl SharedChat {
     pub fn is_frozen(&self) -> bool {
         self.mode == Mode::Frozen
     }
+
+    /// Whether nobody may see it any more: at its moment, not after it.
+    #[must_use]
+    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }

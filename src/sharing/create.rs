@@ -170,8 +170,14 @@ impl Sharing {
 /// What viewers see as the sharer's name (contract 1): never an id or an address.
 fn shared_by(caller: &Caller, owner: Option<&Owner>) -> Option<String> {
     let Some(owner) = owner else { return caller.identity.display_name.clone() };
-    let name = owner.name.as_deref().unwrap_or_default().trim();
-    let fit = !name.is_empty() && !name.contains('@') && name != owner.id.as_str();
+    let name = owner.name.as_deref().filter(|name| name.trim() != owner.id.as_str())?;
+    shown_name(name)
+}
+
+/// A name that others may see (contract 1): nothing with an `@`, cut to [`SHARED_BY_CHARS`].
+pub(super) fn shown_name(name: &str) -> Option<String> {
+    let name = name.trim();
+    let fit = !name.is_empty() && !name.contains('@');
     fit.then(|| storable(name).chars().take(SHARED_BY_CHARS).collect())
 }
 

@@ -43,15 +43,29 @@ pub enum SharingError {
     Full(Full),
     #[error(transparent)]
     ChatService(ChatServiceError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// The database is out of reach: worth another try. The text is for our log.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A defect of ours, or a damaged row. The text is for our log.
+    #[error("{0}")]
+    Defect(String),
 }
 
 impl SharingError {
-    /// What only a defect of ours or a damaged row leads to.
+    /// What only a defect of ours or a damaged row leads to: [`SharingError::Defect`].
     #[must_use]
     pub fn defect(cause: impl std::fmt::Display) -> Self {
-        Self::Store(StoreError::Failed(cause.to_string()))
+        Self::Defect(cause.to_string())
+    }
+}
+
+impl From<StoreError> for SharingError {
+    /// Refusals that a rule foresees are told apart where that rule is.
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StoreError::Failed(_) | StoreError::Refused(_) => Self::Defect(error.to_string()),
+        }
     }
 }
 

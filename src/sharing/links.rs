@@ -21,8 +21,8 @@ impl SharePath {
     /// [`InvalidSharePath`] when the text does not start with `/` or does not hold `{id}` once.
     pub fn parse(text: &str) -> Result<Self, InvalidSharePath> {
         let (before, after) = text.split_once("{id}").ok_or(InvalidSharePath)?;
-        let plain =
-            |part: &str| part.bytes().all(|b| b.is_ascii_graphic() && !b"{}\"<>\\^`|".contains(&b));
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~/#?=&".contains(&b);
+        let plain = |part: &str| part.bytes().all(allowed);
         if before.starts_with('/') && !before.starts_with("//") && plain(before) && plain(after) {
             Ok(Self { before: before.to_owned(), after: after.to_owned() })
         } else {

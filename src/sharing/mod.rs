@@ -5,9 +5,11 @@
 
 mod create;
 mod error;
+mod legacy;
 mod links;
 mod live;
 mod owner;
+mod reconcile;
 mod service;
 mod snapshot;
 mod viewer;
@@ -17,8 +19,10 @@ pub use crate::events::{EventsSettings, Frame, Full, Next, TooSlow};
 pub use crate::store::{LinkFilter, LinkOrder, ListQuery, Page, SettingsChange, Swept};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
 pub use error::SharingError;
+pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use links::{InvalidSharePath, Links, SharePath};
 pub use owner::Precondition;
+pub use reconcile::{Reconciled, Refusal};
 pub use viewer::{Content, Found, may_view};
 pub use watch::Watching;
 
@@ -28,7 +32,7 @@ use crate::{
     chat_service::ChatService,
     clock::Clock,
     events::Events,
-    store::{Notice, Store, StoreError},
+    store::{Notice, Store},
 };
 use live::LiveChats;
 
@@ -43,6 +47,16 @@ pub struct LiveSettings {
     /// `LIVE_MAX_AGE`: how long an answer of the chat service may be used again; 0 is not at all.
     pub max_age: Duration,
     pub events: EventsSettings,
+}
+
+impl Default for LiveSettings {
+    /// The settings' own defaults.
+    fn default() -> Self {
+        let poll_interval = Duration::from_secs(5);
+        let events =
+            EventsSettings { poll_interval, max_streams: 10_000, max_streams_per_link: 5_000 };
+        Self { max_age: Duration::from_secs(1), events }
+    }
 }
 
 /// The share-link service itself, without HTTP around it.
@@ -95,7 +109,7 @@ impl Sharing {
     /// Whether the database answers.
     ///
     /// # Errors
-    /// [`SharingError::Store`] when it does not.
+    /// [`SharingError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), SharingError> {
         Ok(self.store.ping().await?)
     }
@@ -103,8 +117,8 @@ impl Sharing {
     /// Takes away what nobody may see any more: see [`Store::sweep`].
     ///
     /// # Errors
-    /// [`StoreError`] when the database is out of reach.
-    pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, StoreError> {
-        self.store.sweep(expired_retention, self.clock.now()).await
+    /// [`SharingError::Unavailable`] when the database is out of reach.
+    pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, SharingError> {
+        Ok(self.store.sweep(expired_retention, self.clock.now()).await?)
     }
 }

@@ -10,7 +10,7 @@ impl Sharing {
     /// All links to the chat, whoever made them.
     ///
     /// # Errors
-    /// [`SharingError::Store`] when the database is out of reach.
+    /// [`SharingError::Unavailable`] when the database is out of reach.
     pub async fn links_of_chat(
         &self,
         chat: &ChatSessionId,
@@ -22,7 +22,7 @@ impl Sharing {
     /// Returns how many links ended. It can be repeated.
     ///
     /// # Errors
-    /// [`SharingError::Store`] when the database is out of reach; nothing was deleted then.
+    /// [`SharingError::Unavailable`] when the database is out of reach; nothing was deleted then.
     pub async fn chat_deleted(&self, chat: &ChatSessionId) -> Result<usize, SharingError> {
         let ended = self.store.delete_chat(chat, self.clock.now()).await?;
         self.tell(&Notice::Chat(chat.clone()));

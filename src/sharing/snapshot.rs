@@ -25,6 +25,15 @@ pub(super) async fn encode(
     .await
 }
 
+/// Encodes messages that are a JSON array already, and no files. It is CPU work: not for a worker.
+///
+/// # Errors
+/// [`SharingError::Store`] as a defect; compressing does not fail otherwise.
+pub(super) fn encode_json(messages: &[u8]) -> Result<Snapshot, SharingError> {
+    let messages = zstd::bulk::compress(messages, LEVEL).map_err(SharingError::defect)?;
+    Ok(Snapshot { messages: messages.into(), files: "[]".to_owned() })
+}
+
 /// The messages of a snapshot as the JSON array that they were.
 pub(super) async fn decode(compressed: Bytes) -> Result<Bytes, SharingError> {
     off_the_worker(move || {

@@ -62,7 +62,7 @@ impl Content {
     /// The messages, one by one.
     ///
     /// # Errors
-    /// [`SharingError::Store`] when a stored row is damaged.
+    /// [`SharingError::Defect`] when a stored row is damaged.
     pub fn parse_messages(&self) -> Result<Vec<Message>, SharingError> {
         serde_json::from_slice(&self.messages).map_err(SharingError::defect)
     }
@@ -75,6 +75,9 @@ impl Sharing {
     /// [`SharingError::NotFound`] when there is none, or it is deleted or expired.
     pub async fn open(&self, id: &ShareId) -> Result<Found, SharingError> {
         let found = self.store.link(id, self.clock.now()).await?;
+        // The database may have taken its time, and the link's end come meanwhile.
+        let now = self.clock.now();
+        let found = found.filter(|chat| chat.expires_at.is_none_or(|end| end > now));
         found.map(Found).ok_or(SharingError::NotFound)
     }
 

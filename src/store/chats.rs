@@ -16,7 +16,70 @@ use super::{
 };
 use crate::model::{ChatSessionId, SharedChat};
 
+/// `… DO UPDATE SET … WHERE predicate`; the trait's method would be ambiguous on a table.
+pub(super) fn upsert_where<Upsert, Predicate>(
+    upsert: Upsert,
+    predicate: Predicate,
+) -> Upsert::Output
+where
+    Upsert: diesel::query_dsl::methods::FilterDsl<Predicate>,
+{
+    upsert.filter(predicate)
+}
+
+/// Writes the chat's row, which makes whoever makes a link and a deletion of the chat take turns.
+/// `false`: the chat's tombstone stands, and nothing was written.
+macro_rules! touch_chat {
+    ($conn:expr, $chat_session_id:expr, $now:expr) => {{
+        use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods};
+        use $crate::store::{
+            TOMBSTONE_RETENTION, chats::upsert_where, schema::chats, timestamp::Moment,
+        };
+        let stands_since = Moment($now - TOMBSTONE_RETENTION);
+        let touch = diesel::insert_into(chats::table)
+            .values(chats::chat_session_id.eq($chat_session_id))
+            .on_conflict(chats::chat_session_id)
+            .do_update()
+            .set(chats::deleted_at.eq(None::<Moment>));
+        let unless_deleted =
+            chats::deleted_at.is_null().or(chats::deleted_at.assume_not_null().le(stands_since));
+        upsert_where(touch, unless_deleted).execute($conn).await? == 1
+    }};
+}
+pub(super) use touch_chat;
+
 impl Store {
+    /// Chats that have links, legacy ones too, in the order of their ids, from behind `after` on; at
+    /// most `limit` of them. The chats of links that have expired by `now` are not among them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn chats_with_links(
+        &self,
+        after: Option<&ChatSessionId>,
+        limit: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<ChatSessionId>, StoreError> {
+        // No id is empty.
+        let after = after.map_or_else(String::new, |id| id.as_str().to_owned());
+        let ids: Vec<Option<String>> = on!(&self.database, read, |conn| {
+            Ok(shared_chats::table
+                .filter(shared_chats::chat_session_id.gt(after))
+                .filter(not_expired!(now))
+                .select(shared_chats::chat_session_id)
+                .distinct()
+                .order(shared_chats::chat_session_id.asc())
+                .limit(limit)
+                .load(conn)
+                .await?)
+        })?;
+        let parse = |id: String| {
+            ChatSessionId::parse(&id)
+                .map_err(|_| StoreError::Failed("shared_chats.chat_session_id".to_owned()))
+        };
+        ids.into_iter().flatten().map(parse).collect()
+    }
+
     /// All links to the chat, whoever made them, newest first; neither expired nor legacy ones.
     ///
     /// # Errors
@@ -52,7 +115,7 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let notice = Notice::Chat(chat.clone());
         let chat = chat.as_str().to_owned();
-        on!(&self.database, transaction, |conn| {
+        on!(&self.database, bulk, |conn| {
             // First, so that a create of a link to this chat that is under way either commits
             // before this and is deleted below, or finds the tombstone.
             diesel::insert_into(chats::table)

@@ -2,27 +2,18 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use diesel::{
-    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
-    QueryDsl, upsert::excluded,
-};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, upsert::excluded};
 use diesel_async::RunQueryDsl;
 
 use super::{
-    IDEMPOTENCY_RETENTION, Refused, Store, StoreError, TOMBSTONE_RETENTION, on,
+    IDEMPOTENCY_RETENTION, Refused, Store, StoreError,
+    chats::{touch_chat, upsert_where},
+    on,
     rows::SharedChatRow,
-    schema::{chats, idempotency_keys, shared_chats, snapshots},
+    schema::{idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
 };
 use crate::model::{ShareId, SharedChat, UserId};
-
-/// `… DO UPDATE SET … WHERE predicate`; the trait's method would be ambiguous on a table.
-fn upsert_where<Upsert, Predicate>(upsert: Upsert, predicate: Predicate) -> Upsert::Output
-where
-    Upsert: diesel::query_dsl::methods::FilterDsl<Predicate>,
-{
-    upsert.filter(predicate)
-}
 
 /// What a frozen link shows, as it is stored.
 #[derive(Debug, Clone)]
@@ -102,20 +93,10 @@ impl Store {
                     return Err(StoreError::Refused(Refused::KeyTaken));
                 }
             }
-            if let Some(chat_session_id) = chat_session_id {
-                // Writing the chat's row makes this create and a deletion of the chat take turns.
-                let stands_since = Moment(now - TOMBSTONE_RETENTION);
-                let touch = diesel::insert_into(chats::table)
-                    .values(chats::chat_session_id.eq(chat_session_id))
-                    .on_conflict(chats::chat_session_id)
-                    .do_update()
-                    .set(chats::deleted_at.eq(None::<Moment>));
-                let unless_deleted = chats::deleted_at
-                    .is_null()
-                    .or(chats::deleted_at.assume_not_null().le(stands_since));
-                if upsert_where(touch, unless_deleted).execute(conn).await? == 0 {
-                    return Err(StoreError::Refused(Refused::ChatDeleted));
-                }
+            if let Some(chat_session_id) = chat_session_id
+                && !touch_chat!(conn, chat_session_id, now)
+            {
+                return Err(StoreError::Refused(Refused::ChatDeleted));
             }
             diesel::insert_into(shared_chats::table).values(&row).execute(conn).await?;
             if let Some(snapshot) = snapshot {

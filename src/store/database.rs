@@ -52,9 +52,10 @@ impl Database {
 /// - `view(arguments)`: one small read on the hot path, inline on SQLite, pipelined on PostgreSQL,
 ///   where it may be asked twice and so gets its arguments cloned;
 /// - `read`: any other read;
-/// - `write`: a change by one statement;
-/// - `transaction`: several statements, all or nothing. The first must be the guarded write, which
-///   takes the lock (`docs/ARCHITECTURE.md`, "Changes").
+/// - `transaction`: a change, all or nothing, also when it is given up half way. Its first statement
+///   must be the guarded write, which takes the lock (`docs/ARCHITECTURE.md`, "Changes");
+/// - `bulk`: a change of many rows, one at a time: two that met the same rows in different orders
+///   would wait for each other.
 ///
 /// None of them is cut short when the request that asked for it goes away.
 macro_rules! on {

@@ -62,7 +62,8 @@ impl From<DieselError> for StoreError {
 /// themselves are told by their English messages. A PostgreSQL server that speaks another language
 /// (`lc_messages`) makes some of them a 500 instead of a 503.
 fn is_passing(message: &str) -> bool {
-    const PASSING: [&str; 10] = [
+    const PASSING: [&str; 11] = [
+        "deadlock detected",
         "database is locked",
         "database table is locked",
         "disk I/O error",

@@ -8,6 +8,7 @@ mod chats;
 mod create;
 mod database;
 mod error;
+mod legacy;
 mod list;
 mod migrations;
 mod notices;
@@ -24,6 +25,7 @@ mod view;
 pub use create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
 pub use database::{Database, DatabaseSettings, DatabaseUrl};
 pub use error::{Refused, StoreError};
+pub use legacy::LegacyOutcome;
 pub use list::{LinkFilter, LinkOrder, ListQuery, Page};
 pub use notices::Notice;
 pub use owner::SettingsChange;
@@ -35,6 +37,11 @@ use database::on;
 pub const IDEMPOTENCY_RETENTION: chrono::Duration = chrono::Duration::hours(24);
 /// How long the tombstone of a deleted chat stands (contract 4).
 pub const TOMBSTONE_RETENTION: chrono::Duration = chrono::Duration::days(30);
+
+/// Log filters that hold whatever `RUST_LOG` says: at their lower levels these crates log what a
+/// query was given, which holds the ids of links (contract 7: they are secrets).
+pub const QUIET_LOGS: [&str; 4] =
+    ["tokio_postgres=warn", "postgres_protocol=warn", "diesel=warn", "diesel_async=warn"];
 
 /// The links, on either database.
 #[derive(Clone)]

@@ -96,7 +96,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database is out of reach; then nobody was told.
     pub async fn announce(&self, notice: Notice) -> Result<(), StoreError> {
-        on!(&self.database, write, |conn| conn.announce(&notice).await)
+        on!(&self.database, transaction, |conn| conn.announce(&notice).await)
     }
 
     /// Hears what any instance announces, this one too, for as long as the returned task lives. After

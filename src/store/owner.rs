@@ -124,7 +124,7 @@ impl Store {
         let notice = Notice::Links(ids.to_vec());
         let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
         let owner = owner.as_str().to_owned();
-        on!(&self.database, transaction, |conn| {
+        on!(&self.database, bulk, |conn| {
             let mine = shared_chats::table
                 .filter(shared_chats::id.eq_any(&ids))
                 .filter(shared_chats::owner_id.eq(owner))

@@ -1,7 +1,12 @@
 //! Taking away what nobody may see any more.
+//!
+//! However much there is, each statement takes a bounded part of it, in a transaction of its own:
+//! SQLite's one writer goes on serving others in between, and no time-out stands in the way.
 
 use chrono::{DateTime, Duration, Utc};
-use diesel::{ExpressionMethods, QueryDsl};
+use diesel::prelude::{
+    ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
+};
 use diesel_async::RunQueryDsl;
 
 use super::{
@@ -9,6 +14,11 @@ use super::{
     schema::{chats, idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
 };
+
+/// Rows that one statement takes.
+const BATCH: i64 = 500;
+/// Bytes of content that one statement takes, and one row more: SQLite overwrites what it deletes.
+const BATCH_BYTES: i64 = 16 * 1024 * 1024;
 
 /// How much a sweep took away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +33,15 @@ pub struct Swept {
     pub tombstones: usize,
 }
 
+/// An expired link, and the bytes of its content if that is still there.
+type Expired = (String, Option<Moment>, Option<i32>);
+
+diesel::define_sql_function! {
+    /// Bytes of a binary value, which neither database reads for it.
+    fn length(content: diesel::sql_types::Nullable<diesel::sql_types::Binary>)
+        -> diesel::sql_types::Nullable<diesel::sql_types::Integer>;
+}
+
 impl Store {
     /// Deletes the content of links that have expired by `now`, the bare rows of those that did so
     /// longer than `expired_retention` ago, and keys and tombstones that are past their time.
@@ -34,22 +53,164 @@ impl Store {
         expired_retention: Duration,
         now: DateTime<Utc>,
     ) -> Result<Swept, StoreError> {
-        on!(&self.database, write, |conn| {
-            let expired = shared_chats::table
-                .filter(shared_chats::expires_at.le(Moment(now)))
-                .select(shared_chats::id);
-            let unseen = snapshots::table.filter(snapshots::shared_chat_id.eq_any(expired));
-            let snapshots = diesel::delete(unseen).execute(conn).await?;
-            let forgotten = shared_chats::table
-                .filter(shared_chats::expires_at.le(Moment(now - expired_retention)));
-            let links = diesel::delete(forgotten).execute(conn).await?;
-            let keys = idempotency_keys::table
-                .filter(idempotency_keys::created_at.le(Moment(now - IDEMPOTENCY_RETENTION)));
-            let idempotency_keys = diesel::delete(keys).execute(conn).await?;
-            let tombstones =
-                chats::table.filter(chats::deleted_at.le(Moment(now - TOMBSTONE_RETENTION)));
-            let tombstones = diesel::delete(tombstones).execute(conn).await?;
-            Ok(Swept { snapshots, links, idempotency_keys, tombstones })
+        Ok(Swept {
+            links: self.sweep_links(now - expired_retention).await?,
+            snapshots: self.sweep_contents(now).await?,
+            idempotency_keys: self.sweep_keys(now - IDEMPOTENCY_RETENTION).await?,
+            tombstones: self.sweep_tombstones(now - TOMBSTONE_RETENTION).await?,
         })
     }
+
+    /// Bare rows, and their content if it is still there.
+    async fn sweep_links(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
+        let mut swept = 0;
+        loop {
+            // The rows may be as large as their content.
+            let page = self.expired_after(None, until).await?;
+            let ids = in_one_batch(&page);
+            if ids.is_empty() {
+                return Ok(swept);
+            }
+            let deleted = on!(&self.database, bulk, |conn| {
+                let forgotten = shared_chats::table
+                    .filter(shared_chats::id.eq_any(ids))
+                    .filter(shared_chats::expires_at.le(Moment(until)));
+                Ok(diesel::delete(forgotten).execute(conn).await?)
+            })?;
+            swept += deleted;
+            if deleted == 0 {
+                // Another instance is at it.
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// Content alone. It goes through all expired links, most of which are bare already, page by
+    /// page: each sweep looks at each of them once, off SQLite's writer.
+    async fn sweep_contents(&self, now: DateTime<Utc>) -> Result<usize, StoreError> {
+        let mut swept = 0;
+        let mut after: Option<(Moment, String)> = None;
+        loop {
+            let page = self.expired_after(after.take(), now).await?;
+            let Some((id, Some(at), _)) = page.last() else { return Ok(swept) };
+            after = Some((*at, id.clone()));
+            let mut rest = page.as_slice();
+            while !rest.is_empty() {
+                let batch = in_one_batch(rest).len();
+                let (these, others) = rest.split_at(batch);
+                rest = others;
+                let filled = these.iter().filter(|(_, _, bytes)| bytes.is_some());
+                let ids: Vec<String> = filled.map(|(id, ..)| id.clone()).collect();
+                if ids.is_empty() {
+                    continue;
+                }
+                swept += on!(&self.database, bulk, |conn| {
+                    // Asked again: its owner may have renewed it where the clock is behind ours.
+                    let expired = shared_chats::table
+                        .filter(shared_chats::id.eq_any(ids))
+                        .filter(shared_chats::expires_at.le(Moment(now)))
+                        .select(shared_chats::id);
+                    let unseen = snapshots::table.filter(snapshots::shared_chat_id.eq_any(expired));
+                    Ok(diesel::delete(unseen).execute(conn).await?)
+                })?;
+            }
+        }
+    }
+
+    /// A page of links that have expired by `until`, in the order of their ends and ids, from behind
+    /// `after` on.
+    async fn expired_after(
+        &self,
+        after: Option<(Moment, String)>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Expired>, StoreError> {
+        on!(&self.database, read, |conn| {
+            let expired = || {
+                shared_chats::table
+                    .left_join(snapshots::table.on(snapshots::shared_chat_id.eq(shared_chats::id)))
+                    .select((
+                        shared_chats::id,
+                        shared_chats::expires_at,
+                        length(snapshots::messages.nullable()),
+                    ))
+                    .order((shared_chats::expires_at.asc(), shared_chats::id.asc()))
+                    .limit(BATCH)
+                    .filter(shared_chats::expires_at.le(Moment(until)))
+            };
+            let Some((at, id)) = after else { return Ok(expired().load(conn).await?) };
+            // Many may end at the same moment. Two questions, each of which the index answers.
+            let mut page: Vec<Expired> = expired()
+                .filter(shared_chats::expires_at.eq(at))
+                .filter(shared_chats::id.gt(id))
+                .load(conn)
+                .await?;
+            if page.is_empty() {
+                page = expired().filter(shared_chats::expires_at.gt(at)).load(conn).await?;
+            }
+            Ok(page)
+        })
+    }
+
+    async fn sweep_keys(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
+        let mut swept = 0;
+        loop {
+            let end: Option<Moment> = on!(&self.database, read, |conn| {
+                Ok(idempotency_keys::table
+                    .filter(idempotency_keys::created_at.le(Moment(until)))
+                    .select(idempotency_keys::created_at)
+                    .order(idempotency_keys::created_at.asc())
+                    .offset(BATCH - 1)
+                    .first(conn)
+                    .await
+                    .optional()?)
+            })?;
+            let last = end.is_none();
+            let end = end.unwrap_or(Moment(until));
+            swept += on!(&self.database, bulk, |conn| {
+                let keys = idempotency_keys::table.filter(idempotency_keys::created_at.le(end));
+                Ok(diesel::delete(keys).execute(conn).await?)
+            })?;
+            if last {
+                return Ok(swept);
+            }
+        }
+    }
+
+    async fn sweep_tombstones(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
+        let mut swept = 0;
+        loop {
+            let ids: Vec<String> = on!(&self.database, read, |conn| {
+                Ok(chats::table
+                    .filter(chats::deleted_at.le(Moment(until)))
+                    .select(chats::chat_session_id)
+                    .limit(BATCH)
+                    .load(conn)
+                    .await?)
+            })?;
+            if ids.is_empty() {
+                return Ok(swept);
+            }
+            let deleted = on!(&self.database, bulk, |conn| {
+                let tombstones = chats::table
+                    .filter(chats::chat_session_id.eq_any(ids))
+                    .filter(chats::deleted_at.le(Moment(until)));
+                Ok(diesel::delete(tombstones).execute(conn).await?)
+            })?;
+            swept += deleted;
+            if deleted == 0 {
+                return Ok(swept);
+            }
+        }
+    }
+}
+
+/// As many from the front as one statement may take: one at least, if there is one.
+fn in_one_batch(links: &[Expired]) -> Vec<String> {
+    let mut bytes = 0;
+    let fitting = links.iter().take_while(|(_, _, content)| {
+        let fits = bytes < BATCH_BYTES;
+        bytes += i64::from(content.unwrap_or(0));
+        fits
+    });
+    fitting.map(|(id, ..)| id.clone()).collect()
 }

@@ -136,10 +136,10 @@ async fn the_callers_own_token_is_forwarded_with_its_scheme(app: App) {
 async fn what_the_chat_service_refuses_is_refused(app: App) {
     let (alice, bob) = (app.as_user("alice"), app.as_user("bob"));
     let of = |chat: &str| json!({"chat_session_id": chat});
-    bob.create(&of("chat-1")).await.is_error(403, "forbidden");
-    bob.create(&of("no-such-chat")).await.is_error(404, "not_found");
+    bob.create(&of("chat-1")).await.fails(403, "forbidden");
+    bob.create(&of("no-such-chat")).await.fails(404, "not_found");
     app.chats.misbehaves("/chat-1", Trouble::Status(401));
-    alice.create(&of("chat-1")).await.is_error(401, "invalid_token");
+    alice.create(&of("chat-1")).await.fails(401, "invalid_token");
     assert_eq!(app.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
 }
 
@@ -147,7 +147,7 @@ async fn a_chat_without_messages_cannot_be_shared(app: App) {
     app.chats.put("empty", Chat::of("alice", "Nothing yet", &[]));
     for is_frozen in [true, false] {
         let body = json!({"chat_session_id": "empty", "is_frozen": is_frozen});
-        app.as_user("alice").create(&body).await.is_error(422, "chat_is_empty");
+        app.as_user("alice").create(&body).await.fails(422, "chat_is_empty");
     }
 }
 
@@ -180,7 +180,7 @@ async fn a_chat_over_the_bound_is_too_large(setup: Setup) {
     app.chats.put("many", Chat::of("alice", "Many", &many));
     for chat in ["large", "many"] {
         let body = json!({"chat_session_id": chat});
-        app.as_user("alice").create(&body).await.is_error(422, "chat_too_large");
+        app.as_user("alice").create(&body).await.fails(422, "chat_too_large");
         assert_eq!(app.as_chat_service().links_of_chat(chat).await.json(), json!([]));
     }
     app.as_user("alice").share("chat-1").await;
@@ -223,12 +223,12 @@ async fn a_field_that_is_not_known_never_makes_a_link(app: App) {
     for field in ["is_privat", "isPrivate", "IS_PRIVATE", "id", "is_private "] {
         let mut body = json!({"chat_session_id": "chat-1"});
         body[field] = true.into();
-        let message = alice.create(&body).await.is_error(400, "bad_request");
+        let message = alice.create(&body).await.fails(400, "bad_request");
         assert!(message.contains(field), "{message}");
     }
     let twice = r#"{"chat_session_id":"chat-1","is_private":true,"is_private":false}"#;
     let request = alice.request("POST", "/api/v1/shared_chats").body("application/json", twice);
-    let message = request.await.is_error(400, "bad_request");
+    let message = request.await.fails(400, "bad_request");
     assert!(message.contains("is_private"), "{message}");
     assert_eq!(alice.list("").await.json(), json!([]));
     assert!(app.chats.asked().is_empty());
@@ -251,11 +251,11 @@ async fn a_field_of_another_type_is_refused_by_its_name(app: App) {
     ] {
         let mut body = json!({"chat_session_id": "chat-1"});
         body[field] = value;
-        let message = app.as_user("alice").create(&body).await.is_error(400, "bad_request");
+        let message = app.as_user("alice").create(&body).await.fails(400, "bad_request");
         assert!(message.starts_with(field), "{body}: {message}");
     }
     for body in [json!({}), json!({"is_private": true})] {
-        let message = app.as_user("alice").create(&body).await.is_error(400, "bad_request");
+        let message = app.as_user("alice").create(&body).await.fails(400, "bad_request");
         assert!(message.contains("chat_session_id"), "{message}");
     }
 }
@@ -274,7 +274,7 @@ async fn a_body_that_is_no_object_is_refused(app: App) {
     ] {
         for caller in [app.as_user("alice"), app.as_chat_service()] {
             let request = caller.request("POST", "/api/v1/shared_chats");
-            request.body("application/json", body).await.is_error(400, "bad_request");
+            request.body("application/json", body).await.fails(400, "bad_request");
         }
     }
 }
@@ -299,7 +299,7 @@ async fn ids_that_could_steer_a_request_are_refused(app: App) {
         &"x".repeat(10_000),
     ] {
         let request = app.as_user("alice").create(&json!({"chat_session_id": id}));
-        let message = request.await.is_error(400, "bad_request");
+        let message = request.await.fails(400, "bad_request");
         assert!(message.starts_with("chat_session_id"), "{id:?}: {message}");
     }
     assert!(app.chats.asked().is_empty());
@@ -328,7 +328,7 @@ async fn an_expiry_lies_in_the_future_and_has_a_zone(app: App) {
         "2999-01-0éT00:00:00Z",
     ] {
         let body = json!({"chat_session_id": "chat-1", "expires_at": at});
-        let message = app.as_user("alice").create(&body).await.is_error(400, "bad_request");
+        let message = app.as_user("alice").create(&body).await.fails(400, "bad_request");
         assert!(message.starts_with("expires_at"), "{at}: {message}");
     }
 }
@@ -354,7 +354,7 @@ async fn a_label_has_at_most_200_characters(app: App) {
     let alice = app.as_user("alice");
     for label in ["é".repeat(201), "a\0b".to_owned()] {
         let body = json!({"chat_session_id": "chat-1", "label": label});
-        let message = alice.create(&body).await.is_error(400, "bad_request");
+        let message = alice.create(&body).await.fails(400, "bad_request");
         assert!(message.starts_with("label"), "{message}");
     }
     let longest = "é".repeat(200);
@@ -367,29 +367,29 @@ async fn a_label_has_at_most_200_characters(app: App) {
 
 async fn only_who_is_signed_in_creates(app: App) {
     let body = json!({"chat_session_id": "chat-1"});
-    app.anonymous().create(&body).await.is_error(401, "login_required");
-    app.with_token("rubbish").create(&body).await.is_error(401, "invalid_token");
+    app.anonymous().create(&body).await.fails(401, "login_required");
+    app.with_token("rubbish").create(&body).await.fails(401, "invalid_token");
     assert!(app.chats.asked().is_empty());
 }
 
 async fn refusals_come_in_their_order(app: App) {
     let malformed = json!({"chat_session_id": "..", "is_privat": true});
-    app.anonymous().create(&malformed).await.is_error(401, "login_required");
-    app.as_user("bob").create(&malformed).await.is_error(400, "bad_request");
+    app.anonymous().create(&malformed).await.fails(401, "login_required");
+    app.as_user("bob").create(&malformed).await.fails(400, "bad_request");
     // What is out of range comes before who may do it.
     for wrong in [json!({"label": "x".repeat(201)}), json!({"expires_at": "2020-01-01T00:00:00Z"})]
     {
         let mut body = wrong;
         body["chat_session_id"] = "chat-1".into();
         body["owner"] = json!({"id": "bob"});
-        app.as_user("bob").create(&body).await.is_error(400, "bad_request");
+        app.as_user("bob").create(&body).await.fails(400, "bad_request");
     }
 }
 
 async fn a_user_cannot_name_an_owner(app: App) {
     for owner in ["alice", "bob"] {
         let body = json!({"chat_session_id": "chat-1", "owner": {"id": owner}});
-        app.as_user("alice").create(&body).await.is_error(403, "forbidden");
+        app.as_user("alice").create(&body).await.fails(403, "forbidden");
     }
     assert!(app.chats.asked().is_empty());
 }
@@ -401,7 +401,7 @@ async fn the_chat_service_creates_for_an_owner_with_the_services_credential(app:
         assert_eq!(asked.authorization, format!("Bearer {}", crate::support::SERVICE_TOKEN));
     }
     // It is Alice's, as if she had made it.
-    assert_eq!(app.as_user("alice").list("").await.ids(), [link.id.clone()]);
+    assert_eq!(app.as_user("alice").list("").await.ids(), [link.id.as_str()]);
     assert_eq!(app.anonymous().view(&link).await.json()["shared_by"], "Alice A.");
     app.as_user("alice").delete(&link).await.is(204);
 }
@@ -410,12 +410,12 @@ async fn the_chat_service_must_name_an_owner(app: App) {
     for owner in [json!(null), json!({}), json!({"id": ""}), json!({"id": "a\0"}), json!({"id": 1})]
     {
         let body = json!({"chat_session_id": "chat-1", "owner": owner});
-        let message = app.as_chat_service().create(&body).await.is_error(400, "bad_request");
+        let message = app.as_chat_service().create(&body).await.fails(400, "bad_request");
         assert!(message.starts_with("owner"), "{message}");
     }
     let unknown = json!({"id": "alice", "email": "alice@example.com"});
     let body = json!({"chat_session_id": "chat-1", "owner": unknown});
-    let message = app.as_chat_service().create(&body).await.is_error(400, "bad_request");
+    let message = app.as_chat_service().create(&body).await.fails(400, "bad_request");
     assert!(message.contains("email"), "{message}");
 }
 
@@ -482,7 +482,7 @@ async fn a_chat_service_in_trouble_leaves_nothing_behind(setup: Setup) {
         let key = format!("{at}{status}");
         let answer = alice.create(&body).header("idempotency-key", &key).await;
         let error_type = if status == 422 { "chat_too_large" } else { "chat_service_error" };
-        let message = answer.is_error(status, error_type);
+        let message = answer.fails(status, error_type);
         assert!(!message.contains("upstream secret"), "{trouble:?}: {message}");
         app.chats.recovers();
         assert_eq!(app.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
@@ -497,7 +497,7 @@ async fn a_chat_service_that_is_down_leaves_nothing_behind(setup: Setup) {
     // Nothing listens on port 1 of loopback.
     let app = setup.with("CHAT_SERVICE_URL", "http://127.0.0.1:1").start().await;
     let body = json!({"chat_session_id": "chat-1"});
-    app.as_user("alice").create(&body).await.is_error(502, "chat_service_error");
+    app.as_user("alice").create(&body).await.fails(502, "chat_service_error");
     assert_eq!(app.as_user("alice").list("").await.json(), json!([]));
 }
 
@@ -510,7 +510,7 @@ async fn a_chat_service_that_is_slow_leaves_nothing_behind(setup: Setup) {
         ("/agent_server_files", Trouble::Silence),
     ] {
         app.chats.misbehaves(at, trouble);
-        app.as_user("alice").create(&body).await.is_error(504, "chat_service_timeout");
+        app.as_user("alice").create(&body).await.fails(504, "chat_service_timeout");
         app.chats.recovers();
         assert_eq!(app.as_user("alice").list("").await.json(), json!([]));
     }
@@ -519,26 +519,26 @@ async fn a_chat_service_that_is_slow_leaves_nothing_behind(setup: Setup) {
 async fn the_service_credential_being_refused_is_not_the_callers_fault(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TOKEN", "an-old-credential").start().await;
     let body = json!({"chat_session_id": "chat-1", "owner": {"id": "alice"}});
-    app.as_chat_service().create(&body).await.is_error(502, "chat_service_error");
+    app.as_chat_service().create(&body).await.fails(502, "chat_service_error");
     for status in [401, 403] {
         app.chats.misbehaves("/chat-1", Trouble::Status(status));
-        app.as_chat_service().create(&body).await.is_error(502, "chat_service_error");
+        app.as_chat_service().create(&body).await.fails(502, "chat_service_error");
     }
     app.chats.misbehaves("/chat-1", Trouble::Status(404));
-    app.as_chat_service().create(&body).await.is_error(404, "not_found");
+    app.as_chat_service().create(&body).await.fails(404, "not_found");
 }
 
 async fn live_links_need_a_credential_of_the_service(setup: Setup) {
     let app = setup.without("CHAT_SERVICE_TOKEN").start().await;
     let live = json!({"chat_session_id": "chat-1", "is_frozen": false});
-    let message = app.as_user("alice").create(&live).await.is_error(400, "bad_request");
+    let message = app.as_user("alice").create(&live).await.fails(400, "bad_request");
     assert!(
         message.starts_with("is_frozen") && message.contains("CHAT_SERVICE_TOKEN"),
         "{message}"
     );
     app.as_user("alice").share("chat-1").await;
     let for_alice = json!({"chat_session_id": "chat-1", "owner": {"id": "alice"}});
-    app.as_chat_service().create(&for_alice).await.is_error(400, "bad_request");
+    app.as_chat_service().create(&for_alice).await.fails(400, "bad_request");
 }
 
 async fn a_client_that_goes_away_leaves_no_half_link(app: App) {

@@ -42,22 +42,22 @@ async fn a_stream_is_no_ordinary_answer(app: App) {
 async fn a_frozen_link_has_no_events(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
-    app.anonymous().events(&link).await.is_error(400, "bad_request");
+    app.anonymous().events(&link).await.fails(400, "bad_request");
     // First whether there is such a link, and whether one may see it.
-    app.anonymous().events("00000000-0000-4000-8000-000000000000").await.is_error(404, "not_found");
+    app.anonymous().events("00000000-0000-4000-8000-000000000000").await.fails(404, "not_found");
     let private = alice.share_private("chat-1").await;
-    app.anonymous().events(&private).await.is_error(401, "login_required");
+    app.anonymous().events(&private).await.fails(401, "login_required");
 }
 
 async fn watching_takes_the_right_to_view(app: App) {
     let settings = json!({"is_frozen": false, "is_private": true});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
-    app.anonymous().events(&link).await.is_error(401, "login_required");
-    app.with_token("nonsense").events(&link).await.is_error(401, "invalid_token");
-    app.as_chat_service().events(&link).await.is_error(403, "forbidden");
+    app.anonymous().events(&link).await.fails(401, "login_required");
+    app.with_token("nonsense").events(&link).await.fails(401, "invalid_token");
+    app.as_chat_service().events(&link).await.fails(403, "forbidden");
     app.as_user("bob").watch(&link).await;
     app.as_user("alice").delete(&link).await.is(204);
-    app.as_user("bob").events(&link).await.is_error(404, "not_found");
+    app.as_user("bob").events(&link).await.fails(404, "not_found");
 }
 
 async fn a_head_request_tells_that_there_are_events_and_ends(app: App) {
@@ -196,7 +196,7 @@ async fn there_is_a_bound_on_streams_of_a_link(setup: Setup) {
     let (link, other) = (alice.share_live("chat-1").await, alice.share_live("chat-1").await);
     let first = app.anonymous().watch(&link).await;
     let _second = app.anonymous().watch(&link).await;
-    app.anonymous().events(&link).await.is_error(429, "too_many_requests");
+    app.anonymous().events(&link).await.fails(429, "too_many_requests");
     app.anonymous().watch(&other).await;
     // Whoever leaves makes room.
     drop(first);
@@ -220,5 +220,5 @@ async fn there_is_a_bound_on_streams_in_all(setup: Setup) {
     let _second = app.anonymous().watch(&other).await;
     let answer = app.anonymous().events(&link).await;
     assert!(!answer.header("retry-after").is_empty());
-    answer.is_error(503, "unavailable");
+    answer.fails(503, "unavailable");
 }

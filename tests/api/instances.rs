@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio_postgres::NoTls;
 
-use crate::support::{App, Engine, EventStream, Link, Setup, message, on_both_databases};
+use crate::support::{App, EventStream, Link, Setup, message, on_both_databases};
 
 on_both_databases!(
     a_change_of_the_chat_reaches_viewers_of_every_instance,
@@ -17,14 +17,18 @@ on_both_databases!(
     other_schemas_of_the_database_are_left_alone,
 );
 
+fn is_sqlite(setup: &Setup) -> bool {
+    setup.database_url.starts_with("sqlite:")
+}
+
 /// An instance, and the one beside it: itself on SQLite.
 async fn two(setup: Setup) -> (App, App) {
-    let engine = setup.engine;
+    let is_sqlite = is_sqlite(&setup);
     // Neither the poll nor an answer that has grown old may do the notice's work.
     let here = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h").start().await;
-    match engine {
-        Engine::Sqlite => (here.clone(), here),
-        Engine::Postgres => {
+    match is_sqlite {
+        true => (here.clone(), here),
+        false => {
             let there = here.another_instance().await;
             assert_ne!(here.address, there.address);
             // Listening begins beside everything else.
@@ -94,7 +98,7 @@ async fn a_revocation_reaches_viewers_of_every_instance(setup: Setup) {
 }
 
 async fn a_lost_listener_comes_back_and_catches_up(setup: Setup) {
-    if setup.engine == Engine::Sqlite {
+    if is_sqlite(&setup) {
         return;
     }
     // So that the listeners of this test can be told from those of others.
@@ -152,7 +156,7 @@ async fn a_thousand_links_deleted_at_once_reach_every_instance(setup: Setup) {
 async fn other_schemas_of_the_database_are_left_alone(setup: Setup) {
     let url = setup.database_url.clone();
     let (here, there) = two(setup).await;
-    if here.setup.engine == Engine::Sqlite {
+    if is_sqlite(&here.setup) {
         return;
     }
     let link = here.as_user("alice").share_live("chat-1").await;

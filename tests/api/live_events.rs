@@ -174,8 +174,8 @@ async fn a_chat_that_is_gone_ends_its_streams(app: App) {
     app.as_chat_service().chat_changed("chat-1").await.is(202);
     assert_eq!(stream.told().await, "revoked {}");
     assert_eq!(stream.told().await, "end");
-    app.anonymous().view(&link).await.is_error(404, "not_found");
-    app.anonymous().events(&link).await.is_error(404, "not_found");
+    app.anonymous().view(&link).await.fails(404, "not_found");
+    app.anonymous().events(&link).await.fails(404, "not_found");
 }
 
 async fn trouble_with_the_chat_service_is_waited_out(setup: Setup) {
@@ -196,9 +196,9 @@ async fn without_the_chat_service_no_stream_begins(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "300ms").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     app.chats.misbehaves("/messages", Trouble::Status(500));
-    app.anonymous().events(&link).await.is_error(502, "chat_service_error");
+    app.anonymous().events(&link).await.fails(502, "chat_service_error");
     app.chats.misbehaves("/messages", Trouble::Silence);
-    app.anonymous().events(&link).await.is_error(504, "chat_service_timeout");
+    app.anonymous().events(&link).await.fails(504, "chat_service_timeout");
 }
 
 async fn whoever_reads_too_slowly_is_cut_and_misses_nothing_later(app: App) {

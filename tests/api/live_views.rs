@@ -31,7 +31,8 @@ async fn last(app: &App, link: &crate::support::Link) -> String {
     view["messages"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned()
 }
 
-async fn viewers_at_the_same_moment_share_one_fetch(app: App) {
+async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
+    let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = fetches(&app);
     let held = app.chats.hold("/messages");
@@ -104,7 +105,8 @@ async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Set
     assert_eq!(last(&app, &link).await, "m4");
 }
 
-async fn a_viewer_who_goes_away_does_not_take_the_answer_along(app: App) {
+async fn a_viewer_who_goes_away_does_not_take_the_answer_along(setup: Setup) {
+    let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = fetches(&app);
     let held = app.chats.hold("/messages");
@@ -130,7 +132,7 @@ async fn a_chat_service_that_hangs_holds_up_only_those_who_asked_it(setup: Setup
         app.anonymous().view(&frozen).await.is(200);
         assert!(began.elapsed() < Duration::from_millis(400), "{:?}", began.elapsed());
         for view in views {
-            view.await.unwrap().is_error(504, "chat_service_timeout");
+            view.await.unwrap().fails(504, "chat_service_timeout");
         }
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
@@ -140,17 +142,17 @@ async fn a_failure_is_not_kept(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     app.chats.misbehaves("/messages", Trouble::Status(500));
-    app.anonymous().view(&link).await.is_error(502, "chat_service_error");
+    app.anonymous().view(&link).await.fails(502, "chat_service_error");
     app.chats.recovers();
     app.anonymous().view(&link).await.is(200);
 }
 
 async fn only_the_chat_service_may_tell_of_changes(app: App) {
-    app.anonymous().chat_changed("chat-1").await.is_error(401, "login_required");
-    app.as_user("alice").chat_changed("chat-1").await.is_error(403, "forbidden");
+    app.anonymous().chat_changed("chat-1").await.fails(401, "login_required");
+    app.as_user("alice").chat_changed("chat-1").await.fails(403, "forbidden");
     let answer = app.as_chat_service().chat_changed("never-shared").await.is(202);
     assert!(answer.body.is_empty());
-    app.as_chat_service().chat_changed("a%20b").await.is_error(404, "not_found");
+    app.as_chat_service().chat_changed("a%20b").await.fails(404, "not_found");
     app.as_chat_service().get("/api/v1/chats/chat-1/changes").await.is(405);
 }
 

@@ -11,9 +11,27 @@
 
 mod support;
 
+mod auth;
+mod batch_delete;
+mod change;
+mod chats;
+mod concurrency;
 mod create;
+mod delete;
+mod errors;
 mod events;
+mod expiry;
+mod health_and_docs;
+mod idempotency;
 mod instances;
+mod legacy;
+mod link;
+mod list;
+mod live;
 mod live_events;
 mod live_views;
+mod outage;
+mod qr_code;
+mod reconcile;
+mod sweep;
 mod view;

@@ -1,13 +1,13 @@
 //! `PATCH /api/v1/shared_chats/{id}`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
 use crate::{
     http::{State, body::JsonBody, error::ApiError, etag::precondition, view::LinkId},
-    model::Caller,
+    model::{Caller, parse_rfc3339},
     sharing::SettingsChange,
 };
 
@@ -41,15 +41,10 @@ fn given_time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<DateTime<
     rfc3339(d).map(Some)
 }
 
-/// A moment by RFC 3339, strictly: chrono's own reader takes more than that. Cut to microseconds,
-/// and within the years that RFC 3339 can write in UTC.
+/// A moment: see [`parse_rfc3339`].
 pub(super) fn rfc3339<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let Some(text) = Option::<String>::deserialize(d)? else { return Ok(None) };
-    let strict = text.get(10..11).is_some_and(|t| t.eq_ignore_ascii_case("t"));
-    let moment = DateTime::parse_from_rfc3339(&text).ok().filter(|_| strict);
-    // By way of the count of microseconds a leap second is the one after it, as it is stored.
-    let moment = moment.and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()));
-    let moment = moment.filter(|at| (0..=9999).contains(&at.year())).ok_or_else(|| {
+    let moment = parse_rfc3339(&text).ok_or_else(|| {
         de::Error::custom(
             "must be a date and time with a zone by RFC 3339, such as 2027-01-31T12:00:00Z",
         )

@@ -8,7 +8,7 @@ use url::form_urlencoded::{self, Serializer};
 use crate::{
     http::{State, documents::SharedChatInfo, error::ApiError},
     model::{Caller, ChatSessionId, UserId, storable},
-    sharing::{LinkFilter, LinkOrder, ListQuery},
+    sharing::{LinkFilter, LinkOrder, ListQuery, Page},
 };
 
 const DEFAULT_LIMIT: i64 = 100;
@@ -52,11 +52,10 @@ pub async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let asked = Asked::parse(request.query_string(), caller.user_id())?;
     let (offset, limit) = (asked.query.offset, asked.query.limit);
-    let page = if asked.featured_only {
-        crate::sharing::Page { links: Vec::new(), total: 0 }
-    } else {
-        state.sharing.list(&caller, asked.query).await?
-    };
+    let mut page = state.sharing.list(&caller, asked.query).await?;
+    if asked.featured_only {
+        page = Page { links: Vec::new(), total: 0 };
+    }
     let rows: Vec<_> =
         page.links.iter().map(|chat| SharedChatInfo::new(chat, &state.links)).collect();
     let mut response = HttpResponse::Ok();

@@ -4,6 +4,7 @@ use std::{ops::RangeInclusive, str::FromStr};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use moka::sync::Cache;
+use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use crate::{
@@ -68,12 +69,15 @@ pub async fn qr_code(
     state: web::Data<State>,
     id: LinkId,
 ) -> Result<HttpResponse, ApiError> {
-    let options = options(&request)?;
     let found = state.sharing.open(&id.get()?).await?;
+    let options = options(&request)?;
     let is_private = found.is_private();
     let id = found.exists();
+    let url = state.links.url(&id);
+    // The address is part of it: `PUBLIC_URL` may have changed since.
+    let drawn: String = Sha256::digest(&url)[..6].iter().map(|b| format!("{b:02x}")).collect();
     let tag = format!(
-        "\"q1-{:?}-{}-{}-{:?}\"",
+        "\"q1-{drawn}-{:?}-{}-{}-{:?}\"",
         options.format, options.size, options.margin, options.error_correction
     );
     let unchanged = not_modified(&request, &tag);
@@ -89,7 +93,7 @@ pub async fn qr_code(
     let image = match state.qr_codes.kept.get(&(id.clone(), options)) {
         Some(image) => image,
         None => {
-            let image: web::Bytes = draw(state.links.url(&id), options).await?.into();
+            let image: web::Bytes = draw(url, options).await?.into();
             state.qr_codes.kept.insert((id, options), image.clone());
             image
         }

@@ -16,6 +16,9 @@ use url::Url;
 
 use crate::store::StoreError;
 
+/// How long a connection is idle before the other side is asked whether it is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
 /// Makes connections to the server of `DATABASE_URL`.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -61,6 +64,8 @@ impl Connector {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(timeout);
         }
+        // A server that went away without a word is noticed.
+        config.tcp_user_timeout(timeout).keepalives_idle(KEEPALIVE_IDLE);
         // The server gives up as well, so that what we no longer wait for does not happen later.
         let options = config.get_options().unwrap_or_default().to_owned();
         let timeout_ms = timeout.as_millis();

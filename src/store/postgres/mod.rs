@@ -6,7 +6,7 @@ mod listen;
 use std::{sync::Arc, time::Duration};
 
 use diesel_async::{
-    AsyncConnection, AsyncPgConnection,
+    AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
         deadpool::{Object, Pool},
@@ -123,15 +123,8 @@ impl Postgres {
         working.await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        change: impl for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>
-        + Send
-        + 'static,
-    ) -> Result<T, StoreError> {
-        self.read(change).await
-    }
-
+    /// A change that is given up because it is too late never sends its COMMIT, so what was answered
+    /// with an error does not happen later; only a COMMIT under way stays undecided.
     pub(super) async fn transaction<T: Send + 'static>(
         &self,
         change: impl for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>
@@ -139,6 +132,21 @@ impl Postgres {
         + 'static,
     ) -> Result<T, StoreError> {
         self.read(|conn| conn.transaction(async |conn| change(conn).await).boxed()).await
+    }
+
+    /// A transaction that begins by waiting for any other of its kind, on every instance.
+    pub(super) async fn bulk<T: Send + 'static>(
+        &self,
+        change: impl for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        let change = async move |conn: &mut AsyncPgConnection| {
+            let lock = format!("SELECT pg_advisory_xact_lock({BULK_LOCK})");
+            conn.batch_execute(&lock).await?;
+            change(conn).await
+        };
+        self.read(|conn| conn.transaction(change).boxed()).await
     }
 
     /// This worker's connection. While one view makes it, the others wait for it: a server that
@@ -158,6 +166,9 @@ impl Postgres {
         }
     }
 }
+
+/// The advisory lock of changes of many rows ("shrcbulk").
+const BULK_LOCK: i64 = 0x7368_7263_6275_6c6b;
 
 fn too_late() -> StoreError {
     StoreError::unavailable("PostgreSQL did not answer in time")

@@ -1,8 +1,8 @@
 //! One connection to the file, and how diesel-async runs on it without leaving the thread.
 
-use std::{error::Error, path::Path};
+use std::{error::Error, path::Path, time::Duration};
 
-use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use diesel::{Connection, QueryResult, SqliteConnection, connection::SimpleConnection};
 use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 use futures_util::future::{self, BoxFuture, FutureExt};
 
@@ -59,13 +59,29 @@ fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnection, StoreE
     };
     let mut conn = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
     conn.batch_execute(
-        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-         PRAGMA foreign_keys = ON; \
+        "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
          PRAGMA secure_delete = ON;",
     )
     .map_err(|e| failed(&e))?;
-    if access == Access::ReadOnly {
-        conn.batch_execute("PRAGMA query_only = ON;").map_err(|e| failed(&e))?;
+    match access {
+        // The file keeps its journal mode, so a reader finds it set.
+        Access::ReadOnly => conn.batch_execute("PRAGMA query_only = ON;"),
+        Access::ReadWrite => set_journal_mode(&mut conn),
     }
+    .map_err(|e| failed(&e))?;
     Ok(conn)
+}
+
+/// Instances that open a new file at the same moment get in each other's way here, and SQLite does
+/// not wait for this lock by itself (`busy_timeout` does not hold for a change of journal mode).
+fn set_journal_mode(conn: &mut SqliteConnection) -> QueryResult<()> {
+    let mut tries = 0;
+    loop {
+        let set = conn.batch_execute("PRAGMA journal_mode = WAL;");
+        if set.is_ok() || tries == 250 {
+            return set;
+        }
+        tries += 1;
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -98,8 +98,9 @@ impl Sqlite {
         reading.await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 
-    /// Queues a change at the writer, and answers once it is committed.
-    pub(super) async fn write<T: Send + 'static>(
+    /// Queues a change at the writer, which gives each a savepoint of its own, and answers once it
+    /// is committed.
+    pub(super) async fn transaction<T: Send + 'static>(
         &self,
         change: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
         + Send
@@ -108,14 +109,14 @@ impl Sqlite {
         self.inner.writer.run(change, self.inner.timeout).await
     }
 
-    /// The writer gives every change a savepoint of its own, so all of them are all or nothing.
-    pub(super) async fn transaction<T: Send + 'static>(
+    /// There is one writer anyway.
+    pub(super) async fn bulk<T: Send + 'static>(
         &self,
         change: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
-        self.write(change).await
+        self.transaction(change).await
     }
 }
 

@@ -25,7 +25,7 @@ impl Answer {
 
     /// Asserts that this is an error of this kind, and returns its message.
     #[track_caller]
-    pub fn is_error(self, status: u16, error_type: &str) -> String {
+    pub fn fails(self, status: u16, error_type: &str) -> String {
         let answer = self.is(status);
         let body = answer.json();
         assert_eq!(body["error_type"], error_type, "{body}");

@@ -31,7 +31,10 @@ impl TestDatabase {
                 let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
                 execute(&server, &format!("CREATE SCHEMA {schema}")).await;
                 let and = if server.contains('?') { '&' } else { '?' };
-                let url = format!("{server}{and}options=-c%20search_path%3D{schema}");
+                // Nothing is kept after the test, so nobody waits for the disk.
+                let options =
+                    format!("-c%20search_path%3D{schema}%20-c%20synchronous_commit%3Doff");
+                let url = format!("{server}{and}options={options}");
                 Some(Self::Postgres { url, server, schema })
             }
         }
@@ -75,7 +78,8 @@ fn server() -> Option<String> {
 async fn execute(server: &str, statement: &str) {
     let (client, connection) = tokio_postgres::connect(server, NoTls).await.unwrap();
     let driver = tokio::spawn(connection);
-    client.batch_execute(statement).await.unwrap();
+    let statement = format!("SET synchronous_commit = off; {statement}");
+    client.batch_execute(&statement).await.unwrap();
     drop(client);
     driver.await.unwrap().unwrap();
 }

@@ -85,6 +85,12 @@ impl Issuer {
         claims
     }
 
+    /// What anybody can read of the key.
+    pub fn public_modulus(&self) -> String {
+        let public = Jwk::from_encoding_key(&RSA, Algorithm::RS256).unwrap();
+        serde_json::to_value(public).unwrap()["n"].as_str().unwrap().to_owned()
+    }
+
     /// A token of the key, under this name.
     pub fn token(&self, kid: &str, claims: &Value) -> String {
         let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::RS256) };

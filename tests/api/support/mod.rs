@@ -9,6 +9,7 @@ mod events;
 mod issuer;
 mod raw;
 mod rules;
+mod stored;
 mod tcp_proxy;
 mod tokens;
 
@@ -33,21 +34,38 @@ pub use client::{Client, Link, Request};
 pub use database::Engine;
 pub use events::EventStream;
 pub use issuer::Issuer;
+pub use stored::{import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256};
 
 /// Names the tests of a file, each of which runs on both databases.
 macro_rules! on_both_databases {
     ($($test:ident),+ $(,)?) => {
+        $crate::support::on_sqlite!($($test),+);
+        $crate::support::on_postgres!($($test),+);
+    };
+}
+
+/// Names tests that are about SQLite alone.
+macro_rules! on_sqlite {
+    ($($test:ident),+ $(,)?) => {
         mod sqlite {
-            $(#[test] fn $test() { $crate::support::run($crate::support::Engine::Sqlite, super::$test); })+
-        }
-        mod postgres {
-            $(#[test] fn $test() { $crate::support::run($crate::support::Engine::Postgres, super::$test); })+
+            use $crate::support::{Engine, run};
+            $(#[test] fn $test() { run(Engine::Sqlite, super::$test); })+
         }
     };
 }
-pub(crate) use on_both_databases;
+
+/// Names tests that are about PostgreSQL alone.
+macro_rules! on_postgres {
+    ($($test:ident),+ $(,)?) => {
+        mod postgres {
+            use $crate::support::{Engine, run};
+            $(#[test] fn $test() { run(Engine::Postgres, super::$test); })+
+        }
+    };
+}
+pub(crate) use {on_both_databases, on_postgres, on_sqlite};
 
 /// What a test can ask for as its argument.
 pub trait Start {
@@ -77,7 +95,7 @@ pub fn run<T: Start>(engine: Engine, test: impl AsyncFnOnce(T)) {
     let servers = Servers::default();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         tested.block_on(async {
-            let setup = Setup::new(engine, database.url().to_owned(), servers.clone()).await;
+            let setup = Setup::new(database.url().to_owned(), servers.clone()).await;
             test(T::start(setup).await).await;
         });
     }));
@@ -112,7 +130,6 @@ pub const SERVICE_TOKEN: &str = "the-credential-of-the-share-link-service";
 /// What an application is started from; clones share the database, the chat service and the clock.
 #[derive(Clone)]
 pub struct Setup {
-    pub engine: Engine,
     pub database_url: String,
     pub chats: ChatService,
     pub clock: Clock,
@@ -121,7 +138,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    async fn new(engine: Engine, database_url: String, servers: Servers) -> Self {
+    async fn new(database_url: String, servers: Servers) -> Self {
         let chats = ChatService::start(&servers).await;
         let settings = vec![
             ("BIND_ADDRESS", "127.0.0.1:0".to_owned()),
@@ -131,8 +148,10 @@ impl Setup {
             ("AUTH_HS256_SECRET", tokens::SECRET.to_owned()),
             ("CHAT_SERVICE_URL", chats.url.clone()),
             ("CHAT_SERVICE_TOKEN", SERVICE_TOKEN.to_owned()),
+            // A test that changes a chat sees that at once; those of the setting set it.
+            ("LIVE_MAX_AGE", "0".to_owned()),
         ];
-        Self { engine, database_url, chats, clock: Clock::movable(), settings, servers }
+        Self { database_url, chats, clock: Clock::movable(), settings, servers }
     }
 
     /// With another value for this setting.
@@ -248,6 +267,16 @@ impl App {
 
     /// Sends these bytes as they are, and reads one answer.
     pub async fn send_raw(&self, bytes: &[u8]) -> Answer {
-        raw::exchange(self.address, bytes).await
+        raw::exchange(self.address, bytes, &[], 0).await
+    }
+
+    /// Sends a head and then a piece over and over, and reads one answer.
+    pub async fn send_much(&self, head: &str, piece: &[u8], times: usize) -> Answer {
+        raw::exchange(self.address, head.as_bytes(), piece, times).await
+    }
+
+    /// Sends what is no HTTP, and reads whatever comes back.
+    pub async fn send_nonsense(&self, bytes: &[u8]) -> String {
+        String::from_utf8(raw::receive(self.address, bytes, &[], 0).await.2).unwrap()
     }
 }

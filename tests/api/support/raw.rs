@@ -10,11 +10,35 @@ use tokio::{
 
 use super::{Answer, rules};
 
-/// Sends the bytes and reads one answer, which must end with the connection or by its length.
-pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    // The server may answer and close before it has read all of it.
-    let _ = stream.write_all(bytes).await;
+/// Sends the head, then the piece so many times, and reads one answer meanwhile.
+pub async fn exchange(address: SocketAddr, head: &[u8], piece: &[u8], times: usize) -> Answer {
+    let (method, target, received) = receive(address, head, piece, times).await;
+    let answer = parse(&method, &target, &received);
+    rules::check(&answer);
+    answer
+}
+
+/// The same, and the answer as it came.
+pub async fn receive(
+    address: SocketAddr,
+    head: &[u8],
+    piece: &[u8],
+    times: usize,
+) -> (String, String, Vec<u8>) {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut stream, mut sending) = stream.into_split();
+    let line = String::from_utf8_lossy(head).into_owned();
+    let (head, piece) = (head.to_vec(), piece.to_vec());
+    let sender = tokio::spawn(async move {
+        // The server may answer and close before it has read all of it.
+        let _ = sending.write_all(&head).await;
+        for _ in 0..times {
+            if sending.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+        sending
+    });
     let mut received = Vec::new();
     let reading = async {
         let mut chunk = vec![0; 64 * 1024];
@@ -26,12 +50,9 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap();
-    let line = String::from_utf8_lossy(bytes);
-    let mut words = line.split(' ');
-    let (method, target) = (words.next().unwrap(), words.next().unwrap());
-    let answer = parse(method, target, &received);
-    rules::check(&answer);
-    answer
+    sender.abort();
+    let mut words = line.split(' ').map(str::to_owned);
+    (words.next().unwrap(), words.next().unwrap_or_default(), received)
 }
 
 fn head_length(received: &[u8]) -> Option<usize> {
@@ -46,7 +67,7 @@ fn is_whole(received: &[u8]) -> bool {
 }
 
 fn parse(method: &str, target: &str, received: &[u8]) -> Answer {
-    let head = head_length(received).expect("an answer");
+    let head = head_length(received).unwrap();
     let text = String::from_utf8(received[..head].to_vec()).unwrap();
     let mut lines = text.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

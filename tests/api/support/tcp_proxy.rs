@@ -1,4 +1,4 @@
-//! A line to a server that can be cut.
+//! A line to a server that can be cut, and on which nothing may arrive.
 
 use std::{
     net::SocketAddr,
@@ -6,8 +6,12 @@ use std::{
 };
 
 use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
     task::JoinSet,
 };
 
@@ -16,27 +20,35 @@ pub struct TcpProxy {
     pub address: SocketAddr,
     server: SocketAddr,
     listening: Arc<Mutex<Option<JoinSet<()>>>>,
+    held: watch::Sender<bool>,
 }
 
 impl TcpProxy {
     pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let proxy = Self { address, server, listening: Arc::default() };
+        let proxy =
+            Self { address, server, listening: Arc::default(), held: watch::Sender::default() };
         proxy.listen(listener);
         proxy
     }
 
     fn listen(&self, listener: TcpListener) {
         let server = self.server;
+        let held = self.held.subscribe();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut lines = JoinSet::new();
-            while let Ok((mut here, _)) = listener.accept().await {
+            while let Ok((here, _)) = listener.accept().await {
+                let held = held.clone();
                 lines.spawn(async move {
-                    let mut there = TcpStream::connect(server).await.unwrap();
-                    // It ends as either side likes.
-                    let _ = copy_bidirectional(&mut here, &mut there).await;
+                    let there = TcpStream::connect(server).await.unwrap();
+                    let ((read_here, write_here), (read_there, write_there)) =
+                        (here.into_split(), there.into_split());
+                    tokio::join!(
+                        forward(read_here, write_there, held.clone()),
+                        forward(read_there, write_here, held),
+                    );
                 });
             }
         });
@@ -54,5 +66,26 @@ impl TcpProxy {
     /// The line stands again.
     pub async fn mend(&self) {
         self.listen(TcpListener::bind(self.address).await.unwrap());
+    }
+
+    /// From now on nothing arrives, though the connections stand.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    pub fn let_go(&self) {
+        self.held.send_replace(false);
+    }
+}
+
+async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut held: watch::Receiver<bool>) {
+    let mut piece = vec![0; 16 * 1024];
+    // It ends as either side likes.
+    while let Ok(length @ 1..) = from.read(&mut piece).await {
+        if held.wait_for(|held| !held).await.is_err()
+            || to.write_all(&piece[..length]).await.is_err()
+        {
+            return;
+        }
     }
 }

@@ -1,0 +1,62 @@
+//! The settings of reconciliation with the chat service.
+
+use std::{str::FromStr, time::Duration};
+
+use super::{ConfigError, Env, chat_service, parse::Period};
+
+/// How links of chats that are gone are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconciliation {
+    /// `RECONCILE_INTERVAL`; `None` is off.
+    pub interval: Option<Duration>,
+    /// `RECONCILE_MAX_GONE`: if more of the chats are gone, it is taken for a fault of the chat
+    /// service. 1 to 100.
+    pub max_gone_percent: u8,
+}
+
+impl Reconciliation {
+    /// # Errors
+    /// [`ConfigError`] when one of the settings is wrong, or it is on and there is no credential to
+    /// ask the chat service with.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        const INTERVAL: &str = "RECONCILE_INTERVAL";
+        let interval = env.or::<Interval>(INTERVAL, "off")?.0;
+        if interval.is_some() && chat_service(env)?.lacks_service_token() {
+            return Err(ConfigError::new(
+                "CHAT_SERVICE_TOKEN",
+                format!("is needed for {INTERVAL}"),
+            ));
+        }
+        let max_gone_percent = env.or::<Percent>("RECONCILE_MAX_GONE", "50%")?.0;
+        Ok(Self { interval, max_gone_percent })
+    }
+}
+
+/// A time, or `off`.
+struct Interval(Option<Duration>);
+
+impl FromStr for Interval {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let period: Period = text.parse().map_err(|_| "must be off, or a time such as 1h or 1d")?;
+        Ok(Self(Some(period.0)))
+    }
+}
+
+/// A share such as `50%`.
+struct Percent(u8);
+
+impl FromStr for Percent {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_suffix('%').unwrap_or(text).trim_end().parse() {
+            Ok(percent @ 1..=100) => Ok(Self(percent)),
+            _ => Err("must be a share from 1% to 100%"),
+        }
+    }
+}

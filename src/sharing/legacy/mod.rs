@@ -1,0 +1,201 @@
+//! Links from the old system (contract 6), from JSON Lines: one link a line.
+//!
+//! A line stands for itself: a bad one leaves nothing and stops none of the others. What was
+//! imported stays as it is, so the same file can be imported again, also after it broke off.
+
+mod line;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::{self, BufRead},
+    thread,
+};
+
+use tokio::sync::mpsc;
+
+use super::{SharingError, snapshot};
+use crate::{
+    clock::Clock,
+    store::{LegacyOutcome, NewSharedChat, Store, StoreError},
+};
+use line::LegacyLink;
+use lines::{Line, Lines};
+
+/// Links in one transaction, and bytes of their compressed messages: SQLite's writer is held for
+/// that long, and a database operation has a time-out.
+const CHUNK_LINKS: usize = 200;
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+/// What a line may have beyond its messages, in bytes.
+const ENVELOPE_BYTES: u64 = 1024 * 1024;
+
+/// Why a line was not imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotImported {
+    /// It is no link. The text repeats nothing of the line.
+    Bad(String),
+    /// Its chat was deleted; the tombstone stands.
+    ChatDeleted,
+}
+
+/// A line that was not imported, to be reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineReport {
+    /// From 1 on.
+    pub line: u64,
+    pub why: NotImported,
+}
+
+/// How an import ended, in lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Imported {
+    pub imported: u64,
+    /// The token was there before, or twice in the file; it was left as it is.
+    pub already_there: u64,
+    /// Past their end date, so that nobody could open them.
+    pub expired: u64,
+    /// Their chats were deleted.
+    pub chat_deleted: u64,
+    pub bad: u64,
+}
+
+/// Why an import ended early. What was imported before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("the file cannot be read: {0}")]
+    Input(#[source] io::Error),
+    #[error("the import could not be started: {0}")]
+    Start(#[source] io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Snapshot(SharingError),
+}
+
+/// Imports links from the old system.
+pub struct LegacyImport {
+    pub store: Store,
+    pub clock: Clock,
+    /// `MAX_SNAPSHOT_BYTES`: the most that the messages of one link may take as JSON.
+    pub max_snapshot_bytes: u64,
+}
+
+/// A line that was read.
+enum Read {
+    Link(Box<NewSharedChat>),
+    Expired,
+    Bad(String),
+}
+
+type Chunk = Vec<(u64, Read)>;
+
+impl LegacyImport {
+    /// Imports every line of the input, in their order, and reports those that were not imported
+    /// as it goes. Memory is bounded by two chunks of links and one line.
+    ///
+    /// # Errors
+    /// [`ImportError`] when the database or the input fails.
+    pub async fn run(
+        self,
+        input: impl BufRead + Send + 'static,
+        mut report: impl FnMut(LineReport),
+    ) -> Result<Imported, ImportError> {
+        let (chunks, mut read) = mpsc::channel(1);
+        let (clock, max_bytes) = (self.clock.clone(), self.max_snapshot_bytes);
+        // A thread of its own, since the input may be a terminal, which nothing can interrupt.
+        thread::Builder::new()
+            .name("legacy-import".to_owned())
+            .spawn(move || read_all(input, &clock, max_bytes, &chunks))
+            .map_err(ImportError::Start)?;
+        let mut counts = Imported::default();
+        while let Some(chunk) = read.recv().await {
+            self.store_chunk(chunk?, &mut counts, &mut report).await?;
+        }
+        Ok(counts)
+    }
+
+    async fn store_chunk(
+        &self,
+        chunk: Chunk,
+        counts: &mut Imported,
+        report: &mut impl FnMut(LineReport),
+    ) -> Result<(), ImportError> {
+        let (mut lines, mut links) = (Vec::new(), Vec::new());
+        let mut reports = Vec::new();
+        for (line, read) in chunk {
+            match read {
+                Read::Link(link) => {
+                    lines.push(line);
+                    links.push(*link);
+                }
+                Read::Expired => counts.expired += 1,
+                Read::Bad(why) => {
+                    counts.bad += 1;
+                    reports.push(LineReport { line, why: NotImported::Bad(why) });
+                }
+            }
+        }
+        let outcomes = self.store.import_legacy(links, self.clock.now()).await?;
+        for (line, outcome) in lines.into_iter().zip(outcomes) {
+            match outcome {
+                LegacyOutcome::Imported => counts.imported += 1,
+                LegacyOutcome::AlreadyThere => counts.already_there += 1,
+                LegacyOutcome::ChatDeleted => {
+                    counts.chat_deleted += 1;
+                    reports.push(LineReport { line, why: NotImported::ChatDeleted });
+                }
+            }
+        }
+        reports.sort_by_key(|report| report.line);
+        reports.into_iter().for_each(report);
+        Ok(())
+    }
+}
+
+/// Reads, checks and compresses the lines, chunk by chunk, until nobody takes them any more.
+fn read_all(
+    input: impl BufRead,
+    clock: &Clock,
+    max_bytes: u64,
+    chunks: &mpsc::Sender<Result<Chunk, ImportError>>,
+) {
+    let limit = usize::try_from(max_bytes.saturating_add(ENVELOPE_BYTES)).unwrap_or(usize::MAX);
+    let mut lines = Lines::new(input, limit);
+    loop {
+        let chunk = read_chunk(&mut lines, clock, max_bytes, limit);
+        let last = chunk.as_ref().map_or(true, Vec::is_empty);
+        if chunks.blocking_send(chunk).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// An empty chunk is the end.
+fn read_chunk<R: BufRead>(
+    lines: &mut Lines<R>,
+    clock: &Clock,
+    max_bytes: u64,
+    limit: usize,
+) -> Result<Chunk, ImportError> {
+    let (mut chunk, mut bytes) = (Vec::new(), 0);
+    while chunk.len() < CHUNK_LINKS && bytes < CHUNK_BYTES {
+        let Some((number, line)) = lines.next().map_err(ImportError::Input)? else { break };
+        let read = match line {
+            Line::TooLong => Read::Bad(format!("is longer than {limit} bytes")),
+            Line::Bytes(line) => match line::parse(line, max_bytes) {
+                Err(why) => Read::Bad(why),
+                Ok(LegacyLink { chat, .. }) if chat.is_expired(clock.now()) => Read::Expired,
+                Ok(LegacyLink { chat, messages }) => {
+                    let snapshot =
+                        snapshot::encode_json(&messages).map_err(ImportError::Snapshot)?;
+                    bytes += snapshot.messages.len();
+                    let snapshot = Some(snapshot);
+                    Read::Link(Box::new(NewSharedChat { chat, snapshot, idempotency: None }))
+                }
+            },
+        };
+        chunk.push((number, read));
+    }
+    Ok(chunk)
+}

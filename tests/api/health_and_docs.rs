@@ -1,0 +1,60 @@
+//! `/health`, `/openapi.json`, `/openapi.yaml` and `/docs`.
+
+use serde_json::Value;
+
+use crate::support::{App, Setup, on_both_databases};
+
+on_both_databases!(
+    an_instance_that_is_well_says_so,
+    an_instance_without_keys_lives_but_is_not_ready,
+    the_description_is_the_same_as_json_and_as_yaml,
+    the_description_can_be_browsed_from_the_binary_alone,
+);
+
+async fn an_instance_that_is_well_says_so(app: App) {
+    for path in ["/health/live", "/health/ready"] {
+        let answer = app.anonymous().get(path).await.is(200);
+        assert_eq!(answer.json(), serde_json::json!({"status": "ok"}));
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+}
+
+async fn an_instance_without_keys_lives_but_is_not_ready(setup: Setup) {
+    let (setup, issuer) = setup.with_issuer().await;
+    issuer.fail();
+    let app = setup.start().await;
+    app.anonymous().get("/health/live").await.is(200);
+    app.anonymous().get("/health/ready").await.fails(503, "unavailable");
+}
+
+async fn the_description_is_the_same_as_json_and_as_yaml(app: App) {
+    let json = app.anonymous().get("/openapi.json").await.is(200);
+    assert_eq!(json.header("content-type"), "application/json");
+    let yaml = app.anonymous().get("/openapi.yaml").await.is(200);
+    assert_eq!(yaml.header("content-type"), "application/yaml");
+    assert_eq!(yaml.text(), shared_chats::http::openapi_yaml());
+    let from_yaml: Value = yaml_serde::from_str(&yaml.text()).unwrap();
+    assert_eq!(from_yaml, json.json());
+    assert!(json.json()["openapi"].as_str().unwrap().starts_with("3.1"));
+}
+
+async fn the_description_can_be_browsed_from_the_binary_alone(app: App) {
+    let moved = app.anonymous().get("/docs").await.is(308);
+    assert_eq!(moved.header("location"), "/docs/");
+    let page = app.anonymous().get("/docs/").await.is(200);
+    assert!(page.header("content-type").starts_with("text/html"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
+    let html = page.text();
+    let mut files = 0;
+    for part in
+        html.split(['"', '\'']).filter(|part| part.ends_with(".js") || part.ends_with(".css"))
+    {
+        assert!(part.starts_with("./") || part.starts_with("index"), "{part} is not from here");
+        let path = format!("/docs/{}", part.trim_start_matches("./"));
+        app.anonymous().get(&path).await.is(200);
+        files += 1;
+    }
+    assert!(files >= 3, "{html}");
+    assert!(!html.contains("https://"), "{html}");
+    app.anonymous().get("/docs/no-such-file.js").await.fails(404, "not_found");
+}

@@ -1,0 +1,198 @@
+//! The link itself, at `SHARE_PATH`: a page for a browser, JSON for anything else.
+
+use serde_json::json;
+
+use crate::support::{App, Chat, Setup, Trouble, claims, hs256, message, on_both_databases, reply};
+
+on_both_databases!(
+    a_browser_gets_a_page_and_a_program_gets_json,
+    the_page_tells_who_shared_what_and_how,
+    the_page_runs_no_script_and_loads_nothing_from_outside,
+    hostile_text_stays_text,
+    a_private_link_prompts_to_sign_in,
+    the_prompt_leads_to_the_login_page_and_back,
+    a_dead_link_has_a_page_that_says_so,
+    a_page_that_cannot_be_made_tells_nothing_internal,
+    a_page_that_the_browser_has_is_not_sent_again,
+    the_page_is_served_where_links_point,
+    the_page_is_not_served_beside_another_frontend,
+    a_signed_in_browser_opens_a_private_link_by_its_cookie,
+);
+
+async fn a_browser_gets_a_page_and_a_program_gets_json(app: App) {
+    let link = app.as_user("alice").share("chat-1").await;
+    let path = link.info["relative_path"].as_str().unwrap().to_owned();
+    let page = app.anonymous().open(&link).await.is(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let json = app.anonymous().view(&link).await.is(200);
+    for accept in ["*/*", "application/json", "", "image/png"] {
+        let answer = app.anonymous().get(&path).header("accept", accept).await.is(200);
+        assert_eq!(answer.header("content-type"), "application/json", "{accept}");
+        assert_eq!(answer.json(), json.json());
+        assert_eq!(answer.header("etag"), json.header("etag"));
+    }
+    assert_eq!(app.anonymous().get(&path).await.is(200).json(), json.json());
+}
+
+async fn the_page_tells_who_shared_what_and_how(app: App) {
+    let alice = app.as_user("alice");
+    let page = app.anonymous().open(&alice.share("chat-1").await).await.is(200).text();
+    for part in ["Quarterly report", "Alice", "Public", "Snapshot", "How did we do?", "+12 %"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let settings = json!({"is_private": true, "is_frozen": false});
+    let link = alice.share_with("chat-1", settings).await;
+    let page = alice.open(&link).await.is(200).text();
+    for part in ["Private", "Live", "Quarterly report"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+}
+
+async fn the_page_runs_no_script_and_loads_nothing_from_outside(app: App) {
+    let link = app.as_user("alice").share("chat-1").await;
+    for page in [app.anonymous().open(&link).await, app.anonymous().open("no-such-link").await] {
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        for word in ["unsafe", "script-src", "*", "http"] {
+            assert!(!policy.contains(word), "{policy}");
+        }
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert_eq!(page.header("x-robots-tag"), "noindex, nofollow");
+        let html = page.text();
+        for word in ["<script", "http://", "https://", "javascript:", " onload", "style=\""] {
+            assert!(!html.contains(word), "{word} in {html}");
+        }
+    }
+}
+
+async fn hostile_text_stays_text(app: App) {
+    let hostile = r#"<script>alert(1)</script><img src=x onerror=alert(1)>
+[click](javascript:alert(1)) ![x](https://evil.example/pixel.png) <svg/onload=alert(1)>
+</article></main><h1>Fake</h1> &lt;b&gt; "quoted" 'single'"#;
+    app.chats.put(
+        "hostile",
+        Chat::of("alice", hostile, &[message("m1", hostile), reply("m2", "m1", hostile)]),
+    );
+    app.chats.change("hostile", |chat| {
+        chat.files = Some(vec![json!({
+            "id": "\"><script>", "filename": hostile, "bytes": 1, "created_at": 1_767_225_600,
+        })]);
+    });
+    let mut who = claims(&app.clock, "alice");
+    who["name"] = "<script>alert(1)</script>".into();
+    let settings = json!({"includes_artifacts": true});
+    let link = app.with_token(&hs256(&who)).share_with("hostile", settings).await;
+    let page = app.anonymous().open(&link).await.is(200).text();
+    for word in
+        ["<script", "<img src=x", "<svg/onload", "href=\"javascript", "<h1>Fake", "src=\"https"]
+    {
+        assert!(!page.contains(word), "{word} in {page}");
+    }
+    assert!(page.contains("&lt;script&gt;") || page.contains("&#60;script"), "{page}");
+    // As JSON it is what was sent.
+    let view = app.anonymous().view(&link).await.json();
+    assert_eq!(
+        (&view["messages"][0]["content"], &view["name"]),
+        (&json!(hostile), &json!(hostile))
+    );
+}
+
+async fn a_private_link_prompts_to_sign_in(app: App) {
+    let link = app.as_user("alice").share_private("chat-1").await;
+    for (client, challenge) in
+        [(app.anonymous(), "Bearer"), (app.with_token("rubbish"), "Bearer error=\"invalid_token\"")]
+    {
+        let page = client.open(&link).await.is(401);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("www-authenticate"), challenge);
+        let html = page.text();
+        assert!(html.contains("Sign in"), "{html}");
+        for secret in ["Quarterly", "How did we do", "Alice", "href="] {
+            assert!(!html.contains(secret), "{secret} in {html}");
+        }
+    }
+    app.anonymous().get(&format!("/shared/{}", link.id)).await.fails(401, "login_required");
+    app.as_user("bob").open(&link).await.is(200);
+}
+
+async fn the_prompt_leads_to_the_login_page_and_back(setup: Setup) {
+    let setup = setup.with("LOGIN_URL", "https://id.example/login?client=a%26b");
+    let app = setup.start().await;
+    let link = app.as_user("alice").share_private("chat-1").await;
+    let page = app.anonymous().open(&link).await.is(401).text();
+    let start = page.find("href=\"").unwrap() + 6;
+    let address =
+        page[start..].split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
+    let address = url::Url::parse(&address).unwrap();
+    assert_eq!(address.host_str(), Some("id.example"));
+    let pairs: Vec<(String, String)> = address.query_pairs().into_owned().collect();
+    let return_to = link.info["url"].as_str().unwrap().to_owned();
+    let expected = [("client".to_owned(), "a&b".to_owned()), ("return_to".to_owned(), return_to)];
+    assert_eq!(pairs, expected);
+}
+
+async fn a_dead_link_has_a_page_that_says_so(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share("chat-1").await;
+    alice.delete(&link).await.is(204);
+    let never = app.anonymous().open("6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11").await.is(404);
+    for id in [link.id.as_str(), "short", "a%2Fb", "%00%00%00%00%00%00%00%00"] {
+        let page = app.anonymous().open(id).await.is(404);
+        assert_eq!(page.header("content-type"), never.header("content-type"), "{id}");
+        if page.header("content-type").starts_with("text/html") {
+            assert_eq!(page.text(), never.text(), "{id}");
+        }
+    }
+    app.anonymous().get(&format!("/shared/{}", link.id)).await.fails(404, "not_found");
+}
+
+async fn a_page_that_cannot_be_made_tells_nothing_internal(app: App) {
+    let link = app.as_user("alice").share_live("chat-1").await;
+    app.chats.misbehaves("/messages", Trouble::Status(500));
+    let page = app.anonymous().open(&link).await.is(502);
+    let request_id = page.header("x-request-id").to_owned();
+    let html = page.text();
+    assert!(html.contains(&request_id), "{html}");
+    for secret in ["upstream secret", "127.0.0.1", "status 500", "/api/v1/chats"] {
+        assert!(!html.contains(secret), "{secret} in {html}");
+    }
+}
+
+async fn a_page_that_the_browser_has_is_not_sent_again(app: App) {
+    let link = app.as_user("alice").share("chat-1").await;
+    let tag = app.anonymous().open(&link).await.is(200).header("etag").to_owned();
+    app.anonymous().open(&link).header("if-none-match", &tag).await.is(304);
+    // The JSON of the same link is another representation.
+    app.anonymous().view(&link).header("if-none-match", &tag).await.is(200);
+}
+
+async fn the_page_is_served_where_links_point(setup: Setup) {
+    let app = setup.with("SHARE_PATH", "/s/{id}/read").start().await;
+    let link = app.as_user("alice").share("chat-1").await;
+    let path = format!("/s/{}/read", link.id);
+    assert_eq!(link.info["relative_path"], path);
+    app.anonymous().get(&path).header("accept", "text/html").await.is(200);
+    app.anonymous().open(&link).await.fails(404, "not_found");
+    app.anonymous().request("POST", &path).await.fails(405, "method_not_allowed");
+}
+
+async fn the_page_is_not_served_beside_another_frontend(setup: Setup) {
+    let setup = setup.with("PUBLIC_URL", "https://chat.example");
+    let app = setup.clone().start().await;
+    let link = app.as_user("alice").share("chat-1").await;
+    app.anonymous().open(&link).await.fails(404, "not_found");
+    let app = setup.with("VIEWER", "on").start().await;
+    app.anonymous().open(&link).await.is(200);
+    let app = app.setup.clone().without("PUBLIC_URL").with("VIEWER", "off").start().await;
+    app.anonymous().open(&link).await.fails(404, "not_found");
+}
+
+async fn a_signed_in_browser_opens_a_private_link_by_its_cookie(setup: Setup) {
+    let app = setup.with("AUTH_COOKIE", "session").start().await;
+    let link = app.as_user("alice").share_private("chat-1").await;
+    let token = hs256(&claims(&app.clock, "bob"));
+    let cookie = format!("other=x; session={token}");
+    app.anonymous().open(&link).header("cookie", &cookie).await.is(200);
+    app.anonymous().open(&link).header("cookie", "session=rubbish").await.is(401);
+    app.anonymous().open(&link).header("cookie", "session=").await.is(401);
+}

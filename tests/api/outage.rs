@@ -1,0 +1,133 @@
+//! A database that is out of reach: 503 with `Retry-After`, nothing half done, and all is well again
+//! when it comes back.
+
+use serde_json::json;
+
+use crate::support::{App, Link, Setup, TcpProxy};
+
+async fn everything_is_unavailable(app: &App, link: &Link) {
+    let alice = app.as_user("alice");
+    for request in [
+        app.anonymous().view(link),
+        app.anonymous().qr_code(link, ""),
+        alice.list(""),
+        alice.create(&json!({"chat_session_id": "chat-1"})),
+        alice.change(link, &json!({"is_private": true})),
+        alice.delete(link),
+        alice.batch_delete(&[link]),
+        app.as_chat_service().links_of_chat("chat-1"),
+        app.as_chat_service().chat_was_deleted("chat-1"),
+        app.anonymous().get("/health/ready"),
+    ] {
+        let answer = request.await;
+        assert_eq!(answer.header("retry-after"), "5");
+        answer.fails(503, "unavailable");
+    }
+    app.anonymous().open(link).await.is(503);
+    app.anonymous().get("/health/live").await.is(200);
+}
+
+mod a_server {
+    use super::*;
+    use crate::support::on_postgres;
+
+    on_postgres!(
+        a_server_that_is_gone_is_waited_for,
+        a_server_that_does_not_answer_is_given_up,
+        connections_that_were_cut_are_made_again,
+    );
+
+    async fn behind_a_proxy(setup: Setup) -> (App, TcpProxy) {
+        let mut url = url::Url::parse(&setup.database_url).unwrap();
+        let host = url.socket_addrs(|| Some(5432)).unwrap()[0];
+        let proxy = TcpProxy::to(host).await;
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(proxy.address.port())).unwrap();
+        let setup = setup.with("DATABASE_URL", url.as_str()).with("DATABASE_TIMEOUT", "2s");
+        (setup.start().await, proxy)
+    }
+
+    async fn a_server_that_is_gone_is_waited_for(setup: Setup) {
+        let (app, proxy) = behind_a_proxy(setup).await;
+        let link = app.as_user("alice").share("chat-1").await;
+        let before = app.anonymous().view(&link).await.is(200);
+        for _ in 0..2 {
+            proxy.cut().await;
+            everything_is_unavailable(&app, &link).await;
+            proxy.mend().await;
+            assert_eq!(app.anonymous().view(&link).await.is(200).json(), before.json());
+            assert_eq!(app.as_user("alice").list("").await.is(200).json(), json!([link.info]));
+            app.anonymous().get("/health/ready").await.is(200);
+        }
+        app.as_user("alice").delete(&link).await.is(204);
+    }
+
+    async fn a_server_that_does_not_answer_is_given_up(setup: Setup) {
+        let (app, proxy) = behind_a_proxy(setup).await;
+        let link = app.as_user("alice").share("chat-1").await;
+        app.anonymous().view(&link).await.is(200);
+        proxy.hold();
+        let began = std::time::Instant::now();
+        let alice = app.as_user("alice");
+        let view = app.anonymous().view(&link).spawn();
+        let list = alice.list("").spawn();
+        view.await.unwrap().fails(503, "unavailable");
+        list.await.unwrap().fails(503, "unavailable");
+        assert!(began.elapsed() < std::time::Duration::from_secs(10));
+        proxy.let_go();
+        app.anonymous().view(&link).await.is(200);
+        alice.list("").await.is(200);
+    }
+
+    async fn connections_that_were_cut_are_made_again(setup: Setup) {
+        let (app, proxy) = behind_a_proxy(setup).await;
+        let link = app.as_user("alice").share("chat-1").await;
+        app.anonymous().view(&link).await.is(200);
+        // As when a server restarts between two requests: nobody need notice.
+        for _ in 0..3 {
+            proxy.cut().await;
+            proxy.mend().await;
+            app.anonymous().view(&link).await.is(200);
+            app.as_user("alice").list("").await.is(200);
+        }
+    }
+}
+
+mod a_file {
+    use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+
+    use super::*;
+    use crate::support::on_sqlite;
+
+    on_sqlite!(a_file_that_somebody_else_locks_is_waited_for);
+
+    async fn a_file_that_somebody_else_locks_is_waited_for(setup: Setup) {
+        let app = setup.with("DATABASE_TIMEOUT", "500ms").start().await;
+        let link = app.as_user("alice").share("chat-1").await;
+        app.anonymous().view(&link).await.is(200);
+        let path = app.setup.database_url.strip_prefix("sqlite:").unwrap().to_owned();
+        let mut locking = SqliteConnection::establish(&path).unwrap();
+        locking.batch_execute("BEGIN IMMEDIATE").unwrap();
+        let alice = app.as_user("alice");
+        for request in [
+            alice.create(&json!({"chat_session_id": "chat-1"})),
+            alice.change(&link, &json!({"is_private": true})),
+            alice.delete(&link),
+        ] {
+            request.await.fails(503, "unavailable");
+        }
+        // Reading goes on.
+        app.anonymous().view(&link).await.is(200);
+        assert_eq!(alice.list("").await.json(), json!([link.info]));
+        locking.batch_execute("ROLLBACK").unwrap();
+        // What was given up does not happen later.
+        for _ in 0..50 {
+            let label = json!({"label": "mended"});
+            if alice.change(&link, &label).await.status == 204 {
+                break;
+            }
+        }
+        app.anonymous().view(&link).await.is(200);
+        assert_eq!(alice.list("").await.each("label"), ["mended"]);
+    }
+}
