@@ -37,7 +37,7 @@ impl EventStream {
 
     /// The next event, which must come soon; `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Event> {
-        tokio::time::timeout(PATIENCE, self.read()).await.expect("an event")
+        tokio::time::timeout(PATIENCE, self.read()).await.unwrap()
     }
 
     /// The next event, `name {…}` in short: for messages their id and content.
@@ -67,7 +67,7 @@ impl EventStream {
                 assert!(self.take_more().await, "the stream ended");
             }
         };
-        tokio::time::timeout(PATIENCE, begun).await.expect("a beginning");
+        tokio::time::timeout(PATIENCE, begun).await.unwrap();
         self
     }
 
