@@ -1,6 +1,7 @@
 //! The application: its parts, wired; `main` and every test start this same thing.
 
 use std::{
+    any::Any,
     io,
     net::{SocketAddr, TcpListener},
     time::Duration,
@@ -14,7 +15,8 @@ use actix_web::{
     middleware::{Condition, from_fn},
     web,
 };
-use tokio::task::JoinHandle;
+use socket2::SockRef;
+use tokio::{net::TcpStream, task::JoinHandle};
 use url::Url;
 
 mod reconciler;
@@ -32,6 +34,9 @@ use crate::{
 
 /// How often what nobody may see any more is taken away; expired content goes within an hour.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How long a client may leave what was sent to it untaken.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +60,9 @@ pub struct Application {
     server: Server,
     address: SocketAddr,
     public_url: Url,
-    sweeper: JoinHandle<()>,
-    reconciler: Option<JoinHandle<()>>,
+    streams: Sharing,
+    /// What goes on beside requests.
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Application {
@@ -84,7 +90,9 @@ impl Application {
                  of the working directory, which several instances would have to share"
             );
         }
-        let sharing = Sharing::new(Store::new(database), chat_service, artifacts, clock.clone());
+        let store = Store::new(database);
+        let sharing = Sharing::new(store, chat_service, artifacts, clock.clone(), config.live);
+        let listener_task = sharing.listen();
         let authenticator = Authenticator::new(config.auth.clone(), provider_client()?, clock);
         // A provider that is slow to answer does not keep public links waiting.
         let keys = authenticator.clone();
@@ -110,9 +118,11 @@ impl Application {
         };
         let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
         let reconciler = reconciler::start(&sharing, config.reconciliation);
+        let tasks = [Some(sweeper), listener_task, reconciler].into_iter().flatten().collect();
+        let streams = sharing.clone();
         let state = web::Data::new(State::new(sharing, authenticator, settings));
         let server = serve(listener, state, &config)?;
-        Ok(Self { server, address, public_url, sweeper, reconciler })
+        Ok(Self { server, address, public_url, streams, tasks })
     }
 
     /// The address that was bound.
@@ -133,15 +143,35 @@ impl Application {
         self.server.handle()
     }
 
+    /// To stop it in good order.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper { server: self.server.handle(), streams: self.streams.clone() }
+    }
+
     /// Serves until it is stopped.
     ///
     /// # Errors
     /// When accepting connections fails for good.
     pub async fn run(self) -> io::Result<()> {
         let ended = self.server.await;
-        self.sweeper.abort();
-        self.reconciler.iter().for_each(JoinHandle::abort);
+        self.tasks.iter().for_each(JoinHandle::abort);
         ended
+    }
+}
+
+/// Stops an application.
+pub struct Stopper {
+    server: ServerHandle,
+    streams: Sharing,
+}
+
+impl Stopper {
+    /// Ends event streams, which would go on for ever, accepts nothing new, and lets the rest finish
+    /// within `SHUTDOWN_TIMEOUT`.
+    pub async fn stop(self) {
+        self.streams.stop_streams();
+        self.server.stop(true).await;
     }
 }
 
@@ -159,12 +189,26 @@ fn serve(listener: TcpListener, state: web::Data<State>, config: &Config) -> io:
     .disable_signals()
     .max_connections(config.max_connections)
     .client_request_timeout(config.request_timeout)
+    .on_connect(|connection, _| give_up_on_silence(connection))
     .keep_alive(config.keep_alive)
     .shutdown_timeout(config.shutdown_timeout.as_secs().max(1));
     if let Some(workers) = config.workers {
         server = server.workers(workers);
     }
     Ok(server.listen(listener)?.run())
+}
+
+/// Lets the kernel close a connection whose other side takes nothing for a while (tcp(7),
+/// `TCP_USER_TIMEOUT`): no answer is waited with for ever, and an event stream that nobody reads does
+/// not keep its place.
+fn give_up_on_silence(connection: &dyn Any) {
+    #[cfg(target_os = "linux")]
+    if let Some(connection) = connection.downcast_ref::<TcpStream>() {
+        // Without it the connection works all the same.
+        let _ = SockRef::from(connection).set_tcp_user_timeout(Some(STALLED));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = connection;
 }
 
 fn cors(origins: &[String]) -> Cors {
@@ -176,6 +220,7 @@ fn cors(origins: &[String]) -> Cors {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            HeaderName::from_static("last-event-id"),
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("x-request-id"),
         ])

@@ -42,4 +42,19 @@ impl Clock {
         let now = now + Duration::microseconds(moved);
         now.duration_trunc(Duration::microseconds(1)).unwrap_or(now)
     }
+
+    /// Completes once it is `at`, at once when it was before. It follows this clock, not a timer's: one
+    /// that is set or moved meanwhile is looked at again within a minute, a movable one in 20 ms.
+    pub async fn reached(&self, at: DateTime<Utc>) {
+        let glance = match self.offset_us {
+            None => std::time::Duration::from_secs(60),
+            Some(_) => std::time::Duration::from_millis(20),
+        };
+        // A deadline that has passed is no duration any more.
+        while let Ok(left) = (at - self.now()).to_std()
+            && !left.is_zero()
+        {
+            tokio::time::sleep(left.min(glance)).await;
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub mod chat_service;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod events;
 pub mod http;
 pub mod model;
 pub mod qr;

@@ -16,7 +16,7 @@ use shared_chats::{
     clock::Clock,
     config::{self, Config, Env, LogFormat, Reconciliation},
     demo, http,
-    sharing::{Artifacts, LegacyImport, NotImported, Sharing},
+    sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, Sharing},
     store::{Database, QUIET_LOGS, Store},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -147,11 +147,11 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
 async fn serve(env: &Env) -> Result<(), Failure> {
     let application = Application::build(Config::from_env(env)?, Clock::system()).await?;
     print(&format!("listening on http://{}", application.address()))?;
-    let handle = application.handle();
+    let stopper = application.stopper();
     tokio::spawn(async move {
         stopped().await;
         tracing::info!("stopping: finishing what is under way");
-        handle.stop(true).await;
+        stopper.stop().await;
     });
     Ok(application.run().await?)
 }
@@ -206,7 +206,8 @@ async fn reconcile(env: &Env) -> Result<ExitCode, Failure> {
     };
     let chat_service = ChatService::new(chat_service)?;
     let store = migrated_store(env).await?;
-    let sharing = Sharing::new(store, chat_service, artifacts, Clock::system());
+    let live = LiveSettings::default();
+    let sharing = Sharing::new(store, chat_service, artifacts, Clock::system(), live);
     let found = sharing.reconcile(max_gone_percent).await?;
     print(&format!(
         "asked: {}\nthere: {}\ngone: {}\nlinks removed: {}\nunclear: {}",

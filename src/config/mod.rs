@@ -24,10 +24,10 @@ use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    sharing::{ArtifactLimits, SharePath},
+    sharing::{ArtifactLimits, EventsSettings, LiveSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
-use parse::{Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
+use parse::{Age, Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
 
 /// How log lines look.
 pub type LogFormat = Format;
@@ -50,6 +50,7 @@ pub struct Config {
     /// Nobody chose a store, and there may be several instances, since this is PostgreSQL.
     pub artifact_store_is_unshared: bool,
     pub artifact_limits: ArtifactLimits,
+    pub live: LiveSettings,
     pub cors_allowed_origins: Vec<String>,
     pub max_body_bytes: usize,
     pub view_cache_bytes: u64,
@@ -103,6 +104,7 @@ impl Config {
             auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
             login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
             chat_service,
+            live: live(env)?,
             cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
             max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
@@ -206,6 +208,17 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
         max_snapshot_bytes: max_snapshot_bytes(env)?,
         file_path: env.get("CHAT_SERVICE_FILE_PATH")?.unwrap_or_default(),
         ..ChatServiceSettings::new(source)
+    })
+}
+
+fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
+    Ok(LiveSettings {
+        max_age: env.or::<Age>("LIVE_MAX_AGE", "1s")?.0,
+        events: EventsSettings {
+            poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
+            max_streams: env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000),
+            max_streams_per_link: env.count("MAX_STREAMS_PER_LINK", 1_000_000)?.unwrap_or(5_000),
+        },
     })
 }
 

@@ -29,6 +29,23 @@ impl FromStr for Period {
     }
 }
 
+/// A time for which something may be used again; `0` is not at all.
+#[derive(Debug, Clone, Copy)]
+pub struct Age(pub Duration);
+
+impl FromStr for Age {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_zero = text == "0" || humantime::parse_duration(text).is_ok_and(|age| age.is_zero());
+        match text.parse::<Period>() {
+            _ if is_zero => Ok(Self(Duration::ZERO)),
+            Ok(period) => Ok(Self(period.0)),
+            Err(_) => Err("must be 0 or a time, such as 500ms or 1s"),
+        }
+    }
+}
+
 /// A time that goes into sums with dates.
 #[derive(Debug, Clone, Copy)]
 pub struct Days(pub chrono::Duration);

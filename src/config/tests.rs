@@ -28,6 +28,8 @@ fn two_settings_are_enough() {
     assert!(config.viewer);
     assert!(matches!(config.auth, AuthSettings::Hs256 { .. }));
     assert!(matches!(config.chat_service.source, Source::Http(_)));
+    assert_eq!(config.live.max_age.as_secs(), 1);
+    assert!(read(&[("LIVE_MAX_AGE", "0")]).unwrap().live.max_age.is_zero());
 }
 
 #[test]
@@ -62,6 +64,10 @@ fn each_wrong_setting_is_named() {
         ("ARTIFACT_GRACE", "30s"),
         ("MAX_ARTIFACT_BYTES", "0"),
         ("MAX_SHARE_ARTIFACT_BYTES", "much"),
+        ("LIVE_MAX_AGE", "soon"),
+        ("LIVE_POLL_INTERVAL", "0s"),
+        ("MAX_STREAMS", "0"),
+        ("MAX_STREAMS_PER_LINK", "-1"),
         ("MAX_SNAPSHOT_BYTES", "-1"),
         ("MAX_BODY_BYTES", "1 zebibyte"),
         ("CORS_ALLOWED_ORIGINS", "*"),

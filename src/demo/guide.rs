@@ -36,24 +36,29 @@ struct Link {
 }
 
 impl Guide {
-    /// Shares the first user's first chat, and prints how to go on.
+    /// Shares the first user's first chat, once as it is and once live, and prints how to go on.
     pub(super) async fn show(&self) -> Result<(), Failure> {
         let Some(owner) = self.users.first() else { return Ok(()) };
         let viewer = self.users.last().unwrap_or(owner);
-        let link = self.share(owner).await?;
+        let link = self.share(owner, true).await?;
+        let live = self.share(owner, false).await?;
         let mut out = stdout().lock();
-        self.print(&mut out, owner, viewer, &link)?;
+        self.print(&mut out, owner, viewer, [&link, &live])?;
         Ok(out.flush()?)
     }
 
-    async fn share(&self, owner: &User) -> Result<Link, Failure> {
+    async fn share(&self, owner: &User, is_frozen: bool) -> Result<Link, Failure> {
         let asked = reqwest::Client::builder()
             .no_proxy()
             .build()?
             .post(format!("{}/api/v1/shared_chats", self.api));
         let answer = asked
             .bearer_auth(&owner.token)
-            .json(&json!({"chat_session_id": owner.chats.first(), "label": "from the demo"}))
+            .json(&json!({
+                "chat_session_id": owner.chats.first(),
+                "is_frozen": is_frozen,
+                "label": "from the demo",
+            }))
             .send()
             .await?;
         if !answer.status().is_success() {
@@ -67,7 +72,7 @@ impl Guide {
         out: &mut impl Write,
         owner: &User,
         viewer: &User,
-        link: &Link,
+        [link, live]: [&Link; 2],
     ) -> Result<(), Failure> {
         let Self { api, base, chats, .. } = self;
         let (id, token) = (&link.id, &owner.token);
@@ -118,6 +123,19 @@ impl Guide {
         ] {
             writeln!(out, "{what}\n  {line}\n")?;
         }
+        writeln!(
+            out,
+            "A live link to the same chat, whose page shows what is new by itself:\n\n  {}\n",
+            live.url
+        )?;
+        // This one does not end by itself, unlike the lines above.
+        writeln!(out, "Watch it from another terminal: curl -N {links}/{}/events\n", live.id)?;
+        writeln!(
+            out,
+            "Then edit a message of \"{chat}\" in this file, or add one, and save it; a second later \
+             that line tells of it:\n  {}\n",
+            chats.display()
+        )?;
         writeln!(out, "The API to browse: {api}/docs/")?;
         writeln!(out, "Ctrl-C ends the demo and leaves nothing behind.")?;
         Ok(())

@@ -57,7 +57,10 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
             );
         }
     };
+    let poll = env.get::<String>("LIVE_POLL_INTERVAL")?.unwrap_or_else(|| "1s".to_owned());
     let env = env.with(vec![
+        // The file gives no notice, and whoever edits it wants to see it.
+        ("LIVE_POLL_INTERVAL", poll),
         ("CHAT_SERVICE_URL", format!("file:{}", chats.display())),
         ("DATABASE_URL", format!("sqlite:{}", dir.join("demo.db").display())),
         // Beside the database, in the folder that goes: what that does not know is deleted there.
@@ -73,13 +76,13 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
     let users = users(&chats, secret.as_bytes())?;
     let base = application.public_url().as_str().trim_end_matches('/').to_owned();
     let guide = Guide { api: format!("http://{}", application.address()), base, chats, users };
-    let handle = application.handle();
+    let stopper = application.stopper();
     let showing = async {
         let shown = guide.show().await;
         if shown.is_ok() {
             stopped.await;
         }
-        handle.stop(true).await;
+        stopper.stop().await;
         shown
     };
     let (served, shown) = futures_util::future::join(application.run(), showing).await;

@@ -192,11 +192,13 @@ fn html(chat: &SharedChat, content: &Content, links: &Links) -> Result<String, S
         });
         files.collect::<Vec<_>>()
     });
+    let events_url = (!chat.is_frozen()).then(|| links.events_path(&chat.id));
     let page = SharedChatPage {
         chat: &chat,
         messages: &content.parse_messages()?,
         artifacts: artifacts.as_deref(),
         qr_code_url: &links.qr_code_path(&chat.id),
+        events_url: events_url.as_deref(),
     };
     page::shared_chat(&page).map_err(SharingError::defect)
 }

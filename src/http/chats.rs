@@ -86,3 +86,25 @@ pub async fn delete_links(
     let deleted = state.sharing.chat_deleted(&id.get()?).await?;
     Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
 }
+
+/// Messages or the name of the chat changed. Views of its live links show it from now on, and whoever
+/// watches one is told within a second, on every instance. There is no need to call it for a chat
+/// that nobody shares, and no harm.
+///
+/// # Errors
+/// 401, 403 without the scope, 503.
+#[utoipa::path(
+    post, path = "/api/v1/chats/{chat_session_id}/changes", tag = "chat service",
+    operation_id = "chat_changed",
+    params(("chat_session_id" = String, Path, description = "The chat's id")),
+    responses((status = 202, description = "Viewers are being told")),
+    security(("chat_service" = [])),
+)]
+pub async fn changed(
+    state: web::Data<State>,
+    _: ChatServiceCaller,
+    id: ChatId,
+) -> Result<HttpResponse, ApiError> {
+    state.sharing.chat_changed(&id.get()?).await?;
+    Ok(HttpResponse::Accepted().insert_header(("cache-control", "no-store")).finish())
+}

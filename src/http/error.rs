@@ -16,7 +16,11 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{auth::AuthError, chat_service::ChatServiceError, sharing::SharingError};
+use crate::{
+    auth::AuthError,
+    chat_service::ChatServiceError,
+    sharing::{Full, SharingError},
+};
 
 /// What went wrong, in a form for programs. The names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -37,6 +41,7 @@ pub enum ErrorType {
     ChatTooLarge,
     ChatIsEmpty,
     ArtifactTooLarge,
+    TooManyRequests,
     InternalError,
     ChatServiceError,
     Unavailable,
@@ -75,6 +80,9 @@ impl ErrorType {
             Self::ArtifactTooLarge => {
                 (S::UNPROCESSABLE_ENTITY, "A file of the chat is too large to share.")
             }
+            Self::TooManyRequests => {
+                (S::TOO_MANY_REQUESTS, "Too many of these at once. Try again later.")
+            }
             Self::InternalError => {
                 (S::INTERNAL_SERVER_ERROR, "Something is wrong here. It has been logged.")
             }
@@ -98,6 +106,7 @@ impl ErrorType {
             405 => Self::MethodNotAllowed,
             413 => Self::PayloadTooLarge,
             415 => Self::UnsupportedMediaType,
+            429 => Self::TooManyRequests,
             503 => Self::Unavailable,
             400..=499 => Self::BadRequest,
             _ => Self::InternalError,
@@ -208,7 +217,7 @@ impl ApiError {
                 let challenge = "Bearer error=\"invalid_token\"";
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
             }
-            ErrorType::Unavailable => {
+            ErrorType::Unavailable | ErrorType::TooManyRequests => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
             }
             _ => {}
@@ -298,6 +307,12 @@ impl From<SharingError> for ApiError {
             }
             SharingError::ArtifactStore(error) => Self::from(T::Unavailable).because(error),
             SharingError::Unsettled => T::Unavailable.into(),
+            SharingError::Full(Full::Link) => {
+                Self::new(T::TooManyRequests, "Too many people watch this link. Try again later.")
+            }
+            SharingError::Full(Full::Instance) => {
+                Self::new(T::Unavailable, "Too many streams are open here. Try again later.")
+            }
             SharingError::ChatService(error) => error.into(),
             SharingError::Unavailable(cause) => Self::from(T::Unavailable).because(cause),
             SharingError::Defect(cause) => Self::from(T::InternalError).because(cause),

@@ -42,7 +42,7 @@ use crate::{
 };
 use bodies::Bodies;
 use error::ApiError;
-use shared_chats::{artifact, batch_delete, change, create, delete, list, qr_code};
+use shared_chats::{artifact, batch_delete, change, create, delete, events, list, qr_code};
 
 /// What handlers work with.
 pub struct State {
@@ -133,6 +133,14 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .service(
                 resource("/api/v1/shared_chats/{id}/artifacts/{artifact_id}", "GET, HEAD")
                     .route(get().to(artifact::artifact)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}/events", "GET, HEAD")
+                    .route(get().to(events::events)),
+            )
+            .service(
+                resource("/api/v1/chats/{id}/changes", "POST")
+                    .route(web::post().to(chats::changed)),
             )
             .service(
                 resource("/api/v1/chats/{id}/shared_chats", "DELETE, GET, HEAD")

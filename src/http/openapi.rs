@@ -50,8 +50,10 @@ use super::{
         shared_chats::batch_delete::batch_delete,
         shared_chats::qr_code::qr_code,
         shared_chats::artifact::artifact,
+        shared_chats::events::events,
         chats::links,
         chats::delete_links,
+        chats::changed,
         super::link::open,
         health::live,
         health::ready,
@@ -150,7 +152,9 @@ const REFUSALS: &[(&str, &[ErrorType])] = &[
             E::ChatServiceTimeout,
         ],
     ),
+    ("watch_shared_chat", WATCHING),
     ("list_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
+    ("chat_changed", BY_THE_CHAT_SERVICE),
     ("delete_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
     ("ready", &[E::Unavailable]),
 ];
@@ -161,6 +165,19 @@ const VIEWING: &[ErrorType] = &[
     E::Forbidden,
     E::NotFound,
     E::ChatTooLarge,
+    E::ChatServiceError,
+    E::Unavailable,
+    E::ChatServiceTimeout,
+];
+
+const WATCHING: &[ErrorType] = &[
+    E::BadRequest,
+    E::LoginRequired,
+    E::InvalidToken,
+    E::Forbidden,
+    E::NotFound,
+    E::ChatTooLarge,
+    E::TooManyRequests,
     E::ChatServiceError,
     E::Unavailable,
     E::ChatServiceTimeout,
@@ -239,7 +256,7 @@ fn response(types: &[ErrorType]) -> Response {
         match error.status_code().as_u16() {
             401 => headers.push(("WWW-Authenticate", "The challenge of RFC 6750, 3")),
             416 => headers.push(("Content-Range", "`bytes */` and how many bytes there are")),
-            503 => headers.push(("Retry-After", "Seconds until another try makes sense")),
+            429 | 503 => headers.push(("Retry-After", "Seconds until another try makes sense")),
             _ => {}
         }
     }

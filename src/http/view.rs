@@ -31,7 +31,7 @@ pub const NO_INDEX: HeaderValue = HeaderValue::from_static("noindex, nofollow");
 pub const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// How often a view starts over because the link was changed meanwhile.
-const TRIES: usize = 4;
+pub const TRIES: usize = 4;
 
 /// Opens the link and shows it in the given form.
 ///
@@ -75,13 +75,18 @@ struct Shown {
     content: Option<String>,
 }
 
-enum Admission {
+/// Whether somebody may see a link.
+pub enum Admission {
     Admitted(SharedChat),
     /// Telling who it is took its time; the link may have changed meanwhile.
     AskAgain,
 }
 
-async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, ApiError> {
+/// Admits whoever may see the link.
+///
+/// # Errors
+/// 401 when it is private and nobody is signed in; 403 for the chat service; 503 when it cannot be told.
+pub async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, ApiError> {
     if !found.is_private() {
         return Ok(Admission::Admitted(found.admit(None)?));
     }
@@ -165,7 +170,10 @@ fn respond(
         Medium::Json => response.content_type("application/json"),
         Medium::Page => response.content_type("text/html; charset=utf-8").insert_header((
             header::CONTENT_SECURITY_POLICY,
-            page::CONTENT_SECURITY_POLICY.as_str(),
+            match chat.is_frozen() {
+                true => page::CONTENT_SECURITY_POLICY.as_str(),
+                false => page::LIVE_CONTENT_SECURITY_POLICY.as_str(),
+            },
         )),
     };
     response.body(shown.body)

@@ -1,6 +1,8 @@
 //! Every refusal there is. `http::error` gives each its status and its words.
 
-use crate::{artifacts::ArtifactStoreError, chat_service::ChatServiceError, store::StoreError};
+use crate::{
+    artifacts::ArtifactStoreError, chat_service::ChatServiceError, events::Full, store::StoreError,
+};
 
 /// Why a request was not carried out. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,9 @@ pub enum SharingError {
     /// The link kept changing while it was to be shown.
     #[error("the link keeps changing")]
     Unsettled,
+    /// There is no place for another stream.
+    #[error(transparent)]
+    Full(Full),
     #[error(transparent)]
     ChatService(ChatServiceError),
     #[error(transparent)]

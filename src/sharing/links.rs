@@ -84,6 +84,12 @@ impl Links {
         format!("{}/qr_code", self.api_path(id))
     }
 
+    /// What happens in a live link's chat, on this API.
+    #[must_use]
+    pub fn events_path(&self, id: &ShareId) -> String {
+        format!("{}/events", self.api_path(id))
+    }
+
     /// A file of the link on this API.
     #[must_use]
     pub fn artifact_path(&self, id: &ShareId, artifact_id: &str) -> String {

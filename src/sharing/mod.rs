@@ -9,12 +9,15 @@ mod download;
 mod error;
 mod legacy;
 mod links;
+mod live;
 mod owner;
 mod reconcile;
 mod service;
 mod snapshot;
 mod viewer;
+mod watch;
 
+pub use crate::events::{EventsSettings, Frame, Full, Next, TooSlow};
 pub use crate::store::{LinkFilter, LinkOrder, ListQuery, Page, SettingsChange, Swept};
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
@@ -24,18 +27,43 @@ pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use links::{InvalidSharePath, Links, SharePath};
 pub use owner::Precondition;
 pub use reconcile::{Reconciled, Refusal};
-pub use viewer::{Content, Found};
+pub use viewer::{Content, Found, may_view};
+pub use watch::Watching;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
-use crate::{chat_service::ChatService, clock::Clock, store::Store};
+use crate::{
+    chat_service::ChatService,
+    clock::Clock,
+    events::Events,
+    store::{Notice, Store},
+};
+use live::LiveChats;
 
 /// Characters of a label (contract 3).
 pub const LABEL_CHARS: usize = 200;
 /// Links in one batch delete (contract 3).
 pub const BATCH_LINKS: usize = 1000;
+
+/// How live links are served.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveSettings {
+    /// `LIVE_MAX_AGE`: how long an answer of the chat service may be used again; 0 is not at all.
+    pub max_age: Duration,
+    pub events: EventsSettings,
+}
+
+impl Default for LiveSettings {
+    /// The settings' own defaults.
+    fn default() -> Self {
+        let poll_interval = Duration::from_secs(5);
+        let events =
+            EventsSettings { poll_interval, max_streams: 10_000, max_streams_per_link: 5_000 };
+        Self { max_age: Duration::from_secs(1), events }
+    }
+}
 
 /// The share-link service itself, without HTTP around it.
 #[derive(Clone)]
@@ -46,18 +74,46 @@ pub struct Sharing {
     /// Rung when objects may have become waste.
     waste: Arc<Notify>,
     clock: Clock,
+    live: LiveChats,
+    events: Events,
 }
 
 impl Sharing {
+    /// Must be called within the runtime on which chats are fetched and watched.
     #[must_use]
     pub fn new(
         store: Store,
         chat_service: ChatService,
         artifacts: Artifacts,
         clock: Clock,
+        settings: LiveSettings,
     ) -> Self {
-        let (chat_service, waste) = (Arc::new(chat_service), Arc::default());
-        Self { store, chat_service, artifacts, waste, clock }
+        let chat_service = Arc::new(chat_service);
+        let live = LiveChats::new(chat_service.clone(), settings.max_age);
+        let asked = live.clone();
+        let events =
+            Events::new(settings.events, Arc::new(move |id| Box::pin(asked.clone().fetch(id))));
+        Self { store, chat_service, artifacts, waste: Arc::default(), clock, live, events }
+    }
+
+    /// Hears of changes that other instances make, for as long as the returned task lives.
+    /// `None` on SQLite, where there is no other one.
+    #[must_use]
+    pub fn listen(&self) -> Option<tokio::task::JoinHandle<()>> {
+        let this = self.clone();
+        self.store.listen(move |notice| this.tell(&notice))
+    }
+
+    /// Passes a notice on within this instance. Whoever makes a change calls it before the change is
+    /// acknowledged.
+    fn tell(&self, notice: &Notice) {
+        self.live.forget(notice);
+        self.events.deliver(notice);
+    }
+
+    /// Ends every event stream, and lets none begin.
+    pub fn stop_streams(&self) {
+        self.events.stop();
     }
 
     /// Whether the database answers.

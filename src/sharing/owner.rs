@@ -8,7 +8,7 @@ use super::{
 use crate::{
     chat_service::Access,
     model::{Caller, ObjectKey, ShareId, SharedChat},
-    store::{ChangeGuard, Refused, StoreError},
+    store::{ChangeGuard, Notice, Refused, StoreError},
 };
 
 /// What `If-Match` asked for.
@@ -93,7 +93,10 @@ impl Sharing {
             self.waste_was_made();
         }
         match changed {
-            Some(chat) => Ok(chat),
+            Some(chat) => {
+                self.tell(&Notice::Links(vec![id.clone()]));
+                Ok(chat)
+            }
             // It is there and the caller's own: then it was the precondition.
             None => self.owned(caller, id).await.and(Err(SharingError::PreconditionFailed)),
         }
@@ -125,7 +128,10 @@ impl Sharing {
             let (change, now) = (change.clone(), self.clock.now());
             let changed = self.store.change_settings(id, caller.user_id(), change, guard, now);
             match changed.await {
-                Ok(Some(chat)) => return Ok(chat),
+                Ok(Some(chat)) => {
+                    self.tell(&Notice::Links(vec![id.clone()]));
+                    return Ok(chat);
+                }
                 Ok(None) => self.discard(copies).await,
                 Err(error) => {
                     self.discard(copies).await;
@@ -160,6 +166,7 @@ impl Sharing {
         let may = !caller.identity.is_chat_service;
         if may && self.store.delete(id, caller.user_id(), self.clock.now()).await? {
             self.waste_was_made();
+            self.tell(&Notice::Links(vec![id.clone()]));
             return Ok(());
         }
         self.owned(caller, id).await.and(Err(SharingError::NotFound))
@@ -176,6 +183,7 @@ impl Sharing {
         match self.store.delete_all(ids, caller.user_id(), self.clock.now()).await {
             Ok(_) => {
                 self.waste_was_made();
+                self.tell(&Notice::Links(ids.to_vec()));
                 Ok(())
             }
             Err(StoreError::Refused(Refused::Legacy)) => Err(SharingError::Legacy),

@@ -4,11 +4,8 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use super::{Available, Sharing, SharingError, artifacts::remembered, snapshot};
-use crate::{
-    chat_service::{Access, ChatServiceError},
-    model::{ChatFile, Identity, Message, ShareId, SharedChat},
-};
+use super::{Available, Sharing, SharingError, artifacts::remembered, snapshot, watch::gone};
+use crate::model::{ChatFile, Identity, Message, ShareId, SharedChat};
 
 /// A link that was found, and whose content nobody has been admitted to yet.
 #[derive(Debug)]
@@ -28,20 +25,29 @@ impl Found {
     /// [`SharingError::SignInRequired`] when nobody is; [`SharingError::WrongCaller`] for the chat
     /// service, which is nobody's reader.
     pub fn admit(self, viewer: Option<&Identity>) -> Result<SharedChat, SharingError> {
-        match viewer {
-            _ if !self.0.is_private() => Ok(self.0),
-            None => Err(SharingError::SignInRequired),
-            Some(identity) if identity.is_chat_service => {
-                Err(SharingError::WrongCaller("the chat service is not a viewer"))
-            }
-            Some(_) => Ok(self.0),
-        }
+        may_view(&self.0, viewer)?;
+        Ok(self.0)
     }
 
     /// What anyone who knows the id may know: that there is such a link.
     #[must_use]
     pub fn exists(self) -> ShareId {
         self.0.id
+    }
+}
+
+/// Whether the link is this viewer's to see: see [`Found::admit`].
+///
+/// # Errors
+/// Those of [`Found::admit`].
+pub fn may_view(link: &SharedChat, viewer: Option<&Identity>) -> Result<(), SharingError> {
+    match viewer {
+        _ if !link.is_private() => Ok(()),
+        None => Err(SharingError::SignInRequired),
+        Some(identity) if identity.is_chat_service => {
+            Err(SharingError::WrongCaller("the chat service is not a viewer"))
+        }
+        Some(_) => Ok(()),
     }
 }
 
@@ -105,19 +111,13 @@ impl Sharing {
     }
 
     async fn live(&self, chat: &SharedChat) -> Result<Content, SharingError> {
-        let gone = |error| match error {
-            ChatServiceError::NotFound => SharingError::NotFound,
-            other => SharingError::ChatService(other),
-        };
         let id = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
-        let reader = self.chat_service.read(Access::Service, id);
-        let source = reader.chat().await.map_err(gone)?;
-        let messages = reader.messages().await.map_err(gone)?;
-        let files = match chat.includes_artifacts {
-            true => reader.files().await.map_err(gone)?,
-            false => Vec::new(),
-        };
-        let messages = serde_json::to_vec(&messages).map_err(SharingError::defect)?.into();
-        Ok(Content { name: source.name, messages, files, available: Available::All })
+        let live = self.live.get(id, chat.includes_artifacts).await.map_err(gone)?;
+        Ok(Content {
+            name: live.transcript.name().map(str::to_owned),
+            messages: live.transcript.json().clone(),
+            files: live.files.clone(),
+            available: Available::All,
+        })
     }
 }

@@ -7,7 +7,9 @@ use diesel::prelude::{
 use diesel_async::RunQueryDsl;
 
 use super::{
-    Store, StoreError, on,
+    Notice, Store, StoreError,
+    notices::Announce,
+    on,
     rows::{SharedChatRow, into_models, not_expired},
     schema::{chats, shared_chats},
     timestamp::Moment,
@@ -111,6 +113,7 @@ impl Store {
         chat: &ChatSessionId,
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
+        let notice = Notice::Chat(chat.clone());
         let chat = chat.as_str().to_owned();
         on!(&self.database, bulk, |conn| {
             // First, so that a create of a link to this chat that is under way either commits
@@ -125,6 +128,7 @@ impl Store {
             let links = shared_chats::table.filter(shared_chats::chat_session_id.eq(&chat));
             let ended = diesel::delete(links.filter(not_expired!(now))).execute(conn).await?;
             diesel::delete(links).execute(conn).await?;
+            conn.announce(&notice).await?;
             Ok(ended)
         })
     }

@@ -12,6 +12,7 @@ mod error;
 mod legacy;
 mod list;
 mod migrations;
+mod notices;
 mod owner;
 mod postgres;
 mod rows;
@@ -27,6 +28,7 @@ pub use database::{Database, DatabaseSettings, DatabaseUrl};
 pub use error::{Refused, StoreError};
 pub use legacy::LegacyOutcome;
 pub use list::{LinkFilter, LinkOrder, ListQuery, Page};
+pub use notices::Notice;
 pub use owner::{ChangeGuard, SettingsChange};
 pub use sweep::Swept;
 

@@ -1,4 +1,5 @@
-//! What an owner does to a link: each is one statement with its guard in the `WHERE`.
+//! What an owner does to a link: each begins with one statement that has its guard in the `WHERE`,
+//! and announces what it did within the same transaction.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -8,8 +9,9 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use super::{
-    Refused, Store, StoreError,
+    Notice, Refused, Store, StoreError,
     artifacts::{adopt, disown},
+    notices::Announce,
     on,
     rows::{SharedChatRow, not_expired},
     schema::shared_chats,
@@ -62,6 +64,7 @@ impl Store {
         guard: ChangeGuard,
         now: DateTime<Utc>,
     ) -> Result<Option<SharedChat>, StoreError> {
+        let notice = Notice::Links(vec![id.clone()]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
         let changes = Changes {
             is_private: change.is_private,
@@ -95,6 +98,7 @@ impl Store {
                     disown!(conn, [&id]);
                 }
                 adopt!(conn, copies, &id);
+                conn.announce(&notice).await?;
             }
             Ok(changed)
         })?;
@@ -111,13 +115,18 @@ impl Store {
         owner: &UserId,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
+        let notice = Notice::Links(vec![id.clone()]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
         on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
                 .find(id)
                 .filter(shared_chats::owner_id.eq(owner))
                 .filter(not_expired!(now));
-            Ok(diesel::delete(mine).execute(conn).await? == 1)
+            let deleted = diesel::delete(mine).execute(conn).await? == 1;
+            if deleted {
+                conn.announce(&notice).await?;
+            }
+            Ok(deleted)
         })
     }
 
@@ -132,6 +141,7 @@ impl Store {
         owner: &UserId,
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
+        let notice = Notice::Links(ids.to_vec());
         let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
         let owner = owner.as_str().to_owned();
         on!(&self.database, bulk, |conn| {
@@ -152,6 +162,9 @@ impl Store {
             }
             if left.contains(&true) {
                 return Err(StoreError::Refused(Refused::Legacy));
+            }
+            if deleted > 0 {
+                conn.announce(&notice).await?;
             }
             Ok(deleted)
         })

@@ -101,7 +101,9 @@ async fn a_link_that_turns_private_while_its_chat_is_fetched_is_not_shown(app: A
         [app.anonymous().view(&link).spawn(), app.with_token("rubbish").view(&link).spawn()];
     let pages = [app.anonymous().open(&link).spawn()];
     let signed_in = app.as_user("bob").view(&link).spawn();
-    held.arrived(4).await;
+    // One of them asks, and the others wait together for what is asked next.
+    held.arrived(2).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     alice.change(&link, &json!({"is_private": true})).await.is(204);
     held.let_go();
     let [anonymous, rubbish] = views;

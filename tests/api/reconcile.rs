@@ -6,7 +6,7 @@ use serde_json::json;
 use shared_chats::{
     artifacts::{ArtifactStore, ArtifactStoreUrl},
     chat_service::{ChatService, ChatServiceSettings, Source},
-    sharing::{ArtifactLimits, Artifacts, Reconciled, Refusal, Sharing},
+    sharing::{ArtifactLimits, Artifacts, LiveSettings, Reconciled, Refusal, Sharing},
 };
 
 use crate::support::{App, Setup, Trouble, import, on_both_databases, rows, store};
@@ -35,7 +35,8 @@ fn sharing(app: &App, settings: ChatServiceSettings) -> Sharing {
     let limits =
         ArtifactLimits { file_bytes: 1000, link_bytes: 1000, grace: chrono::Duration::hours(1) };
     let artifacts = Artifacts { store: ArtifactStore::open(&folder).unwrap(), limits };
-    Sharing::new(store(app), chat_service, artifacts, app.clock.clone())
+    let live = LiveSettings::default();
+    Sharing::new(store(app), chat_service, artifacts, app.clock.clone(), live)
 }
 
 fn settings(app: &App) -> ChatServiceSettings {

@@ -138,7 +138,7 @@ async fn artifacts_are_listed_only_while_they_are_included(app: App) {
         assert_eq!(
             view["artifacts"],
             json!([{
-                "id": "f/1", "filename": "chart.png", "bytes": 12_345, "available": true,
+                "id": "f/1", "filename": "chart.png", "bytes": 12_345, "available": !frozen,
                 "created_at": "2026-01-01T00:00:00Z", "media_type": "image/png", "url": url,
             }])
         );

@@ -1,5 +1,6 @@
 """A newcomer runs `demo` and follows what it prints."""
 
+import json
 import os
 import re
 import shlex
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import jwt
 import pytest
@@ -127,6 +129,31 @@ def test_every_curl_line_of_the_demo_works_when_pasted(demo, tmp_path):
             ["bash", "-c", script], cwd=here, capture_output=True, text=True, errors="replace", timeout=60
         )
         assert done.returncode == 0, f"{command}\n{shlex.join(done.args)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+
+def test_an_edited_chat_appears_in_the_watching_curl_line(demo):
+    watch = re.search(r"curl -N (\S+/events)", demo.output)
+    file = re.search(r"^\s+(/\S+\.json)$", demo.output, re.MULTILINE)
+    with subprocess.Popen(
+        ["curl", "-sSN", "--max-time", "20", watch[1]], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as curl:
+        try:
+            assert curl.stdout.readline() == ": live\n"
+            chats = json.loads(Path(file[1]).read_text(encoding="utf-8"))
+            chats[0]["messages"].append({"id": "new", "content": "Hello?", "created_at": "2026-11-22T10:00:00Z"})
+            chats[0]["name"] = "Another name"
+            Path(file[1]).write_text(json.dumps(chats), encoding="utf-8")
+            began = time.monotonic()
+            seen = ""
+            while '"Hello?"' not in seen:
+                line = curl.stdout.readline()
+                assert line, seen
+                seen += line
+            assert time.monotonic() - began < 3
+            assert 'event: renamed\ndata: {"name":"Another name"}' in seen
+            assert "event: message\nid: new\n" in seen
+        finally:
+            curl.kill()
 
 
 def test_ctrl_c_ends_the_demo_and_leaves_no_file_behind(demo):

@@ -1,5 +1,6 @@
 //! The read-only page behind a link (contract 3, "The link itself"): pure functions from what is
-//! shown to HTML. Readable without script; nothing from outside is loaded.
+//! shown to HTML. Readable without script, which only the page of a live link has, to bring in what
+//! is new; nothing from outside is loaded.
 //!
 //! To add a page: a template that extends `base.html`, a private struct that derives [`Template`]
 //! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids any
@@ -19,16 +20,31 @@ use sha2::{Digest, Sha256};
 use crate::model::{Message, SharedChat};
 
 const STYLE: &str = include_str!("page.css");
+/// What keeps the page of a live link up to date.
+const SCRIPT: &str = include_str!("live.js");
 
 /// The value of `Content-Security-Policy` for every page of this module: the one inline style by its
 /// hash, images of this service (the QR code), and nothing else, above all no script.
-pub static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+pub static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| policy(""));
+
+/// The same for the page of a live link: its one inline script too, by its hash, which may ask this
+/// service and nobody else.
+pub static LIVE_CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+    policy(&format!("script-src '{}'; connect-src 'self'; ", hash_source(SCRIPT)))
+});
+
+fn policy(scripts: &str) -> String {
+    let style = hash_source(STYLE);
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; \
+        "default-src 'none'; style-src '{style}'; img-src 'self'; {scripts}base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     )
-});
+}
+
+/// How a policy names inline text (CSP Level 3, 2.3.1).
+fn hash_source(text: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
+}
 
 /// What the page of a link shows.
 pub struct SharedChatPage<'a> {
@@ -39,6 +55,8 @@ pub struct SharedChatPage<'a> {
     pub artifacts: Option<&'a [PageArtifact]>,
     /// The path of the link's QR code on this service.
     pub qr_code_url: &'a str,
+    /// The path of a live link's events on this service.
+    pub events_url: Option<&'a str>,
 }
 
 /// A file of the chat, as the page lists it.

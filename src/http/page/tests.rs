@@ -45,7 +45,9 @@ fn artifact(filename: &str, url: Option<&str>) -> PageArtifact {
 }
 
 fn page(chat: &SharedChat, messages: &[Message], artifacts: Option<&[PageArtifact]>) -> String {
-    shared_chat(&SharedChatPage { chat, messages, artifacts, qr_code_url: "/qr?a=1&b=2" }).unwrap()
+    let events_url = (!chat.is_frozen()).then_some("/events?\"<");
+    let qr_code_url = "/qr?a=1&b=2";
+    shared_chat(&SharedChatPage { chat, messages, artifacts, qr_code_url, events_url }).unwrap()
 }
 
 /// What stands between the end of the inline style and the end of the page.
@@ -253,4 +255,21 @@ fn the_policy_lets_the_pages_own_style_through_and_nothing_else() {
         }
         assert!(html.contains("noindex, nofollow") && html.contains("no-referrer"));
     }
+}
+
+#[test]
+fn the_page_of_a_live_link_has_its_own_script_and_no_other() {
+    let live = SharedChat { mode: Mode::Live, ..chat() };
+    let html = page(&live, &[message("user", r#""<script>alert(1)</script>""#, "")], None);
+    assert_eq!(html.matches("<script").count(), 1);
+    let script = html.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
+    assert_eq!(script, SCRIPT);
+    assert!(!script.contains('\r') && !script.contains("innerHTML"));
+    let hash = BASE64_STANDARD.encode(Sha256::digest(script));
+    let policy = LIVE_CONTENT_SECURITY_POLICY.as_str();
+    let scripts = format!("img-src 'self'; script-src 'sha256-{hash}'; connect-src 'self'; ");
+    assert_eq!(policy.replace(&scripts, "img-src 'self'; "), *CONTENT_SECURITY_POLICY);
+    assert!(html.contains("<main data-events=\"/events?&#34;&#60;\">"), "{}", body(&html));
+    assert!(html.contains("<noscript> Reload the page for new messages.</noscript>"));
+    assert!(!page(&chat(), &[], None).contains("data-events"));
 }

@@ -5,5 +5,7 @@ pub mod batch_delete;
 pub mod change;
 pub mod create;
 pub mod delete;
+pub mod events;
 pub mod list;
 pub mod qr_code;
+mod stream;

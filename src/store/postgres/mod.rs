@@ -1,6 +1,7 @@
 //! PostgreSQL: a pool for most operations, and one pipelined connection a worker for views.
 
 mod connect;
+mod listen;
 
 use std::{sync::Arc, time::Duration};
 

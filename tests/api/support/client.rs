@@ -5,7 +5,7 @@ use std::{future::IntoFuture, time::Duration};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Answer, App, rules};
+use super::{Answer, App, EventStream, rules};
 
 /// A caller, with the credential that they send along.
 #[derive(Clone)]
@@ -123,6 +123,26 @@ impl Client {
         self.get(&format!("/api/v1/shared_chats/{}/artifacts/{id}", link.as_ref()))
     }
 
+    /// What happens in the chat of a live link; awaited it is the refusal.
+    pub fn events(&self, link: impl AsRef<str>) -> Request {
+        self.get(&format!("/api/v1/shared_chats/{}/events", link.as_ref()))
+    }
+
+    /// Watches from now on.
+    pub async fn watch(&self, link: impl AsRef<str>) -> EventStream {
+        self.events(link).stream().await.begun().await
+    }
+
+    /// Watches from after a message on.
+    pub async fn watch_after(&self, link: impl AsRef<str>, cursor: &str) -> EventStream {
+        self.events(link).header("last-event-id", cursor).stream().await.begun().await
+    }
+
+    /// Tells that a chat changed.
+    pub fn chat_changed(&self, chat: &str) -> Request {
+        self.request("POST", &format!("/api/v1/chats/{chat}/changes"))
+    }
+
     /// Every link to a chat, for the chat service.
     pub fn links_of_chat(&self, chat: &str) -> Request {
         self.get(&format!("/api/v1/chats/{chat}/shared_chats"))
@@ -167,6 +187,13 @@ impl Request {
         let response = self.builder.send().await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{} {}", self.method, self.path);
         response
+    }
+
+    /// Sends it, and reads the answer as an event stream.
+    pub async fn stream(self) -> EventStream {
+        let response = self.builder.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{} {}", self.method, self.path);
+        EventStream::new(response)
     }
 
     /// Sends it, and goes away after this time.

@@ -5,6 +5,7 @@ mod answer;
 mod chat_service;
 mod client;
 mod database;
+mod events;
 mod issuer;
 mod raw;
 mod rules;
@@ -31,6 +32,7 @@ pub use answer::Answer;
 pub use chat_service::{Chat, ChatService, Trouble, message, reply};
 pub use client::{Client, Link, Request};
 pub use database::Engine;
+pub use events::EventStream;
 pub use issuer::Issuer;
 pub use stored::{import, rows, store};
 pub use tcp_proxy::TcpProxy;
@@ -150,6 +152,8 @@ impl Setup {
             ("AUTH_HS256_SECRET", tokens::SECRET.to_owned()),
             ("CHAT_SERVICE_URL", chats.url.clone()),
             ("CHAT_SERVICE_TOKEN", SERVICE_TOKEN.to_owned()),
+            // A test that changes a chat sees that at once; those of the setting set it.
+            ("LIVE_MAX_AGE", "0".to_owned()),
         ];
         Self { database_url, chats, clock: Clock::movable(), settings, files, servers }
     }

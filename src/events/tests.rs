@@ -1,0 +1,97 @@
+use serde_json::{Value, json, value::RawValue};
+
+use super::*;
+use crate::model::{Message, MessageContent, Role};
+
+/// A chat of messages such as `a`, or `b:with text`.
+fn chat(name: &str, messages: &[&str]) -> Transcript {
+    let messages: Vec<Message> = messages
+        .iter()
+        .map(|text| {
+            let (id, content) = text.split_once(':').unwrap_or((text, "text"));
+            let content = RawValue::from_string(json!(content).to_string()).unwrap();
+            Message {
+                id: id.to_owned(),
+                role: Role::USER,
+                content: MessageContent::from_json(content).unwrap(),
+                created_at: "2026-01-01T00:00:00Z".to_owned(),
+                reply_to: None,
+            }
+        })
+        .collect();
+    Transcript::new(Some(name.to_owned()), &messages).unwrap()
+}
+
+/// Each frame in short: `message a`, `removed a`, `id a` for a cursor.
+fn told(frames: &[Frame]) -> Vec<String> {
+    frames
+        .iter()
+        .flat_map(|frame| {
+            let text = String::from_utf8(frame.bytes().to_vec()).unwrap();
+            let blocks: Vec<String> = text.split_terminator("\n\n").map(short).collect();
+            blocks
+        })
+        .collect()
+}
+
+fn short(block: &str) -> String {
+    let field =
+        |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let Some(event) = field("event") else {
+        return format!("id {}", field("id").unwrap_or("-"));
+    };
+    let data: Value = serde_json::from_str(field("data").unwrap()).unwrap();
+    assert_eq!(field("id"), (event == "message").then(|| data["id"].as_str().unwrap()));
+    let about = data["id"].as_str().or(data["name"].as_str()).unwrap_or("");
+    format!("{event} {about}").trim_end().to_owned()
+}
+
+fn since(before: &[&str], after: &[&str]) -> Vec<String> {
+    told(&chat("n", after).since(&chat("n", before)))
+}
+
+#[test]
+fn what_became_of_a_chat_is_told_in_order() {
+    assert!(since(&["a", "b"], &["a", "b"]).is_empty());
+    assert_eq!(since(&["a"], &["a", "b", "c"]), ["message b", "message c"]);
+    assert_eq!(since(&[], &["a"]), ["message a"]);
+    assert_eq!(since(&["a", "b"], &["a:new", "b", "c"]), ["changed a", "message c"]);
+    assert_eq!(since(&["a", "b", "c"], &["a", "c"]), ["removed b"]);
+    assert_eq!(told(&chat("new", &["a"]).since(&chat("old", &["a"]))), ["renamed new"]);
+}
+
+#[test]
+fn a_client_whose_last_message_was_removed_gets_another_cursor() {
+    assert_eq!(since(&["a", "b", "c"], &["a"]), ["removed b", "removed c", "id a"]);
+    assert_eq!(since(&["a", "b"], &["a", "c"]), ["removed b", "id a", "message c"]);
+    // There is none to give; a cursor that is not known is a reset.
+    assert_eq!(since(&["a"], &[]), ["removed a"]);
+}
+
+#[test]
+fn what_no_cursor_can_tell_is_a_reset() {
+    assert_eq!(since(&["a", "b"], &["a", "x", "b"]), ["reset", "id b"]);
+    assert_eq!(since(&["a", "b"], &["b", "a"]), ["reset", "id a"]);
+    assert_eq!(since(&["b"], &["a", "b"]), ["reset", "id b"]);
+}
+
+#[test]
+fn any_message_is_a_cursor() {
+    let now = chat("n", &["a", "b", "c"]);
+    let from = |cursor| told(&now.from(now.after(cursor).unwrap()).collect::<Vec<_>>());
+    assert_eq!(from("a"), ["message b", "message c"]);
+    assert!(from("c").is_empty());
+    assert!(now.after("x").is_none() && now.after("").is_none());
+}
+
+#[test]
+fn the_array_is_what_a_view_sends() {
+    let now = chat("n", &["a", "b:\n\u{2028}\""]);
+    let messages: Vec<Message> = serde_json::from_slice(now.json()).unwrap();
+    assert_eq!(messages[1].content.text(), "\n\u{2028}\"");
+    assert_eq!(&chat("n", &[]).json()[..], b"[]");
+    let frames: Vec<Frame> = now.from(1).collect();
+    let text = String::from_utf8(frames[0].bytes().to_vec()).unwrap();
+    assert_eq!(text.matches('\n').count(), 4, "{text}");
+    assert!(text.starts_with("event: message\nid: b\ndata: {\"id\":\"b\",\"role\":\"user\","));
+}

@@ -1,0 +1,108 @@
+//! `GET /api/v1/shared_chats/{id}/events`.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method,
+        header::{self, HeaderName},
+    },
+    web,
+};
+use url::form_urlencoded;
+
+use super::stream;
+use crate::{
+    http::{
+        State,
+        credentials::OptionalCaller,
+        error::ApiError,
+        view::{Admission, LinkId, NO_INDEX, NO_REFERRER, TRIES, X_ROBOTS_TAG, admit},
+    },
+    model::SharedChat,
+    sharing::SharingError,
+};
+
+/// nginx holds answers back until it has enough of them, unless it is told not to.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What happens in the chat of a live link, as it happens (server-sent events).
+///
+/// `message` (a message as in the view; the event's id is the message's), `changed` (an edited
+/// message), `removed` `{id}`, `renamed` `{name}`, `settings` `{is_private, includes_artifacts,
+/// expires_at}`, `reset` `{}` (what happened cannot be told, or the cursor is not known: fetch the
+/// view again; the stream goes on), `revoked` `{}` (the link is not yours to see any more; the stream
+/// ends). A comment comes every 15 seconds at the latest. Whoever reconnects with a cursor gets every
+/// later message once; edits and removals that happened in between are in the view alone.
+///
+/// # Errors
+/// 404, then 401, as the view; then 400 for a frozen link, 429 and 503 when there is no place for
+/// another stream, 502 and 504 when the chat service does not answer well.
+#[utoipa::path(
+    get, path = "/api/v1/shared_chats/{shared_chat_id}/events", tag = "links",
+    operation_id = "watch_shared_chat",
+    params(
+        ("shared_chat_id" = String, Path, description = "The link's id"),
+        ("Last-Event-ID" = Option<String>, Header,
+            description = "A cursor, the id of any message: later ones are sent first. Without one \
+                           only what comes later is sent"),
+        ("after" = Option<String>, Query,
+            description = "The same, for whoever cannot send the header, which goes before it"),
+    ),
+    responses((status = 200, description = "The stream, until the link is not the viewer's to see \
+                                            any more or the service stops",
+        body = String, content_type = "text/event-stream",
+        example = "event: message\nid: m2\ndata: {\"id\":\"m2\",\"role\":\"assistant\",\"content\":\"Yes.\",\"created_at\":\"2026-11-20T08:00:07Z\",\"reply_to\":\"m1\"}\n\nevent: revoked\ndata: {}\n\n")),
+    security((), ("bearer" = [])),
+)]
+pub async fn events(
+    request: HttpRequest,
+    state: web::Data<State>,
+    id: LinkId,
+    viewer: OptionalCaller,
+) -> Result<HttpResponse, ApiError> {
+    let id = id.get()?;
+    let link = admitted(&state, &id, &viewer).await?;
+    let watching = state.sharing.watch(link, cursor(&request).as_deref()).await?;
+    // That may have taken its time.
+    let link = admitted(&state, &id, &viewer).await?;
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((X_ACCEL_BUFFERING, "no"))
+        .insert_header((X_ROBOTS_TAG, NO_INDEX))
+        .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+        .insert_header((header::VARY, state.vary(&request)));
+    if request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    Ok(response.streaming(stream::events(watching, viewer, &link)))
+}
+
+/// The link, if this viewer may see it now.
+async fn admitted(
+    state: &State,
+    id: &crate::model::ShareId,
+    viewer: &OptionalCaller,
+) -> Result<SharedChat, ApiError> {
+    for _ in 0..TRIES {
+        let found = state.sharing.open(id).await?;
+        if let Admission::Admitted(link) = admit(found, viewer).await? {
+            return Ok(link);
+        }
+    }
+    Err(SharingError::Unsettled.into())
+}
+
+/// What the client knows already. Ids are UTF-8 in the header too, as browsers send them.
+fn cursor(request: &HttpRequest) -> Option<String> {
+    let header = request.headers().get(LAST_EVENT_ID);
+    let header = header.and_then(|value| String::from_utf8(value.as_bytes().to_vec()).ok());
+    let query = || {
+        form_urlencoded::parse(request.query_string().as_bytes())
+            .find(|(name, _)| name == "after")
+            .map(|(_, value)| value.into_owned())
+    };
+    header.or_else(query).filter(|cursor| !cursor.is_empty())
+}

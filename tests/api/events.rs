@@ -1,0 +1,224 @@
+//! `GET /api/v1/shared_chats/{id}/events`: who may watch, what they are told, and when it ends.
+//! Several instances are in `instances.rs`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{App, Chat, Setup, claims, hs256, message, on_both_databases, reply};
+
+on_both_databases!(
+    a_stream_is_no_ordinary_answer,
+    a_frozen_link_has_no_events,
+    watching_takes_the_right_to_view,
+    a_head_request_tells_that_there_are_events_and_ends,
+    whoever_is_told_of_a_private_link_was_told_before_that_it_is_private,
+    a_link_made_private_cuts_anonymous_viewers_and_keeps_those_with_a_token,
+    a_deleted_link_ends_its_streams,
+    links_deleted_together_end_their_streams,
+    a_deleted_chat_ends_its_streams,
+    a_stream_ends_when_the_link_expires,
+    a_stream_ends_when_an_expiry_that_was_set_later_comes,
+    a_stream_of_a_private_link_ends_when_the_token_does,
+    a_token_that_ends_does_not_end_a_public_stream,
+    a_bad_token_does_not_keep_anyone_from_a_public_stream_but_does_not_help_later,
+    there_is_a_bound_on_streams_of_a_link,
+    there_is_a_bound_on_streams_in_all,
+);
+
+async fn a_stream_is_no_ordinary_answer(app: App) {
+    let link = app.as_user("alice").share_live("chat-1").await;
+    let stream = app.anonymous().watch(&link).await;
+    assert_eq!(stream.header("content-type"), "text/event-stream");
+    assert_eq!(stream.header("cache-control"), "no-store");
+    assert_eq!(stream.header("x-accel-buffering"), "no");
+    assert_eq!(stream.header("x-content-type-options"), "nosniff");
+    assert_eq!(stream.header("x-robots-tag"), "noindex, nofollow");
+    assert_eq!(stream.header("referrer-policy"), "no-referrer");
+    assert_eq!(stream.header("content-encoding"), "");
+    assert!(stream.header("vary").contains("Authorization"));
+}
+
+async fn a_frozen_link_has_no_events(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share("chat-1").await;
+    app.anonymous().events(&link).await.fails(400, "bad_request");
+    // First whether there is such a link, and whether one may see it.
+    app.anonymous().events("00000000-0000-4000-8000-000000000000").await.fails(404, "not_found");
+    let private = alice.share_private("chat-1").await;
+    app.anonymous().events(&private).await.fails(401, "login_required");
+}
+
+async fn watching_takes_the_right_to_view(app: App) {
+    let settings = json!({"is_frozen": false, "is_private": true});
+    let link = app.as_user("alice").share_with("chat-1", settings).await;
+    app.anonymous().events(&link).await.fails(401, "login_required");
+    app.with_token("nonsense").events(&link).await.fails(401, "invalid_token");
+    app.as_chat_service().events(&link).await.fails(403, "forbidden");
+    app.as_user("bob").watch(&link).await;
+    app.as_user("alice").delete(&link).await.is(204);
+    app.as_user("bob").events(&link).await.fails(404, "not_found");
+}
+
+async fn a_head_request_tells_that_there_are_events_and_ends(app: App) {
+    let link = app.as_user("alice").share_live("chat-1").await;
+    let answer = app.anonymous().request("HEAD", &format!("{}/events", link.path())).await.is(200);
+    assert_eq!(answer.header("content-type"), "text/event-stream");
+}
+
+async fn whoever_is_told_of_a_private_link_was_told_before_that_it_is_private(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share_live("chat-1").await;
+    let mut stream = app.as_user("bob").watch(&link).await;
+    alice.change(&link, &json!({"is_private": true, "label": "x"})).await.is(204);
+    let told = stream.next().await.unwrap();
+    assert_eq!(told.name, "settings");
+    let settings = json!({"is_private": true, "includes_artifacts": false, "expires_at": null});
+    assert_eq!(told.data, settings);
+    // A label is for the owner's eyes only.
+    alice.change(&link, &json!({"label": "y"})).await.is(204);
+    stream.is_quiet_for(Duration::from_millis(300)).await;
+    let at = app.after(chrono::Duration::days(1));
+    alice.change(&link, &json!({"includes_artifacts": true, "expires_at": at})).await.is(204);
+    let told = stream.next().await.unwrap();
+    assert_eq!((told.name.as_str(), &told.data["includes_artifacts"]), ("settings", &json!(true)));
+    assert_eq!(told.id, None);
+    assert!(told.data["expires_at"].is_string());
+}
+
+async fn a_link_made_private_cuts_anonymous_viewers_and_keeps_those_with_a_token(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share_live("chat-1").await;
+    let mut anonymous = app.anonymous().watch(&link).await;
+    let mut service = app.as_chat_service().watch(&link).await;
+    let mut bob = app.as_user("bob").watch(&link).await;
+    alice.change(&link, &json!({"is_private": true})).await.is(204);
+    app.chats.change("chat-1", |chat| chat.messages.push(message("m3", "only for some")));
+    app.as_chat_service().chat_changed("chat-1").await.is(202);
+    for stream in [&mut anonymous, &mut service] {
+        assert_eq!(stream.told().await, "revoked {}");
+        assert_eq!(stream.told().await, "end");
+    }
+    assert!(bob.told().await.starts_with("settings"));
+    assert_eq!(bob.told().await, "message m3 only for some");
+}
+
+async fn a_deleted_link_ends_its_streams(app: App) {
+    let alice = app.as_user("alice");
+    let (link, other) = (alice.share_live("chat-1").await, alice.share_live("chat-1").await);
+    let mut stream = app.anonymous().watch(&link).await;
+    let mut other = app.anonymous().watch(&other).await;
+    alice.delete(&link).await.is(204);
+    assert_eq!(stream.told().await, "revoked {}");
+    assert_eq!(stream.told().await, "end");
+    other.is_quiet_for(Duration::from_millis(300)).await;
+}
+
+async fn links_deleted_together_end_their_streams(app: App) {
+    let alice = app.as_user("alice");
+    let links = [alice.share_live("chat-1").await, alice.share_live("chat-1").await];
+    let mut first = app.anonymous().watch(&links[0]).await;
+    let mut second = app.anonymous().watch(&links[1]).await;
+    alice.batch_delete(&links).await.is(204);
+    assert_eq!(first.told().await, "revoked {}");
+    assert_eq!(second.told().await, "revoked {}");
+}
+
+async fn a_deleted_chat_ends_its_streams(app: App) {
+    let link = app.as_user("alice").share_live("chat-1").await;
+    let mut stream = app.anonymous().watch(&link).await;
+    app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
+    assert_eq!(stream.told().await, "revoked {}");
+    assert_eq!(stream.told().await, "end");
+}
+
+async fn a_stream_ends_when_the_link_expires(app: App) {
+    let at = app.after(chrono::Duration::hours(1));
+    let settings = json!({"is_frozen": false, "expires_at": at});
+    let link = app.as_user("alice").share_with("chat-1", settings).await;
+    let mut stream = app.anonymous().watch(&link).await;
+    stream.is_quiet_for(Duration::from_millis(100)).await;
+    app.clock.advance(chrono::Duration::hours(1));
+    assert_eq!(stream.told().await, "revoked {}");
+    assert_eq!(stream.told().await, "end");
+}
+
+async fn a_stream_ends_when_an_expiry_that_was_set_later_comes(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share_live("chat-1").await;
+    let mut stream = app.anonymous().watch(&link).await;
+    let at = app.after(chrono::Duration::minutes(5));
+    alice.change(&link, &json!({"expires_at": at})).await.is(204);
+    assert!(stream.told().await.starts_with("settings"));
+    app.clock.advance(chrono::Duration::minutes(5));
+    assert_eq!(stream.told().await, "revoked {}");
+}
+
+async fn a_stream_of_a_private_link_ends_when_the_token_does(app: App) {
+    let settings = json!({"is_frozen": false, "is_private": true});
+    let link = app.as_user("alice").share_with("chat-1", settings).await;
+    let mut claims = claims(&app.clock, "bob");
+    claims["exp"] = (app.now().timestamp() + 60).into();
+    let mut stream = app.with_token(&hs256(&claims)).watch(&link).await;
+    // At `exp` itself: the seconds that requests are granted are not for streams.
+    app.clock.advance(chrono::Duration::seconds(60));
+    assert_eq!(stream.told().await, "revoked {}");
+    assert_eq!(stream.told().await, "end");
+}
+
+async fn a_token_that_ends_does_not_end_a_public_stream(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share_live("chat-1").await;
+    let mut claims = claims(&app.clock, "bob");
+    claims["exp"] = (app.now().timestamp() + 60).into();
+    let mut stream = app.with_token(&hs256(&claims)).watch(&link).await;
+    app.clock.advance(chrono::Duration::seconds(120));
+    stream.is_quiet_for(Duration::from_millis(200)).await;
+    app.chats.change("chat-1", |chat| chat.messages.push(message("m3", "on it goes")));
+    app.as_chat_service().chat_changed("chat-1").await.is(202);
+    assert_eq!(stream.told().await, "message m3 on it goes");
+    // But it does not help when the link turns private.
+    alice.change(&link, &json!({"is_private": true})).await.is(204);
+    assert_eq!(stream.told().await, "revoked {}");
+}
+
+async fn a_bad_token_does_not_keep_anyone_from_a_public_stream_but_does_not_help_later(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share_live("chat-1").await;
+    let mut stream = app.with_token("nonsense").watch(&link).await;
+    alice.change(&link, &json!({"is_private": true})).await.is(204);
+    assert_eq!(stream.told().await, "revoked {}");
+}
+
+async fn there_is_a_bound_on_streams_of_a_link(setup: Setup) {
+    let app = setup.with("MAX_STREAMS_PER_LINK", "2").start().await;
+    let alice = app.as_user("alice");
+    let (link, other) = (alice.share_live("chat-1").await, alice.share_live("chat-1").await);
+    let first = app.anonymous().watch(&link).await;
+    let _second = app.anonymous().watch(&link).await;
+    app.anonymous().events(&link).await.fails(429, "too_many_requests");
+    app.anonymous().watch(&other).await;
+    // Whoever leaves makes room.
+    drop(first);
+    for attempt in 0.. {
+        let answer = app.anonymous().request("HEAD", &format!("{}/events", link.path())).await;
+        if answer.status == 200 {
+            break;
+        }
+        assert!(attempt < 100, "{}", answer.status);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn there_is_a_bound_on_streams_in_all(setup: Setup) {
+    let app = setup.with("MAX_STREAMS", "2").start().await;
+    app.chats
+        .put("chat-2", Chat::of("alice", "Two", &[message("m1", "?"), reply("m2", "m1", "!")]));
+    let alice = app.as_user("alice");
+    let (link, other) = (alice.share_live("chat-1").await, alice.share_live("chat-2").await);
+    let _first = app.anonymous().watch(&link).await;
+    let _second = app.anonymous().watch(&other).await;
+    let answer = app.anonymous().events(&link).await;
+    assert!(!answer.header("retry-after").is_empty());
+    answer.fails(503, "unavailable");
+}

@@ -1,0 +1,171 @@
+//! Several instances on one PostgreSQL: what is done through one is known to the viewers of every
+//! other within a second. On SQLite, which is for one instance, the same within it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio_postgres::NoTls;
+
+use crate::support::{App, EventStream, Link, Setup, message, on_both_databases};
+
+on_both_databases!(
+    a_change_of_the_chat_reaches_viewers_of_every_instance,
+    a_narrowed_link_is_narrowed_on_every_instance,
+    a_revocation_reaches_viewers_of_every_instance,
+    a_lost_listener_comes_back_and_catches_up,
+    a_thousand_links_deleted_at_once_reach_every_instance,
+    other_schemas_of_the_database_are_left_alone,
+);
+
+fn is_sqlite(setup: &Setup) -> bool {
+    setup.database_url.starts_with("sqlite:")
+}
+
+/// An instance, and the one beside it: itself on SQLite.
+async fn two(setup: Setup) -> (App, App) {
+    let is_sqlite = is_sqlite(&setup);
+    // Neither the poll nor an answer that has grown old may do the notice's work.
+    let here = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h").start().await;
+    match is_sqlite {
+        true => (here.clone(), here),
+        false => {
+            let there = here.another_instance().await;
+            assert_ne!(here.address, there.address);
+            // Listening begins beside everything else.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            (here, there)
+        }
+    }
+}
+
+async fn tell(app: &App, id: &str) {
+    app.chats.change("chat-1", |chat| chat.messages.push(message(id, "x")));
+    app.as_chat_service().chat_changed("chat-1").await.is(202);
+}
+
+#[track_caller]
+fn is_within_a_second(since: Instant) {
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+}
+
+async fn is_revoked(stream: &mut EventStream, since: Instant) {
+    assert_eq!(stream.told().await, "revoked {}");
+    assert_eq!(stream.told().await, "end");
+    is_within_a_second(since);
+}
+
+async fn a_change_of_the_chat_reaches_viewers_of_every_instance(setup: Setup) {
+    let (here, there) = two(setup).await;
+    let link = here.as_user("alice").share_live("chat-1").await;
+    let mut stream = there.anonymous().watch(&link).await;
+    there.anonymous().view(&link).await.is(200);
+    for number in 3..6 {
+        let since = Instant::now();
+        tell(&here, &format!("m{number}")).await;
+        assert_eq!(stream.told().await, format!("message m{number} x"));
+        is_within_a_second(since);
+        let view = there.anonymous().view(&link).await.json();
+        assert_eq!(view["messages"].as_array().unwrap().len(), number);
+    }
+}
+
+async fn a_narrowed_link_is_narrowed_on_every_instance(setup: Setup) {
+    let (here, there) = two(setup).await;
+    let link = here.as_user("alice").share_live("chat-1").await;
+    let mut anonymous = there.anonymous().watch(&link).await;
+    let mut bob = there.as_user("bob").watch(&link).await;
+    let since = Instant::now();
+    here.as_user("alice").change(&link, &json!({"is_private": true})).await.is(204);
+    is_revoked(&mut anonymous, since).await;
+    assert!(bob.told().await.starts_with("settings"));
+    is_within_a_second(since);
+}
+
+async fn a_revocation_reaches_viewers_of_every_instance(setup: Setup) {
+    let (here, there) = two(setup).await;
+    let alice = here.as_user("alice");
+    let links: Vec<Link> =
+        [alice.share_live("chat-1").await, alice.share_live("chat-1").await].into();
+    let mut first = there.anonymous().watch(&links[0]).await;
+    let mut second = there.anonymous().watch(&links[1]).await;
+    let since = Instant::now();
+    alice.delete(&links[0]).await.is(204);
+    is_revoked(&mut first, since).await;
+    second.is_quiet_for(Duration::from_millis(200)).await;
+    let since = Instant::now();
+    here.as_chat_service().chat_was_deleted("chat-1").await.is(200);
+    is_revoked(&mut second, since).await;
+}
+
+async fn a_lost_listener_comes_back_and_catches_up(setup: Setup) {
+    if is_sqlite(&setup) {
+        return;
+    }
+    // So that the listeners of this test can be told from those of others.
+    let name = format!("t{}", uuid::Uuid::new_v4().simple());
+    let url = setup.database_url.clone();
+    let named = format!("{url}&application_name={name}");
+    let (here, there) = two(setup.with("DATABASE_URL", named)).await;
+    let link = here.as_user("alice").share_live("chat-1").await;
+    let other = here.as_user("bob").share_live("bobs-chat").await;
+    let mut stream = there.anonymous().watch(&link).await;
+    let mut revoked = there.anonymous().watch(&other).await;
+    let since = Instant::now();
+    assert_eq!(kill_listeners(&url, &name).await, 2);
+    // While nobody hears.
+    tell(&here, "m3").await;
+    here.as_user("bob").delete(&other).await.is(204);
+    assert_eq!(stream.told().await, "message m3 x");
+    is_revoked(&mut revoked, since).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let since = Instant::now();
+    tell(&here, "m4").await;
+    assert_eq!(stream.told().await, "message m4 x");
+    is_within_a_second(since);
+}
+
+/// Ends the connections of that name that listen, and returns how many.
+async fn kill_listeners(url: &str, name: &str) -> usize {
+    let server = url.split('?').next().unwrap();
+    let (client, connection) = tokio_postgres::connect(server, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // The last thing that a listener asked is in which schema it is.
+    let killed = client
+        .query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE query LIKE '%current_schema()::text AS name%' AND application_name = $1",
+            &[&name],
+        )
+        .await
+        .unwrap();
+    killed.len()
+}
+
+async fn a_thousand_links_deleted_at_once_reach_every_instance(setup: Setup) {
+    let (here, there) = two(setup).await;
+    let alice = here.as_user("alice");
+    let link = alice.share_live("chat-1").await;
+    let mut stream = there.anonymous().watch(&link).await;
+    let mut ids: Vec<String> = (0..999).map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    ids.push(link.id.clone());
+    let since = Instant::now();
+    alice.batch_delete(&ids).await.is(204);
+    is_revoked(&mut stream, since).await;
+}
+
+async fn other_schemas_of_the_database_are_left_alone(setup: Setup) {
+    let url = setup.database_url.clone();
+    let (here, there) = two(setup).await;
+    if is_sqlite(&here.setup) {
+        return;
+    }
+    let link = here.as_user("alice").share_live("chat-1").await;
+    let _stream = there.anonymous().watch(&link).await;
+    let asked = here.chats.asked().len();
+    let server = url.split('?').next().unwrap();
+    let (client, connection) = tokio_postgres::connect(server, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.execute("SELECT pg_notify('shared_chats', 'another chat chat-1')", &[]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(here.chats.asked().len(), asked);
+}
