@@ -198,7 +198,7 @@ impl Sharing {
     /// Deletes the objects that belong to no link any more. Returns how many.
     ///
     /// # Errors
-    /// [`SharingError::Store`] or `ArtifactStore`; the next sweep goes on.
+    /// [`SharingError::Unavailable`] or `ArtifactStore`; the next sweep goes on.
     pub async fn sweep_waste(&self) -> Result<usize, SharingError> {
         let mut deleted = 0;
         loop {

@@ -65,7 +65,7 @@ impl Sharing {
     ///
     /// # Errors
     /// [`SharingError::ChatService`] without a credential for the chat service;
-    /// [`SharingError::Store`] when the database is out of reach. What was removed before stays so.
+    /// [`SharingError::Unavailable`] when the database is out of reach. What was removed before stays so.
     pub async fn reconcile(&self, max_gone_percent: u8) -> Result<Reconciled, SharingError> {
         if !self.chat_service.has_service_access() {
             return Err(ChatServiceError::NoServiceCredential.into());

@@ -28,7 +28,7 @@ pub(super) async fn encode(
 /// Encodes messages that are a JSON array already, and no files. It is CPU work: not for a worker.
 ///
 /// # Errors
-/// [`SharingError::Store`] as a defect; compressing does not fail otherwise.
+/// [`SharingError::Unavailable`] as a defect; compressing does not fail otherwise.
 pub(super) fn encode_json(messages: &[u8]) -> Result<Snapshot, SharingError> {
     let messages = zstd::bulk::compress(messages, LEVEL).map_err(SharingError::defect)?;
     Ok(Snapshot { messages: messages.into(), files: "[]".to_owned() })

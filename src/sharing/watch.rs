@@ -85,7 +85,7 @@ impl Watching {
     /// second, unless a notice came.
     ///
     /// # Errors
-    /// [`SharingError::NotFound`] when it is deleted or expired; [`SharingError::Store`] when the
+    /// [`SharingError::NotFound`] when it is deleted or expired; [`SharingError::Unavailable`] when the
     /// database is out of reach.
     pub async fn standing(&mut self) -> Result<&SharedChat, SharingError> {
         let now = self.sharing.clock.now();
