@@ -61,7 +61,8 @@ enum Answer {
 impl Sharing {
     /// Asks the chat service about every chat that has links, and deletes the links of those that
     /// are gone, as [`Sharing::chat_deleted`] does. More than `max_gone_percent` of the chats being
-    /// gone, or all of them where there are several, is taken for a fault of the chat service.
+    /// gone, or all of them, is taken for a fault of the chat service; a chat that is the only one
+    /// goes at 100.
     ///
     /// # Errors
     /// [`SharingError::ChatService`] without a credential for the chat service;
@@ -155,8 +156,10 @@ impl Sharing {
 /// answer say nothing, either way.
 fn refusal(found: &Reconciled, max_percent: u8) -> Option<Refusal> {
     let clear = found.there + found.gone;
-    // One chat alone proves nothing: it may well be gone.
-    if found.gone == 0 || found.asked == 1 {
+    // One chat alone may well be gone, but nothing tells that from a chat service that has lost all:
+    // whoever wants it removed says that all may be gone.
+    let is_alone_and_may_go = found.asked == 1 && max_percent == 100;
+    if found.gone == 0 || is_alone_and_may_go {
         None
     } else if found.there == 0 {
         Some(Refusal::KnowsNone)
@@ -177,7 +180,8 @@ mod tests {
             refusal(&Reconciled { asked, there, gone, ..Reconciled::default() }, max)
         };
         assert_eq!(judge(3, 3, 0, 50), None);
-        assert_eq!(judge(1, 0, 1, 50), None);
+        assert_eq!(judge(1, 0, 1, 99), Some(Refusal::KnowsNone));
+        assert_eq!(judge(1, 0, 1, 100), None);
         assert_eq!(judge(2, 1, 1, 50), None);
         assert_eq!(judge(2, 0, 2, 100), Some(Refusal::KnowsNone));
         // One is gone and the other did not answer: that one proves nothing.

@@ -19,7 +19,7 @@ on_both_databases!(
     an_answer_that_is_not_clear_removes_nothing,
     a_chat_service_that_knows_none_is_not_believed,
     a_chat_service_that_lost_most_is_not_believed,
-    one_chat_alone_may_be_gone,
+    one_chat_alone_goes_only_when_all_may_be_gone,
     a_chat_that_is_back_is_kept,
     a_chat_service_that_is_down_is_soon_left_alone,
     without_a_credential_nothing_is_asked,
@@ -181,10 +181,14 @@ async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
     app.anonymous().view(&ids[0]).await.is(404);
 }
 
-async fn one_chat_alone_may_be_gone(app: App) {
-    app.as_user("alice").share("chat-1").await;
+async fn one_chat_alone_goes_only_when_all_may_be_gone(app: App) {
+    let link = app.as_user("alice").share("chat-1").await;
     app.chats.remove("chat-1");
-    assert_eq!(reconcile(&app).await.links_removed, 1);
+    assert_eq!(reconcile(&app).await.refused, Some(Refusal::KnowsNone));
+    app.anonymous().view(&link.id).await.is(200);
+    let done = sharing(&app, settings(&app)).reconcile(100).await.unwrap();
+    assert_eq!((done.refused, done.links_removed), (None, 1));
+    app.anonymous().view(&link.id).await.is(404);
 }
 
 async fn a_chat_that_is_back_is_kept(app: App) {
