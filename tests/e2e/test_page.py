@@ -16,7 +16,6 @@ from chat_service import NEVER_SHOWN, File
 from conftest import eventually, link_path, service_caller_token
 from test_qr_codes import scan
 
-BROWSER_HTML = {"Accept": "text/html"}
 PHONE = {"width": 375, "height": 700}
 RAN = "window.__ran"
 HOSTILE = [
@@ -24,7 +23,7 @@ HOSTILE = [
     f"# <b onclick='{RAN}=4'>bold</b>\n\n<iframe srcdoc='<script>parent.__ran = 5</script>'></iframe>\n\n</main></body>",
     f"[one](javascript:{RAN}=6) [two](JaVa\tScRiPt:{RAN}=7) [three](data:text/html,x) <javascript:{RAN}=8>\n\n"
     "![image](https://elsewhere.example/x.png) [honest](https://elsewhere.example/)",
-    f"</title></style><style>body {{ display: none }}</style><base href='https://elsewhere.example/'>",
+    "</title></style><style>body { display: none }</style><base href='https://elsewhere.example/'>",
     "Wort" * 500,
     "https://elsewhere.example/" + "path/" * 200,
     "```\n" + "no line end " * 100 + "\n```",
@@ -87,11 +86,6 @@ class Tab:
 
     def expect_texts(self, texts):
         expect(self.page.locator("article .content")).to_have_text(texts, timeout=15_000)
-
-    def expect_watching(self):
-        """Waits until the stream is open: the page is then asked for once more."""
-        with self.page.expect_response(lambda response: response.request.resource_type == "fetch"):
-            pass
 
     def says(self, *words):
         """Which of the words are anywhere in the document."""
@@ -229,7 +223,7 @@ def test_what_happens_in_the_chat_shows_in_an_open_page(service, chats, tab, ali
     expect(opened.page.get_by_role("heading", level=1)).to_have_text("After")
     assert opened.page.title() == "After"
     # Nobody can tell this as single events: `reset`.
-    last = chat.say("Comes first now")
+    chat.say("Comes first now")
     chat.messages.insert(0, chat.messages.pop())
     tell(service, chat)
     opened.expect_texts(["Comes first now", *shown])
@@ -237,12 +231,12 @@ def test_what_happens_in_the_chat_shows_in_an_open_page(service, chats, tab, ali
     chat.say("All is new")
     tell(service, chat)
     opened.expect_texts(["All is new"])
-    assert last.content and opened.loads == 1, "without loading the page again"
+    assert opened.loads == 1, "without loading the page again"
 
 
 def test_what_stays_the_same_stays_as_the_reader_left_it(service, chats, tab, alice):
     chat = chats.new_chat(alice.sub)
-    code = chat.say("```\n" + "long " * 200 + "\n```\n\nSelect me")
+    chat.say("```\n" + "long " * 200 + "\n```\n\nSelect me")
     changing = chat.say("Draft")
     for number in range(20):
         chat.say(f"Paragraph {number}")
@@ -270,7 +264,6 @@ def test_what_stays_the_same_stays_as_the_reader_left_it(service, chats, tab, al
     tell(service, chat)
     eventually(lambda: len(opened.texts) == len(chat.messages), 10, "the long one came")
     assert page.evaluate("document.body.scrollHeight - innerHeight - scrollY") < 2
-    assert code.content
 
 
 @pytest.mark.parametrize("way", ["private", "deleted", "chat deleted", "chat gone"])
@@ -412,7 +405,10 @@ def test_without_script_the_page_shows_what_there_is(service, chats, tab, alice)
         expect(opened.page.get_by_role("heading", level=1)).to_have_text("No script")
         opened.expect_texts(["What is a share link?", "A link that anyone who has it can open."])
         hint = opened.page.locator("noscript")
-        expect(hint).to_be_visible() if not is_frozen else expect(hint).to_have_count(0)
+        if is_frozen:
+            expect(hint).to_have_count(0)
+        else:
+            expect(hint).to_be_visible()
         opened.page.locator("summary").click()
         expect(opened.page.locator("details img")).to_be_visible()
 
@@ -495,7 +491,7 @@ CONTRASTS = """() => {
       const color = getComputedStyle(element).backgroundColor, alpha = parse(color)[3] ?? 1;
       if (alpha === 1) return color;
     }
-    return getComputedStyle(document.documentElement).colorScheme;
+    return "rgb(255, 255, 255)";
   };
   const texts = [...document.querySelectorAll("body *")].filter(element =>
     element.checkVisibility() && [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
@@ -510,7 +506,7 @@ CONTRASTS = """() => {
 def test_text_stands_out_in_either_colour_scheme_and_fits_a_phone(service, chats, tab, alice, scheme):
     chat = chats.new_chat(alice.sub)
     for content in MANY:
-        asked, _ = chat.exchange(content, content)
+        chat.exchange(content, content)
         chat.say(content, role="tool")
     link = service.http(alice).share(chat)
     opened = tab(service, viewport=PHONE, color_scheme=scheme)
