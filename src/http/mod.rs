@@ -154,7 +154,9 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
             .service(resource("/docs", "GET, HEAD").route(get().to(docs::to_index)))
             .service(resource("/docs/{file:.*}", "GET, HEAD").route(get().to(docs::browse)));
         if let Some(path) = viewer {
-            config.service(resource(&path.route(), "GET, HEAD").route(get().to(link::open)));
+            config
+                .service(resource("/favicon.ico", "GET, HEAD").route(get().to(link::favicon)))
+                .service(resource(&path.route(), "GET, HEAD").route(get().to(link::open)));
         }
         config.default_service(web::to(nowhere));
     }

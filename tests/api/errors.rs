@@ -36,7 +36,7 @@ async fn an_unknown_address_is_not_found(app: App) {
         "/api/v1/shared_chats/",
         "/api/v1/shared_chats/a/b/c",
         "/API/V1/shared_chats",
-        "/favicon.ico",
+        "/robots.txt",
         "/metrics",
         "/.env",
         "/api/v1/chats",

@@ -181,8 +181,12 @@ async fn the_page_is_not_served_beside_another_frontend(setup: Setup) {
     let app = setup.clone().start().await;
     let link = app.as_user("alice").share("chat-1").await;
     app.anonymous().open(&link).await.fails(404, "not_found");
+    app.anonymous().get("/favicon.ico").await.fails(404, "not_found");
     let app = setup.with("VIEWER", "on").start().await;
     app.anonymous().open(&link).await.is(200);
+    let icon = app.anonymous().get("/favicon.ico").await.is(200);
+    assert_eq!(icon.header("content-type"), "image/svg+xml");
+    app.anonymous().request("POST", "/favicon.ico").await.fails(405, "method_not_allowed");
     let app = app.setup.clone().without("PUBLIC_URL").with("VIEWER", "off").start().await;
     app.anonymous().open(&link).await.fails(404, "not_found");
 }

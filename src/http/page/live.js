@@ -1,37 +1,66 @@
 // Brings the page of a live link up to date. What is shown always comes from the server, which has
 // escaped it: an event only says when to fetch the page again.
 (() => {
-  const main = document.querySelector("main");
-  let refreshing = false, again = false, over = false;
+  const main = document.querySelector("main"), footer = document.querySelector("footer");
+  let refreshing = false, again = false, over = false, retry;
 
   async function refresh() {
+    if (over) return;
     if (refreshing) { again = true; return; }
     refreshing = true;
+    clearTimeout(retry);
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-cache" });
       if ([401, 403, 404].includes(answer.status)) { end(); return; }
-      if (!answer.ok) return;
+      if (!answer.ok) throw answer.status;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.querySelector("main");
-      if (!fresh || fresh.isEqualNode(main)) return;
-      const root = document.scrollingElement;
-      const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 80;
-      main.replaceChildren(...fresh.childNodes);
-      document.title = page.title;
-      if (atEnd) root.scrollTo(0, root.scrollHeight);
-    } catch { /* The next event tries again. */ } finally {
+      // What was under way when the link was revoked is too late.
+      if (!over && page.querySelector("main[data-events]")) show(page);
+    } catch {
+      // The next event may be long in coming.
+      retry = setTimeout(refresh, soon());
+    } finally {
       refreshing = false;
       if (again) { again = false; setTimeout(refresh, 100); }
     }
   }
 
+  function show(page) {
+    const root = document.scrollingElement;
+    const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 80;
+    document.title = page.title;
+    update(main, page.querySelector("main"));
+    // Without the QR code, which may be open and stays what it is.
+    update(footer.lastElementChild, page.querySelector("footer").lastElementChild);
+    if (atEnd) root.scrollTo(0, root.scrollHeight);
+  }
+
+  // Leaves what is the same in place, and with it the reader's selection, focus and scrolling.
+  function update(shown, fresh) {
+    const old = [...shown.childNodes], now = [...fresh.childNodes];
+    let same = 0, next = null;
+    while (same < old.length && same < now.length && old[same].isEqualNode(now[same])) same++;
+    old.splice(0, same);
+    now.splice(0, same);
+    while (old.length && now.length && old.at(-1).isEqualNode(now.at(-1))) { next = old.pop(); now.pop(); }
+    for (const node of old) node.remove();
+    for (const node of now) shown.insertBefore(node, next);
+  }
+
   function end() {
     if (over) return;
     over = true;
-    location.reload();
+    // At once: loading takes its time, and fails where there is no connection.
+    main.replaceChildren();
+    document.title = "";
+    // A token that has just run out still opens the page for some seconds, but no stream.
+    const [opened] = performance.getEntriesByType("navigation");
+    const pause = opened?.type === "reload" ? 6000 - performance.now() : 0;
+    setTimeout(() => location.reload(), Math.max(0, pause));
   }
 
   function watch() {
+    if (over) return;
     const source = new EventSource(main.dataset.events);
     // Also after each reconnection: what was edited meanwhile is in the page alone.
     source.onopen = refresh;
@@ -43,9 +72,12 @@
       if (source.readyState !== EventSource.CLOSED || over) return;
       // Refused: perhaps for good, which the page itself tells, perhaps for now.
       refresh();
-      setTimeout(watch, 5000 + Math.random() * 10000);
+      setTimeout(watch, soon());
     };
   }
+
+  // Not all viewers at the same moment.
+  function soon() { return 5000 + Math.random() * 10000; }
 
   watch();
 })();

@@ -130,9 +130,9 @@ impl<'a> Writer<'a> {
             Event::SoftBreak | Event::HardBreak => self.out.push(' '),
             Event::Rule => self.out.push_str("<hr>\n"),
             Event::TaskListMarker(done) => self.out.push_str(if *done {
-                r#"<input type="checkbox" disabled checked aria-label="done"> "#
+                r#"<input type="checkbox" disabled checked aria-label="done">"#
             } else {
-                r#"<input type="checkbox" disabled aria-label="to do"> "#
+                r#"<input type="checkbox" disabled aria-label="to do">"#
             }),
             Event::Start(_) | Event::End(_) => {}
         }

@@ -19,6 +19,9 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{Message, SharedChat};
 
+/// What browsers ask for at `/favicon.ico`, whatever a page says, to show beside its title.
+pub const FAVICON: &str = include_str!("favicon.svg");
+
 const STYLE: &str = include_str!("page.css");
 /// What keeps the page of a live link up to date.
 const SCRIPT: &str = include_str!("live.js");
@@ -136,6 +139,16 @@ impl SharedChatTemplate<'_> {
     fn name(&self) -> String {
         let name = self.page.chat.name.as_deref().map(untrusted::without_direction_changes);
         name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Shared chat".to_owned())
+    }
+
+    /// A message's text as markup, which says so where there is nothing to see.
+    fn content(&self, message: &Message) -> String {
+        let html = markdown::render(message.content.text().as_str());
+        if html.trim().is_empty() {
+            r#"<p class="meta">Empty message</p>"#.to_owned()
+        } else {
+            html
+        }
     }
 }
 

@@ -204,6 +204,16 @@ fn content_that_no_string_can_hold_is_shown_with_replacement_characters() {
 }
 
 #[test]
+fn a_message_without_anything_to_see_says_so() {
+    for content in [r#""""#, r#"" \n ""#, r#""[a]: https://unused.example""#] {
+        let html = page(&chat(), &[message("user", content, "")], None);
+        let empty = "<div class=\"content\"><p class=\"meta\">Empty message</p></div>";
+        assert!(html.contains(empty), "{content}: {}", body(&html));
+    }
+    assert!(!page(&chat(), &[message("user", r#""x""#, "")], None).contains("Empty message"));
+}
+
+#[test]
 fn any_other_speaker_is_named_as_the_chat_service_does() {
     let html = page(&chat(), &[message("tool", r#""x""#, "yesterday")], None);
     assert!(html.contains("<article class=\"message other\">") && html.contains("<bdi>tool</bdi>"));

@@ -110,8 +110,8 @@ fn tables_keep_their_alignment_and_scroll_in_a_box_of_their_own() {
 #[test]
 fn task_lists_show_what_is_done_and_cannot_be_changed() {
     let html = render("- [x] done\n- [ ] to do");
-    assert!(html.contains("<input type=\"checkbox\" disabled checked aria-label=\"done\"> done"));
-    assert!(html.contains("<input type=\"checkbox\" disabled aria-label=\"to do\"> to do"));
+    assert!(html.contains("<input type=\"checkbox\" disabled checked aria-label=\"done\">done"));
+    assert!(html.contains("<input type=\"checkbox\" disabled aria-label=\"to do\">to do"));
 }
 
 #[test]
