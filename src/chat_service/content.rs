@@ -8,13 +8,19 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ChatServiceError;
 
+/// Bytes a second that a source has to give on average while somebody waits for it, beyond the time
+/// that one operation has: far below any line, and far above what would let a source that drips hold
+/// a download open for days.
+const LEAST_A_SECOND: u64 = 1024;
+
 /// How long the bytes of a file may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// All of them by the deadline of the whole operation: for a copy.
     ByDeadline,
     /// The first ones by that deadline; then, each time somebody asks for more, the time-out of one
-    /// operation: for passing them on to somebody who may take long to read them.
+    /// operation, but for all that waiting together no more than the bytes that came are worth: for
+    /// passing them on to somebody who may take long to read them.
     AsRead,
 }
 
@@ -36,19 +42,41 @@ impl FileContent {
 
     /// With an end to waiting: `deadline` for all, or `each` for every time it is asked.
     pub(super) fn paced(self, pace: Pace, deadline: Instant, each: Duration) -> Self {
-        let bytes = stream::unfold(Some(self.bytes), move |bytes| async move {
-            let mut bytes = bytes?;
+        let start = Some((self.bytes, Waiting { left: each, given: 0 }));
+        let bytes = stream::unfold(start, move |state| async move {
+            let (mut bytes, mut waiting) = state?;
+            let began = Instant::now();
             let until = match pace {
                 Pace::ByDeadline => deadline,
-                Pace::AsRead => Instant::now() + each,
+                Pace::AsRead => began + waiting.left.min(each),
             };
             match timeout_at(until, bytes.next()).await {
-                Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(bytes))),
+                Ok(Some(Ok(chunk))) => {
+                    waiting.ended(began.elapsed().min(each), chunk.len() as u64);
+                    Some((Ok(chunk), Some((bytes, waiting))))
+                }
                 Ok(Some(Err(error))) => Some((Err(error), None)),
                 Ok(None) => None,
                 Err(_) => Some((Err(ChatServiceError::TimedOut), None)),
             }
         });
         Self { announced: self.announced, bytes: Box::pin(bytes) }
+    }
+}
+
+/// How long a source may still be waited for.
+struct Waiting {
+    left: Duration,
+    /// Bytes that no time was given for yet.
+    given: u64,
+}
+
+impl Waiting {
+    /// It took this long until these bytes came.
+    fn ended(&mut self, took: Duration, bytes: u64) {
+        self.given = self.given.saturating_add(bytes);
+        let earned = Duration::from_secs(self.given / LEAST_A_SECOND);
+        self.given %= LEAST_A_SECOND;
+        self.left = self.left.saturating_sub(took).saturating_add(earned);
     }
 }

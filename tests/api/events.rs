@@ -160,10 +160,18 @@ async fn a_stream_of_a_private_link_ends_when_the_token_does(app: App) {
     let mut claims = claims(&app.clock, "bob");
     claims["exp"] = (app.now().timestamp() + 60).into();
     let mut stream = app.with_token(&hs256(&claims)).watch(&link).await;
+    // Until then the right stands.
+    app.clock.advance(chrono::Duration::seconds(58));
+    app.chats.change("chat-1", |chat| chat.messages.push(message("m3", "in time")));
+    app.as_chat_service().chat_changed("chat-1").await.is(202);
+    assert_eq!(stream.told().await, "message m3 in time");
     // At `exp` itself: the seconds that requests are granted are not for streams.
-    app.clock.advance(chrono::Duration::seconds(60));
+    app.clock.advance(chrono::Duration::seconds(2));
     assert_eq!(stream.told().await, "revoked {}");
     assert_eq!(stream.told().await, "end");
+    let late = app.with_token(&hs256(&claims));
+    late.view(&link).await.is(200);
+    assert_eq!(late.events(&link).stream().await.told().await, "revoked {}");
 }
 
 async fn a_token_that_ends_does_not_end_a_public_stream(app: App) {

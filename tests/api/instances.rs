@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio_postgres::NoTls;
 
@@ -11,6 +12,7 @@ use crate::support::{App, EventStream, Link, Setup, message, on_both_databases};
 on_both_databases!(
     a_change_of_the_chat_reaches_viewers_of_every_instance,
     a_narrowed_link_is_narrowed_on_every_instance,
+    settings_reach_viewers_of_every_instance,
     a_revocation_reaches_viewers_of_every_instance,
     a_lost_listener_comes_back_and_catches_up,
     a_thousand_links_deleted_at_once_reach_every_instance,
@@ -79,6 +81,31 @@ async fn a_narrowed_link_is_narrowed_on_every_instance(setup: Setup) {
     is_revoked(&mut anonymous, since).await;
     assert!(bob.told().await.starts_with("settings"));
     is_within_a_second(since);
+}
+
+async fn settings_reach_viewers_of_every_instance(setup: Setup) {
+    let (here, there) = two(setup).await;
+    let alice = here.as_user("alice");
+    let link = alice.share_live("chat-1").await;
+    let mut stream = there.anonymous().watch(&link).await;
+    let at = here.after(chrono::Duration::days(1));
+    let day: DateTime<Utc> = at.parse().unwrap();
+    for (change, includes_artifacts, expires_at) in [
+        (json!({"includes_artifacts": true}), true, None),
+        (json!({"expires_at": at}), true, Some(day)),
+        (json!({"includes_artifacts": false}), false, Some(day)),
+        (json!({"expires_at": null}), false, None),
+    ] {
+        let since = Instant::now();
+        alice.change(&link, &change).await.is(204);
+        let told = stream.next().await.unwrap();
+        is_within_a_second(since);
+        assert_eq!((told.name.as_str(), &told.data["is_private"]), ("settings", &json!(false)));
+        assert_eq!(told.data["includes_artifacts"], includes_artifacts);
+        let told: Option<DateTime<Utc>> =
+            serde_json::from_value(told.data["expires_at"].clone()).unwrap();
+        assert_eq!(told, expires_at);
+    }
 }
 
 async fn a_revocation_reaches_viewers_of_every_instance(setup: Setup) {

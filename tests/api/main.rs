@@ -20,6 +20,7 @@ mod concurrency;
 mod create;
 mod delete;
 mod errors;
+mod event_silences;
 mod events;
 mod expiry;
 mod health_and_docs;

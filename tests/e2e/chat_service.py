@@ -132,6 +132,8 @@ class ChatService:
         self._gate = threading.Event()
         self._gate.set()
         self._waiting = threading.Event()
+        self._troubles = []
+        self._over = threading.Event()
         self._lock = threading.Lock()
 
     # What a test does with it.
@@ -148,6 +150,7 @@ class ChatService:
         if self._server is None:
             return
         self._gate.set()
+        self.recovers()
         self._server.shutdown()
         self._server.server_close()
         self._server = None
@@ -189,7 +192,25 @@ class ChatService:
         finally:
             self._gate.set()
 
+    def misbehaves(self, path_end, trouble):
+        """From now on, for what is asked at paths that end so: a function of `troubles.py`."""
+        self._troubles.append((path_end, trouble))
+
+    def recovers(self):
+        """All is well again, and what is under way ends."""
+        self._troubles = []
+        self._over.set()
+        self._over = threading.Event()
+
     # What it answers.
+
+    def trouble_at(self, target):
+        """What stands in the way of a good answer, if anything does, and what ends it."""
+        over, path = self._over, urlsplit(target).path
+        for path_end, trouble in self._troubles:
+            if path.endswith(path_end):
+                return trouble, over
+        return None, over
 
     def who(self, authorization):
         """The scheme, and the user, SERVICE, or None for a credential that is no good."""
@@ -285,6 +306,11 @@ class _Handler(BaseHTTPRequestHandler):
         kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
+        trouble, over = self.server.chat_service.trouble_at(self.path)
+        if trouble is not None:
+            self.close_connection = True
+            trouble(self.wfile.write, body, over)
+            return
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))

@@ -39,23 +39,37 @@ async fn a_file_is_asked_for_at_the_path_that_is_set_its_id_as_one_segment() {
     }
 }
 
-#[tokio::test]
-async fn a_copy_has_until_the_deadline_and_a_reader_has_that_long_for_each_chunk() {
-    let server = RawServer::start(|_, stream| {
+/// Sends six times so many bytes, with 100 ms after each.
+fn in_pieces<const BYTES: usize>() -> RawServer {
+    RawServer::start(|_, stream| {
         raw_server::chunked_head(stream)?;
         for _ in 0..6 {
-            raw_server::chunk(b"x", stream)?;
+            raw_server::chunk(&[b'x'; BYTES], stream)?;
             raw_server::wait(100);
         }
         std::io::Write::write_all(stream, b"0\r\n\r\n")
-    });
+    })
+}
+
+async fn read_in_400_ms(server: &RawServer, pace: Pace) -> Result<Vec<u8>, ChatServiceError> {
     let mut settings = settings(&server.url);
     settings.timeout = Duration::from_millis(400);
     let service = ChatService::new(settings).unwrap();
     let id = chat_id();
-    let open = async |pace| service.read(Access::Service, &id).file("f1", pace).await.unwrap();
-    assert_eq!(read(open(Pace::ByDeadline).await).await, Err(ChatServiceError::TimedOut));
-    assert_eq!(read(open(Pace::AsRead).await).await.unwrap(), b"xxxxxx");
+    read(service.read(Access::Service, &id).file("f1", pace).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_copy_has_until_the_deadline_and_a_reader_has_that_long_for_each_chunk() {
+    let server = in_pieces::<1024>();
+    assert_eq!(read_in_400_ms(&server, Pace::ByDeadline).await, Err(ChatServiceError::TimedOut));
+    assert_eq!(read_in_400_ms(&server, Pace::AsRead).await.unwrap(), [b'x'; 6 * 1024]);
+}
+
+#[tokio::test]
+async fn a_source_that_drips_does_not_hold_a_reader_for_ever() {
+    let server = in_pieces::<1>();
+    assert_eq!(read_in_400_ms(&server, Pace::AsRead).await, Err(ChatServiceError::TimedOut));
 }
 
 struct Folder(TempDir);

@@ -191,7 +191,9 @@ impl Request {
 
     /// Sends it, and reads the answer as an event stream.
     pub async fn stream(self) -> EventStream {
-        let response = self.builder.send().await.unwrap();
+        // Other answers have 30 seconds in all.
+        let builder = self.builder.timeout(Duration::from_secs(300));
+        let response = builder.send().await.unwrap();
         assert_eq!(response.status(), 200, "{} {}", self.method, self.path);
         EventStream::new(response)
     }

@@ -34,7 +34,7 @@ pub use client::{Client, Link, Request};
 pub use database::Engine;
 pub use events::EventStream;
 pub use issuer::Issuer;
-pub use stored::{import, rows, store};
+pub use stored::{behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256};
 

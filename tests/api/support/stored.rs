@@ -2,7 +2,10 @@
 
 use std::io::Cursor;
 
-use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_types::BigInt};
+use diesel::{
+    Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
+    sql_types::BigInt,
+};
 use shared_chats::{
     sharing::{Imported, LegacyImport, LineReport},
     store::{Database, DatabaseSettings, Store},
@@ -49,4 +52,17 @@ pub async fn rows(app: &App, table: &str) -> i64 {
     let mut conn = SqliteConnection::establish(path).unwrap();
     let found: Count = diesel::sql_query(query).get_result(&mut conn).unwrap();
     found.count
+}
+
+/// Does this to the database itself, of which no instance is told.
+pub async fn behind_its_back(app: &App, statements: &str) {
+    let Some(path) = app.setup.database_url.strip_prefix("sqlite:") else {
+        let url = &app.setup.database_url;
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        return client.batch_execute(statements).await.unwrap();
+    };
+    let mut conn = SqliteConnection::establish(path).unwrap();
+    conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON").unwrap();
+    conn.batch_execute(statements).unwrap();
 }
