@@ -18,7 +18,9 @@ mod viewer;
 mod watch;
 
 pub use crate::events::{EventsSettings, Frame, Full, Next, TooSlow};
-pub use crate::store::{LinkFilter, LinkOrder, ListQuery, Page, SettingsChange, Swept};
+pub use crate::store::{
+    LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Swept,
+};
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
 pub use download::{Artifact, ArtifactBytes};
