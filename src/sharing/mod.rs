@@ -13,7 +13,7 @@ mod live;
 mod owner;
 mod reconcile;
 mod service;
-mod snapshot;
+pub mod snapshot;
 mod viewer;
 mod watch;
 
