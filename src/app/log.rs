@@ -1,6 +1,6 @@
 //! The log of the process.
 
-use std::{error::Error, io::IsTerminal};
+use std::{error::Error, fs::File, io::IsTerminal, os::fd::AsFd, sync::Arc};
 
 use tracing_subscriber::EnvFilter;
 
@@ -18,10 +18,13 @@ pub fn start_log(format: LogFormat, default_filter: &str) -> Result<(), Box<dyn 
     let filter = QUIET_LOGS.into_iter().try_fold(filter, |filter, quiet| {
         Ok::<_, Box<dyn Error>>(filter.add_directive(quiet.parse()?))
     })?;
+    let stderr = std::io::stderr();
+    // A line is one write, so no thread has to wait for another's: `Stderr` would lock.
+    let unlocked = File::from(stderr.as_fd().try_clone_to_owned()?);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_ansi(stderr.is_terminal())
+        .with_writer(Arc::new(unlocked));
     match format {
         LogFormat::Human => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),

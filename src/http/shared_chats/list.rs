@@ -103,7 +103,7 @@ impl Asked {
             let one_of = |choices: &str| ApiError::bad_value(&name, format!("must be {choices}"));
             match &*name {
                 "offset" => query.offset = number(&name, &value, 0..=i64::MAX)?,
-                "after" => after = Some(value.into_owned()),
+                "after" => after = Some(value.to_string()),
                 "limit" => query.limit = number(&name, &value, LIMITS)?,
                 "name_filter" => {
                     if value.chars().count() > NAME_FILTER_CHARS {
