@@ -5,6 +5,7 @@ import re
 import sqlite3
 import statistics
 import subprocess
+import sys
 import time
 import uuid
 
@@ -75,7 +76,7 @@ def on(scene, database, file, http, script):
         }
         runs = {name: [] for name in takes}
         for name, take in takes.items():
-            take(1)
+            take(2)
         for turn in range(scene.options.runs):
             for name, take in takes.items():
                 others = Others()
@@ -162,7 +163,7 @@ class BarePostgres:
             "chat": "'chat-' || :chat::bigint", "now": "now()", "owner": f"'{self.owner}'", "name": f"'{self.name}'",
             "messages": ":messages::bytea",
             # As long as a UUID; pgbench makes numbers alone.
-            "id": "lpad(to_hex(:a), 18, '0') || lpad(to_hex(:b), 18, '0')",
+            "id": "lpad(to_hex(:a::bigint), 18, '0') || lpad(to_hex(:b::bigint), 18, '0')",
         }
         statements = [statement.format(**fields) for statement in (CHAT, LINK, SNAPSHOT)]
         prologue = (
@@ -178,7 +179,9 @@ class BarePostgres:
             "pgbench", "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(seconds),
             "-D", f"messages=\\x{self.messages}", "-f", str(script), self.database.url,
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode or "tps = " not in done.stdout:
+            sys.exit(f"pgbench: {done.stdout[-800:]}{done.stderr[-800:]}")
         tps = float(re.search(r"tps = ([\d.]+)", done.stdout)[1])
         latency = float(re.search(r"latency average = ([\d.]+) ms", done.stdout)[1])
         failed = re.search(r"number of failed transactions: (\d+)", done.stdout)

@@ -60,14 +60,16 @@ class Others:
     children nor PostgreSQL's."""
 
     def __init__(self):
-        self.busy, self.foreign, self.total = self._sample()
+        self.total, self.foreign = self._sample()
 
     def share(self):
-        _, foreign, total = self._sample()
+        total, foreign = self._sample()
         return max(0.0, (foreign - self.foreign) / max(1, total - self.total))
 
     @staticmethod
     def _sample():
+        """Ticks of all cores together, and those of them in which somebody else was at work. What a
+        process took is counted with its ended children, since many others live for a moment only."""
         fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
         total, busy = sum(fields), sum(fields) - fields[3] - fields[4]
         stats = {}
@@ -76,14 +78,14 @@ class Others:
                 head, rest = stat.read_text().rsplit(")", 1)
             except OSError:
                 continue
-            fields = rest.split()
-            ticks = int(fields[11]) + int(fields[12])
-            stats[int(stat.parent.name)] = (head.split("(", 1)[1], int(fields[1]), ticks)
-        foreign = 0
+            rest = rest.split()
+            ticks = sum(int(field) for field in rest[11:15])
+            stats[int(stat.parent.name)] = (head.split("(", 1)[1], int(rest[1]), ticks)
+        ours = 0
         for pid, (name, _, ticks) in stats.items():
             ancestor = pid
             while ancestor in stats and ancestor != os.getpid():
                 ancestor = stats[ancestor][1]
-            if ancestor != os.getpid() and name != "postgres":
-                foreign += ticks
-        return busy, foreign, total
+            if ancestor == os.getpid() or name == "postgres":
+                ours += ticks
+        return total, busy - ours
