@@ -6,6 +6,7 @@ FROM rust:${RUST_VERSION}-slim-bookworm AS build
 WORKDIR /build
 # Dependencies by themselves: this layer stays until Cargo.toml or Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked \
     && rm -r src

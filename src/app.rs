@@ -13,13 +13,16 @@ use actix_web::{
     dev::{Server, ServerHandle},
     http::header::{self, HeaderName},
     middleware::{Condition, from_fn},
-    web,
+    web::{self, ServiceConfig},
 };
 use socket2::SockRef;
 use tokio::{net::TcpStream, task::JoinHandle};
 use url::Url;
 
+mod log;
 mod reconciler;
+
+pub use log::start_log;
 
 use crate::{
     artifacts::ArtifactStore,
@@ -121,7 +124,10 @@ impl Application {
         let tasks = [Some(sweeper), listener_task, reconciler].into_iter().flatten().collect();
         let streams = sharing.clone();
         let state = web::Data::new(State::new(sharing, authenticator, settings));
-        let server = serve(listener, state, &config)?;
+        let server = serve(listener, &config, move |app| {
+            app.app_data(state.clone());
+            http::routes(&state)(app);
+        })?;
         Ok(Self { server, address, public_url, streams, tasks })
     }
 
@@ -175,14 +181,22 @@ impl Stopper {
     }
 }
 
-fn serve(listener: TcpListener, state: web::Data<State>, config: &Config) -> io::Result<Server> {
+/// Serves the routes the way this service serves its own: behind what goes around every request, and
+/// within the bounds that the settings give. It must be awaited to run.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(
+    listener: TcpListener,
+    config: &Config,
+    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<Server> {
     let origins = config.cors_allowed_origins.clone();
     let mut server = HttpServer::new(move || {
         App::new()
-            .app_data(state.clone())
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
-            .configure(http::routes(&state))
+            .configure(&routes)
     })
     // A client that closed its side is gone; waiting for it would keep streams open for ever.
     .h1_allow_half_closed(false)

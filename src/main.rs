@@ -2,25 +2,28 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, IsTerminal, Write},
+    io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Parser, Subcommand};
 use shared_chats::{
-    app::Application,
+    app::{Application, start_log},
     artifacts::ArtifactStore,
     auth::sign_hs256,
     chat_service::ChatService,
     clock::Clock,
-    config::{self, Config, Env, LogFormat, Reconciliation},
+    config::{self, Config, Env, Reconciliation},
     demo, http,
     sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, Sharing},
-    store::{Database, QUIET_LOGS, Store},
+    store::{Database, Store},
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+
+/// A tenth of a view was the system's allocator (docs/PERFORMANCE.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Share a chat as a link: a JSON REST service on SQLite or PostgreSQL.
 #[derive(Parser)]
@@ -263,25 +266,6 @@ async fn stopped() {
         () = asked(SignalKind::terminate()) => {}
         () = asked(SignalKind::interrupt()) => {}
     }
-}
-
-fn start_log(format: LogFormat, default_filter: &str) -> Result<(), Failure> {
-    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(text) if !text.is_empty() => text.parse().map_err(|e| format!("RUST_LOG {e}"))?,
-        _ => EnvFilter::new(default_filter),
-    };
-    let filter = QUIET_LOGS
-        .into_iter()
-        .try_fold(filter, |filter, quiet| Ok::<_, Failure>(filter.add_directive(quiet.parse()?)))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Human => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
-    Ok(())
 }
 
 fn print(line: &str) -> std::io::Result<()> {

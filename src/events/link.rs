@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use tokio::{
     sync::{Mutex, watch},
     time::Instant,
@@ -52,11 +53,12 @@ impl WatchedLink {
     }
 
     /// The link as it is, by `ask` or by what somebody else was answered just now. `rechecks` counts
-    /// the notices about its chat.
-    pub(super) async fn standing<E>(
+    /// the notices about its chat. Asking is on the heap: it takes kilobytes, which would be part of
+    /// every idle stream.
+    pub(super) async fn standing<'a, E>(
         &self,
         rechecks: &AtomicU64,
-        ask: impl Future<Output = Result<Option<SharedChat>, E>>,
+        ask: impl FnOnce() -> BoxFuture<'a, Result<Option<SharedChat>, E>>,
     ) -> Result<Option<Arc<SharedChat>>, E> {
         let mut known = self.known.lock().await;
         // Both only grow, so their sum tells whether any notice came.
@@ -68,7 +70,7 @@ impl WatchedLink {
             return Ok(known.link.clone());
         }
         let asked = Instant::now();
-        let link = ask.await?.map(Arc::new);
+        let link = ask().await?.map(Arc::new);
         *known = Some(Known { asked, notices, link: link.clone() });
         Ok(link)
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::{
@@ -197,9 +198,9 @@ impl Seat {
     ///
     /// # Errors
     /// Those of `ask`.
-    pub async fn standing<E>(
+    pub async fn standing<'a, E>(
         &self,
-        ask: impl Future<Output = Result<Option<SharedChat>, E>>,
+        ask: impl FnOnce() -> BoxFuture<'a, Result<Option<SharedChat>, E>>,
     ) -> Result<Option<Arc<SharedChat>>, E> {
         self.link.standing(&self.chat.rechecks, ask).await
     }

@@ -157,14 +157,27 @@ pub async fn make(
     variant: Variant,
 ) -> Result<Bytes, ApiError> {
     let (chat, links) = (chat.clone(), links.clone());
-    let making = web::block(move || match variant.medium {
-        Medium::Json => json(&chat, &content, &links, variant.coding),
+    let making = web::block(move || make_blocking(&chat, &content, &links, variant));
+    Ok(making.await.map_err(SharingError::defect)??)
+}
+
+/// The same, right here.
+///
+/// # Errors
+/// [`SharingError::Defect`] when a stored row is damaged.
+pub fn make_blocking(
+    chat: &SharedChat,
+    content: &Content,
+    links: &Links,
+    variant: Variant,
+) -> Result<Bytes, SharingError> {
+    match variant.medium {
+        Medium::Json => json(chat, content, links, variant.coding),
         Medium::Page => {
-            let html = html(&chat, &content, &links)?;
+            let html = html(chat, content, links)?;
             variant.coding.encode(&Bytes::from(html)).map_err(SharingError::defect)
         }
-    });
-    Ok(making.await.map_err(SharingError::defect)??)
+    }
 }
 
 fn json(

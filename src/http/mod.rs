@@ -4,10 +4,10 @@
 //! `openapi`, and a file in `tests/api/`.
 
 mod accept;
-mod bodies;
+pub mod bodies;
 mod body;
 mod chats;
-mod coding;
+pub mod coding;
 mod credentials;
 mod disposition;
 mod docs;

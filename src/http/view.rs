@@ -63,7 +63,8 @@ pub async fn show(
             Some((revision, shown)) if revision == chat.revision => {
                 return Ok(respond(request, state, &chat, variant, shown));
             }
-            _ => made = Some((chat.revision, make(state, &chat, variant).await?)),
+            // On the heap, as it is rare: it would make every view's future some kilobytes larger.
+            _ => made = Some((chat.revision, Box::pin(make(state, &chat, variant)).await?)),
         }
     }
     Err(SharingError::Unsettled.into())
@@ -93,7 +94,7 @@ pub async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, A
     if let Some(caller) = viewer.verified() {
         return Ok(Admission::Admitted(found.admit(Some(&caller.identity))?));
     }
-    viewer.require().await.map_err(|error| sign_in_first(error, found))?;
+    Box::pin(viewer.require()).await.map_err(|error| sign_in_first(error, found))?;
     Ok(Admission::AskAgain)
 }
 

@@ -13,12 +13,14 @@ mod live;
 mod owner;
 mod reconcile;
 mod service;
-mod snapshot;
+pub mod snapshot;
 mod viewer;
 mod watch;
 
 pub use crate::events::{EventsSettings, Frame, Full, Next, TooSlow};
-pub use crate::store::{LinkFilter, LinkOrder, ListQuery, Page, SettingsChange, Swept};
+pub use crate::store::{
+    LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Swept,
+};
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
 pub use download::{Artifact, ArtifactBytes};

@@ -16,13 +16,18 @@ pub(super) async fn encode(
     messages: Vec<Message>,
     files: Vec<ChatFile>,
 ) -> Result<Snapshot, SharingError> {
-    off_the_worker(move || {
-        let json = serde_json::to_vec(&messages).map_err(SharingError::defect)?;
-        let messages = zstd::bulk::compress(&json, LEVEL).map_err(SharingError::defect)?;
-        let files = serde_json::to_string(&files).map_err(SharingError::defect)?;
-        Ok(Snapshot { messages: messages.into(), files })
-    })
-    .await
+    off_the_worker(move || encode_blocking(&messages, &files)).await
+}
+
+/// The same, right here.
+///
+/// # Errors
+/// [`SharingError::Defect`]; neither serialising these nor compressing fails otherwise.
+pub fn encode_blocking(messages: &[Message], files: &[ChatFile]) -> Result<Snapshot, SharingError> {
+    let json = serde_json::to_vec(messages).map_err(SharingError::defect)?;
+    let messages = zstd::bulk::compress(&json, LEVEL).map_err(SharingError::defect)?;
+    let files = serde_json::to_string(files).map_err(SharingError::defect)?;
+    Ok(Snapshot { messages: messages.into(), files })
 }
 
 /// Encodes messages that are a JSON array already, and no files. It is CPU work: not for a worker.

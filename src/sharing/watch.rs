@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+
 use super::{Sharing, SharingError};
 use crate::{
     chat_service::ChatServiceError,
@@ -89,8 +91,8 @@ impl Watching {
     /// database is out of reach.
     pub async fn standing(&mut self) -> Result<&SharedChat, SharingError> {
         let now = self.sharing.clock.now();
-        let asking = self.sharing.store.link(&self.link.id, now);
-        let found = self.seat.standing(asking).await?;
+        let ask = || self.sharing.store.link(&self.link.id, now).boxed();
+        let found = self.seat.standing(ask).await?;
         let found = found.filter(|link| link.expires_at.is_none_or(|at| now < at));
         self.link = found.ok_or(SharingError::NotFound)?;
         Ok(&self.link)

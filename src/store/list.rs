@@ -1,9 +1,13 @@
 //! An owner's links, page by page.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::{
-    BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods, NullableExpressionMethods,
-    QueryDsl, SelectableHelper, TextExpressionMethods,
+use diesel::{
+    dsl::sql,
+    prelude::{
+        BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods,
+        NullableExpressionMethods, QueryDsl, SelectableHelper, TextExpressionMethods,
+    },
+    sql_types::{Bool, Text},
 };
 use diesel_async::RunQueryDsl;
 
@@ -11,8 +15,9 @@ use super::{
     Store, StoreError, on,
     rows::{SharedChatRow, into_models, not_expired},
     schema::shared_chats,
+    timestamp::{Moment, UtcMicros},
 };
-use crate::model::{ChatSessionId, SharedChat, UserId, fold_case};
+use crate::model::{ChatSessionId, ShareId, SharedChat, UserId, fold_case};
 
 /// Which links to list (contract 3, `filter_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +51,39 @@ pub struct ListQuery {
     pub chat_session_id: Option<ChatSessionId>,
     pub order: LinkOrder,
     pub offset: i64,
+    /// Go on behind this place, instead of skipping `offset` links: that costs the same however far
+    /// behind the first page it is. It must be one of the same order.
+    pub after: Option<Place>,
     pub limit: i64,
+}
+
+/// A place in a list: that of a link, which need not be there any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub key: PlaceKey,
+    pub id: ShareId,
+}
+
+/// What an order goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaceKey {
+    CreatedAt(DateTime<Utc>),
+    /// As [`fold_case`] makes it.
+    FoldedName(String),
+}
+
+impl LinkOrder {
+    /// Where the link stands in a list of this order.
+    #[must_use]
+    pub fn place_of(self, link: &SharedChat) -> Place {
+        let key = match self {
+            Self::NewestFirst | Self::OldestFirst => PlaceKey::CreatedAt(link.created_at),
+            Self::Name | Self::NameBackwards => {
+                PlaceKey::FoldedName(fold_case(link.name.as_deref().unwrap_or_default()))
+            }
+        };
+        Place { key, id: link.id.clone() }
+    }
 }
 
 /// A page of links.
@@ -68,6 +105,7 @@ impl Store {
         let pattern = query.name_part.filter(|part| !part.is_empty()).map(|part| contains(&part));
         let (filter, order) = (query.filter, query.order);
         let (offset, limit) = (query.offset, query.limit);
+        let after = query.after;
         let (total, rows) = on!(&self.database, read, |conn| {
             let found = || {
                 let mut found = shared_chats::table
@@ -90,23 +128,38 @@ impl Store {
                 found
             };
             let total: i64 = found().count().get_result(conn).await?;
+            let mut page = found().offset(offset);
+            if let Some(Place { key, id }) = after {
+                // Both databases seek to a row value in the index that has this order.
+                let beyond = sql::<Bool>(match order {
+                    LinkOrder::NewestFirst => "(created_at, id) < (",
+                    LinkOrder::OldestFirst => "(created_at, id) > (",
+                    LinkOrder::Name => "(name_folded, id) > (",
+                    LinkOrder::NameBackwards => "(name_folded, id) < (",
+                });
+                let id = id.as_str().to_owned();
+                page = match key {
+                    PlaceKey::CreatedAt(at) => {
+                        let place = beyond.bind::<UtcMicros, _>(Moment(at));
+                        found().filter(place.sql(", ").bind::<Text, _>(id).sql(")"))
+                    }
+                    PlaceKey::FoldedName(name) => {
+                        let place = beyond.bind::<Text, _>(name);
+                        found().filter(place.sql(", ").bind::<Text, _>(id).sql(")"))
+                    }
+                };
+            }
             let id = shared_chats::id;
             let page = match order {
-                LinkOrder::NewestFirst => {
-                    found().order((shared_chats::created_at.desc(), id.desc()))
-                }
-                LinkOrder::OldestFirst => found().order((shared_chats::created_at.asc(), id.asc())),
-                LinkOrder::Name => found().order((shared_chats::name_folded.asc(), id.asc())),
+                LinkOrder::NewestFirst => page.order((shared_chats::created_at.desc(), id.desc())),
+                LinkOrder::OldestFirst => page.order((shared_chats::created_at.asc(), id.asc())),
+                LinkOrder::Name => page.order((shared_chats::name_folded.asc(), id.asc())),
                 LinkOrder::NameBackwards => {
-                    found().order((shared_chats::name_folded.desc(), id.desc()))
+                    page.order((shared_chats::name_folded.desc(), id.desc()))
                 }
             };
-            let rows: Vec<SharedChatRow> = page
-                .offset(offset)
-                .limit(limit)
-                .select(SharedChatRow::as_select())
-                .load(conn)
-                .await?;
+            let rows: Vec<SharedChatRow> =
+                page.limit(limit).select(SharedChatRow::as_select()).load(conn).await?;
             Ok((total, rows))
         })?;
         Ok(Page { links: into_models(rows)?, total })

@@ -27,7 +27,7 @@ pub use create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
 pub use database::{Database, DatabaseSettings, DatabaseUrl};
 pub use error::{Refused, StoreError};
 pub use legacy::LegacyOutcome;
-pub use list::{LinkFilter, LinkOrder, ListQuery, Page};
+pub use list::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey};
 pub use notices::Notice;
 pub use owner::{ChangeGuard, SettingsChange};
 pub use sweep::Swept;

@@ -1,15 +1,12 @@
 //! What a viewer's request reads.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::{
-    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
-    QueryDsl, SelectableHelper,
-};
+use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::RunQueryDsl;
 
 use super::{
     Snapshot, Store, StoreError, on,
-    rows::{SharedChatRow, not_expired},
+    rows::SharedChatRow,
     schema::{shared_chats, snapshots},
 };
 use crate::model::{ShareId, SharedChat};
@@ -26,16 +23,17 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<SharedChat>, StoreError> {
         let id = id.as_str().to_owned();
-        let row: Option<SharedChatRow> = on!(&self.database, view(id, now), |conn| {
+        // As plain as can be: SQLite would plan it anew for each LIMIT that is bound.
+        let row: Option<SharedChatRow> = on!(&self.database, view(id), |conn| {
             Ok(shared_chats::table
                 .find(id)
-                .filter(not_expired!(now))
                 .select(SharedChatRow::as_select())
-                .first(conn)
+                .get_result(conn)
                 .await
                 .optional()?)
         })?;
-        row.map(SharedChat::try_from).transpose()
+        let link = row.map(SharedChat::try_from).transpose()?;
+        Ok(link.filter(|link| !link.is_expired(now)))
     }
 
     /// What a frozen link shows; `None` when the link is gone or not frozen.

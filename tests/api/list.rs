@@ -19,6 +19,9 @@ on_both_databases!(
     a_list_can_be_of_one_chat,
     the_showcase_is_empty,
     pages_are_followed_to_the_end_and_back,
+    every_order_is_paged_by_the_link_after_which_to_go_on,
+    links_deleted_between_pages_cost_no_others_their_place,
+    a_place_of_another_order_is_refused,
     links_between_pages_keep_the_question,
     an_offset_past_the_end_finds_nothing,
     limits_and_offsets_have_bounds,
@@ -243,6 +246,66 @@ async fn pages_are_followed_to_the_end_and_back(app: App) {
     assert_eq!(back, names);
     // All of it on one page has no neighbours.
     assert_eq!(alice.list("limit=7").await.header("link"), "");
+}
+
+/// The addresses of the whole list, following `next`.
+async fn followed(client: &Client, query: &str) -> Vec<String> {
+    let mut page = client.list(query).await.is(200);
+    let mut ids = page.ids();
+    while let Some(next) = relation(&page, "next") {
+        page = client.get(&next).await.is(200);
+        ids.extend(page.ids());
+    }
+    ids
+}
+
+async fn every_order_is_paged_by_the_link_after_which_to_go_on(app: App) {
+    // Some of the same name, and some of the same moment.
+    for (n, name) in ["b", "a", "b", "b", "c"].into_iter().enumerate() {
+        app.chats.put_named(&format!("chat-of-{n}"), name);
+        for _ in 0..2 {
+            app.as_user("alice").share(&format!("chat-of-{n}")).await;
+        }
+    }
+    let alice = app.as_user("alice");
+    for sort in ["-created_at", "created_at", "name", "-name"] {
+        let whole = alice.list(&format!("sort={sort}")).await.ids();
+        assert_eq!(whole.len(), 10);
+        for limit in [1, 3] {
+            let paged = followed(&alice, &format!("sort={sort}&limit={limit}")).await;
+            assert_eq!(paged, whole, "{sort} by {limit}");
+        }
+        let first = alice.list(&format!("sort={sort}&limit=4")).await;
+        let next = relation(&first, "next").unwrap().replace("offset=4", "offset=9");
+        let next = alice.get(&next).await.is(200);
+        assert_eq!(next.ids(), whole[4..8], "the place goes before the offset");
+    }
+}
+
+async fn links_deleted_between_pages_cost_no_others_their_place(app: App) {
+    let links = share_named(&app, &["1", "2", "3", "4", "5", "6"]).await;
+    let alice = app.as_user("alice");
+    let first = alice.list("sort=created_at&limit=2").await;
+    alice.delete(&links[0].id).await.is(204);
+    let second = alice.get(&relation(&first, "next").unwrap()).await.is(200);
+    assert_eq!(second.each("name"), ["3", "4"]);
+    // The one after which to go on is gone itself.
+    alice.delete(&links[3].id).await.is(204);
+    let third = alice.get(&relation(&second, "next").unwrap()).await.is(200);
+    assert_eq!(
+        (third.each("name"), third.header("x-total-count").to_owned()),
+        (vec!["5".to_owned(), "6".to_owned()], "4".to_owned())
+    );
+}
+
+async fn a_place_of_another_order_is_refused(app: App) {
+    share_named(&app, &["1", "2"]).await;
+    let alice = app.as_user("alice");
+    let by_name = relation(&alice.list("sort=name&limit=1").await, "next").unwrap();
+    alice.get(&by_name.replace("sort=name", "sort=created_at")).await.fails(400, "bad_request");
+    for after in ["", "x", "dA", "%00", "bjp4"] {
+        alice.list(&format!("after={after}")).await.fails(400, "bad_request");
+    }
 }
 
 async fn links_between_pages_keep_the_question(app: App) {

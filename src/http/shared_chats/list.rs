@@ -3,12 +3,14 @@
 use std::{ops::RangeInclusive, str::FromStr};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Datelike, Utc};
 use url::form_urlencoded::{self, Serializer};
 
 use crate::{
     http::{State, documents::SharedChatInfo, error::ApiError},
-    model::{Caller, ChatSessionId, UserId, storable},
-    sharing::{LinkFilter, LinkOrder, ListQuery, Page},
+    model::{Caller, ChatSessionId, ShareId, UserId, storable},
+    sharing::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey},
 };
 
 const DEFAULT_LIMIT: i64 = 100;
@@ -24,6 +26,10 @@ const NAME_FILTER_CHARS: usize = 256;
     get, path = "/api/v1/shared_chats", tag = "links", operation_id = "list_shared_chats",
     params(
         ("offset" = Option<i64>, Query, description = "Links to skip", minimum = 0),
+        ("after" = Option<String>, Query,
+            description = "Where to go on, instead of skipping `offset` links, as the next page of \
+                           `Link` has it: far pages cost no more than the first, and links that are \
+                           deleted meanwhile move no others. Opaque, and of the same `sort`"),
         ("limit" = Option<i64>, Query, description = "Links on a page, 100 by default",
             minimum = 1, maximum = 1000),
         ("name_filter" = Option<String>, Query, max_length = 256,
@@ -51,7 +57,7 @@ pub async fn list(
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
     let asked = Asked::parse(request.query_string(), caller.user_id())?;
-    let (offset, limit) = (asked.query.offset, asked.query.limit);
+    let (offset, limit, order) = (asked.query.offset, asked.query.limit, asked.query.order);
     let mut page = state.sharing.list(&caller, asked.query).await?;
     if asked.featured_only {
         page = Page { links: Vec::new(), total: 0 };
@@ -62,7 +68,8 @@ pub async fn list(
     response
         .insert_header(("x-total-count", page.total))
         .insert_header((header::CACHE_CONTROL, "private, no-cache"));
-    let pages = neighbours(request.path(), &asked.kept, offset, limit, page.total);
+    let end = page.links.last().map(|last| cursor(&order.place_of(last)));
+    let pages = neighbours(request.path(), &asked.kept, offset, limit, page.total, end.as_deref());
     if !pages.is_empty() {
         response.insert_header((header::LINK, pages));
     }
@@ -86,14 +93,17 @@ impl Asked {
             chat_session_id: None,
             order: LinkOrder::default(),
             offset: 0,
+            after: None,
             limit: DEFAULT_LIMIT,
         };
         let mut featured_only = false;
+        let mut after = None;
         let mut kept = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             let one_of = |choices: &str| ApiError::bad_value(&name, format!("must be {choices}"));
             match &*name {
                 "offset" => query.offset = number(&name, &value, 0..=i64::MAX)?,
+                "after" => after = Some(value.to_string()),
                 "limit" => query.limit = number(&name, &value, LIMITS)?,
                 "name_filter" => {
                     if value.chars().count() > NAME_FILTER_CHARS {
@@ -135,10 +145,12 @@ impl Asked {
                 }
                 _ => continue,
             }
-            if !matches!(&*name, "offset" | "limit") {
+            if !matches!(&*name, "offset" | "after" | "limit") {
                 kept.push((name.into_owned(), value.into_owned()));
             }
         }
+        // Of which order it must be is known by now.
+        query.after = after.map(|after| place(&after, query.order)).transpose()?;
         Ok(Self { query, featured_only, kept })
     }
 }
@@ -150,26 +162,59 @@ fn number(name: &str, value: &str, range: RangeInclusive<i64>) -> Result<i64, Ap
     })
 }
 
-/// The `Link` header (RFC 8288) with the pages before and after this one.
+/// A place in a list as text: an opaque one, so that another order can have another form.
+fn cursor(place: &Place) -> String {
+    let (of, key) = match &place.key {
+        PlaceKey::CreatedAt(at) => ("t", at.timestamp_micros().to_string()),
+        PlaceKey::FoldedName(name) => ("n", name.clone()),
+    };
+    URL_SAFE_NO_PAD.encode(format!("{of}{}:{key}", place.id.as_str()))
+}
+
+/// A time that both databases know; links are made between these years.
+fn moment(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros).filter(|at| (1970..=9999).contains(&at.year()))
+}
+
+/// The place in a list of this order.
+fn place(cursor: &str, order: LinkOrder) -> Result<Place, ApiError> {
+    let read = || {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let by_time = matches!(order, LinkOrder::NewestFirst | LinkOrder::OldestFirst);
+        let (id, key) = text.strip_prefix(if by_time { 't' } else { 'n' })?.split_once(':')?;
+        let key = match by_time {
+            true => PlaceKey::CreatedAt(moment(key.parse().ok()?)?),
+            false => PlaceKey::FoldedName(storable(key)),
+        };
+        Some(Place { key, id: ShareId::parse(id)? })
+    };
+    read().ok_or_else(|| ApiError::bad_value("after", "must be from a `Link` of the same `sort`"))
+}
+
+/// The `Link` header (RFC 8288) with the pages before and after this one. The next one goes on after
+/// the `end` of this one, so that no page costs more than the first.
 fn neighbours(
     path: &str,
     kept: &[(String, String)],
     offset: i64,
     limit: i64,
     total: i64,
+    end: Option<&str>,
 ) -> String {
-    let page = |relation: &str, offset: i64| {
+    let page = |relation: &str, offset: i64, after: Option<&str>| {
         let query = Serializer::new(String::new())
             .extend_pairs(kept)
             .append_pair("offset", &offset.to_string())
             .append_pair("limit", &limit.to_string())
+            .extend_pairs(after.map(|after| ("after", after)))
             .finish();
         format!("<{path}?{query}>; rel=\"{relation}\"")
     };
-    let next = offset.checked_add(limit).filter(|next| *next < total).map(|at| page("next", at));
+    let next = offset.checked_add(limit).filter(|next| *next < total);
+    let next = next.map(|at| page("next", at, end));
     // From beyond the end, the page before is the last one that holds anything.
     let before = (offset - limit).max(0).min((total - 1).max(0) / limit * limit);
-    let prev = (offset > 0).then(|| page("prev", before));
+    let prev = (offset > 0).then(|| page("prev", before, None));
     next.into_iter().chain(prev).collect::<Vec<_>>().join(", ")
 }
 
@@ -180,11 +225,17 @@ mod tests {
     #[test]
     fn the_link_header_leads_through_all_pages_and_back() {
         let kept = vec![("name_filter".to_owned(), "é&x".to_owned())];
+        let neighbours = |path, kept, offset, limit, total| {
+            neighbours(path, kept, offset, limit, total, Some("end"))
+        };
         assert_eq!(neighbours("/l", &[], 0, 10, 10), "");
-        assert_eq!(neighbours("/l", &[], 0, 10, 11), "</l?offset=10&limit=10>; rel=\"next\"");
+        assert_eq!(
+            neighbours("/l", &[], 0, 10, 11),
+            "</l?offset=10&limit=10&after=end>; rel=\"next\""
+        );
         assert_eq!(
             neighbours("/l", &kept, 10, 10, 30),
-            "</l?name_filter=%C3%A9%26x&offset=20&limit=10>; rel=\"next\", \
+            "</l?name_filter=%C3%A9%26x&offset=20&limit=10&after=end>; rel=\"next\", \
              </l?name_filter=%C3%A9%26x&offset=0&limit=10>; rel=\"prev\""
         );
         assert_eq!(neighbours("/l", &[], 5, 10, 12), "</l?offset=0&limit=10>; rel=\"prev\"");

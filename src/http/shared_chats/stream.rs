@@ -146,7 +146,9 @@ impl EventStream {
                     false => Access::Revoked,
                 };
             }
-            match self.viewer.require().await.map_err(|error| error.error_type()) {
+            // On the heap, or its kilobytes were part of every idle stream.
+            let required = Box::pin(self.viewer.require()).await;
+            match required.map_err(|error| error.error_type()) {
                 Ok(_) => {}
                 Err(ErrorType::Unavailable) => return Access::Unknown,
                 Err(_) => return Access::Revoked,

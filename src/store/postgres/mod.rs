@@ -155,7 +155,8 @@ impl Postgres {
         let mut slot = self.inner.viewers.mine().lock().await;
         match &*slot {
             Some(conn) => Ok(conn.clone()),
-            None => Ok(slot.insert(Arc::new(self.connect().await?)).clone()),
+            // On the heap: connecting takes kilobytes, which would be part of every view.
+            None => Ok(slot.insert(Arc::new(Box::pin(self.connect()).await?)).clone()),
         }
     }
 

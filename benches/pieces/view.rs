@@ -1,0 +1,62 @@
+//! A view's body, made for the first time: in each coding, and as a page.
+
+use bytes::Bytes;
+use chrono::Utc;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use shared_chats::{
+    http::{
+        bodies::{Medium, Variant, make_blocking},
+        coding::Coding,
+    },
+    model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility},
+    sharing::{Available, Content, Links, SharePath},
+};
+
+use crate::words;
+
+pub fn make(criterion: &mut Criterion) {
+    let url = "https://chat.example".parse().unwrap();
+    let links = Links::new(&url, SharePath::parse("/shared/{id}").unwrap());
+    let chat = chat();
+    let mut group = criterion.benchmark_group("view");
+    for (count, bytes) in words::SIZES {
+        let messages = Bytes::from(serde_json::to_vec(&words::messages(count, bytes)).unwrap());
+        group.throughput(Throughput::Bytes(messages.len() as u64));
+        let content = Content {
+            name: chat.name.clone(),
+            messages,
+            files: Vec::new(),
+            available: Available::All,
+        };
+        for coding in [Coding::Identity, Coding::Zstd, Coding::Gzip, Coding::Brotli] {
+            let variant = Variant { medium: Medium::Json, coding };
+            group.bench_function(BenchmarkId::new(variant.name(), count), |b| {
+                b.iter(|| make_blocking(&chat, &content, &links, variant).unwrap());
+            });
+        }
+        let variant = Variant { medium: Medium::Page, coding: Coding::Identity };
+        group.bench_function(BenchmarkId::new(variant.name(), count), |b| {
+            b.iter(|| make_blocking(&chat, &content, &links, variant).unwrap());
+        });
+    }
+    group.finish();
+}
+
+fn chat() -> SharedChat {
+    SharedChat {
+        id: ShareId::random(),
+        chat_session_id: Some(ChatSessionId::parse("quarterly-report").unwrap()),
+        owner_id: Some(UserId::parse("alice").unwrap()),
+        name: Some("Why is the quarterly report slow?".to_owned()),
+        shared_by: Some("Alice".to_owned()),
+        label: None,
+        visibility: Visibility::Public,
+        mode: Mode::Frozen,
+        includes_artifacts: false,
+        is_legacy: false,
+        created_at: Utc::now(),
+        updated_at: Utc::now(),
+        expires_at: None,
+        revision: 1,
+    }
+}
