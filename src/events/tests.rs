@@ -95,3 +95,16 @@ fn the_array_is_what_a_view_sends() {
     assert_eq!(text.matches('\n').count(), 4, "{text}");
     assert!(text.starts_with("event: message\nid: b\ndata: {\"id\":\"b\",\"role\":\"user\","));
 }
+
+#[test]
+fn what_a_chat_held_earlier_is_not_taken_for_what_it_holds_now() {
+    let watched = chat::WatchedChat::new(ChatSessionId::parse("c-1").unwrap());
+    let earlier = tokio::time::Instant::now();
+    let later = earlier + Duration::from_millis(1);
+    for (began, messages) in [(later, &["a", "b"][..]), (earlier, &["a"]), (later, &[])] {
+        watched.take(Fetched { began, transcript: chat("n", messages).into() });
+    }
+    let start = watched.begin(None).unwrap();
+    assert_eq!(told(&[start.first]), ["id b"]);
+    assert_eq!(watched.end(), 0, "nobody was told of a removal");
+}

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, Link, SERVICE_TOKEN, Setup, Trouble, on_both_databases};
+use crate::support::{App, Client, Link, SERVICE_TOKEN, Setup, Trouble, on_both_databases, rows};
 
 on_both_databases!(
     a_frozen_links_files_are_kept_when_it_is_made,
@@ -26,10 +26,12 @@ on_both_databases!(
     a_range_of_a_live_file_is_served,
     conditions_and_head_are_answered,
     an_id_or_a_name_may_hold_anything,
+    a_right_that_ends_while_the_file_is_fetched_gives_nothing,
     a_download_ends_when_the_right_to_it_does,
     a_download_goes_on_with_the_token_that_it_began_with,
     a_copy_outlives_whoever_asked_for_it,
     two_at_once_leave_one_copy,
+    a_copy_that_was_swept_meanwhile_does_not_become_the_links,
     an_idempotent_repetition_copies_nothing,
     what_nobody_knows_is_swept_after_the_grace,
 );
@@ -112,6 +114,8 @@ async fn files_are_listed_and_served_only_while_the_switch_is_on(app: App) {
                 true => assert_eq!(file.is(200).body, "plan"),
                 false => assert_eq!(file.fails(404, "not_found"), "There is no such file."),
             }
+            let head = format!("{}/artifacts/f1", link.path());
+            app.anonymous().request("HEAD", &head).await.is(if on { 200 } else { 404 });
         }
     }
     settles_at(&app.setup, 1).await;
@@ -462,6 +466,26 @@ async fn slow_download(app: &App, link: &Link, viewer: &Client) -> reqwest::Resp
     response
 }
 
+async fn a_right_that_ends_while_the_file_is_fetched_gives_nothing(app: App) {
+    let path = app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
+    let alice = app.as_user("alice");
+    let link = alice.share_with("chat-1", live()).await;
+    let held = app.chats.hold(&path);
+    let download = app.anonymous().artifact(&link, "f1").spawn();
+    held.arrived(1).await;
+    alice.change(&link, &json!({"is_private": true})).await.is(204);
+    held.let_go();
+    download.await.unwrap().fails(401, "login_required");
+    // Nor is anything told of a file that was only looked up by then.
+    let held = app.chats.hold("agent_server_files");
+    let head = format!("{}/artifacts/f1", link.path());
+    let head = app.as_user("bob").request("HEAD", &head).spawn();
+    held.arrived(1).await;
+    alice.change(&link, &json!({"includes_artifacts": false})).await.is(204);
+    held.let_go();
+    head.await.unwrap().is(404);
+}
+
 async fn a_download_ends_when_the_right_to_it_does(app: App) {
     app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
     let alice = app.as_user("alice");
@@ -563,6 +587,32 @@ async fn two_at_once_leave_one_copy(app: App) {
     held.let_go();
     change.await.unwrap().is(404);
     settles_at(&app.setup, 1).await;
+}
+
+async fn a_copy_that_was_swept_meanwhile_does_not_become_the_links(app: App) {
+    let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
+    app.chats.put_named("chat-2", "Another");
+    app.chats.put_file("chat-2", "f2", "other.csv", b"other");
+    let alice = app.as_user("alice");
+    let link = alice.share("chat-1").await;
+    let other = alice.share_with("chat-2", INCLUDED()).await;
+    let held = app.chats.hold(&path);
+    let change = alice.change(&link, &INCLUDED()).spawn();
+    held.arrived(1).await;
+    // So long that the lease of the copy ends, and then something has the sweeper look.
+    app.clock.advance(TimeDelta::minutes(61));
+    let alice = app.as_user("alice");
+    alice.delete(&other).await.is(204);
+    settles_at(&app.setup, 0).await;
+    let until = Instant::now() + Duration::from_secs(5);
+    while rows(&app, "artifacts").await != 0 {
+        assert!(Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    held.let_go();
+    change.await.unwrap().fails(503, "unavailable");
+    assert_eq!(alice.view(&link).await.is(200).json()["includes_artifacts"], false);
+    settles_at(&app.setup, 0).await;
 }
 
 async fn an_idempotent_repetition_copies_nothing(app: App) {

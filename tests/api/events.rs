@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Chat, Setup, claims, hs256, message, on_both_databases, reply};
+use crate::support::{App, Chat, Link, Setup, claims, hs256, message, on_both_databases, reply};
 
 on_both_databases!(
     a_stream_is_no_ordinary_answer,
     a_frozen_link_has_no_events,
     watching_takes_the_right_to_view,
+    a_link_that_turns_private_while_a_stream_begins_begins_none,
     a_head_request_tells_that_there_are_events_and_ends,
     whoever_is_told_of_a_private_link_was_told_before_that_it_is_private,
     a_link_made_private_cuts_anonymous_viewers_and_keeps_those_with_a_token,
@@ -58,6 +59,17 @@ async fn watching_takes_the_right_to_view(app: App) {
     app.as_user("bob").watch(&link).await;
     app.as_user("alice").delete(&link).await.is(204);
     app.as_user("bob").events(&link).await.fails(404, "not_found");
+}
+
+async fn a_link_that_turns_private_while_a_stream_begins_begins_none(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share_live("chat-1").await;
+    let held = app.chats.hold("/messages");
+    let stream = app.anonymous().events(&link).spawn();
+    held.arrived(1).await;
+    alice.change(&link, &json!({"is_private": true})).await.is(204);
+    held.let_go();
+    stream.await.unwrap().fails(401, "login_required");
 }
 
 async fn a_head_request_tells_that_there_are_events_and_ends(app: App) {
@@ -208,6 +220,10 @@ async fn there_is_a_bound_on_streams_of_a_link(setup: Setup) {
     app.anonymous().watch(&other).await;
     // Whoever leaves makes room.
     drop(first);
+    has_room_soon(&app, &link).await;
+}
+
+async fn has_room_soon(app: &App, link: &Link) {
     for attempt in 0.. {
         let answer = app.anonymous().request("HEAD", &format!("{}/events", link.path())).await;
         if answer.status == 200 {
@@ -224,9 +240,11 @@ async fn there_is_a_bound_on_streams_in_all(setup: Setup) {
         .put("chat-2", Chat::of("alice", "Two", &[message("m1", "?"), reply("m2", "m1", "!")]));
     let alice = app.as_user("alice");
     let (link, other) = (alice.share_live("chat-1").await, alice.share_live("chat-2").await);
-    let _first = app.anonymous().watch(&link).await;
+    let first = app.anonymous().watch(&link).await;
     let _second = app.anonymous().watch(&other).await;
     let answer = app.anonymous().events(&link).await;
     assert!(!answer.header("retry-after").is_empty());
     answer.fails(503, "unavailable");
+    drop(first);
+    has_room_soon(&app, &link).await;
 }

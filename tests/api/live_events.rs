@@ -109,7 +109,7 @@ async fn the_header_goes_before_the_query(app: App) {
 }
 
 async fn a_cursor_that_is_in_a_view_is_known_to_the_stream(setup: Setup) {
-    let app = setup.with("LIVE_POLL_INTERVAL", "1h").start().await;
+    let app = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let other = app.another_instance().await;
     // This instance has looked at the chat a moment ago, and may use that again.
