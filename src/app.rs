@@ -31,6 +31,7 @@ use crate::{
     clock::Clock,
     config::Config,
     http::{self, HttpSettings, State},
+    openid,
     sharing::{Artifacts, Links, Sharing},
     store::{Database, Store},
 };
@@ -82,7 +83,7 @@ impl Application {
         for version in database.migrate().await? {
             tracing::info!(version, "migrated the database");
         }
-        let chat_service = ChatService::new(config.chat_service.clone())?;
+        let chat_service = ChatService::with_clock(config.chat_service.clone(), clock.clone())?;
         let artifacts = Artifacts {
             store: ArtifactStore::open(&config.artifact_store)?,
             limits: config.artifact_limits.clone(),
@@ -96,7 +97,10 @@ impl Application {
         let store = Store::new(database);
         let sharing = Sharing::new(store, chat_service, artifacts, clock.clone(), config.live);
         let listener_task = sharing.listen();
-        let authenticator = Authenticator::new(config.auth.clone(), provider_client()?, clock);
+        let preparing = sharing.clone();
+        tokio::spawn(async move { preparing.prepare().await });
+        let provider = openid::client().map_err(|error| StartError::Client(error.to_string()))?;
+        let authenticator = Authenticator::new(config.auth.clone(), provider, clock);
         // A provider that is slow to answer does not keep public links waiting.
         let keys = authenticator.clone();
         tokio::spawn(async move { keys.start().await });
@@ -248,15 +252,6 @@ fn cors(origins: &[String]) -> Cors {
         // For `AUTH_COOKIE`; the origins are listed one by one.
         .supports_credentials()
         .max_age(3600)
-}
-
-/// Redirects are not followed: keys come from where the settings say.
-fn provider_client() -> Result<reqwest::Client, StartError> {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("shared-chats/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| StartError::Client(error.to_string()))
 }
 
 async fn sweep(sharing: Sharing, expired_retention: chrono::Duration) {

@@ -3,7 +3,7 @@
 //! A request walks straight down these rooms and nothing points back up (`docs/ARCHITECTURE.md`):
 //!
 //! ```text
-//! app → http → sharing → store, chat_service, auth, qr → model
+//! app → http → sharing → store, chat_service, auth, qr → openid, model
 //! ```
 
 pub mod app;
@@ -16,6 +16,7 @@ pub mod demo;
 pub mod events;
 pub mod http;
 pub mod model;
+pub mod openid;
 pub mod qr;
 pub mod sharing;
 pub mod store;

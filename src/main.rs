@@ -75,7 +75,8 @@ standard error, with its number and why, and stops none of the others.
 Exit status: 0, or 1 if a line was bad or the import ended early.";
 
 const RECONCILE_HELP: &str = "\
-Settings: DATABASE_URL, CHAT_SERVICE_URL, CHAT_SERVICE_TOKEN, RECONCILE_MAX_GONE.
+Settings: DATABASE_URL, CHAT_SERVICE_URL, CHAT_SERVICE_TOKEN (or CHAT_SERVICE_CLIENT_ID and
+what goes with it), RECONCILE_MAX_GONE.
 
 Exit status: 0 if every chat got a clear answer, else 1.";
 
@@ -199,8 +200,10 @@ async fn import_legacy(env: &Env, file: &Path) -> Result<ExitCode, Failure> {
 
 async fn reconcile(env: &Env) -> Result<ExitCode, Failure> {
     let chat_service = config::chat_service(env)?;
-    if chat_service.lacks_service_token() {
-        return Err("CHAT_SERVICE_TOKEN is needed to ask the chat service".into());
+    if chat_service.lacks_service_credential() {
+        let problem =
+            "CHAT_SERVICE_TOKEN or CHAT_SERVICE_CLIENT_ID is needed to ask the chat service";
+        return Err(problem.into());
     }
     let max_gone_percent = Reconciliation::from_env(env)?.max_gone_percent;
     let artifacts = Artifacts {

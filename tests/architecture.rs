@@ -139,9 +139,10 @@ fn the_model_and_the_clock_know_nobody() {
 
 #[test]
 fn nothing_points_back_up() {
-    let up: [(&str, &[&str]); 6] = [
+    let up: [(&str, &[&str]); 7] = [
         ("model", &["auth", "chat_service", "store", "qr", "sharing", "http", "app", "config"]),
         ("qr", &["auth", "chat_service", "store", "sharing", "http", "app", "config"]),
+        ("openid", &["auth", "chat_service", "store", "sharing", "http", "app", "config", "model"]),
         ("auth", &["chat_service", "store", "sharing", "http", "app", "config"]),
         ("chat_service", &["auth", "store", "sharing", "http", "app", "config"]),
         ("store", &["auth", "chat_service", "sharing", "http", "app", "config"]),
@@ -163,7 +164,7 @@ fn each_engine_lives_in_its_own_rooms() {
         ("diesel_migrations", &["store"]),
         ("tokio_postgres", &["store"]),
         ("jsonwebtoken", &["auth"]),
-        ("reqwest", &["auth", "chat_service", "app", "demo"]),
+        ("reqwest", &["auth", "chat_service", "openid", "demo"]),
         ("actix_web", &["http", "app"]),
         ("askama", &["http"]),
         ("qrcode", &["qr"]),

@@ -1,5 +1,6 @@
 //! The rules of contract 1, each by a token and an issuer that break it.
 
+mod attacks;
 mod claims;
 mod fixtures;
 mod freshness;

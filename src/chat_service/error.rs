@@ -26,7 +26,10 @@ pub enum ChatServiceError {
     /// Not everything was answered in time (504).
     #[error("the chat service did not answer in time")]
     TimedOut,
-    /// [`Access::Service`](super::Access::Service) without `CHAT_SERVICE_TOKEN`.
+    /// [`Access::Service`](super::Access::Service) without a credential in the settings.
     #[error("CHAT_SERVICE_TOKEN is not set")]
     NoServiceCredential,
+    /// The identity provider gives no token for it at the moment (503).
+    #[error("the identity provider gave no token for the chat service")]
+    CredentialUnavailable,
 }

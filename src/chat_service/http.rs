@@ -10,10 +10,14 @@ use reqwest::{
 };
 use url::Url;
 
-use crate::model::{Chat, ChatFile, ChatSessionId, Message};
+use crate::{
+    clock::Clock,
+    model::{Chat, ChatFile, ChatSessionId, Message},
+};
 
 use super::{
     Access, ChatServiceError, ChatServiceSettings, FileContent, FilePath, InvalidSettings, Source,
+    credential::{Credential, sensitive},
     settings::url_error,
     transcript::{self, Transcript, parse_answer},
     wire::{WireChat, WireFile, WireMessage},
@@ -29,7 +33,7 @@ const ENVELOPE_BYTES: u64 = 1024 * 1024;
 pub struct HttpChatService {
     client: Client,
     base: Url,
-    service_authorization: Option<HeaderValue>,
+    credential: Credential,
     timeout: Duration,
     page_size: u32,
     max_snapshot_bytes: u64,
@@ -37,7 +41,10 @@ pub struct HttpChatService {
 }
 
 impl HttpChatService {
-    pub(super) fn new(settings: ChatServiceSettings) -> Result<Self, InvalidSettings> {
+    pub(super) fn new(
+        settings: ChatServiceSettings,
+        clock: Clock,
+    ) -> Result<Self, InvalidSettings> {
         let Source::Http(base) = settings.source else {
             return Err(url_error("must begin with http:// or https://"));
         };
@@ -52,12 +59,11 @@ impl HttpChatService {
             .user_agent(concat!("shared-chats/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| url_error(&with_causes(&error.without_url())))?;
-        let service_authorization =
-            settings.service_token.as_deref().map(service_authorization).transpose()?;
+        let credential = Credential::new(settings.service_credential, clock)?;
         Ok(Self {
             client,
             base,
-            service_authorization,
+            credential,
             timeout: settings.timeout,
             page_size: settings.page_size,
             max_snapshot_bytes: settings.max_snapshot_bytes,
@@ -66,7 +72,7 @@ impl HttpChatService {
     }
 
     pub(super) fn has_service_access(&self) -> bool {
-        self.service_authorization.is_some()
+        self.credential.is_there()
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -186,11 +192,35 @@ impl HttpChatService {
         url: Url,
         accept: &'static str,
     ) -> Result<Response, ChatServiceError> {
-        let authorization = self.authorization(access)?;
-        let asked = self.client.get(url).header(AUTHORIZATION, authorization);
-        let response = asked.header(ACCEPT, accept).send().await.map_err(unanswered)?;
+        let authorization = self.authorization(access).await?;
+        let mut response = self.send(url.clone(), accept, authorization.clone()).await?;
+        // Our own token may have been revoked, or its key dropped.
+        if response.status() == StatusCode::UNAUTHORIZED
+            && matches!(access, Access::Service)
+            && let Some(another) = self.credential.instead_of(&authorization).await
+        {
+            response = self.send(url, accept, another).await?;
+        }
         check_status(response.status(), access)?;
         Ok(response)
+    }
+
+    async fn send(
+        &self,
+        url: Url,
+        accept: &'static str,
+        authorization: HeaderValue,
+    ) -> Result<Response, ChatServiceError> {
+        let asked = self.client.get(url).header(AUTHORIZATION, authorization);
+        asked.header(ACCEPT, accept).send().await.map_err(unanswered)
+    }
+
+    /// Fetches the service credential, where it is fetched at all.
+    pub(super) async fn prepare(&self) {
+        if self.has_service_access() {
+            // Why it failed is in the log.
+            let _ = self.credential.authorization().await;
+        }
     }
 
     /// How many bytes of answers one read may receive.
@@ -220,15 +250,13 @@ impl HttpChatService {
         Ok(body)
     }
 
-    fn authorization(&self, access: Access<'_>) -> Result<HeaderValue, ChatServiceError> {
+    async fn authorization(&self, access: Access<'_>) -> Result<HeaderValue, ChatServiceError> {
         match access {
             // A verified token holds nothing that a header could not; any other is no good.
             Access::Caller(caller) => {
                 sensitive(&caller.credential.authorization()).ok_or(ChatServiceError::Unauthorized)
             }
-            Access::Service => {
-                self.service_authorization.clone().ok_or(ChatServiceError::NoServiceCredential)
-            }
+            Access::Service => self.credential.authorization().await,
         }
     }
 }
@@ -248,21 +276,6 @@ fn check_status(status: StatusCode, access: Access<'_>) -> Result<(), ChatServic
     }
 }
 
-fn service_authorization(token: &str) -> Result<HeaderValue, InvalidSettings> {
-    let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
-    sensitive(&format!("Bearer {token}")).filter(|_| visible).ok_or_else(|| InvalidSettings {
-        setting: "CHAT_SERVICE_TOKEN",
-        problem: "must be visible ASCII characters, without spaces".to_owned(),
-    })
-}
-
-/// A header value that debug output of the HTTP client does not show.
-fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 fn unanswered(error: reqwest::Error) -> ChatServiceError {
     if error.is_timeout() {
         ChatServiceError::TimedOut
@@ -276,7 +289,7 @@ fn bad_answer(reason: &str) -> ChatServiceError {
 }
 
 /// reqwest's own words are "error sending request"; which error stands in its causes.
-fn with_causes(error: &dyn Error) -> String {
+pub(super) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -10,10 +10,15 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::model::{Caller, Chat, ChatFile, ChatSessionId, Message};
+use crate::{
+    clock::Clock,
+    model::{Caller, Chat, ChatFile, ChatSessionId, Message},
+};
 
 mod content;
+mod credential;
 mod error;
+mod fetched_token;
 mod file;
 mod file_content;
 mod http;
@@ -25,6 +30,7 @@ mod transcript;
 mod wire;
 
 pub use content::{FileContent, Pace};
+pub use credential::ServiceCredential;
 pub use error::ChatServiceError;
 pub use file::FileChatService;
 pub use http::HttpChatService;
@@ -38,7 +44,7 @@ pub enum Access<'a> {
     /// The caller's own: their token is forwarded with the scheme it came with, and the chat
     /// service's 401, 403 and 404 pass through.
     Caller(&'a Caller),
-    /// This service's (`CHAT_SERVICE_TOKEN`): for live views, creates for an owner and live files.
+    /// This service's ([`ServiceCredential`]): for live views, creates for an owner and live files.
     Service,
 }
 
@@ -56,14 +62,34 @@ impl ChatService {
     /// # Errors
     /// [`InvalidSettings`] names the setting that is wrong, and for a file the line and column.
     pub fn new(settings: ChatServiceSettings) -> Result<Self, InvalidSettings> {
+        Self::with_clock(settings, Clock::system())
+    }
+
+    /// The same by another clock than the machine's, which a fetched credential ends by.
+    ///
+    /// # Errors
+    /// Those of [`ChatService::new`].
+    pub fn with_clock(
+        settings: ChatServiceSettings,
+        clock: Clock,
+    ) -> Result<Self, InvalidSettings> {
         settings.check()?;
         Ok(match &settings.source {
-            Source::Http(_) => Self::Http(HttpChatService::new(settings)?),
+            Source::Http(_) => Self::Http(HttpChatService::new(settings, clock)?),
             Source::File(_) => Self::File(FileChatService::new(settings)?),
         })
     }
 
-    /// Whether [`Access::Service`] can be used: over HTTP it needs a token, a file needs none.
+    /// Gets ready what can be: a service credential that is fetched. It may take 10 s, and what goes
+    /// wrong is logged: without it everything works that needs none, and it is tried again.
+    pub async fn prepare(&self) {
+        match self {
+            Self::Http(http) => http.prepare().await,
+            Self::File(_) => {}
+        }
+    }
+
+    /// Whether [`Access::Service`] can be used: over HTTP it needs a credential, a file needs none.
     /// Without it live links cannot be made (contract 5).
     #[must_use]
     pub fn has_service_access(&self) -> bool {

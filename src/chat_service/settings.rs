@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use url::Url;
 
+use super::ServiceCredential;
+
 /// Where chats come from: `CHAT_SERVICE_URL` (contract 5 and 7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -82,9 +84,9 @@ impl FromStr for FilePath {
 #[derive(Clone)]
 pub struct ChatServiceSettings {
     pub source: Source,
-    /// `CHAT_SERVICE_TOKEN`: what [`Access::Service`](super::Access::Service) sends as bearer token.
-    /// A secret; only ever sent to [`ChatServiceSettings::source`].
-    pub service_token: Option<String>,
+    /// What [`Access::Service`](super::Access::Service) sends; only ever to
+    /// [`ChatServiceSettings::source`].
+    pub service_credential: Option<ServiceCredential>,
     /// For everything that one operation of ours asks, together.
     pub timeout: Duration,
     /// For making a connection, within `timeout`.
@@ -105,7 +107,7 @@ impl ChatServiceSettings {
     pub fn new(source: Source) -> Self {
         Self {
             source,
-            service_token: None,
+            service_credential: None,
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             page_size: 200,
@@ -116,8 +118,8 @@ impl ChatServiceSettings {
 
     /// Whether nobody but a caller has rights there: a chat service needs a credential, a file none.
     #[must_use]
-    pub fn lacks_service_token(&self) -> bool {
-        matches!(self.source, Source::Http(_)) && self.service_token.is_none()
+    pub fn lacks_service_credential(&self) -> bool {
+        matches!(self.source, Source::Http(_)) && self.service_credential.is_none()
     }
 
     pub(super) fn check(&self) -> Result<(), InvalidSettings> {
@@ -143,7 +145,7 @@ impl fmt::Debug for ChatServiceSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChatServiceSettings")
             .field("source", &self.source)
-            .field("service_token", &self.service_token.as_ref().map(|_| "…"))
+            .field("service_credential", &self.service_credential)
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("page_size", &self.page_size)
@@ -186,6 +188,7 @@ fn check_base(url: &Url) -> Result<(), InvalidSettings> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openid::ClientCredentials;
 
     #[test]
     fn a_source_is_an_http_address_or_a_file() {
@@ -247,7 +250,20 @@ mod tests {
     #[test]
     fn debug_output_of_the_settings_holds_no_token() {
         let mut settings = ChatServiceSettings::new("http://a".parse().unwrap());
-        settings.service_token = Some("geheim".to_owned());
-        assert!(!format!("{settings:?}").contains("geheim"));
+        let client = ClientCredentials {
+            issuer: "http://a".to_owned(),
+            client_id: "share-links".to_owned(),
+            client_secret: "geheim".to_owned(),
+            scope: None,
+            audience: None,
+        };
+        for credential in
+            [ServiceCredential::Token("geheim".to_owned()), ServiceCredential::Client(client)]
+        {
+            settings.service_credential = Some(credential);
+            assert!(!format!("{settings:?}").contains("geheim"));
+            let service = crate::chat_service::ChatService::new(settings.clone()).unwrap();
+            assert!(!format!("{service:?}").contains("geheim"));
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! To add one: a row in `table::SETTINGS` (which is `--help`), a field here, a line in
 //! [`Config::from_env`], and a line in `.env.sample`; a test compares the three.
 
+mod credential;
 mod env;
 mod parse;
 mod reconciliation;
@@ -199,7 +200,7 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
         return Err(ConfigError::new(NAME, problem));
     };
     Ok(ChatServiceSettings {
-        service_token: env.secret("CHAT_SERVICE_TOKEN")?,
+        service_credential: credential::service_credential(env, &source)?,
         timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
         connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
         page_size: env

@@ -21,10 +21,10 @@ impl Reconciliation {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const INTERVAL: &str = "RECONCILE_INTERVAL";
         let interval = env.or::<Interval>(INTERVAL, "off")?.0;
-        if interval.is_some() && chat_service(env)?.lacks_service_token() {
+        if interval.is_some() && chat_service(env)?.lacks_service_credential() {
             return Err(ConfigError::new(
                 "CHAT_SERVICE_TOKEN",
-                format!("is needed for {INTERVAL}"),
+                format!("or CHAT_SERVICE_CLIENT_ID is needed for {INTERVAL}"),
             ));
         }
         let max_gone_percent = env.or::<Percent>("RECONCILE_MAX_GONE", "50%")?.0;

@@ -2,7 +2,10 @@ use std::collections::HashMap;
 
 use super::{Config, ConfigError, Env, table::SETTINGS};
 use crate::{
-    artifacts::ArtifactStoreUrl, auth::AuthSettings, chat_service::Source, store::DatabaseUrl,
+    artifacts::ArtifactStoreUrl,
+    auth::AuthSettings,
+    chat_service::{ServiceCredential, Source},
+    store::DatabaseUrl,
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -110,7 +113,10 @@ fn a_missing_setting_is_named() {
 fn reconciling_needs_a_credential_of_the_service() {
     let every_day = ("RECONCILE_INTERVAL", "1d");
     let said = complaint(&[every_day]);
-    assert_eq!(said, "CHAT_SERVICE_TOKEN is needed for RECONCILE_INTERVAL");
+    assert_eq!(
+        said,
+        "CHAT_SERVICE_TOKEN or CHAT_SERVICE_CLIENT_ID is needed for RECONCILE_INTERVAL"
+    );
     let config = read(&[every_day, ("CHAT_SERVICE_TOKEN", "abc")]).unwrap();
     let day = std::time::Duration::from_secs(86_400);
     assert_eq!(config.reconciliation.interval, Some(day));
@@ -118,6 +124,52 @@ fn reconciling_needs_a_credential_of_the_service() {
     // A file has no credentials.
     assert!(read(&[every_day, ("CHAT_SERVICE_URL", "file:chats.json")]).is_ok());
     assert_eq!(read(&[]).unwrap().reconciliation.interval, None);
+}
+
+const CLIENT: [(&str, &str); 3] = [
+    ("CHAT_SERVICE_CLIENT_ID", "share-links"),
+    ("CHAT_SERVICE_CLIENT_SECRET", "hunter2"),
+    ("AUTH_ISSUER", "https://id.example"),
+];
+
+#[test]
+fn the_credential_is_set_or_fetched() {
+    let config = read(&[("CHAT_SERVICE_TOKEN", "abc")]).unwrap();
+    let credential = config.chat_service.service_credential;
+    assert!(matches!(credential, Some(ServiceCredential::Token(token)) if token == "abc"));
+    let more = [("CHAT_SERVICE_SCOPE", "a b"), ("CHAT_SERVICE_AUDIENCE", "https://chat.example")];
+    let config = read(&[&CLIENT[..], &more].concat()).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let Some(ServiceCredential::Client(client)) = config.chat_service.service_credential else {
+        panic!("it is not fetched");
+    };
+    assert_eq!((client.client_id.as_str(), client.issuer.as_str()), ("share-links", CLIENT[2].1));
+    assert_eq!(client.scope.as_deref(), Some("a b"));
+    assert!(read(&[&CLIENT[..], &[("RECONCILE_INTERVAL", "1d")]].concat()).is_ok());
+    assert!(read(&[]).unwrap().chat_service.service_credential.is_none());
+}
+
+#[test]
+fn a_credential_that_contradicts_itself_is_named_and_not_repeated() {
+    for (change, name) in [
+        (("CHAT_SERVICE_TOKEN", "hunter2"), "CHAT_SERVICE_TOKEN cannot be set together with CHAT"),
+        (("CHAT_SERVICE_CLIENT_SECRET", ""), "CHAT_SERVICE_CLIENT_SECRET is needed"),
+        (("CHAT_SERVICE_CLIENT_ID", ""), "CHAT_SERVICE_CLIENT_SECRET needs CHAT_SERVICE_CLIENT_ID"),
+        (("CHAT_SERVICE_CLIENT_ID", "é"), "CHAT_SERVICE_CLIENT_ID"),
+        (("CHAT_SERVICE_CLIENT_SECRET", "hunter2é"), "CHAT_SERVICE_CLIENT_SECRET"),
+        (("CHAT_SERVICE_SCOPE", "a\nb"), "CHAT_SERVICE_SCOPE"),
+        (("CHAT_SERVICE_AUDIENCE", "é"), "CHAT_SERVICE_AUDIENCE"),
+        (("CHAT_SERVICE_URL", "file:chats.json"), "CHAT_SERVICE_CLIENT_ID"),
+        (("AUTH_ISSUER", ""), "AUTH_ISSUER"),
+        (("AUTH_ISSUER", "accounts"), "AUTH_ISSUER"),
+    ] {
+        let said = complaint(&[&CLIENT[..], &[change]].concat());
+        assert!(said.starts_with(name) && !said.contains("hunter2"), "{change:?}: {said}");
+    }
+    for name in ["CHAT_SERVICE_SCOPE", "CHAT_SERVICE_AUDIENCE"] {
+        let said = complaint(&[(name, "x")]);
+        assert_eq!(said, format!("{name} needs CHAT_SERVICE_CLIENT_ID"));
+    }
 }
 
 #[test]

@@ -336,11 +336,12 @@ impl From<ChatServiceError> for ApiError {
             ChatServiceError::Unreachable(_) | ChatServiceError::BadAnswer(_) => {
                 Self::from(T::ChatServiceError).because(error)
             }
+            ChatServiceError::CredentialUnavailable => Self::from(T::Unavailable).because(error),
             ChatServiceError::TimedOut => Self::from(T::ChatServiceTimeout).because(error),
             ChatServiceError::NoServiceCredential => Self::new(
                 T::BadRequest,
                 "This service has no credential of its own for the chat service \
-                 (CHAT_SERVICE_TOKEN), so it cannot read chats by itself.",
+                 (CHAT_SERVICE_TOKEN or CHAT_SERVICE_CLIENT_ID), so it cannot read chats by itself.",
             ),
         }
     }

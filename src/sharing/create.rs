@@ -90,7 +90,7 @@ impl Sharing {
         }
         if request.mode == Mode::Live && !self.chat_service.has_service_access() {
             let message = "live links are not available here: the service has no credential of its \
-                           own for the chat service (CHAT_SERVICE_TOKEN)";
+                           own for the chat service (CHAT_SERVICE_TOKEN or CHAT_SERVICE_CLIENT_ID)";
             return Err(SharingError::Invalid { field: "is_frozen", message: message.to_owned() });
         }
         // Who may ask for it comes after what is asked for (contract 2).

@@ -98,6 +98,12 @@ impl Sharing {
         Self { store, chat_service, artifacts, waste: Arc::default(), clock, live, events }
     }
 
+    /// Gets ready what can be; it may take a while, and nothing has to wait for it. See
+    /// [`ChatService::prepare`].
+    pub async fn prepare(&self) {
+        self.chat_service.prepare().await;
+    }
+
     /// Hears of changes that other instances make, for as long as the returned task lives.
     /// `None` on SQLite, where there is no other one.
     #[must_use]

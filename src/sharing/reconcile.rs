@@ -146,7 +146,8 @@ impl Sharing {
                 | ChatServiceError::Unreachable(_)
                 | ChatServiceError::BadAnswer(_)
                 | ChatServiceError::TimedOut
-                | ChatServiceError::NoServiceCredential),
+                | ChatServiceError::NoServiceCredential
+                | ChatServiceError::CredentialUnavailable),
             ) => Answer::Unclear(error),
         }
     }

@@ -11,7 +11,9 @@
 
 mod support;
 
+mod access;
 mod artifacts;
+mod attacks;
 mod auth;
 mod batch_delete;
 mod change;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared_chats::{
     artifacts::{ArtifactStore, ArtifactStoreUrl},
-    chat_service::{ChatService, ChatServiceSettings, Source},
+    chat_service::{ChatService, ChatServiceSettings, ServiceCredential, Source},
     sharing::{ArtifactLimits, Artifacts, LiveSettings, Reconciled, Refusal, Sharing},
 };
 
@@ -42,7 +42,7 @@ fn sharing(app: &App, settings: ChatServiceSettings) -> Sharing {
 fn settings(app: &App) -> ChatServiceSettings {
     let source: Source = app.chats.url.parse().unwrap();
     let mut settings = ChatServiceSettings::new(source);
-    settings.service_token = Some(TOKEN.to_owned());
+    settings.service_credential = Some(ServiceCredential::Token(TOKEN.to_owned()));
     settings.timeout = Duration::from_millis(500);
     settings
 }
@@ -237,7 +237,7 @@ async fn without_a_credential_nothing_is_asked(app: App) {
     three_shared(&app).await;
     let before = app.chats.asked().len();
     let mut none = settings(&app);
-    none.service_token = None;
+    none.service_credential = None;
     let said = sharing(&app, none).reconcile(50).await.unwrap_err().to_string();
     assert!(said.contains("CHAT_SERVICE_TOKEN"), "{said}");
     assert_eq!(app.chats.asked().len(), before);

@@ -47,7 +47,7 @@ async fn the_service_credential_is_a_bearer_token_and_has_to_be_there() {
     assert_eq!(sent["user-agent"], concat!("shared-chats/", env!("CARGO_PKG_VERSION")));
     assert!(!sent.contains_key("accept-encoding"), "a compressed answer could not be bounded");
 
-    let without = ChatServiceSettings { service_token: None, ..settings(&server.uri()) };
+    let without = ChatServiceSettings { service_credential: None, ..settings(&server.uri()) };
     let without = ChatService::new(without).unwrap();
     assert!(!without.has_service_access());
     let result = without.read(Access::Service, &chat_id()).chat().await;
@@ -58,8 +58,8 @@ async fn the_service_credential_is_a_bearer_token_and_has_to_be_there() {
 #[test]
 fn a_service_token_that_no_header_can_hold_stops_the_start() {
     for token in ["", "a b", "a\nb", "é"] {
-        let settings =
-            ChatServiceSettings { service_token: Some(token.into()), ..settings("http://a") };
+        let service_credential = Some(ServiceCredential::Token(token.into()));
+        let settings = ChatServiceSettings { service_credential, ..settings("http://a") };
         let error = ChatService::new(settings).unwrap_err();
         assert_eq!(error.setting, "CHAT_SERVICE_TOKEN", "{token:?}");
     }

@@ -10,6 +10,7 @@ use crate::model::{Credential, CredentialScheme, Identity, UserId};
 mod answers;
 mod calls;
 mod content;
+mod fetched;
 mod fields;
 mod file;
 mod hostile;
@@ -37,7 +38,7 @@ fn chat_id() -> ChatSessionId {
 
 fn settings(source: &str) -> ChatServiceSettings {
     ChatServiceSettings {
-        service_token: Some("services.own.token".to_owned()),
+        service_credential: Some(ServiceCredential::Token("services.own.token".to_owned())),
         // Nobody waits for it: a test of time-outs sets its own.
         timeout: Duration::from_secs(10),
         ..ChatServiceSettings::new(source.parse().unwrap())

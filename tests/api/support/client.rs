@@ -198,6 +198,23 @@ impl Request {
         EventStream::new(response)
     }
 
+    /// Sends it, and reads the answer, but for that of an event stream, which does not end.
+    pub async fn outcome(self) -> Answer {
+        let response = self.builder.send().await.unwrap();
+        let answer = Answer {
+            method: self.method,
+            path: self.path,
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: match response.headers().get("content-type") {
+                Some(kind) if kind == "text/event-stream" => bytes::Bytes::new(),
+                _ => response.bytes().await.unwrap(),
+            },
+        };
+        rules::check(&answer);
+        answer
+    }
+
     /// Sends it, and goes away after this time.
     pub async fn abandon_after(self, time: Duration) {
         let sent = tokio::time::timeout(time, self.builder.send()).await;
@@ -210,17 +227,6 @@ impl IntoFuture for Request {
     type IntoFuture = BoxFuture<'static, Answer>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let response = self.builder.send().await.unwrap();
-            let answer = Answer {
-                method: self.method,
-                path: self.path,
-                status: response.status().as_u16(),
-                headers: response.headers().clone(),
-                body: response.bytes().await.unwrap(),
-            };
-            rules::check(&answer);
-            answer
-        })
+        Box::pin(self.outcome())
     }
 }

@@ -36,7 +36,7 @@ pub use events::EventStream;
 pub use issuer::Issuer;
 pub use stored::{behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
-pub use tokens::{claims, hs256};
+pub use tokens::{claims, hs256, part};
 
 /// Names the tests of a file, each of which runs on both databases.
 macro_rules! on_both_databases {

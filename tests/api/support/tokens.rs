@@ -1,5 +1,6 @@
 //! Tokens, signed with the secret that the application is told.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use shared_chats::clock::Clock;
@@ -19,4 +20,9 @@ pub fn claims(clock: &Clock, user: &str) -> Value {
 pub fn hs256(claims: &Value) -> String {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
+}
+
+/// The first or the second part of a token, whatever is in it.
+pub fn part(json: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(json.to_string())
 }

@@ -1,0 +1,106 @@
+//! This service's own credential at the chat service (contract 5): one that was set, or one that is
+//! fetched from the identity provider and renewed.
+
+use std::fmt;
+
+use reqwest::header::HeaderValue;
+
+use crate::{
+    clock::Clock,
+    openid::{self, ClientCredentials},
+};
+
+use super::{ChatServiceError, InvalidSettings, fetched_token::FetchedToken, http::with_causes};
+
+/// Where the credential comes from.
+#[derive(Clone)]
+pub enum ServiceCredential {
+    /// `CHAT_SERVICE_TOKEN`: sent as bearer token. A secret.
+    Token(String),
+    /// `CHAT_SERVICE_CLIENT_ID` and the settings beside it.
+    Client(ClientCredentials),
+}
+
+impl fmt::Debug for ServiceCredential {
+    /// Without any secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(_) => f.write_str("Token(…)"),
+            Self::Client(client) => client.fmt(f),
+        }
+    }
+}
+
+/// The credential, ready to be sent.
+#[derive(Debug)]
+pub(super) enum Credential {
+    None,
+    Fixed(HeaderValue),
+    Fetched(FetchedToken),
+}
+
+impl Credential {
+    pub(super) fn new(
+        settings: Option<ServiceCredential>,
+        clock: Clock,
+    ) -> Result<Self, InvalidSettings> {
+        Ok(match settings {
+            None => Self::None,
+            Some(ServiceCredential::Token(token)) => Self::Fixed(fixed(&token)?),
+            Some(ServiceCredential::Client(client)) => {
+                let http = openid::client().map_err(|error| InvalidSettings {
+                    setting: "CHAT_SERVICE_CLIENT_ID",
+                    problem: with_causes(&error),
+                })?;
+                Self::Fetched(FetchedToken::new(http, client, clock))
+            }
+        })
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// What to send as `Authorization`. It may have to be fetched first.
+    ///
+    /// # Errors
+    /// [`ChatServiceError::NoServiceCredential`], or `CredentialUnavailable` when the provider gives
+    /// none.
+    pub(super) async fn authorization(&self) -> Result<HeaderValue, ChatServiceError> {
+        match self {
+            Self::None => Err(ChatServiceError::NoServiceCredential),
+            Self::Fixed(value) => Ok(value.clone()),
+            Self::Fetched(token) => {
+                token.authorization().await.ok_or(ChatServiceError::CredentialUnavailable)
+            }
+        }
+    }
+
+    /// Another one to send than this, which the chat service did not accept, if one can be had.
+    pub(super) async fn instead_of(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+        match self {
+            Self::None | Self::Fixed(_) => None,
+            Self::Fetched(token) => token.instead_of(refused).await,
+        }
+    }
+}
+
+fn fixed(token: &str) -> Result<HeaderValue, InvalidSettings> {
+    let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+    bearer(token).filter(|_| visible).ok_or_else(|| InvalidSettings {
+        setting: "CHAT_SERVICE_TOKEN",
+        problem: "must be visible ASCII characters, without spaces".to_owned(),
+    })
+}
+
+/// The token as a header's value.
+pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
+    sensitive(&format!("Bearer {token}"))
+}
+
+/// A header value that debug output of the HTTP client does not show.
+pub(super) fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

@@ -1,0 +1,395 @@
+//! A credential that is fetched from the identity provider: when, how often, and to whom it is sent.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use wiremock::{
+    Mock, MockServer, Request, ResponseTemplate,
+    matchers::{header, path},
+};
+
+use super::*;
+use crate::openid::ClientCredentials;
+
+const SECRET: &str = "ge:heim+% ";
+
+/// A provider whose n-th token is `token-n`, and a chat service that takes those it is told to.
+struct World {
+    provider: MockServer,
+    chats: MockServer,
+    clock: Clock,
+    made: Arc<AtomicUsize>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (provider, chats) = (MockServer::start().await, MockServer::start().await);
+        let world = Self { provider, chats, clock: Clock::movable(), made: Arc::default() };
+        world.gives(json!({"token_type": "Bearer", "expires_in": 600})).await;
+        world.every_token_is_taken().await;
+        world
+    }
+
+    /// From now on the provider answers so, with the next token.
+    async fn gives(&self, answer: Value) {
+        let made = self.made.clone();
+        self.answers(json!({}), move |_: &Request| {
+            let mut answer = answer.clone();
+            let number = made.fetch_add(1, Ordering::SeqCst) + 1;
+            if answer.get("access_token").is_none() {
+                answer["access_token"] = json!(format!("token-{number}"));
+            }
+            ResponseTemplate::new(200).set_body_json(answer)
+        })
+        .await;
+    }
+
+    async fn answers(&self, metadata: Value, token: impl wiremock::Respond + 'static) {
+        self.provider.reset().await;
+        let issuer = self.provider.uri();
+        let mut document = json!({"issuer": issuer, "token_endpoint": format!("{issuer}/token")});
+        document.as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
+        Mock::given(path("/.well-known/openid-configuration"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(document))
+            .mount(&self.provider)
+            .await;
+        Mock::given(path("/token")).respond_with(token).mount(&self.provider).await;
+    }
+
+    /// The provider is out of order.
+    async fn fails(&self) {
+        self.provider.reset().await;
+    }
+
+    async fn every_token_is_taken(&self) {
+        self.chats.reset().await;
+        Mock::given(path("/api/v1/chats/c-1"))
+            .respond_with(ResponseTemplate::new(200).set_body_string(r#"{"id":"c-1"}"#))
+            .mount(&self.chats)
+            .await;
+    }
+
+    /// Any other one is answered 401.
+    async fn only_this_is_taken(&self, token: &str) {
+        self.chats.reset().await;
+        Mock::given(header("authorization", format!("Bearer {token}").as_str()))
+            .respond_with(ResponseTemplate::new(200).set_body_string(r#"{"id":"c-1"}"#))
+            .mount(&self.chats)
+            .await;
+        Mock::given(path("/api/v1/chats/c-1"))
+            .respond_with(ResponseTemplate::new(401))
+            .mount(&self.chats)
+            .await;
+    }
+
+    fn service(&self) -> ChatService {
+        let client = ClientCredentials {
+            issuer: self.provider.uri(),
+            client_id: "share links".to_owned(),
+            client_secret: SECRET.to_owned(),
+            scope: Some("chats:read".to_owned()),
+            audience: None,
+        };
+        self.service_of(client)
+    }
+
+    fn service_of(&self, client: ClientCredentials) -> ChatService {
+        let service_credential = Some(ServiceCredential::Client(client));
+        let settings = ChatServiceSettings { service_credential, ..settings(&self.chats.uri()) };
+        ChatService::with_clock(settings, self.clock.clone()).unwrap()
+    }
+
+    /// The tokens that the chat service was shown, in their order.
+    async fn shown(&self) -> Vec<String> {
+        let requests = self.chats.received_requests().await.unwrap();
+        let value =
+            |request: &Request| request.headers["authorization"].to_str().unwrap().to_owned();
+        requests.iter().map(value).collect()
+    }
+
+    /// How often a token was asked for, since the provider was last told what to answer.
+    async fn asked(&self) -> usize {
+        let requests = self.provider.received_requests().await.unwrap();
+        requests.iter().filter(|request| request.url.path() == "/token").count()
+    }
+
+    /// How often anything was, by a provider that is out of order as well.
+    async fn tried(&self) -> usize {
+        let requests = self.provider.received_requests().await.unwrap();
+        requests.iter().filter(|request| request.url.path() != "/token").count()
+    }
+}
+
+async fn ask(service: &ChatService) -> Result<Chat, ChatServiceError> {
+    service.read(Access::Service, &chat_id()).chat().await
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_and_sent_to_the_chat_service() {
+    let world = World::new().await;
+    let service = world.service();
+    assert!(service.has_service_access());
+    assert_eq!(world.tried().await, 0, "nothing is asked before it is needed");
+    for outcome in join_all((0..20).map(|_| ask(&service))).await {
+        outcome.unwrap();
+    }
+    ask(&service).await.unwrap();
+    assert_eq!(world.asked().await, 1);
+    assert_eq!(world.shown().await, vec!["Bearer token-1"; 21]);
+    let requests = world.provider.received_requests().await.unwrap();
+    let token = requests.iter().find(|request| request.url.path() == "/token").unwrap();
+    assert_eq!(token.method.as_str(), "POST");
+    // RFC 6749, 2.3.1: both encoded as in a form, then joined: "share+links:ge%3Aheim%2B%25+".
+    let basic = "Basic c2hhcmUrbGlua3M6Z2UlM0FoZWltJTJCJTI1Kw==";
+    assert_eq!(token.headers["authorization"], basic);
+    assert_eq!(token.headers["content-type"], "application/x-www-form-urlencoded");
+    let body = String::from_utf8(token.body.clone()).unwrap();
+    assert_eq!(body, "grant_type=client_credentials&scope=chats%3Aread");
+}
+
+#[tokio::test]
+async fn getting_ready_fetches_it_beforehand_and_can_fail() {
+    let world = World::new().await;
+    let service = world.service();
+    service.prepare().await;
+    assert_eq!(world.asked().await, 1);
+    ask(&service).await.unwrap();
+    assert_eq!(world.asked().await, 1);
+    world.fails().await;
+    world.service().prepare().await;
+}
+
+#[tokio::test]
+async fn the_provider_says_how_it_wants_the_secret_and_for_whom_the_token_is() {
+    let world = World::new().await;
+    let client = |audience: &str| ClientCredentials {
+        issuer: world.provider.uri(),
+        client_id: "a&b".to_owned(),
+        client_secret: SECRET.to_owned(),
+        scope: None,
+        audience: Some(audience.to_owned()),
+    };
+    for (methods, posted) in [
+        (json!(["client_secret_post"]), true),
+        (json!(["client_secret_post", "client_secret_basic"]), false),
+        (json!(["private_key_jwt"]), false),
+    ] {
+        let token = json!({"token_type": "bearer", "access_token": "t", "expires_in": "60"});
+        let token = ResponseTemplate::new(200).set_body_json(token);
+        let metadata = json!({"token_endpoint_auth_methods_supported": methods});
+        world.answers(metadata, token).await;
+        ask(&world.service_of(client("https://chat.example/a"))).await.unwrap();
+        ask(&world.service_of(client("chats"))).await.unwrap();
+        let requests = world.provider.received_requests().await.unwrap();
+        let mut bodies = Vec::new();
+        for request in requests.iter().filter(|request| request.url.path() == "/token") {
+            assert_eq!(request.headers.contains_key("authorization"), !posted, "{methods}");
+            bodies.push(String::from_utf8(request.body.clone()).unwrap());
+        }
+        let secret = if posted { "&client_id=a%26b&client_secret=ge%3Aheim%2B%25+" } else { "" };
+        let url = "https%3A%2F%2Fchat.example%2Fa";
+        let first = format!("grant_type=client_credentials&audience={url}&resource={url}{secret}");
+        let second = format!("grant_type=client_credentials&audience=chats{secret}");
+        assert_eq!(bodies, [first, second]);
+    }
+}
+
+#[tokio::test]
+async fn it_is_renewed_aside_when_half_of_its_time_is_over() {
+    let world = World::new().await;
+    let service = world.service();
+    ask(&service).await.unwrap();
+    world.clock.advance(TimeDelta::seconds(299));
+    ask(&service).await.unwrap();
+    assert_eq!(world.asked().await, 1);
+    world.clock.advance(TimeDelta::seconds(2));
+    // Nobody waits for the new one.
+    ask(&service).await.unwrap();
+    assert_eq!(world.shown().await, vec!["Bearer token-1"; 3]);
+    for _ in 0..500 {
+        if world.asked().await == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for _ in 0..500 {
+        ask(&service).await.unwrap();
+        if world.shown().await.last().unwrap() == "Bearer token-2" {
+            break;
+        }
+    }
+    assert_eq!(world.shown().await.last().unwrap(), "Bearer token-2");
+    assert_eq!(world.asked().await, 2);
+}
+
+#[tokio::test]
+async fn without_the_provider_it_is_used_until_it_ends_and_then_nothing_is() {
+    let world = World::new().await;
+    let service = world.service();
+    ask(&service).await.unwrap();
+    world.fails().await;
+    // Due since long, and not over.
+    world.clock.advance(TimeDelta::seconds(599));
+    ask(&service).await.unwrap();
+    world.clock.advance(TimeDelta::seconds(61));
+    let shown = world.shown().await.len();
+    for _ in 0..10 {
+        assert_eq!(ask(&service).await, Err(ChatServiceError::CredentialUnavailable));
+    }
+    assert_eq!(world.shown().await.len(), shown, "the chat service was asked without a token");
+    world.gives(json!({"token_type": "Bearer", "expires_in": 600})).await;
+    world.clock.advance(TimeDelta::seconds(60));
+    ask(&service).await.unwrap();
+    assert_eq!(world.shown().await.last().unwrap(), "Bearer token-2");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_asked_ever_more_seldom() {
+    let world = World::new().await;
+    world.fails().await;
+    let service = world.service();
+    let mut tried = Vec::new();
+    // One second after the other, for six minutes, ten callers in each.
+    for _ in 0..360 {
+        let outcomes = join_all((0..10).map(|_| ask(&service))).await;
+        assert!(outcomes.iter().all(|o| *o == Err(ChatServiceError::CredentialUnavailable)));
+        tried.push(world.tried().await);
+        world.clock.advance(TimeDelta::seconds(1));
+    }
+    // After 1, 2, 4, … 32, and then 60 seconds each.
+    assert_eq!((tried[0], tried[1], tried[3], tried[7]), (1, 2, 3, 4), "{tried:?}");
+    assert!((9..=11).contains(tried.last().unwrap()), "{tried:?}");
+}
+
+#[tokio::test]
+async fn a_401_makes_it_fetch_another_and_ask_once_more() {
+    let world = World::new().await;
+    let service = world.service();
+    ask(&service).await.unwrap();
+    // Revoked, or its key is gone.
+    world.clock.advance(TimeDelta::seconds(31));
+    world.only_this_is_taken("token-2").await;
+    for outcome in join_all((0..10).map(|_| ask(&service))).await {
+        outcome.unwrap();
+    }
+    assert_eq!(world.asked().await, 2);
+}
+
+#[tokio::test]
+async fn a_chat_service_that_takes_no_token_does_not_make_us_ask_for_ever() {
+    let world = World::new().await;
+    let service = world.service();
+    ask(&service).await.unwrap();
+    world.only_this_is_taken("none of them").await;
+    for half_minutes in 1..=3 {
+        world.clock.advance(TimeDelta::seconds(31));
+        for _ in 0..10 {
+            let refused = ask(&service).await.unwrap_err();
+            assert!(matches!(&refused, ChatServiceError::BadAnswer(why) if why.contains("401")));
+        }
+        assert_eq!(world.asked().await, 1 + half_minutes);
+    }
+    // Twice at the most for each of them.
+    assert!(world.shown().await.len() <= 30 + 3, "{}", world.shown().await.len());
+}
+
+#[tokio::test]
+async fn nobody_elses_401_is_ours() {
+    let world = World::new().await;
+    let service = world.service();
+    world.only_this_is_taken("none of them").await;
+    let result = service.read(Access::Caller(&caller()), &chat_id()).chat().await;
+    assert_eq!(result, Err(ChatServiceError::Unauthorized));
+    assert_eq!(world.shown().await, ["Bearer callers.own.token"]);
+    assert_eq!(world.asked().await, 0);
+    // One that was set is not asked for again.
+    let fixed = super::service(&world.chats.uri());
+    assert!(matches!(ask(&fixed).await, Err(ChatServiceError::BadAnswer(_))));
+    assert_eq!(world.shown().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_keep_an_old_token() {
+    let world = World::new().await;
+    let service = world.service();
+    ask(&service).await.unwrap();
+    world.clock.advance(TimeDelta::hours(-5));
+    ask(&service).await.unwrap();
+    for _ in 0..500 {
+        if world.asked().await == 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it was not renewed");
+}
+
+#[tokio::test]
+async fn what_is_no_bearer_token_is_not_sent() {
+    let world = World::new().await;
+    for answer in [
+        json!({"token_type": "Bearer", "access_token": ""}),
+        json!({"token_type": "Bearer", "access_token": "a b"}),
+        json!({"token_type": "Bearer", "access_token": "a\r\nx: y"}),
+        json!({"token_type": "Bearer", "access_token": "x".repeat(20_000)}),
+        json!({"token_type": "Bearer", "access_token": 17}),
+        json!({"token_type": "DPoP", "access_token": "t"}),
+        json!({"access_token": "t"}),
+        json!({"token_type": "Bearer", "access_token": "t", "expires_in": 0}),
+        json!({"token_type": "Bearer", "access_token": "t", "expires_in": -1}),
+        json!({"token_type": "Bearer", "access_token": "t", "expires_in": "soon"}),
+    ] {
+        world.gives(answer.clone()).await;
+        let outcome = ask(&world.service()).await;
+        assert_eq!(outcome, Err(ChatServiceError::CredentialUnavailable), "{answer}");
+    }
+    for answer in [
+        ResponseTemplate::new(400).set_body_json(json!({"error": "invalid_client"})),
+        ResponseTemplate::new(201)
+            .set_body_json(json!({"token_type": "Bearer", "access_token": "t"})),
+        ResponseTemplate::new(200).set_body_string("<html>"),
+        ResponseTemplate::new(200).set_body_string("[".repeat(2_000_000)),
+    ] {
+        world.answers(json!({}), answer).await;
+        assert_eq!(ask(&world.service()).await, Err(ChatServiceError::CredentialUnavailable));
+    }
+    assert_eq!(world.shown().await, Vec::<String>::new());
+    // The longest that is told is a day, and without a word it is five minutes.
+    for (expires_in, lasts) in [(json!(null), 300), (json!(1e300), 86_400)] {
+        world.gives(json!({"token_type": "BEARER", "expires_in": expires_in})).await;
+        let service = world.service();
+        ask(&service).await.unwrap();
+        world.clock.advance(TimeDelta::seconds(lasts + 1));
+        world.fails().await;
+        assert_eq!(ask(&service).await, Err(ChatServiceError::CredentialUnavailable));
+    }
+}
+
+#[tokio::test]
+async fn the_secret_follows_no_redirect_and_goes_to_no_other_issuer() {
+    let elsewhere = MockServer::start().await;
+    let world = World::new().await;
+    for status in [301, 302, 307, 308] {
+        let to = format!("{}/token", elsewhere.uri());
+        let redirect = ResponseTemplate::new(status).insert_header("Location", to.as_str());
+        world.answers(json!({}), redirect).await;
+        assert_eq!(ask(&world.service()).await, Err(ChatServiceError::CredentialUnavailable));
+    }
+    // A document that is about somebody else leads nowhere.
+    for metadata in [
+        json!({"issuer": "https://evil.example", "token_endpoint": elsewhere.uri()}),
+        json!({"issuer": format!("{}/", world.provider.uri()), "token_endpoint": elsewhere.uri()}),
+        json!({"token_endpoint": null}),
+        json!({"token_endpoint": "/token"}),
+    ] {
+        world.answers(metadata, ResponseTemplate::new(200)).await;
+        assert_eq!(ask(&world.service()).await, Err(ChatServiceError::CredentialUnavailable));
+        assert_eq!(world.asked().await, 0);
+    }
+    assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}

@@ -1,0 +1,172 @@
+//! A token of our own, by client credentials (RFC 6749, 4.4).
+
+use std::{fmt, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use reqwest::{
+    StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+};
+use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
+
+use super::{Discovered, Endpoint, FETCH_TIMEOUT, FetchError, Issuer, bounded};
+
+/// The longest token that is taken, in bytes; it has to fit into a header wherever it is sent.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// How long a token is taken to last that does not say so (RFC 6749, 5.1), and the longest that one
+/// is believed to.
+const UNTOLD: Duration = Duration::from_secs(300);
+const LONGEST: f64 = 86_400.0;
+
+/// What a provider may say to a client (RFC 6749, 5.2; RFC 8707, 2). Other words are not repeated.
+const ERRORS: [&str; 8] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_target",
+    "access_denied",
+];
+
+/// Who this service is at the provider, and what it asks for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientCredentials {
+    /// Byte for byte what the provider calls itself; its token endpoint is discovered there.
+    pub issuer: String,
+    pub client_id: String,
+    /// A secret; only ever sent to the token endpoint.
+    pub client_secret: String,
+    /// Words between spaces, where the provider wants to be asked for them.
+    pub scope: Option<String>,
+    /// For whom the token shall be.
+    pub audience: Option<String>,
+}
+
+impl fmt::Debug for ClientCredentials {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentials")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .field("scope", &self.scope)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A bearer token, and how long it lasts from when it was asked for.
+pub struct Token {
+    /// A secret, of visible ASCII characters.
+    pub access_token: String,
+    pub lasts: Duration,
+}
+
+impl Issuer {
+    /// A new token for this client, within 10 s.
+    ///
+    /// # Errors
+    /// [`FetchError`]; none of them holds the secret or a token.
+    pub async fn token(&self, client: &ClientCredentials) -> Result<Token, FetchError> {
+        tokio::time::timeout(FETCH_TIMEOUT, async {
+            let endpoint = self.discover(Endpoint::Token).await?;
+            self.token_from(&endpoint, client).await
+        })
+        .await
+        .unwrap_or(Err(FetchError::TimedOut))
+    }
+
+    async fn token_from(
+        &self,
+        endpoint: &Discovered,
+        client: &ClientCredentials,
+    ) -> Result<Token, FetchError> {
+        let url = &endpoint.url;
+        let in_header = takes_basic(endpoint);
+        let mut request = self.http().post(url.clone()).header(ACCEPT, "application/json");
+        if in_header {
+            let basic = basic(client).ok_or_else(|| no_token(url, "the secret fits no header"))?;
+            request = request.header(AUTHORIZATION, basic);
+        }
+        let request = request
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form(client, !in_header));
+        let response = request.send().await?;
+        let status = response.status();
+        let body = bounded(url, response).await?;
+        let answer: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
+        if status == StatusCode::OK {
+            return read(url, &answer);
+        }
+        let said = answer.get("error").and_then(Value::as_str);
+        let known = ERRORS.iter().find(|error| said == Some(**error));
+        let (url, status) = (url.clone(), status.as_u16());
+        Err(FetchError::TokenRefused { url, status, error: known.unwrap_or(&"no reason") })
+    }
+}
+
+fn form(client: &ClientCredentials, with_secret: bool) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "client_credentials");
+    if let Some(scope) = &client.scope {
+        form.append_pair("scope", scope);
+    }
+    if let Some(audience) = &client.audience {
+        form.append_pair("audience", audience);
+        // RFC 8707, 2: an absolute URI without a fragment. Others have `audience` for it, and what a
+        // provider does not know it ignores (RFC 6749, 3.2).
+        if Url::parse(audience).is_ok_and(|url| url.fragment().is_none()) {
+            form.append_pair("resource", audience);
+        }
+    }
+    if with_secret {
+        form.append_pair("client_id", &client.client_id)
+            .append_pair("client_secret", &client.client_secret);
+    }
+    form.finish()
+}
+
+/// Whether the client's id and secret go into the header, which every provider must take (RFC 6749,
+/// 2.3.1) unless it says otherwise (OpenID Connect Discovery 1.0, 3).
+fn takes_basic(endpoint: &Discovered) -> bool {
+    let lists = |method| endpoint.lists("token_endpoint_auth_methods_supported", method);
+    lists("client_secret_basic") != Some(false) || lists("client_secret_post") != Some(true)
+}
+
+fn basic(client: &ClientCredentials) -> Option<HeaderValue> {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encoded(&client.client_id), encoded(&client.client_secret));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn read(url: &Url, answer: &Map<String, Value>) -> Result<Token, FetchError> {
+    let text = |name: &str| answer.get(name).and_then(Value::as_str);
+    let access_token = text("access_token").unwrap_or_default();
+    let fits = (1..=MAX_TOKEN_BYTES).contains(&access_token.len());
+    if !fits || !access_token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(no_token(url, "access_token"));
+    }
+    if !text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
+        return Err(no_token(url, "token_type"));
+    }
+    let lasts = match answer.get("expires_in") {
+        None | Some(Value::Null) => UNTOLD,
+        // Some write a number as text.
+        Some(told) => {
+            let seconds = told.as_f64().or_else(|| told.as_str()?.parse().ok());
+            let seconds = seconds.filter(|seconds| *seconds >= 1.0);
+            let seconds = seconds.ok_or_else(|| no_token(url, "expires_in"))?;
+            Duration::from_secs_f64(seconds.min(LONGEST))
+        }
+    };
+    Ok(Token { access_token: access_token.to_owned(), lasts })
+}
+
+fn no_token(url: &Url, why: &'static str) -> FetchError {
+    FetchError::NoToken { url: url.clone(), why }
+}
