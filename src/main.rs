@@ -19,7 +19,7 @@ use shared_chats::{
     sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, Sharing},
     store::{Database, Store},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A tenth of a view was the system's allocator (docs/PERFORMANCE.md).
 #[global_allocator]
@@ -150,10 +150,12 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
 
 async fn serve(env: &Env) -> Result<(), Failure> {
     let application = Application::build(Config::from_env(env)?, Clock::system()).await?;
+    // Whoever reads the address may stop it at once.
+    let stopped = stopped();
     print(&format!("listening on http://{}", application.address()))?;
     let stopper = application.stopper();
     tokio::spawn(async move {
-        stopped().await;
+        stopped.await;
         tracing::info!("stopping: finishing what is under way");
         stopper.stop().await;
     });
@@ -254,20 +256,26 @@ fn token(env: &Env, args: &TokenArgs) -> Result<String, Failure> {
     Ok(sign_hs256(&secret, &claims)?)
 }
 
-/// Completes at SIGTERM or SIGINT.
-async fn stopped() {
-    let asked = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            // Without a handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
+/// Completes at SIGTERM or SIGINT. They are listened for from this call on, not from the first wait,
+/// so that one that comes in between does not end the process by itself.
+fn stopped() -> impl Future<Output = ()> + Send + 'static {
+    let asked = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [terminate, interrupt] = asked.map(heard);
+        tokio::select! {
+            () = terminate => {}
+            () = interrupt => {}
         }
-    };
-    tokio::select! {
-        () = asked(SignalKind::terminate()) => {}
-        () = asked(SignalKind::interrupt()) => {}
+    }
+}
+
+async fn heard(asked: io::Result<Signal>) {
+    match asked {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        // Without a handler the signal ends the process by itself.
+        Err(_) => std::future::pending().await,
     }
 }
 

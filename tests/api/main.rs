@@ -37,5 +37,6 @@ mod live_views;
 mod outage;
 mod qr_code;
 mod reconcile;
+mod steering;
 mod sweep;
 mod view;

@@ -126,6 +126,8 @@ class ChatService:
         self.service_token = service_token
         self.chats: dict[str, Chat] = {}
         self.seen: list[Seen] = []
+        self.moved_to: str | None = None
+        """Where there is one, every request is redirected to this address."""
         self._server = None
         self._connections: set[socket.socket] = set()
         self._port = 0
@@ -311,7 +313,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             trouble(self.wfile.write, body, over)
             return
-        self.send_response(status)
+        if self.server.chat_service.moved_to is not None:
+            self.send_response(307)
+            self.send_header("Location", self.server.chat_service.moved_to + self.path)
+        else:
+            self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

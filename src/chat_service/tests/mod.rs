@@ -15,6 +15,7 @@ mod fields;
 mod file;
 mod hostile;
 mod raw_server;
+mod steering;
 
 fn caller_with(scheme: CredentialScheme, user: &str) -> Caller {
     Caller {

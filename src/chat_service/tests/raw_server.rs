@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -15,6 +15,7 @@ pub struct RawServer {
     pub url: String,
     pub connections: Arc<AtomicUsize>,
     pub requests: Arc<AtomicUsize>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 /// What is written after a request's head, of which the answer sees the request line.
@@ -25,20 +26,32 @@ impl RawServer {
     pub fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = Self { url, connections: Arc::default(), requests: Arc::default() };
+        let (connections, requests) = (Arc::default(), Arc::default());
+        let server = Self { url, connections, requests, heads: Arc::default() };
         let (connections, requests) = (server.connections.clone(), server.requests.clone());
+        let heads = server.heads.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let requests = requests.clone();
-                thread::spawn(move || serve(&stream.unwrap(), &requests, answer));
+                let (requests, heads) = (requests.clone(), heads.clone());
+                thread::spawn(move || serve(&stream.unwrap(), &requests, &heads, answer));
             }
         });
         server
     }
+
+    /// What was asked so far: each request's line and headers, as they came.
+    pub fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
 }
 
-fn serve(stream: &TcpStream, requests: &AtomicUsize, answer: Answer) -> std::io::Result<()> {
+fn serve(
+    stream: &TcpStream,
+    requests: &AtomicUsize,
+    heads: &Mutex<Vec<String>>,
+    answer: Answer,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream.try_clone()?;
     loop {
@@ -47,9 +60,12 @@ fn serve(stream: &TcpStream, requests: &AtomicUsize, answer: Answer) -> std::io:
             return Ok(());
         }
         let mut header = String::new();
+        let mut head = request_line.clone();
         while reader.read_line(&mut header)? > 2 {
+            head.push_str(&header);
             header.clear();
         }
+        heads.lock().unwrap().push(head);
         requests.fetch_add(1, Ordering::SeqCst);
         answer(&request_line, &mut writer)?;
     }

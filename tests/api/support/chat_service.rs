@@ -97,6 +97,8 @@ pub struct ChatService {
 struct State {
     chats: Mutex<HashMap<String, Chat>>,
     asked: Mutex<Vec<Asked>>,
+    /// The names of each request's headers, in the order of the alphabet.
+    headers: Mutex<Vec<Vec<String>>>,
     /// For paths that end so.
     trouble: Mutex<Vec<(String, Trouble)>>,
     gates: Mutex<Vec<(String, Arc<Gate>)>>,
@@ -134,6 +136,7 @@ impl ChatService {
         let state = Arc::new(State {
             chats: Mutex::default(),
             asked: Mutex::default(),
+            headers: Mutex::default(),
             trouble: Mutex::default(),
             gates: Mutex::default(),
             contents: Mutex::default(),
@@ -215,6 +218,11 @@ impl ChatService {
     pub fn asked(&self) -> Vec<Asked> {
         self.state.asked.lock().unwrap().clone()
     }
+
+    /// Which headers each of those requests had.
+    pub fn headers(&self) -> Vec<Vec<String>> {
+        self.state.headers.lock().unwrap().clone()
+    }
 }
 
 async fn answer(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
@@ -226,6 +234,10 @@ async fn answer(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
         .lock()
         .unwrap()
         .push(Asked { path: path.clone(), authorization: authorization.clone() });
+
+    let mut names: Vec<_> = request.headers().keys().map(ToString::to_string).collect();
+    names.sort();
+    state.headers.lock().unwrap().push(names);
 
     let fits = |end: &String| path.ends_with(end.as_str());
     // The answer is what it was when it was asked for, however long it is held back.

@@ -41,6 +41,8 @@ struct State {
     /// Under which names the key is published; `None`: the provider is out of order.
     kids: Mutex<Option<Vec<String>>>,
     fetches: AtomicUsize,
+    /// Requests that came with a credential of any kind.
+    credentials: AtomicUsize,
 }
 
 impl Issuer {
@@ -51,6 +53,7 @@ impl Issuer {
             url: url.clone(),
             kids: Mutex::new(Some(vec!["1".to_owned()])),
             fetches: AtomicUsize::new(0),
+            credentials: AtomicUsize::new(0),
         });
         let shared = state.clone();
         let server = HttpServer::new(move || {
@@ -77,6 +80,11 @@ impl Issuer {
         self.state.fetches.load(Ordering::SeqCst)
     }
 
+    /// How many requests came with a credential.
+    pub fn credentials(&self) -> usize {
+        self.state.credentials.load(Ordering::SeqCst)
+    }
+
     /// Claims of this user that are in order.
     pub fn claims(&self, clock: &Clock, user: &str) -> Value {
         let mut claims = tokens::claims(clock, user);
@@ -99,6 +107,10 @@ impl Issuer {
 }
 
 async fn answer(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    let has = |name: &str| request.headers().contains_key(name);
+    if has("authorization") || has("cookie") || !request.query_string().is_empty() {
+        state.credentials.fetch_add(1, Ordering::SeqCst);
+    }
     let Some(kids) = state.kids.lock().unwrap().clone() else {
         return HttpResponse::InternalServerError().finish();
     };
