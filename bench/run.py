@@ -19,6 +19,9 @@ from harness.identity import Provider
 from harness.scene import Scene
 
 
+HOW = {what: "as described above" for what in ("live", "footprint", "large")}
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=[*results.SECTIONS, "all"], help="what to measure")
@@ -48,8 +51,8 @@ def main():
     if options.only == "postgres" and not version:
         sys.exit(f"no PostgreSQL at {databases.SERVER}")
     description = machine.describe(programs.REPOSITORY, version)
-    description["how"] = f"medians of {options.runs} alternating runs of {options.seconds} s"
     for what in options.what:
+        description["how"] = HOW.get(what) or f"medians of {options.runs} alternating runs of {options.seconds} s"
         with tempfile.TemporaryDirectory(prefix="shared-chats-bench-") as folder:
             rows, notes = measure(what, Path(folder), version, options)
         print(results.table({what: {**description, "rows": rows, "notes": notes}}), flush=True)

@@ -36,7 +36,11 @@ class Provider:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request, client_address):
+                """A service that was stopped while it asked is no matter."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.issuer = f"http://127.0.0.1:{self.server.server_port}"
         documents["/.well-known/openid-configuration"] = {
             "issuer": self.issuer,

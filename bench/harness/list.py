@@ -149,27 +149,33 @@ def fill(scene, database, count, whale):
     if database.kind == "SQLite":
         numbers = f"WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {total})"
         id = "lower(hex(randomblob(18)))"
-        moment = "1760000000000000 + (n * 7919 % {0}) * 1000000".format(total)
-        word = lambda step: "CASE (n / {0}) % 10 {1} END".format(
-            step, " ".join(f"WHEN {at} THEN '{text}'" for at, text in enumerate(WORDS)))
+        moment = "1760000000000000 + n * 1000000"
+        word = lambda which: "CASE ({0}) % 10 {1} END".format(
+            which, " ".join(f"WHEN {at} THEN '{text}'" for at, text in enumerate(WORDS)))
     else:
         numbers = f"WITH numbers AS (SELECT n FROM generate_series(0, {total - 1}) AS n)"
         id = "gen_random_uuid()::text"
-        moment = "timestamptz '2026-01-01' + (n::bigint * 7919 % {0}) * interval '1 second'".format(total)
-        word = lambda step: f"(ARRAY{WORDS})[(n / {step}) % 10 + 1]"
-    owner = f"CASE WHEN n < {count} THEN 'owner-' || (n / {OWN}) ELSE 'whale' END"
-    name = f"{word(1)} || ' ' || n || ' of the ' || {word(10)} || ' plan'"
-    per_chat = OWN // CHATS_OF_ONE
+        moment = "timestamptz '2025-10-09' + n * interval '1 second'"
+        word = lambda which: f"(ARRAY{WORDS})[({which}) % 10 + 1]"
+    # Everybody makes one link after the other, so that what one owner has lies all over the table.
+    owners = count // OWN
+    is_usual = f"n < {count}"
+    made = f"(CASE WHEN {is_usual} THEN n / {owners} ELSE n - {count} END)"
+    owner = f"CASE WHEN {is_usual} THEN 'owner-' || (n % {owners}) ELSE 'whale' END"
+    chat = (
+        f"CASE WHEN {is_usual} THEN 'chat-' || (n % {owners} * {CHATS_OF_ONE} + {made} % {CHATS_OF_ONE}) "
+        f"ELSE 'whale-' || ({made} / 5) END"
+    )
+    name = f"{word(f'n + {made}')} || ' ' || n || ' of the ' || {word('n')} || ' plan'"
     insert = f"""
         INSERT INTO shared_chats (id, chat_session_id, owner_id, name, name_folded, shared_by, label, is_private,
             is_frozen, is_legacy, includes_artifacts, created_at, updated_at, expires_at, revision)
         {numbers}
-        SELECT {id}, 'chat-' || (n / {per_chat}), {owner}, {name}, {name}, 'Bench', NULL, n % 3 = 0, n % 5 <> 0,
+        SELECT {id}, {chat}, {owner}, {name}, {name}, 'Bench', NULL, {made} % 3 = 0, {made} % 5 <> 0,
             FALSE, FALSE, {moment}, {moment}, NULL, 1 FROM numbers;"""
     if database.kind == "SQLite":
-        # SQLite wants the common table before INSERT's SELECT, which is where it stands.
         with sqlite3.connect(database.path) as connection:
-            connection.executescript("PRAGMA synchronous = OFF;" + insert)
+            connection.executescript("PRAGMA synchronous = OFF;" + insert)  # Nothing that anybody would miss.
         connection.close()
     else:
         database.run(insert + "\nVACUUM ANALYZE shared_chats;")

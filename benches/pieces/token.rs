@@ -5,7 +5,6 @@ use aws_lc_rs::{
     rsa::{KeyPair, KeySize},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::Utc;
 use criterion::{BatchSize, Criterion};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::json;
@@ -75,7 +74,7 @@ fn sign(key: &EncodingKey, issuer: &str, number: u64) -> String {
         "aud": AUDIENCE,
         "sub": format!("viewer-{number}"),
         "name": "A viewer",
-        "exp": Utc::now().timestamp() + 7200,
+        "exp": Clock::system().now().timestamp() + 7200,
     });
     jsonwebtoken::encode(&header, &claims, key).unwrap()
 }

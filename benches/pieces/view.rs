@@ -1,9 +1,9 @@
 //! A view's body, made for the first time: in each coding, and as a page.
 
 use bytes::Bytes;
-use chrono::Utc;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use shared_chats::{
+    clock::Clock,
     http::{
         bodies::{Medium, Variant, make_blocking},
         coding::Coding,
@@ -54,8 +54,8 @@ fn chat() -> SharedChat {
         mode: Mode::Frozen,
         includes_artifacts: false,
         is_legacy: false,
-        created_at: Utc::now(),
-        updated_at: Utc::now(),
+        created_at: Clock::system().now(),
+        updated_at: Clock::system().now(),
         expires_at: None,
         revision: 1,
     }
