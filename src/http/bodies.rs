@@ -16,6 +16,7 @@ use super::{
     documents,
     error::ApiError,
     page::{self, PageArtifact, SharedChatPage},
+    zstd_frame,
 };
 use crate::{
     model::{ShareId, SharedChat},
@@ -188,7 +189,13 @@ fn json(
 ) -> Result<Bytes, SharingError> {
     let (before, after) =
         documents::around_messages(chat, content, links).map_err(SharingError::defect)?;
-    let whole = Bytes::from([before.as_slice(), content.messages.as_ref(), after].concat());
+    if coding == Coding::Zstd
+        && let Some(frame) = content.messages.compressed()
+        && let Some(whole) = zstd_frame::enclosed(&before, frame, after)
+    {
+        return Ok(whole.into());
+    }
+    let whole = Bytes::from([before.as_slice(), &content.messages.json()?, after].concat());
     coding.encode(&whole).map_err(SharingError::defect)
 }
 

@@ -23,6 +23,7 @@ mod request;
 mod shared_chats;
 mod view;
 mod watched;
+mod zstd_frame;
 
 use std::time::Duration;
 

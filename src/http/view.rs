@@ -140,7 +140,7 @@ async fn make(state: &State, chat: &SharedChat, variant: Variant) -> Result<Show
     hash.update(content.name.as_deref().unwrap_or_default());
     hash.update([u8::from(content.name.is_some())]);
     hash.update(serde_json::to_vec(&content.files).map_err(SharingError::defect)?);
-    hash.update(&content.messages);
+    hash.update(content.messages.json()?);
     let known_by = hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect();
     let body = bodies::make(chat, content, &state.links, variant).await?;
     Ok(Shown { body, content: Some(known_by) })

@@ -29,6 +29,7 @@ pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use links::{InvalidSharePath, Links, SharePath};
 pub use owner::Precondition;
 pub use reconcile::{Reconciled, Refusal};
+pub use snapshot::{Messages, encode_blocking};
 pub use viewer::{Content, Found, may_view};
 pub use watch::Watching;
 

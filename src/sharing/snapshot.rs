@@ -39,12 +39,37 @@ pub(super) fn encode_json(messages: &[u8]) -> Result<Snapshot, SharingError> {
     Ok(Snapshot { messages: messages.into(), files: "[]".to_owned() })
 }
 
-/// The messages of a snapshot as the JSON array that they were.
-pub(super) async fn decode(compressed: Bytes) -> Result<Bytes, SharingError> {
-    off_the_worker(move || {
-        zstd::stream::decode_all(compressed.as_ref()).map(Bytes::from).map_err(SharingError::defect)
-    })
-    .await
+/// Messages as a JSON array, in the form that is at hand.
+#[derive(Debug, Clone)]
+pub enum Messages {
+    Plain(Bytes),
+    /// One zstd frame, as it is stored.
+    Compressed(Bytes),
+}
+
+impl Messages {
+    /// The array. Decompressing is CPU work: not for a worker.
+    ///
+    /// # Errors
+    /// [`SharingError::Unavailable`] as a defect, when a stored row is damaged.
+    pub fn json(&self) -> Result<Bytes, SharingError> {
+        match self {
+            Self::Plain(json) => Ok(json.clone()),
+            Self::Compressed(frame) => {
+                let json = zstd::stream::decode_all(frame.as_ref());
+                json.map(Bytes::from).map_err(SharingError::defect)
+            }
+        }
+    }
+
+    /// The frame, where there is one.
+    #[must_use]
+    pub fn compressed(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Compressed(frame) => Some(frame),
+        }
+    }
 }
 
 async fn off_the_worker<T: Send + 'static>(

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
-
-use super::{Available, Sharing, SharingError, artifacts::remembered, snapshot, watch::gone};
+use super::{
+    Available, Sharing, SharingError, artifacts::remembered, snapshot::Messages, watch::gone,
+};
 use crate::model::{ChatFile, Identity, Message, ShareId, SharedChat};
 
 /// A link that was found, and whose content nobody has been admitted to yet.
@@ -55,8 +55,7 @@ pub fn may_view(link: &SharedChat, viewer: Option<&Identity>) -> Result<(), Shar
 #[derive(Debug, Clone)]
 pub struct Content {
     pub name: Option<String>,
-    /// The messages as a JSON array.
-    pub messages: Bytes,
+    pub messages: Messages,
     pub files: Vec<ChatFile>,
     /// Those of them whose bytes can be had.
     pub available: Available,
@@ -68,7 +67,7 @@ impl Content {
     /// # Errors
     /// [`SharingError::Defect`] when a stored row is damaged.
     pub fn parse_messages(&self) -> Result<Vec<Message>, SharingError> {
-        serde_json::from_slice(&self.messages).map_err(SharingError::defect)
+        serde_json::from_slice(&self.messages.json()?).map_err(SharingError::defect)
     }
 }
 
@@ -104,7 +103,7 @@ impl Sharing {
         };
         Ok(Content {
             name: chat.name.clone(),
-            messages: snapshot::decode(stored.messages).await?,
+            messages: Messages::Compressed(stored.messages),
             files: remembered(&stored.files)?,
             available: Available::Only(available),
         })
@@ -115,7 +114,7 @@ impl Sharing {
         let live = self.live.get(id, chat.includes_artifacts).await.map_err(gone)?;
         Ok(Content {
             name: live.transcript.name().map(str::to_owned),
-            messages: live.transcript.json().clone(),
+            messages: Messages::Plain(live.transcript.json().clone()),
             files: live.files.clone(),
             available: Available::All,
         })

@@ -178,3 +178,100 @@ fn contains(text: &str) -> String {
     pattern.push('%');
     pattern
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, sync::Mutex, time::Duration};
+
+    use diesel::{
+        RunQueryDsl, SqliteConnection,
+        connection::{Connection, Instrumentation, InstrumentationEvent},
+        sql_query,
+    };
+
+    use super::*;
+    use crate::store::{Database, DatabaseSettings, DatabaseUrl};
+
+    /// What was asked of any connection of this process.
+    static ASKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+    fn listening() -> Option<Box<dyn Instrumentation>> {
+        Some(Box::new(|event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                let text = query.to_string();
+                let sql = text.split(" -- binds:").next().unwrap_or_default().to_owned();
+                ASKED.lock().unwrap().insert(sql);
+            }
+        }))
+    }
+
+    #[derive(diesel::QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_list_reads_the_whole_table() {
+        diesel::connection::set_default_instrumentation(listening).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("links.db");
+        let database = Database::open(&DatabaseSettings {
+            url: DatabaseUrl::Sqlite(path.clone()),
+            pool_size: 1,
+            timeout: Duration::from_secs(10),
+            ca_file: None,
+        });
+        let database = database.unwrap();
+        database.migrate().await.unwrap();
+        let store = Store::new(database);
+        let now = DateTime::from_timestamp_micros(1_800_000_000_000_000).unwrap();
+        let orders = [
+            LinkOrder::NewestFirst,
+            LinkOrder::OldestFirst,
+            LinkOrder::Name,
+            LinkOrder::NameBackwards,
+        ];
+        let filters = [LinkFilter::All, LinkFilter::Private, LinkFilter::Frozen];
+        let parts = [None, Some("x".to_owned())];
+        let chats = [None, ChatSessionId::parse("c").ok()];
+        for (order, filter) in orders.into_iter().flat_map(|o| filters.map(|f| (o, f))) {
+            let id = ShareId::random();
+            let key = match order {
+                LinkOrder::NewestFirst | LinkOrder::OldestFirst => PlaceKey::CreatedAt(now),
+                _ => PlaceKey::FoldedName("x".to_owned()),
+            };
+            for (name_part, chat_session_id) in
+                parts.iter().flat_map(|part| chats.iter().map(move |chat| (part, chat)))
+            {
+                for after in [None, Some(Place { key: key.clone(), id: id.clone() })] {
+                    let query = ListQuery {
+                        owner: UserId::parse("alice").unwrap(),
+                        filter,
+                        name_part: name_part.clone(),
+                        chat_session_id: chat_session_id.clone(),
+                        order,
+                        offset: 0,
+                        after,
+                        limit: 10,
+                    };
+                    store.list(query, now).await.unwrap();
+                }
+            }
+        }
+        let asked = ASKED.lock().unwrap().clone();
+        let lists = asked.iter().filter(|sql| sql.contains("`owner_id` = ?"));
+        let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        let mut looked_at = 0;
+        for sql in lists {
+            let plan: Vec<Step> =
+                sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(&mut conn).unwrap();
+            assert!(!plan.is_empty());
+            for step in plan {
+                assert!(!step.detail.starts_with("SCAN"), "{}: {sql}", step.detail);
+            }
+            looked_at += 1;
+        }
+        assert!(looked_at >= 40, "{looked_at} statements");
+    }
+}
