@@ -104,8 +104,8 @@ impl Bodies {
 
     /// The body of a frozen link, if it is kept.
     #[must_use]
-    pub fn get(&self, chat: &SharedChat, variant: Variant) -> Option<Bytes> {
-        self.kept.get(&(chat.id.clone(), chat.revision, variant)).map(to_send)
+    pub fn get(&self, id: &ShareId, revision: i64, variant: Variant) -> Option<Bytes> {
+        self.kept.get(&(id.clone(), revision, variant)).map(to_send)
     }
 
     /// The body of a frozen link, made unless it is at hand.

@@ -17,13 +17,13 @@ use super::{
     coding::Coding,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
-    error::ApiError,
+    error::{ApiError, ErrorType},
     etag::{ViewTag, not_modified},
     page,
 };
 use crate::{
-    model::{ShareId, SharedChat},
-    sharing::{Found, SharingError},
+    model::{ShareId, SharedChat, Standing},
+    sharing::{Found, SharingError, may_view},
 };
 
 pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -48,26 +48,49 @@ pub async fn show(
     let variant = Variant { medium, coding: Coding::negotiate(request) };
     let mut made: Option<(i64, Shown)> = None;
     for _ in 0..TRIES {
-        let found = state.sharing.open(id).await?;
-        let chat = match admit(found, viewer).await? {
-            Admission::Admitted(chat) => chat,
-            Admission::AskAgain => continue,
-        };
-        if chat.is_frozen()
-            && let Some(body) = state.bodies.get(&chat, variant)
+        let standing = state.sharing.standing(id).await?;
+        if !is_admitted(standing, viewer).await? {
+            continue;
+        }
+        if standing.is_frozen()
+            && let Some(body) = state.bodies.get(id, standing.revision, variant)
         {
-            return Ok(respond(request, state, &chat, variant, Shown { body, content: None }));
+            let shown = Shown { body, content: None };
+            return Ok(respond(request, state, standing, variant, shown));
         }
         match made.take() {
             // The link is as it was when this was made.
-            Some((revision, shown)) if revision == chat.revision => {
-                return Ok(respond(request, state, &chat, variant, shown));
+            Some((revision, shown)) if revision == standing.revision => {
+                return Ok(respond(request, state, standing, variant, shown));
             }
-            // On the heap, as it is rare: it would make every view's future some kilobytes larger.
-            _ => made = Some((chat.revision, Box::pin(make(state, &chat, variant)).await?)),
+            _ => {
+                let chat = state.sharing.open(id).await?;
+                if let Admission::Admitted(chat) = admit(chat, viewer).await? {
+                    // On the heap, as it is rare: it would make every view's future some kilobytes
+                    // larger.
+                    made = Some((chat.revision, Box::pin(make(state, &chat, variant)).await?));
+                }
+            }
         }
     }
     Err(SharingError::Unsettled.into())
+}
+
+/// Whether this viewer may see a link that stands so, for what is at hand already. `false` when telling
+/// who it is took its time: then the link is to be asked for again.
+///
+/// # Errors
+/// As [`admit`].
+async fn is_admitted(standing: Standing, viewer: &OptionalCaller) -> Result<bool, ApiError> {
+    if !standing.is_private() {
+        return Ok(true);
+    }
+    if let Some(caller) = viewer.verified() {
+        may_view(standing.visibility, Some(&caller.identity))?;
+        return Ok(true);
+    }
+    Box::pin(viewer.require()).await.map_err(sign_in_first)?;
+    Ok(false)
 }
 
 /// A body, and for a live link what its content is known by.
@@ -94,7 +117,7 @@ pub async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, A
     if let Some(caller) = viewer.verified() {
         return Ok(Admission::Admitted(found.admit(Some(&caller.identity))?));
     }
-    Box::pin(viewer.require()).await.map_err(|error| sign_in_first(error, found))?;
+    Box::pin(viewer.require()).await.map_err(sign_in_first)?;
     Ok(Admission::AskAgain)
 }
 
@@ -116,12 +139,9 @@ pub async fn admitted(
 }
 
 /// Says of a private link that it is private, where nothing was presented.
-fn sign_in_first(error: ApiError, found: Found) -> ApiError {
+fn sign_in_first(error: ApiError) -> ApiError {
     match error.error_type() {
-        super::error::ErrorType::LoginRequired => match found.admit(None) {
-            Err(refused) => refused.into(),
-            Ok(_) => error,
-        },
+        ErrorType::LoginRequired => SharingError::SignInRequired.into(),
         _ => error,
     }
 }
@@ -149,14 +169,14 @@ async fn make(state: &State, chat: &SharedChat, variant: Variant) -> Result<Show
 fn respond(
     request: &HttpRequest,
     state: &State,
-    chat: &SharedChat,
+    standing: Standing,
     variant: Variant,
     shown: Shown,
 ) -> HttpResponse {
-    let tag = ViewTag::new(chat.revision, shown.content.as_deref(), variant.name());
+    let tag = ViewTag::new(standing.revision, shown.content.as_deref(), variant.name());
     let unchanged = not_modified(request, tag.as_str());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    cache_headers(&mut response, chat.is_private(), tag.as_str());
+    cache_headers(&mut response, standing.is_private(), tag.as_str());
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
@@ -171,7 +191,7 @@ fn respond(
         Medium::Json => response.content_type("application/json"),
         Medium::Page => response.content_type("text/html; charset=utf-8").insert_header((
             header::CONTENT_SECURITY_POLICY,
-            match chat.is_frozen() {
+            match standing.is_frozen() {
                 true => page::CONTENT_SECURITY_POLICY.as_str(),
                 false => page::LIVE_CONTENT_SECURITY_POLICY.as_str(),
             },

@@ -49,6 +49,33 @@ pub struct SharedChat {
     pub revision: i64,
 }
 
+/// Of a link what every view asks anew: few columns, since it is asked so often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub visibility: Visibility,
+    pub mode: Mode,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revision: i64,
+}
+
+impl Standing {
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.visibility == Visibility::Private
+    }
+
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.mode == Mode::Frozen
+    }
+
+    /// As [`SharedChat::is_expired`].
+    #[must_use]
+    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
 impl SharedChat {
     #[must_use]
     pub fn is_private(&self) -> bool {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     Available, Sharing, SharingError, artifacts::remembered, snapshot::Messages, watch::gone,
 };
-use crate::model::{ChatFile, Identity, Message, ShareId, SharedChat};
+use crate::model::{ChatFile, Identity, Message, ShareId, SharedChat, Standing, Visibility};
 
 /// A link that was found, and whose content nobody has been admitted to yet.
 #[derive(Debug)]
@@ -25,14 +25,8 @@ impl Found {
     /// [`SharingError::SignInRequired`] when nobody is; [`SharingError::WrongCaller`] for the chat
     /// service, which is nobody's reader.
     pub fn admit(self, viewer: Option<&Identity>) -> Result<SharedChat, SharingError> {
-        may_view(&self.0, viewer)?;
+        may_view(self.0.visibility, viewer)?;
         Ok(self.0)
-    }
-
-    /// What anyone who knows the id may know: that there is such a link.
-    #[must_use]
-    pub fn exists(self) -> ShareId {
-        self.0.id
     }
 }
 
@@ -40,9 +34,9 @@ impl Found {
 ///
 /// # Errors
 /// Those of [`Found::admit`].
-pub fn may_view(link: &SharedChat, viewer: Option<&Identity>) -> Result<(), SharingError> {
+pub fn may_view(link: Visibility, viewer: Option<&Identity>) -> Result<(), SharingError> {
     match viewer {
-        _ if !link.is_private() => Ok(()),
+        _ if link == Visibility::Public => Ok(()),
         None => Err(SharingError::SignInRequired),
         Some(identity) if identity.is_chat_service => {
             Err(SharingError::WrongCaller("the chat service is not a viewer"))
@@ -82,6 +76,17 @@ impl Sharing {
         let now = self.clock.now();
         let found = found.filter(|chat| chat.expires_at.is_none_or(|end| end > now));
         found.map(Found).ok_or(SharingError::NotFound)
+    }
+
+    /// How the link stands: what there is to ask before each view of something that is at hand.
+    ///
+    /// # Errors
+    /// As [`Sharing::open`].
+    pub async fn standing(&self, id: &ShareId) -> Result<Standing, SharingError> {
+        let found = self.store.standing(id, self.clock.now()).await?;
+        // The database may have taken its time, and the link's end come meanwhile.
+        let now = self.clock.now();
+        found.filter(|standing| !standing.is_expired(now)).ok_or(SharingError::NotFound)
     }
 
     /// What the link shows: for a frozen one what was stored with it, which never changes; for a

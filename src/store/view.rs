@@ -8,8 +8,9 @@ use super::{
     Snapshot, Store, StoreError, on,
     rows::SharedChatRow,
     schema::{shared_chats, snapshots},
+    timestamp::Moment,
 };
-use crate::model::{ShareId, SharedChat};
+use crate::model::{Mode, ShareId, SharedChat, Standing, Visibility};
 
 impl Store {
     /// The link, unless there is none or it expired by `now`. Every view asks this, so that a
@@ -34,6 +35,39 @@ impl Store {
         })?;
         let link = row.map(SharedChat::try_from).transpose()?;
         Ok(link.filter(|link| !link.is_expired(now)))
+    }
+
+    /// How the link stands, as [`Store::link`] would find it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn standing(
+        &self,
+        id: &ShareId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Standing>, StoreError> {
+        let id = id.as_str().to_owned();
+        let row: Option<(bool, bool, Option<Moment>, i64)> =
+            on!(&self.database, view(id), |conn| {
+                Ok(shared_chats::table
+                    .find(id)
+                    .select((
+                        shared_chats::is_private,
+                        shared_chats::is_frozen,
+                        shared_chats::expires_at,
+                        shared_chats::revision,
+                    ))
+                    .get_result(conn)
+                    .await
+                    .optional()?)
+            })?;
+        let standing = row.map(|(is_private, is_frozen, expires_at, revision)| Standing {
+            visibility: if is_private { Visibility::Private } else { Visibility::Public },
+            mode: if is_frozen { Mode::Frozen } else { Mode::Live },
+            expires_at: expires_at.map(|at| at.0),
+            revision,
+        });
+        Ok(standing.filter(|standing| !standing.is_expired(now)))
     }
 
     /// What a frozen link shows; `None` when the link is gone or not frozen.

@@ -69,10 +69,9 @@ pub async fn qr_code(
     state: web::Data<State>,
     id: LinkId,
 ) -> Result<HttpResponse, ApiError> {
-    let found = state.sharing.open(&id.get()?).await?;
+    let id = id.get()?;
+    let is_private = state.sharing.standing(&id).await?.is_private();
     let options = options(&request)?;
-    let is_private = found.is_private();
-    let id = found.exists();
     let url = state.links.url(&id);
     // The address is part of it: `PUBLIC_URL` may have changed since.
     let drawn: String = Sha256::digest(&url)[..6].iter().map(|b| format!("{b:02x}")).collect();

@@ -139,7 +139,7 @@ impl EventStream {
             if let Some(caller) = self.viewer.verified() {
                 // What the check of tokens grants to clocks that differ is not for streams.
                 let ends_at = caller.identity.expires_at;
-                let may = may_view(link, Some(&caller.identity)).is_ok();
+                let may = may_view(link.visibility, Some(&caller.identity)).is_ok();
                 self.deadline = Some(link.expires_at.map_or(ends_at, |at| at.min(ends_at)));
                 return match may && self.watching.clock().now() < ends_at {
                     true => Access::Granted,
