@@ -1,6 +1,5 @@
 //! A view's body, made for the first time: in each coding, and as a page.
 
-use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use shared_chats::{
     clock::Clock,
@@ -9,7 +8,7 @@ use shared_chats::{
         coding::Coding,
     },
     model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility},
-    sharing::{Available, Content, Links, SharePath},
+    sharing::{Available, Content, Links, Messages, SharePath, encode_blocking},
 };
 
 use crate::words;
@@ -20,8 +19,9 @@ pub fn make(criterion: &mut Criterion) {
     let chat = chat();
     let mut group = criterion.benchmark_group("view");
     for (count, bytes) in words::SIZES {
-        let messages = Bytes::from(serde_json::to_vec(&words::messages(count, bytes)).unwrap());
-        group.throughput(Throughput::Bytes(messages.len() as u64));
+        let snapshot = encode_blocking(&words::messages(count, bytes), &[]).unwrap();
+        let messages = Messages::Compressed(snapshot.messages);
+        group.throughput(Throughput::Bytes(messages.json().unwrap().len() as u64));
         let content = Content {
             name: chat.name.clone(),
             messages,
