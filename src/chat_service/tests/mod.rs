@@ -13,9 +13,9 @@ mod content;
 mod fetched;
 mod fields;
 mod file;
+mod forwarding;
 mod hostile;
 mod raw_server;
-mod steering;
 
 fn caller_with(scheme: CredentialScheme, user: &str) -> Caller {
     Caller {
