@@ -21,10 +21,6 @@ use shared_chats::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A tenth of a view was the system's allocator (docs/PERFORMANCE.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Share a chat as a link: a JSON REST service on SQLite or PostgreSQL.
 #[derive(Parser)]
 #[command(version, after_help = config::help())]

@@ -5,10 +5,6 @@ mod chat_service;
 mod reference;
 mod watchers;
 
-/// As the service has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type Failure = Box<dyn std::error::Error>;
 
 const USAGE: &str = "\
