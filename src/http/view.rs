@@ -31,7 +31,7 @@ pub const NO_INDEX: HeaderValue = HeaderValue::from_static("noindex, nofollow");
 pub const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// How often a view starts over because the link was changed meanwhile.
-pub const TRIES: usize = 4;
+const TRIES: usize = 4;
 
 /// Opens the link and shows it in the given form.
 ///

@@ -11,15 +11,11 @@ use actix_web::{
 use url::form_urlencoded;
 
 use super::stream;
-use crate::{
-    http::{
-        State,
-        credentials::OptionalCaller,
-        error::ApiError,
-        view::{Admission, LinkId, NO_INDEX, NO_REFERRER, TRIES, X_ROBOTS_TAG, admit},
-    },
-    model::SharedChat,
-    sharing::SharingError,
+use crate::http::{
+    State,
+    credentials::OptionalCaller,
+    error::ApiError,
+    view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, admitted},
 };
 
 /// nginx holds answers back until it has enough of them, unless it is told not to.
@@ -78,21 +74,6 @@ pub async fn events(
         return Ok(response.finish());
     }
     Ok(response.streaming(stream::events(watching, viewer, &link)))
-}
-
-/// The link, if this viewer may see it now.
-async fn admitted(
-    state: &State,
-    id: &crate::model::ShareId,
-    viewer: &OptionalCaller,
-) -> Result<SharedChat, ApiError> {
-    for _ in 0..TRIES {
-        let found = state.sharing.open(id).await?;
-        if let Admission::Admitted(link) = admit(found, viewer).await? {
-            return Ok(link);
-        }
-    }
-    Err(SharingError::Unsettled.into())
 }
 
 /// What the client knows already. Ids are UTF-8 in the header too, as browsers send them.
