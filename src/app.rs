@@ -119,6 +119,7 @@ impl Application {
             login_url: config.login_url.clone(),
             max_body_bytes: config.max_body_bytes,
             body_timeout: config.body_timeout,
+            trusted_proxies: config.trusted_proxies.clone(),
             view_cache_bytes: config.view_cache_bytes,
             qr_cache_bytes: config.qr_cache_bytes,
             viewer: config.viewer.then(|| config.share_path.clone()),

@@ -25,6 +25,7 @@ use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
+    http::client_address::TrustedProxies,
     sharing::{ArtifactLimits, EventsSettings, LiveSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
@@ -53,6 +54,7 @@ pub struct Config {
     pub artifact_limits: ArtifactLimits,
     pub live: LiveSettings,
     pub cors_allowed_origins: Vec<String>,
+    pub trusted_proxies: TrustedProxies,
     pub max_body_bytes: usize,
     pub view_cache_bytes: u64,
     pub qr_cache_bytes: u64,
@@ -107,6 +109,7 @@ impl Config {
             chat_service,
             live: live(env)?,
             cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
+            trusted_proxies: env.or("TRUSTED_PROXIES", "")?,
             max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,

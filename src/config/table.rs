@@ -81,6 +81,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("RECONCILE_INTERVAL", "off", "how often the links of chats that are gone are removed"),
     setting("RECONCILE_MAX_GONE", "50%", "more chats gone than this, and none of it is believed"),
     setting("CORS_ALLOWED_ORIGINS", "none", "origins whose pages may call, separated by commas"),
+    setting(
+        "TRUSTED_PROXIES",
+        "none",
+        "addresses and networks whose X-Forwarded-For is believed, separated by commas",
+    ),
     setting("WORKERS", "one a core", "threads that serve requests"),
     setting("MAX_CONNECTIONS", "10000", "open connections for each worker"),
     setting("REQUEST_TIMEOUT", "10s", "for a request's head to arrive"),

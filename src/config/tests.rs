@@ -75,6 +75,8 @@ fn each_wrong_setting_is_named() {
         ("MAX_BODY_BYTES", "1 zebibyte"),
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0"),
         ("EXPIRED_RETENTION", "never"),
         ("RECONCILE_INTERVAL", "never"),
         ("RECONCILE_INTERVAL", "0s"),

@@ -7,6 +7,7 @@ mod accept;
 pub mod bodies;
 mod body;
 mod chats;
+pub mod client_address;
 pub mod coding;
 mod credentials;
 mod disposition;
@@ -42,6 +43,7 @@ use crate::{
     sharing::{Links, SharePath, Sharing},
 };
 use bodies::Bodies;
+use client_address::TrustedProxies;
 use error::ApiError;
 use shared_chats::{artifact, batch_delete, change, create, delete, events, list, qr_code};
 
@@ -56,6 +58,8 @@ pub struct State {
     pub max_body_bytes: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// `TRUSTED_PROXIES`
+    pub trusted_proxies: TrustedProxies,
     bodies: Bodies,
     qr_codes: qr_code::QrCodes,
     /// The page is served at this path, if it is.
@@ -70,6 +74,7 @@ pub struct HttpSettings {
     pub login_url: Option<Url>,
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
+    pub trusted_proxies: TrustedProxies,
     /// Bytes of views that are kept.
     pub view_cache_bytes: u64,
     /// Bytes of QR codes that are kept.
@@ -89,6 +94,7 @@ impl State {
             login_url: settings.login_url,
             max_body_bytes: settings.max_body_bytes,
             body_timeout: settings.body_timeout,
+            trusted_proxies: settings.trusted_proxies,
             bodies: Bodies::new(settings.view_cache_bytes),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
             viewer: settings.viewer,
