@@ -120,6 +120,7 @@ impl Application {
             max_body_bytes: config.max_body_bytes,
             body_timeout: config.body_timeout,
             trusted_proxies: config.trusted_proxies.clone(),
+            rates: config.rates,
             view_cache_bytes: config.view_cache_bytes,
             qr_cache_bytes: config.qr_cache_bytes,
             viewer: config.viewer.then(|| config.share_path.clone()),
@@ -197,8 +198,10 @@ pub fn serve(
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     let origins = config.cors_allowed_origins.clone();
+    let is_limited = config.rates.limits_anything();
     let mut server = HttpServer::new(move || {
         App::new()
+            .wrap(Condition::new(is_limited, from_fn(http::limit_rates)))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
             .configure(&routes)
@@ -249,6 +252,8 @@ fn cors(origins: &[String]) -> Cors {
             header::LOCATION,
             HeaderName::from_static("x-total-count"),
             header::RETRY_AFTER,
+            http::RATE_LIMIT,
+            http::RATE_LIMIT_POLICY,
         ])
         // For `AUTH_COOKIE`; the origins are listed one by one.
         .supports_credentials()

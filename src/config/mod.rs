@@ -6,6 +6,7 @@
 
 mod credential;
 mod env;
+mod limits;
 mod parse;
 mod reconciliation;
 mod table;
@@ -25,7 +26,7 @@ use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    http::client_address::TrustedProxies,
+    http::{client_address::TrustedProxies, rate_limits::RateSettings},
     sharing::{ArtifactLimits, EventsSettings, LiveSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
@@ -55,6 +56,7 @@ pub struct Config {
     pub live: LiveSettings,
     pub cors_allowed_origins: Vec<String>,
     pub trusted_proxies: TrustedProxies,
+    pub rates: RateSettings,
     pub max_body_bytes: usize,
     pub view_cache_bytes: u64,
     pub qr_cache_bytes: u64,
@@ -110,6 +112,7 @@ impl Config {
             live: live(env)?,
             cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
             trusted_proxies: env.or("TRUSTED_PROXIES", "")?,
+            rates: limits::rates(env)?,
             max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,

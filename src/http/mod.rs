@@ -20,13 +20,15 @@ mod link;
 mod openapi;
 pub mod page;
 mod ranges;
+pub mod rate_limits;
+mod refusals;
 mod request;
 mod shared_chats;
 mod view;
 mod watched;
 mod zstd_frame;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, Resource,
@@ -36,6 +38,7 @@ use actix_web::{
 use url::Url;
 
 pub use docs::yaml_text as openapi_yaml;
+pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY, limit_rates};
 pub use request::observe;
 
 use crate::{
@@ -45,6 +48,7 @@ use crate::{
 use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
+use rate_limits::{RateLimits, RateSettings};
 use shared_chats::{artifact, batch_delete, change, create, delete, events, list, qr_code};
 
 /// What handlers work with.
@@ -60,6 +64,8 @@ pub struct State {
     pub body_timeout: Duration,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: TrustedProxies,
+    /// `RATE_LIMIT_…`, if any is set.
+    rate_limits: Option<Arc<RateLimits>>,
     bodies: Bodies,
     qr_codes: qr_code::QrCodes,
     /// The page is served at this path, if it is.
@@ -75,6 +81,7 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
     pub trusted_proxies: TrustedProxies,
+    pub rates: RateSettings,
     /// Bytes of views that are kept.
     pub view_cache_bytes: u64,
     /// Bytes of QR codes that are kept.
@@ -95,6 +102,7 @@ impl State {
             max_body_bytes: settings.max_body_bytes,
             body_timeout: settings.body_timeout,
             trusted_proxies: settings.trusted_proxies,
+            rate_limits: RateLimits::new(settings.rates).map(Arc::new),
             bodies: Bodies::new(settings.view_cache_bytes),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
             viewer: settings.viewer,

@@ -90,9 +90,10 @@ fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         None => return response,
     };
     // What CORS said of this response holds for its new form as well: without it a page of another
-    // origin would see a network failure instead of the error.
+    // origin would see a network failure instead of the error. So does how the call was counted.
+    let stays = |name: &str| name.starts_with("access-control-") || name.starts_with("ratelimit");
     for (name, value) in response.headers() {
-        if name.as_str().starts_with("access-control-") || name == header::VARY {
+        if stays(name.as_str()) || name == header::VARY {
             shaped.headers_mut().append(name.clone(), value.clone());
         }
     }

@@ -37,6 +37,7 @@ mod live_events;
 mod live_views;
 mod outage;
 mod qr_code;
+mod rate_limits;
 mod reconcile;
 mod sweep;
 mod view;

@@ -11,6 +11,7 @@ use crate::{
     http::{
         State,
         accept::named_quality,
+        credentials::OptionalCaller,
         error::{ApiError, ErrorType},
         etag::not_modified,
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
@@ -68,7 +69,9 @@ pub async fn qr_code(
     request: HttpRequest,
     state: web::Data<State>,
     id: LinkId,
+    viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
+    viewer.count_as_anyone()?;
     let id = id.get()?;
     let is_private = state.sharing.standing(&id).await?.is_private();
     let options = options(&request)?;
