@@ -121,6 +121,9 @@ impl Application {
             body_timeout: config.body_timeout,
             trusted_proxies: config.trusted_proxies.clone(),
             rates: config.rates,
+            max_concurrent_requests: config.max_concurrent_requests,
+            max_uri_bytes: config.max_uri_bytes,
+            queue_timeout: config.queue_timeout,
             view_cache_bytes: config.view_cache_bytes,
             qr_cache_bytes: config.qr_cache_bytes,
             viewer: config.viewer.then(|| config.share_path.clone()),
@@ -198,10 +201,9 @@ pub fn serve(
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     let origins = config.cors_allowed_origins.clone();
-    let is_limited = config.rates.limits_anything();
     let mut server = HttpServer::new(move || {
         App::new()
-            .wrap(Condition::new(is_limited, from_fn(http::limit_rates)))
+            .wrap(from_fn(http::admit))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
             .configure(&routes)

@@ -32,7 +32,8 @@ struct Column {
 }
 
 fn settings(url: DatabaseUrl) -> DatabaseSettings {
-    DatabaseSettings { url, pool_size: 2, timeout: Duration::from_secs(10), ca_file: None }
+    let timeout = Duration::from_secs(10);
+    DatabaseSettings { url, pool_size: 2, timeout, queue_timeout: timeout, ca_file: None }
 }
 
 /// What a type of either database, or of the code, holds.

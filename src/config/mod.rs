@@ -64,6 +64,9 @@ pub struct Config {
     pub reconciliation: Reconciliation,
     pub workers: Option<usize>,
     pub max_connections: usize,
+    pub max_concurrent_requests: usize,
+    pub max_uri_bytes: usize,
+    pub queue_timeout: Duration,
     pub request_timeout: Duration,
     pub body_timeout: Duration,
     pub keep_alive: Duration,
@@ -120,6 +123,9 @@ impl Config {
             reconciliation: Reconciliation::from_env(env)?,
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
+            max_concurrent_requests: max_concurrent_requests(env)?,
+            max_uri_bytes: env.or::<Bytes>("MAX_URI_BYTES", "8KiB")?.as_usize(),
+            queue_timeout: queue_timeout(env)?,
             request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
             body_timeout: env.or::<Period>("BODY_TIMEOUT", "30s")?.0,
             keep_alive: env.or::<Period>("KEEP_ALIVE", "75s")?.0,
@@ -141,8 +147,18 @@ pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
         },
         pool_size: env.count("DATABASE_POOL_SIZE", 1000)?.unwrap_or(16),
         timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
+        queue_timeout: queue_timeout(env)?,
         ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,
     })
+}
+
+fn max_concurrent_requests(env: &Env) -> Result<usize, ConfigError> {
+    Ok(env.count("MAX_CONCURRENT_REQUESTS", 1_000_000)?.unwrap_or(4000))
+}
+
+/// How long anything waits for its turn, at the database, the chat service, or to be made.
+fn queue_timeout(env: &Env) -> Result<Duration, ConfigError> {
+    Ok(env.or::<Period>("QUEUE_TIMEOUT", "2s")?.0)
 }
 
 /// How log lines look.
@@ -208,6 +224,8 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     Ok(ChatServiceSettings {
         service_credential: credential::service_credential(env, &source)?,
         timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
+        max_calls: env.count("CHAT_SERVICE_MAX_CALLS", 100_000)?.unwrap_or(100),
+        queue_timeout: queue_timeout(env)?,
         connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
         page_size: env
             .count("CHAT_SERVICE_PAGE_SIZE", 10_000)?
@@ -221,6 +239,8 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
 fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
     Ok(LiveSettings {
         max_age: env.or::<Age>("LIVE_MAX_AGE", "1s")?.0,
+        // However slow the chat service is, half of the places are left to those who do not need it.
+        max_waiting: max_concurrent_requests(env)?.div_ceil(2),
         events: EventsSettings {
             poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
             max_streams: env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000),

@@ -51,6 +51,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("CHAT_SERVICE_AUDIENCE", "–", "for whom that token shall be (audience, resource)"),
     setting("CHAT_SERVICE_TIMEOUT", "30s", "for all that one request asks there"),
     setting("CHAT_SERVICE_CONNECT_TIMEOUT", "5s", "for a connection to it"),
+    setting("CHAT_SERVICE_MAX_CALLS", "100", "requests that ask there at the same time"),
     setting("CHAT_SERVICE_PAGE_SIZE", "200", "messages asked for at once"),
     setting(
         "CHAT_SERVICE_FILE_PATH",
@@ -96,6 +97,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("RATE_LIMIT_MAX_CLIENTS", "100000", "addresses, and callers, that are remembered"),
     setting("WORKERS", "one a core", "threads that serve requests"),
     setting("MAX_CONNECTIONS", "10000", "open connections for each worker"),
+    setting("MAX_CONCURRENT_REQUESTS", "4000", "requests under way; a further one is 503"),
+    setting(
+        "QUEUE_TIMEOUT",
+        "2s",
+        "for a turn at the database or the chat service; then it is 503",
+    ),
+    setting("MAX_URI_BYTES", "8KiB", "a request's path and query"),
     setting("REQUEST_TIMEOUT", "10s", "for a request's head to arrive"),
     setting("BODY_TIMEOUT", "30s", "for a request's body to arrive"),
     setting("KEEP_ALIVE", "75s", "how long an idle connection is kept"),

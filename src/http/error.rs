@@ -30,6 +30,7 @@ pub enum ErrorType {
     IdempotencyConflict,
     PreconditionFailed,
     PayloadTooLarge,
+    UriTooLong,
     UnsupportedMediaType,
     RangeNotSatisfiable,
     ChatTooLarge,
@@ -62,6 +63,7 @@ impl ErrorType {
                 (S::PRECONDITION_FAILED, "The link's settings have changed since you read them.")
             }
             Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large."),
+            Self::UriTooLong => (S::URI_TOO_LONG, "The address is too long."),
             Self::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json.")
             }
@@ -176,6 +178,13 @@ impl ApiError {
     #[must_use]
     pub fn range_not_satisfiable(bytes: u64) -> Self {
         Self { content_range: Some(bytes), ..ErrorType::RangeNotSatisfiable.into() }
+    }
+
+    /// More is asked at the moment than can be served soon.
+    #[must_use]
+    pub fn overloaded(cause: &str) -> Self {
+        let message = "Too much is under way here at the moment. Try again.";
+        Self::new(ErrorType::Unavailable, message).because(cause)
     }
 
     /// Until so many seconds have passed.

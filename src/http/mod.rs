@@ -4,6 +4,7 @@
 //! `openapi`, and a file in `tests/api/`.
 
 mod accept;
+mod admission;
 pub mod bodies;
 mod body;
 mod chats;
@@ -37,14 +38,16 @@ use actix_web::{
 };
 use url::Url;
 
+pub use admission::admit;
 pub use docs::yaml_text as openapi_yaml;
-pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY, limit_rates};
+pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use request::observe;
 
 use crate::{
     auth::Authenticator,
     sharing::{Links, SharePath, Sharing},
 };
+use admission::Places;
 use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
@@ -66,6 +69,10 @@ pub struct State {
     pub trusted_proxies: TrustedProxies,
     /// `RATE_LIMIT_…`, if any is set.
     rate_limits: Option<Arc<RateLimits>>,
+    /// `MAX_CONCURRENT_REQUESTS`
+    places: Places,
+    /// `MAX_URI_BYTES`
+    max_uri_bytes: usize,
     bodies: Bodies,
     qr_codes: qr_code::QrCodes,
     /// The page is served at this path, if it is.
@@ -82,6 +89,10 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     pub trusted_proxies: TrustedProxies,
     pub rates: RateSettings,
+    pub max_concurrent_requests: usize,
+    pub max_uri_bytes: usize,
+    /// How long a view waits for its turn to be made.
+    pub queue_timeout: Duration,
     /// Bytes of views that are kept.
     pub view_cache_bytes: u64,
     /// Bytes of QR codes that are kept.
@@ -103,7 +114,9 @@ impl State {
             body_timeout: settings.body_timeout,
             trusted_proxies: settings.trusted_proxies,
             rate_limits: RateLimits::new(settings.rates).map(Arc::new),
-            bodies: Bodies::new(settings.view_cache_bytes),
+            places: Places::new(settings.max_concurrent_requests),
+            max_uri_bytes: settings.max_uri_bytes,
+            bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
             viewer: settings.viewer,
         }

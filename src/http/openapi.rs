@@ -226,7 +226,7 @@ fn describe(operation: &mut Operation) {
     // A probe is neither counted nor sent away.
     let always: &[ErrorType] = match id {
         "ready" => &[E::InternalError],
-        _ => &[E::RateLimited, E::Unavailable, E::InternalError],
+        _ => &[E::UriTooLong, E::RateLimited, E::Unavailable, E::InternalError],
     };
     let mut refusals: Vec<ErrorType> = refusals.to_vec();
     refusals

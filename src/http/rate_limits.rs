@@ -20,7 +20,6 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::header::{HeaderName, HeaderValue},
     middleware::Next,
-    web,
 };
 use governor::{
     Quota, RateLimiter,
@@ -73,13 +72,6 @@ pub struct RateSettings {
     pub max_clients: u64,
 }
 
-impl RateSettings {
-    #[must_use]
-    pub fn limits_anything(&self) -> bool {
-        self.anonymous.or(self.caller).or(self.chat_service).is_some()
-    }
-}
-
 /// Who called how often.
 pub struct RateLimits {
     anonymous: Option<Limit<IpAddr>>,
@@ -94,7 +86,8 @@ impl RateLimits {
     #[must_use]
     pub fn new(settings: RateSettings) -> Option<Self> {
         let RateSettings { anonymous, caller, chat_service, max_clients } = settings;
-        settings.limits_anything().then(|| Self {
+        anonymous.or(caller).or(chat_service)?;
+        Some(Self {
             anonymous: anonymous.map(|rate| Limit::new("anonymous", rate, max_clients)),
             unproven: anonymous.map(|rate| Limit::new("anonymous", rate, max_clients)),
             caller: caller.map(|rate| Limit::new("caller", rate, max_clients)),
@@ -255,21 +248,18 @@ impl Meter {
     }
 }
 
-/// Counts each request, and refuses those that are too many. Without a credential it is clear at once
+/// Counts a request, and refuses it if it is one too many. Without a credential it is clear at once
 /// whose it is; with one the handler tells ([`credentials`]), and where it has no use for it, it was
 /// anyone's.
 ///
 /// # Errors
 /// None of its own; a refusal is a response.
-pub async fn limit_rates(
+pub async fn counted(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
+    state: &State,
+    limits: Arc<RateLimits>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let state = request.app_data::<web::Data<State>>();
-    let limits = state.and_then(|state| Some((state, state.rate_limits.clone()?)));
-    let Some((state, limits)) = limits.filter(|_| !request.path().starts_with("/health/")) else {
-        return Ok(next.call(request).await?.map_into_boxed_body());
-    };
     let meter = Rc::new(Meter::new(limits, client_address(request.request())));
     let has_credential = credentials::are_presented(request.request(), state);
     let mut response = match meter.anyone_unless(has_credential) {

@@ -82,6 +82,7 @@ impl From<ChatServiceError> for ApiError {
                 Self::from(T::ChatServiceError).because(error)
             }
             ChatServiceError::CredentialUnavailable => Self::from(T::Unavailable).because(error),
+            ChatServiceError::Busy => Self::overloaded("CHAT_SERVICE_MAX_CALLS ask already"),
             ChatServiceError::TimedOut => Self::from(T::ChatServiceTimeout).because(error),
             ChatServiceError::NoServiceCredential => Self::new(
                 T::BadRequest,

@@ -220,6 +220,7 @@ mod tests {
             url: DatabaseUrl::Sqlite(path.clone()),
             pool_size: 1,
             timeout: Duration::from_secs(10),
+            queue_timeout: Duration::from_secs(10),
             ca_file: None,
         });
         let database = database.unwrap();

@@ -36,6 +36,7 @@ mod live;
 mod live_events;
 mod live_views;
 mod outage;
+mod overload;
 mod qr_code;
 mod rate_limits;
 mod reconcile;

@@ -12,6 +12,7 @@ mod rules;
 mod stored;
 mod tcp_proxy;
 mod tokens;
+mod write_lock;
 
 use std::{
     net::SocketAddr,
@@ -37,6 +38,7 @@ pub use issuer::Issuer;
 pub use stored::{behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256, part};
+pub use write_lock::WriteLock;
 
 /// Names the tests of a file, each of which runs on both databases.
 macro_rules! on_both_databases {
