@@ -5,7 +5,7 @@
 //! revoked meanwhile is not shown (contract 3, "Narrowing is strict").
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::header::{self, HeaderName, HeaderValue},
     web::{self, Bytes},
 };
@@ -180,7 +180,7 @@ fn respond(
     let tag = ViewTag::new(standing.revision, shown.content.as_deref(), variant.name());
     let unchanged = not_modified(request, tag.as_str());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    cache_headers(&mut response, standing.is_private(), tag.as_str());
+    cache_headers(&mut response, standing.is_private(), tag.to_header());
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
@@ -205,7 +205,7 @@ fn respond(
 }
 
 /// Any cache may keep it, none may use it without asking; a private link's only the browser's own.
-pub fn cache_headers(response: &mut actix_web::HttpResponseBuilder, is_private: bool, tag: &str) {
+pub fn cache_headers(response: &mut HttpResponseBuilder, is_private: bool, tag: HeaderValue) {
     let caching = if is_private { "private, no-cache" } else { "no-cache" };
     response
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static(caching)))

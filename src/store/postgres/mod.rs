@@ -2,6 +2,7 @@
 
 mod connect;
 mod listen;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,8 +20,9 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{DatabaseSettings, StoreError, slots::Slots};
+use super::{DatabaseSettings, StoreError, rows::StandingRow, slots::Slots, view::many_standings};
 use connect::Connector;
+use together::Together;
 
 /// A PostgreSQL server, or several behind one URL.
 #[derive(Clone)]
@@ -39,6 +41,7 @@ struct Inner {
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
     viewers: Slots<Mutex<Option<Arc<AsyncPgConnection>>>>,
+    standings: Slots<Together<StandingRow>>,
 }
 
 impl Postgres {
@@ -67,6 +70,7 @@ impl Postgres {
                 queue_timeout: settings.queue_timeout,
                 runtime: Handle::current(),
                 viewers: Slots::default(),
+                standings: Slots::default(),
             }),
         })
     }
@@ -103,6 +107,14 @@ impl Postgres {
                 result => return result,
             }
         }
+    }
+
+    /// How a link stands, asked for together with the other views of this worker.
+    pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
+        let this = self.clone();
+        let query =
+            async move |ids| this.view((ids,), |conn, (ids,)| many_standings(conn, ids)).await;
+        self.inner.standings.mine().ask(id, query).await
     }
 
     pub(super) async fn read<T: Send + 'static>(
