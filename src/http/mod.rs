@@ -25,6 +25,7 @@ pub mod rate_limits;
 mod refusals;
 mod request;
 mod shared_chats;
+mod unread_body;
 mod view;
 mod watched;
 mod zstd_frame;

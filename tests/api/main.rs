@@ -27,6 +27,7 @@ mod events;
 mod expiry;
 mod forwarding;
 mod health_and_docs;
+mod hostile_clients;
 mod idempotency;
 mod instances;
 mod legacy;

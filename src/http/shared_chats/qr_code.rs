@@ -100,6 +100,8 @@ pub async fn qr_code(
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+        // An image for other sites' pages too, as the frontend's.
+        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
         .insert_header((header::VARY, HeaderValue::from_static("Accept")));
     if unchanged {
         return Ok(response.finish());
