@@ -16,8 +16,8 @@ use diesel_async::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     runtime::Handle,
-    sync::Mutex,
-    time::{Instant, timeout_at},
+    sync::{Mutex, Semaphore},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{DatabaseSettings, StoreError, rows::StandingRow, slots::Slots, view::many_standings};
@@ -33,7 +33,10 @@ pub struct Postgres {
 struct Inner {
     connector: Connector,
     pool: Pool<AsyncPgConnection>,
+    /// As many permits as the pool has connections: the queue for them, in the order of arrival.
+    turns: Semaphore,
     timeout: Duration,
+    queue_timeout: Duration,
     /// Where pooled work runs, so that neither a request that goes away nor a worker that ends
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
@@ -62,7 +65,9 @@ impl Postgres {
             inner: Arc::new(Inner {
                 connector,
                 pool,
+                turns: Semaphore::new(settings.pool_size),
                 timeout: settings.timeout,
+                queue_timeout: settings.queue_timeout,
                 runtime: Handle::current(),
                 viewers: Slots::default(),
                 standings: Slots::default(),
@@ -121,6 +126,9 @@ impl Postgres {
         let this = self.clone();
         let working = self.inner.runtime.spawn(async move {
             let until = Instant::now() + this.inner.timeout;
+            let turn = timeout(this.inner.queue_timeout, this.inner.turns.acquire()).await;
+            let no_turn = |_| StoreError::unavailable("no connection became free in time");
+            let _turn = turn.map_err(no_turn)?.map_err(StoreError::unavailable)?;
             let connecting = timeout_at(until, this.inner.pool.get()).await;
             let mut conn = connecting.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
             match timeout_at(until, read(&mut conn)).await {
