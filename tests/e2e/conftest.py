@@ -276,8 +276,13 @@ def databases(request, tmp_path_factory):
 
 
 def settings_for(databases, chat_service, **more):
+    return settings_on(databases.new(), chat_service, **more)
+
+
+def settings_on(database_url, chat_service, **more):
+    """Settings of a service beside that chat service; None unsets one."""
     settings = {
-        "DATABASE_URL": databases.new(),
+        "DATABASE_URL": database_url,
         "AUTH_HS256_SECRET": SECRET,
         "CHAT_SERVICE_URL": chat_service.url,
         "CHAT_SERVICE_TOKEN": SERVICE_TOKEN,

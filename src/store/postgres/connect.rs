@@ -1,6 +1,13 @@
 //! Making a connection: the URL's options, TLS by `sslmode`, and what we set on each session.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
@@ -10,7 +17,11 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use tokio_postgres::{Config, config::SslMode};
+use tokio::time::timeout;
+use tokio_postgres::{
+    Config,
+    config::{SslMode, TargetSessionAttrs},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
@@ -19,10 +30,15 @@ use crate::store::StoreError;
 /// How long a connection is idle before the other side is asked whether it is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
-/// Makes connections to the server of `DATABASE_URL`.
+/// Makes connections to the server of `DATABASE_URL`, or to that one of several which takes writes.
 #[derive(Clone)]
 pub(super) struct Connector {
-    config: Config,
+    /// One for each host of the URL.
+    hosts: Arc<[Config]>,
+    /// The host that answered last is asked first: one that died may keep everybody waiting.
+    first: Arc<AtomicUsize>,
+    /// For one host to let us in. tokio-postgres' own time-out ends when it has accepted.
+    patience: Duration,
     tls: MakeRustlsConnect,
 }
 
@@ -35,53 +51,80 @@ impl Connector {
         ca_file: Option<&Path>,
         timeout: Duration,
     ) -> Result<Self, StoreError> {
-        let wrong = |what: String| StoreError::Unavailable(format!("DATABASE_URL: {what}"));
-        let mut url = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
-        let ssl_mode = take_ssl_mode(&mut url);
-        // tokio-postgres' own message may repeat the URL and its password.
-        let mut config: Config =
-            url.as_str().parse().map_err(|_| wrong("not a PostgreSQL URL".to_owned()))?;
-        let verify = match ssl_mode.as_deref() {
-            Some("disable") => {
-                config.ssl_mode(SslMode::Disable);
-                false
+        let urls = url_of_each_host(url);
+        let hosts = urls.iter().map(|url| host_config(url, timeout)).collect::<Result<Vec<_>, _>>()?;
+        let verify = hosts.iter().any(|(_, verify)| *verify);
+        let mut hosts: Vec<Config> = hosts.into_iter().map(|(config, _)| config).collect();
+        let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+        if count > 1 {
+            for config in &mut hosts {
+                // libpq takes any that answers, but on a standby nothing works here.
+                config.target_session_attrs(TargetSessionAttrs::ReadWrite);
             }
-            None | Some("prefer") => {
-                config.ssl_mode(SslMode::Prefer);
-                false
-            }
-            Some("require" | "verify-ca" | "verify-full") => {
-                config.ssl_mode(SslMode::Require);
-                true
-            }
-            Some(_) => {
-                return Err(wrong("sslmode is disable, prefer, require or verify-full".to_owned()));
-            }
-        };
-        if config.get_application_name().is_none() {
-            config.application_name("shared-chats");
         }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(timeout);
-        }
-        // A server that went away without a word is noticed.
-        config.tcp_user_timeout(timeout).keepalives_idle(KEEPALIVE_IDLE);
-        // The server gives up as well, so that what we no longer wait for does not happen later.
-        let options = config.get_options().unwrap_or_default().to_owned();
-        let timeout_ms = timeout.as_millis();
-        config.options(format!("-c statement_timeout={timeout_ms} {options}"));
         let tls = MakeRustlsConnect::new(tls_config(verify, ca_file)?);
-        Ok(Self { config, tls })
+        Ok(Self { hosts: hosts.into(), first: Arc::default(), patience: timeout / count, tls })
     }
 
+    /// Asks one host after the other, each for its share of the time that there is.
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        let (client, connection) = self
-            .config
-            .connect(self.tls.clone())
-            .await
-            .map_err(|e| ConnectionError::BadConnection(describe(&e)))?;
-        AsyncPgConnection::try_from_client_and_connection(client, connection).await
+        let first = self.first.load(Ordering::Relaxed);
+        let mut problem = "no host".to_owned();
+        for host in (first..self.hosts.len()).chain(0..first) {
+            let connecting = self.hosts[host].connect(self.tls.clone());
+            match timeout(self.patience, connecting).await {
+                Ok(Ok((client, connection))) => {
+                    self.first.store(host, Ordering::Relaxed);
+                    return AsyncPgConnection::try_from_client_and_connection(client, connection)
+                        .await;
+                }
+                Ok(Err(error)) => problem = describe(&error),
+                Err(_) => "the server did not let us in in time".clone_into(&mut problem),
+            }
+        }
+        Err(ConnectionError::BadConnection(problem))
     }
+}
+
+/// `postgres://user@a:5432,b:5433/name` as one URL for each host.
+fn url_of_each_host(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else { return vec![url.to_owned()] };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let hosts_at = authority.rfind('@').map_or(0, |at| at + 1);
+    let (user, hosts) = authority.split_at(hosts_at);
+    hosts.split(',').map(|host| format!("{scheme}://{user}{host}{path}")).collect()
+}
+
+/// How one host is connected to, and whether its certificate is checked.
+fn host_config(url: &str, timeout: Duration) -> Result<(Config, bool), StoreError> {
+    let wrong = |what: String| StoreError::Unavailable(format!("DATABASE_URL: {what}"));
+    let mut url = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
+    let ssl_mode = take_ssl_mode(&mut url);
+    // tokio-postgres' own message may repeat the URL and its password.
+    let mut config: Config =
+        url.as_str().parse().map_err(|_| wrong("not a PostgreSQL URL".to_owned()))?;
+    let (ssl_mode, verify) = match ssl_mode.as_deref() {
+        Some("disable") => (SslMode::Disable, false),
+        None | Some("prefer") => (SslMode::Prefer, false),
+        Some("require" | "verify-ca" | "verify-full") => (SslMode::Require, true),
+        Some(_) => {
+            return Err(wrong("sslmode is disable, prefer, require or verify-full".to_owned()));
+        }
+    };
+    config.ssl_mode(ssl_mode);
+    if config.get_application_name().is_none() {
+        config.application_name("shared-chats");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(timeout);
+    }
+    // A server that went away without a word is noticed.
+    config.tcp_user_timeout(timeout).keepalives_idle(KEEPALIVE_IDLE);
+    // The server gives up as well, so that what we no longer wait for does not happen later.
+    let options = config.get_options().unwrap_or_default().to_owned();
+    let timeout_ms = timeout.as_millis();
+    config.options(format!("-c statement_timeout={timeout_ms} {options}"));
+    Ok((config, verify))
 }
 
 /// Removes `sslmode` from the URL, of which tokio-postgres knows only three of libpq's values.
