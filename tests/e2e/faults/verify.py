@@ -24,7 +24,7 @@ HALF_MADE = {
     "files of links that are not there": """SELECT object_key FROM artifacts WHERE shared_chat_id IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM shared_chats s WHERE s.id = artifacts.shared_chat_id)""",
 }
-KEYS_WITHOUT_LINK = """SELECT shared_chat_id FROM idempotency_keys
+KEYS_WITHOUT_LINK = """SELECT caller_id, shared_chat_id FROM idempotency_keys
     WHERE NOT EXISTS (SELECT 1 FROM shared_chats s WHERE s.id = idempotency_keys.shared_chat_id)"""
 CHATS_WITH_LINKS = "SELECT chat_session_id FROM shared_chats"
 
@@ -117,7 +117,8 @@ def look_inside(recording, database_url):
     for what, sql in HALF_MADE.items():
         assert not (found := rows(database_url, sql)), f"{what}: {found[:5]}"
     gone = {link.id for link in recording.links if link.possible == [DELETED]}
-    without = {id for (id,) in rows(database_url, KEYS_WITHOUT_LINK)} - gone
+    owners = {link.owner.sub for link in recording.links}
+    without = {id for who, id in rows(database_url, KEYS_WITHOUT_LINK) if who in owners} - gone
     ours = {link.chat.id for link in recording.links}
     made = Counter(chat for (chat,) in rows(database_url, CHATS_WITH_LINKS) if chat in ours)
     assert not without, f"idempotency keys without their links: {sorted(without)[:5]}"
