@@ -91,6 +91,8 @@ class Service:
                 stderr=log,
                 text=True,
                 encoding="utf-8",
+                # SIGXFSZ stays ignored, as it is in Python: what a write beyond a limit does is the service's own affair.
+                restore_signals=False,
             )
         self.url = None
         threading.Thread(target=self._read_output, args=(self.process,), daemon=True).start()

@@ -45,14 +45,16 @@ pub(super) struct Connector {
 impl Connector {
     /// `sslmode` is `disable`, `prefer` (the default: TLS where the server has it, its certificate
     /// unchecked, as libpq does), or `require` and `verify-full`, which both check it here: an
-    /// encrypted line to somebody else protects nothing.
+    /// encrypted line to somebody else protects nothing. With several hosts, that one is wanted which
+    /// takes writes.
     pub(super) fn new(
         url: &str,
         ca_file: Option<&Path>,
         timeout: Duration,
     ) -> Result<Self, StoreError> {
         let urls = url_of_each_host(url);
-        let hosts = urls.iter().map(|url| host_config(url, timeout)).collect::<Result<Vec<_>, _>>()?;
+        let hosts =
+            urls.iter().map(|url| host_config(url, timeout)).collect::<Result<Vec<_>, _>>()?;
         let verify = hosts.iter().any(|(_, verify)| *verify);
         let mut hosts: Vec<Config> = hosts.into_iter().map(|(config, _)| config).collect();
         let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
@@ -226,5 +228,58 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn each_host_of_a_url_has_one_of_its_own() {
+        for (url, hosts) in [
+            ("postgres://db/name", vec!["postgres://db/name"]),
+            (
+                "postgres://me:p%2Cw@a:1,b,[::1]:3/name?sslmode=require",
+                vec![
+                    "postgres://me:p%2Cw@a:1/name?sslmode=require",
+                    "postgres://me:p%2Cw@b/name?sslmode=require",
+                    "postgres://me:p%2Cw@[::1]:3/name?sslmode=require",
+                ],
+            ),
+            // Neither a password nor an option is a list of hosts.
+            ("postgres://me:p,w@a/name", vec!["postgres://me:p,w@a/name"]),
+            ("postgres:///name?host=/run,x", vec!["postgres:///name?host=/run,x"]),
+        ] {
+            assert_eq!(url_of_each_host(url), hosts);
+        }
+    }
+
+    #[test]
+    fn of_several_hosts_the_one_that_takes_writes_is_wanted() {
+        let of = |url| Connector::new(url, None, Duration::from_secs(4)).unwrap();
+        let several = of("postgres://a:1,b:2/name");
+        assert_eq!(several.hosts.len(), 2);
+        for host in several.hosts.iter() {
+            assert_eq!(host.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        }
+        assert_eq!(several.patience, Duration::from_secs(2));
+        let one = of("postgres://a/name");
+        assert_eq!(one.hosts[0].get_target_session_attrs(), TargetSessionAttrs::Any);
+        assert_eq!(one.patience, Duration::from_secs(4));
+    }
+
+    #[tokio::test]
+    async fn a_host_that_accepts_and_says_nothing_does_not_take_the_time_of_the_next() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let next = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ports = [&silent, &next].map(|listener| listener.local_addr().unwrap().port());
+        let url = format!("postgres://me@127.0.0.1:{},127.0.0.1:{}/name", ports[0], ports[1]);
+        let connector = Connector::new(&url, None, Duration::from_millis(200)).unwrap();
+        let connecting = tokio::spawn(async move { connector.connect().await.is_err() });
+        next.accept().await.unwrap();
+        assert!(connecting.await.unwrap());
     }
 }

@@ -14,6 +14,13 @@ FULL = os.environ.get("FAULTS") == "full"
 """The long form, as docs/RELIABILITY.md has its figures from; the short one is for every change."""
 
 
+def left_out(why):
+    """Skips the test, or fails it where everything has to be there."""
+    if os.environ.get("E2E_REQUIRE_FAULTS") == "1":
+        pytest.fail(f"E2E_REQUIRE_FAULTS=1, but {why}")
+    pytest.skip(f"left out: {why}")
+
+
 def free_port():
     """A port that a service can come back to."""
     with socket.socket() as listener:
@@ -61,7 +68,7 @@ def postgres_programs():
     if found is None and os.environ.get("E2E_REQUIRE_POSTGRES") == "1":
         pytest.fail("E2E_REQUIRE_POSTGRES=1, but there are no server programs of PostgreSQL (apt install postgresql)")
     if found is None:
-        pytest.skip("left out: no server programs of PostgreSQL on this machine")
+        left_out("no server programs of PostgreSQL on this machine")
     return Path(found)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import assert_error, token
+from faults.conftest import left_out
 
 HOUR = 3600
 
@@ -15,7 +16,7 @@ HOUR = 3600
 def library():
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not found:
-        pytest.skip("left out: no libfaketime (apt install libfaketime)")
+        left_out("no libfaketime (apt install libfaketime)")
     return found[0]
 
 

@@ -1,6 +1,7 @@
 """The disk of a SQLite file is full: writes are refused, reads go on, and once there is space again all is well."""
 
 import os
+import resource
 import sqlite3
 import subprocess
 import time
@@ -30,7 +31,7 @@ class SmallDisk:
         as_root("mount", "-t", "tmpfs", "-o", "size=16m,mode=1777", "tmpfs", folder)
         self.ballast = folder / "ballast"
 
-    def fill(self):
+    def fill(self, process):
         with open(self.ballast, "wb", buffering=0) as ballast:
             try:
                 while True:
@@ -38,17 +39,40 @@ class SmallDisk:
             except OSError:  # no space is left
                 pass
 
-    def free(self):
+    def free(self, process):
         self.ballast.unlink()
 
     def remove(self):
         as_root("umount", "-l", self.folder)
 
 
-@pytest.fixture
-def disk(tmp_path):
+class SmallFiles:
+    """Where nobody may mount: the process may not make its files longer."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+
+    def fill(self, process):
+        # The log of SQLite is longer than that by now, and the one of the service is soon.
+        self._set(process, 64 * KIB)
+
+    def free(self, process):
+        self._set(process, resource.RLIM_INFINITY)
+
+    @staticmethod
+    def _set(process, size):
+        _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def remove(self):
+        """It goes with pytest's folder."""
+
+
+@pytest.fixture(params=[SmallDisk, SmallFiles], ids=["small disk", "small files"])
+def disk(request, tmp_path):
     try:
-        disk = SmallDisk(tmp_path / "disk")
+        disk = request.param(tmp_path / "disk")
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"left out: a small disk cannot be mounted here: {error}")
     yield disk
@@ -60,12 +84,12 @@ def test_a_full_disk_refuses_writes_and_loses_none(disk, start, own_chats, figur
     service = start(database_url)
     with Recording(lambda: service.url, own_chats, writers=2) as recording:
         time.sleep(1)
-        disk.fill()
+        disk.fill(service.process)
         full = time.monotonic()
         refusals = lambda: [a for a in recording.since(full) if a.what != "view" and a.status == 503]
         eventually(lambda: len(refusals()) >= 10, 20, "writes are refused")
         time.sleep(1)
-        disk.free()
+        disk.free(service.process)
         freed = time.monotonic()
         time.sleep(1.5)
     during = recording.since(full, freed)

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from conftest import BINARY, eventually
-from faults.conftest import FULL, free_port
+from faults.conftest import FULL, free_port, left_out
 from faults.recording import Recording
 from faults.verify import verify
 
@@ -47,7 +47,7 @@ frontend state
 def haproxy(tmp_path):
     program = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin")
     if program is None:
-        pytest.skip("left out: no HAProxy (apt install haproxy)")
+        left_out("no HAProxy (apt install haproxy)")
     running = []
 
     def start(**ports):
