@@ -36,16 +36,15 @@ RUN apt-get update \
 FROM scratch
 COPY --from=root /image /
 COPY --from=build /build/target/release/shared-chats /usr/local/bin/shared-chats
-# The one place that is written to, by SQLite also for what it sorts; the root file system may be
-# read-only.
+# The one place that is written to: the SQLite file, the folder of files, and what SQLite sorts. The root
+# file system may be read-only.
 COPY --from=root --chown=65532:65532 /data /data
 VOLUME /data
 WORKDIR /data
 USER 65532:65532
 ENV PATH=/usr/local/bin \
     TMPDIR=/data \
-    BIND_ADDRESS=0.0.0.0:8080 \
-    DATABASE_URL=sqlite:/data/shared-chats.db
+    BIND_ADDRESS=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 # For Docker and Compose; Kubernetes asks /health/live and /health/ready itself.

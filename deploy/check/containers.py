@@ -6,6 +6,7 @@ in its image are programs of this machine (PROGRAMS); only the service itself ca
 """
 
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -32,17 +33,20 @@ class Program:
     command: list
     user: int
     environment: dict
+    folder: str = "/"
 
 
 def in_shell(script):
     return ["/bin/sh", "-ec", script]
 
 
-SERVICE = Program(
-    ["shared-chats", "serve"],
-    65532,
-    {"PATH": "/usr/local/bin", "TMPDIR": "/data", "BIND_ADDRESS": "0.0.0.0:8080"},
-)
+def image_environment():
+    """What the Dockerfile's last ENV says."""
+    [*_, last] = re.findall(r"^ENV ((?:.*\\\n)*.*)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    return dict(word.split("=", 1) for word in shlex.split(last.replace("\\\n", " ")))
+
+
+SERVICE = Program(["shared-chats", "serve"], 65532, image_environment(), "/data")
 # What the image's entry point does before it serves, for a volume that is new or not.
 DATABASE = f"""
 if [ ! -e $PGDATA/PG_VERSION ]; then
@@ -85,8 +89,9 @@ class Container:
         """As its user, with its variables, where the mounts are."""
         variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         variables |= self.program.environment | (self.service.get("environment") or {})
-        user = self.program.user
-        enter = ["/usr/bin/setpriv", "--no-new-privs", "/usr/sbin/chroot", f"--userspec={user}:{user}", "--groups=", self.root]
+        user, folder = self.program.user, self.program.folder
+        enter = ["/usr/bin/setpriv", "--no-new-privs", "/usr/bin/unshare", f"--setgid={user}", f"--setuid={user}"]
+        enter += [f"--root={self.root}", f"--wd={folder}"]
         return ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), *enter, *command]
 
     def _mounts(self):
