@@ -153,8 +153,9 @@ def main():
     arguments.add_argument("--apart", action="store_true", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if not given.apart:
-        # Bridges, addresses and mounts of its own, which end with it.
-        os.execvp("unshare", ["unshare", "--net", "--mount", sys.executable, *sys.argv, "--apart"])
+        # Bridges, addresses, mounts and processes of its own, which end with it.
+        apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        os.execvp("unshare", [*apart, sys.executable, *sys.argv, "--apart"])
     with tempfile.TemporaryDirectory(prefix="stack-") as folder:
         stack = Stack(folder, given.binary, given.image)
         try:
