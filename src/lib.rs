@@ -17,6 +17,7 @@ pub mod events;
 pub mod http;
 pub mod model;
 pub mod openid;
+pub mod probe;
 pub mod qr;
 pub mod sharing;
 pub mod store;

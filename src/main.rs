@@ -16,6 +16,7 @@ use shared_chats::{
     clock::Clock,
     config::{self, Config, Env, Reconciliation},
     demo, http,
+    probe::probe,
     sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, Sharing},
     store::{Database, Store},
 };
@@ -38,6 +39,13 @@ enum Command {
     Demo,
     /// Bring the database of DATABASE_URL up to date, and end.
     Migrate,
+    /// Ask the instance that listens on BIND_ADDRESS of this machine whether it can serve; for containers.
+    #[command(after_help = HEALTH_HELP)]
+    Health {
+        /// Ask only whether it is alive, not for its database and keys.
+        #[arg(long)]
+        live: bool,
+    },
     /// Print a token for trying things out, signed with AUTH_HS256_SECRET.
     Token(TokenArgs),
     /// Links from the old system.
@@ -69,6 +77,11 @@ It can be repeated: a token that is there already is left as it is. A line that 
 standard error, with its number and why, and stops none of the others.
 
 Exit status: 0, or 1 if a line was bad or the import ended early.";
+
+const HEALTH_HELP: &str = "\
+Settings: BIND_ADDRESS.
+
+Exit status: 0 if it answers 200 within 4 seconds, else 1.";
 
 const RECONCILE_HELP: &str = "\
 Settings: DATABASE_URL, CHAT_SERVICE_URL, CHAT_SERVICE_TOKEN (or CHAT_SERVICE_CLIENT_ID and
@@ -116,6 +129,11 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Token(args) => {
             print(&token(&env, &args)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Health { live } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(probe(config::bind_address(&env)?, live))?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Serve

@@ -164,7 +164,7 @@ fn each_engine_lives_in_its_own_rooms() {
         ("diesel_migrations", &["store"]),
         ("tokio_postgres", &["store"]),
         ("jsonwebtoken", &["auth"]),
-        ("reqwest", &["auth", "chat_service", "openid", "demo"]),
+        ("reqwest", &["auth", "chat_service", "openid", "probe", "demo"]),
         ("actix_web", &["http", "app"]),
         ("askama", &["http"]),
         ("qrcode", &["qr"]),

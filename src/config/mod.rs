@@ -32,6 +32,14 @@ use crate::{
 };
 use parse::{Age, Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
 
+/// Where to listen.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
+    env.or("BIND_ADDRESS", "127.0.0.1:8080")
+}
+
 /// How log lines look.
 pub type LogFormat = Format;
 
@@ -100,7 +108,7 @@ impl Config {
         let artifact_store_is_set = env.get::<String>("ARTIFACT_STORE_URL")?.is_some();
         let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
         Ok(Self {
-            bind_address: env.or("BIND_ADDRESS", "127.0.0.1:8080")?,
+            bind_address: bind_address(env)?,
             artifact_store_is_unshared: on_postgres && !artifact_store_is_set,
             artifact_store: artifact_store(env, &database.url)?,
             artifact_limits: artifact_limits(env, chat_service.timeout)?,
