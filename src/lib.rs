@@ -20,3 +20,4 @@ pub mod openid;
 pub mod qr;
 pub mod sharing;
 pub mod store;
+pub mod telemetry;

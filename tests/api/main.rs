@@ -35,6 +35,7 @@ mod list;
 mod live;
 mod live_events;
 mod live_views;
+mod metrics;
 mod outage;
 mod qr_code;
 mod reconcile;

@@ -18,6 +18,7 @@ use crate::{
     model::ShareId,
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
     sharing::SharingError,
+    telemetry::{self, Cache as Cached},
 };
 
 /// The images that were drawn, bounded in bytes. A link's image never changes.
@@ -35,6 +36,13 @@ impl QrCodes {
             .weigher(|_, image: &web::Bytes| u32::try_from(image.len() + 256).unwrap_or(u32::MAX))
             .build();
         Self { kept }
+    }
+
+    /// Makes known how much is kept.
+    pub fn report(&self) {
+        self.kept.run_pending_tasks();
+        let bytes = Some(self.kept.weighted_size());
+        telemetry::set_cache(Cached::QrCodes, self.kept.entry_count(), bytes);
     }
 }
 
@@ -89,7 +97,9 @@ pub async fn qr_code(
     if unchanged {
         return Ok(response.finish());
     }
-    let image = match state.qr_codes.kept.get(&(id.clone(), options)) {
+    let kept = state.qr_codes.kept.get(&(id.clone(), options));
+    telemetry::cache_asked(Cached::QrCodes, kept.is_some());
+    let image = match kept {
         Some(image) => image,
         None => {
             let image: web::Bytes = draw(url, options).await?.into();

@@ -18,8 +18,10 @@ use tokio::{
     sync::Mutex,
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 
 use super::{DatabaseSettings, StoreError, slots::Slots};
+use crate::telemetry::{PoolStatus, traced_query};
 use connect::Connector;
 
 /// A PostgreSQL server, or several behind one URL.
@@ -66,6 +68,12 @@ impl Postgres {
         })
     }
 
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        let status = self.inner.pool.status();
+        let used = status.size.saturating_sub(status.available);
+        PoolStatus { max: status.max_size, idle: status.available, used, waiting: status.waiting }
+    }
+
     pub(super) async fn connect(&self) -> Result<AsyncPgConnection, StoreError> {
         self.inner.connector.connect().await.map_err(StoreError::unavailable)
     }
@@ -107,7 +115,7 @@ impl Postgres {
         + 'static,
     ) -> Result<T, StoreError> {
         let this = self.clone();
-        let working = self.inner.runtime.spawn(async move {
+        let working = async move {
             let until = Instant::now() + this.inner.timeout;
             let connecting = timeout_at(until, this.inner.pool.get()).await;
             let mut conn = connecting.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
@@ -119,7 +127,9 @@ impl Postgres {
                     Err(too_late())
                 }
             }
-        });
+        };
+        let working = traced_query("postgresql", "query", working);
+        let working = self.inner.runtime.spawn(working.in_current_span());
         working.await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 
