@@ -42,6 +42,7 @@ use crate::{
     clock::Clock,
     events::Events,
     store::{Notice, Store},
+    telemetry::{self, Sweep, Swept as What},
 };
 use live::LiveChats;
 
@@ -140,6 +141,32 @@ impl Sharing {
     /// # Errors
     /// [`SharingError::Unavailable`] when the database is out of reach.
     pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, SharingError> {
-        Ok(self.store.sweep(expired_retention, self.clock.now()).await?)
+        let swept = self.store.sweep(expired_retention, self.clock.now()).await;
+        if let Ok(swept) = &swept {
+            for (what, count) in [
+                (What::Contents, swept.snapshots),
+                (What::ListedFiles, swept.artifacts),
+                (What::Links, swept.links),
+                (What::IdempotencyKeys, swept.idempotency_keys),
+                (What::Tombstones, swept.tombstones),
+            ] {
+                telemetry::swept(what, count);
+            }
+        }
+        self.sweep_ended(Sweep::Expired, swept.is_ok());
+        Ok(swept?)
+    }
+
+    fn sweep_ended(&self, sweep: Sweep, well: bool) {
+        match well {
+            true => telemetry::sweep_succeeded(sweep, self.clock.now()),
+            false => telemetry::sweep_failed(sweep),
+        }
+    }
+
+    /// Makes known how the database and the streams are used.
+    pub fn report(&self) {
+        self.store.report();
+        telemetry::set_streams(self.events.streams());
     }
 }

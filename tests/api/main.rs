@@ -36,6 +36,7 @@ mod list;
 mod live;
 mod live_events;
 mod live_views;
+mod metrics;
 mod outage;
 mod overload;
 mod qr_code;

@@ -19,8 +19,10 @@ use tokio::{
     sync::{Mutex, Semaphore},
     time::{Instant, timeout, timeout_at},
 };
+use tracing::Instrument;
 
 use super::{DatabaseSettings, StoreError, rows::StandingRow, slots::Slots, view::many_standings};
+use crate::telemetry::{PoolStatus, traced_query};
 use connect::Connector;
 use together::Together;
 
@@ -81,6 +83,12 @@ impl Postgres {
         })
     }
 
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        let status = self.inner.pool.status();
+        let used = status.size.saturating_sub(status.available);
+        PoolStatus { max: status.max_size, idle: status.available, used, waiting: status.waiting }
+    }
+
     pub(super) async fn connect(&self) -> Result<AsyncPgConnection, StoreError> {
         self.inner.connector.connect().await.map_err(StoreError::unavailable)
     }
@@ -134,7 +142,7 @@ impl Postgres {
         + 'static,
     ) -> Result<T, StoreError> {
         let this = self.clone();
-        let working = self.inner.runtime.spawn(async move {
+        let working = async move {
             let until = Instant::now() + this.inner.timeout;
             let turn = timeout(this.inner.queue_timeout, this.inner.turns.acquire()).await;
             let no_turn = |_| StoreError::unavailable("no connection became free in time");
@@ -155,7 +163,9 @@ impl Postgres {
                     Err(too_late())
                 }
             }
-        });
+        };
+        let working = traced_query("postgresql", "query", working);
+        let working = self.inner.runtime.spawn(working.in_current_span());
         working.await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 

@@ -206,6 +206,7 @@ impl Setup {
         let application =
             Application::build(Config::from_env(&env).unwrap(), self.clock.clone()).await?;
         let address = application.address();
+        let management = application.management_address();
         let public_url = application.public_url().as_str().trim_end_matches('/').to_owned();
         self.servers.add(application.handle());
         tokio::spawn(application.run());
@@ -219,6 +220,7 @@ impl Setup {
             chats: self.chats.clone(),
             clock: self.clock.clone(),
             address,
+            management,
             public_url,
             http,
             setup: self,
@@ -232,6 +234,8 @@ pub struct App {
     pub chats: ChatService,
     pub clock: Clock,
     pub address: SocketAddr,
+    /// Where its metrics are, with `MANAGEMENT_ADDRESS`.
+    pub management: Option<SocketAddr>,
     /// What links start with.
     pub public_url: String,
     pub setup: Setup,
@@ -269,6 +273,13 @@ impl App {
     /// A second instance on the same database, as behind a load balancer.
     pub async fn another_instance(&self) -> App {
         self.setup.clone().start().await
+    }
+
+    /// The status and the text of what the management address has at this path.
+    pub async fn manage(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.management.unwrap());
+        let answer = self.http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// The service's own time.
