@@ -4,9 +4,11 @@
 //! `openapi`, and a file in `tests/api/`.
 
 mod accept;
+mod admission;
 pub mod bodies;
 mod body;
 mod chats;
+pub mod client_address;
 pub mod coding;
 mod credentials;
 mod disposition;
@@ -19,13 +21,16 @@ mod link;
 mod openapi;
 pub mod page;
 mod ranges;
+pub mod rate_limits;
+mod refusals;
 mod request;
 mod shared_chats;
+mod unread_body;
 mod view;
 mod watched;
 mod zstd_frame;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, Resource,
@@ -34,15 +39,20 @@ use actix_web::{
 };
 use url::Url;
 
+pub use admission::admit;
 pub use docs::yaml_text as openapi_yaml;
+pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use request::observe;
 
 use crate::{
     auth::Authenticator,
     sharing::{Links, SharePath, Sharing},
 };
+use admission::Places;
 use bodies::Bodies;
+use client_address::TrustedProxies;
 use error::ApiError;
+use rate_limits::{RateLimits, RateSettings};
 use shared_chats::{artifact, batch_delete, change, create, delete, events, list, qr_code};
 
 /// What handlers work with.
@@ -56,6 +66,14 @@ pub struct State {
     pub max_body_bytes: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// `TRUSTED_PROXIES`
+    pub trusted_proxies: TrustedProxies,
+    /// `RATE_LIMIT_…`, if any is set.
+    rate_limits: Option<Arc<RateLimits>>,
+    /// `MAX_CONCURRENT_REQUESTS`
+    places: Places,
+    /// `MAX_URI_BYTES`
+    max_uri_bytes: usize,
     bodies: Bodies,
     qr_codes: qr_code::QrCodes,
     /// The page is served at this path, if it is.
@@ -70,6 +88,12 @@ pub struct HttpSettings {
     pub login_url: Option<Url>,
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
+    pub trusted_proxies: TrustedProxies,
+    pub rates: RateSettings,
+    pub max_concurrent_requests: usize,
+    pub max_uri_bytes: usize,
+    /// How long a view waits for its turn to be made.
+    pub queue_timeout: Duration,
     /// Bytes of views that are kept.
     pub view_cache_bytes: u64,
     /// Bytes of QR codes that are kept.
@@ -89,7 +113,11 @@ impl State {
             login_url: settings.login_url,
             max_body_bytes: settings.max_body_bytes,
             body_timeout: settings.body_timeout,
-            bodies: Bodies::new(settings.view_cache_bytes),
+            trusted_proxies: settings.trusted_proxies,
+            rate_limits: RateLimits::new(settings.rates).map(Arc::new),
+            places: Places::new(settings.max_concurrent_requests),
+            max_uri_bytes: settings.max_uri_bytes,
+            bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
             viewer: settings.viewer,
         }

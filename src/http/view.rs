@@ -83,9 +83,11 @@ pub async fn show(
 /// As [`admit`].
 async fn is_admitted(standing: Standing, viewer: &OptionalCaller) -> Result<bool, ApiError> {
     if !standing.is_private() {
+        viewer.count_as_anyone()?;
         return Ok(true);
     }
     if let Some(caller) = viewer.verified() {
+        viewer.count_as(&caller)?;
         may_view(standing.visibility, Some(&caller.identity))?;
         return Ok(true);
     }
@@ -112,9 +114,11 @@ pub enum Admission {
 /// 401 when it is private and nobody is signed in; 403 for the chat service; 503 when it cannot be told.
 pub async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, ApiError> {
     if !found.is_private() {
+        viewer.count_as_anyone()?;
         return Ok(Admission::Admitted(found.admit(None)?));
     }
     if let Some(caller) = viewer.verified() {
+        viewer.count_as(&caller)?;
         return Ok(Admission::Admitted(found.admit(Some(&caller.identity))?));
     }
     Box::pin(viewer.require()).await.map_err(sign_in_first)?;

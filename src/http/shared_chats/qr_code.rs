@@ -15,6 +15,7 @@ use crate::{
     http::{
         State,
         accept::named_quality,
+        credentials::OptionalCaller,
         error::{ApiError, ErrorType},
         etag::not_modified,
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
@@ -79,7 +80,9 @@ pub async fn qr_code(
     request: HttpRequest,
     state: web::Data<State>,
     id: LinkId,
+    viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
+    viewer.count_as_anyone()?;
     let id = id.get()?;
     let is_private = state.sharing.standing(&id).await?.is_private();
     let key = (id, options(&request)?);
@@ -97,6 +100,8 @@ pub async fn qr_code(
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+        // An image for other sites' pages too, as the frontend's.
+        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
         .insert_header((header::VARY, HeaderValue::from_static("Accept")));
     if unchanged {
         return Ok(response.finish());
