@@ -2,7 +2,8 @@
 # Checks the Dockerfile, compose.yaml and this folder without a container engine, on Debian:
 #   bash deploy/check.sh                    reads all of it
 #   bash deploy/check.sh --run BINARY       and runs compose.yaml with that binary; as root
-#   bash deploy/check.sh --build            and builds the image, and runs both it and compose.yaml with it; as root
+#   bash deploy/check.sh --boot BINARY      and boots a Debian with shared-chats.service in it; as root
+#   bash deploy/check.sh --build            and builds the image, runs it, and compose.yaml with it; as root
 # CONTRIBUTING.md says what each of them is worth.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,12 +68,16 @@ run_compose() {
 
 case "$1" in
     --run) run_compose "$2" ;;
+    --boot)
+        say "shared-chats.service, under systemd"
+        root bash deploy/check/unit.sh "$2"
+        ;;
     --build)
         root bash deploy/check/image.sh
         run_compose target/image/root/usr/local/bin/shared-chats --image target/image/root
         ;;
     *)
-        sed -n '2,6p' "$0"
+        sed -n '2,7p' "$0"
         exit 2
         ;;
 esac
