@@ -4,7 +4,8 @@ use std::{
     any::Any,
     io,
     net::{SocketAddr, TcpListener},
-    time::Duration,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
 };
 
 use actix_cors::Cors;
@@ -21,8 +22,10 @@ use url::Url;
 
 mod log;
 mod reconciler;
+mod recorder;
 
 pub use log::start_log;
+use recorder::Recorder;
 
 use crate::{
     artifacts::ArtifactStore,
@@ -38,6 +41,11 @@ use crate::{
 
 /// How often what nobody may see any more is taken away; expired content goes within an hour.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How long the end waits at most for the database to take the last views and refusals, and how long
+/// it does when `SHUTDOWN_TIMEOUT` is over.
+const LAST_WRITE: Duration = Duration::from_secs(3);
+const LEAST_LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// How long a client may leave what was sent to it untaken.
 const STALLED: Duration = Duration::from_secs(30);
@@ -67,6 +75,9 @@ pub struct Application {
     streams: Sharing,
     /// What goes on beside requests.
     tasks: Vec<JoinHandle<()>>,
+    recorder: Recorder,
+    shutdown_timeout: Duration,
+    stopping_since: Arc<OnceLock<Instant>>,
 }
 
 impl Application {
@@ -95,7 +106,9 @@ impl Application {
             );
         }
         let store = Store::new(database);
-        let sharing = Sharing::new(store, chat_service, artifacts, clock.clone(), config.live);
+        let (records, live) = (config.records, config.live);
+        let sharing =
+            Sharing::new(store, chat_service, artifacts, clock.clone(), live, records.kept);
         let listener_task = sharing.listen();
         let preparing = sharing.clone();
         tokio::spawn(async move { preparing.prepare().await });
@@ -124,7 +137,9 @@ impl Application {
             qr_cache_bytes: config.qr_cache_bytes,
             viewer: config.viewer.then(|| config.share_path.clone()),
         };
-        let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
+        let retention = (config.expired_retention, records.audit_retention);
+        let sweeper = tokio::spawn(sweep(sharing.clone(), retention.0, retention.1));
+        let recorder = Recorder::start(sharing.clone(), records.activity_interval);
         let reconciler = reconciler::start(&sharing, config.reconciliation);
         let tasks = [Some(sweeper), listener_task, reconciler].into_iter().flatten().collect();
         let streams = sharing.clone();
@@ -133,7 +148,16 @@ impl Application {
             app.app_data(state.clone());
             http::routes(&state)(app);
         })?;
-        Ok(Self { server, address, public_url, streams, tasks })
+        Ok(Self {
+            server,
+            address,
+            public_url,
+            streams,
+            tasks,
+            recorder,
+            shutdown_timeout: config.shutdown_timeout,
+            stopping_since: Arc::default(),
+        })
     }
 
     /// The address that was bound.
@@ -157,7 +181,11 @@ impl Application {
     /// To stop it in good order.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { server: self.server.handle(), streams: self.streams.clone() }
+        Stopper {
+            server: self.server.handle(),
+            streams: self.streams.clone(),
+            stopping_since: self.stopping_since.clone(),
+        }
     }
 
     /// Serves until it is stopped.
@@ -167,6 +195,9 @@ impl Application {
     pub async fn run(self) -> io::Result<()> {
         let ended = self.server.await;
         self.tasks.iter().for_each(JoinHandle::abort);
+        let stopping_for = self.stopping_since.get().map_or(Duration::ZERO, Instant::elapsed);
+        let left = self.shutdown_timeout.saturating_sub(stopping_for);
+        self.recorder.finish(left.clamp(LEAST_LAST_WRITE, LAST_WRITE)).await;
         ended
     }
 }
@@ -175,12 +206,14 @@ impl Application {
 pub struct Stopper {
     server: ServerHandle,
     streams: Sharing,
+    stopping_since: Arc<OnceLock<Instant>>,
 }
 
 impl Stopper {
     /// Ends event streams, which would go on for ever, accepts nothing new, and lets the rest finish
     /// within `SHUTDOWN_TIMEOUT`.
     pub async fn stop(self) {
+        let _ = self.stopping_since.set(Instant::now());
         self.streams.stop_streams();
         self.server.stop(true).await;
     }
@@ -255,11 +288,20 @@ fn cors(origins: &[String]) -> Cors {
         .max_age(3600)
 }
 
-async fn sweep(sharing: Sharing, expired_retention: chrono::Duration) {
+async fn sweep(
+    sharing: Sharing,
+    expired_retention: chrono::Duration,
+    audit_retention: chrono::Duration,
+) {
     loop {
         match sharing.sweep(expired_retention).await {
             Ok(swept) if swept == Default::default() => {}
             Ok(swept) => tracing::info!(?swept, "swept"),
+            Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
+        }
+        match sharing.sweep_audit_records(audit_retention).await {
+            Ok(0) => {}
+            Ok(records) => tracing::info!(records, "deleted old audit records"),
             Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
         }
         sweep_files(&sharing).await;

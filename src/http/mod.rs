@@ -4,8 +4,10 @@
 //! `openapi`, and a file in `tests/api/`.
 
 mod accept;
+mod audit;
 pub mod bodies;
 mod body;
+mod bots;
 mod chats;
 pub mod client_address;
 pub mod coding;
@@ -45,7 +47,9 @@ use crate::{
 use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
-use shared_chats::{artifact, batch_delete, change, create, delete, events, list, qr_code};
+use shared_chats::{
+    activity, artifact, batch_delete, change, create, delete, events, list, qr_code,
+};
 
 /// What handlers work with.
 pub struct State {
@@ -132,6 +136,10 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
                     .route(get().to(view::view))
                     .route(web::patch().to(change::change))
                     .route(web::delete().to(delete::delete)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}/activity", "GET, HEAD")
+                    .route(get().to(activity::activity)),
             )
             .service(
                 resource("/api/v1/shared_chats/{id}/qr_code", "GET, HEAD")

@@ -14,7 +14,7 @@ use actix_web::{
 };
 use uuid::Uuid;
 
-use super::error::ApiError;
+use super::{audit, error::ApiError};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -58,6 +58,7 @@ pub async fn observe(
     request.extensions_mut().insert(id.clone());
     let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status().is_client_error() || response.status().is_server_error() {
+        audit::note_refusal(&response);
         response = shape_error(response, &id);
     }
     let headers = response.headers_mut();

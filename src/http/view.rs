@@ -6,7 +6,10 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{self, HeaderName, HeaderValue},
+    },
     web::{self, Bytes},
 };
 use sha2::{Digest, Sha256};
@@ -14,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::{
     State,
     bodies::{self, Medium, Variant},
+    bots::is_bot,
     coding::Coding,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
@@ -22,13 +26,16 @@ use super::{
     page,
 };
 use crate::{
-    model::{ShareId, SharedChat, Standing},
+    model::{Seen, ShareId, SharedChat, Standing},
     sharing::{Found, SharingError, may_view},
 };
 
 pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 pub const NO_INDEX: HeaderValue = HeaderValue::from_static("noindex, nofollow");
 pub const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+
+/// For what a browser fetches (Fetch Metadata): a script's own request is for nothing.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// How often a view starts over because the link was changed meanwhile.
 const TRIES: usize = 4;
@@ -56,11 +63,13 @@ pub async fn show(
             && let Some(body) = state.bodies.get(id, standing.revision, variant)
         {
             let shown = Shown { body, content: None };
+            count(request, state, id, medium);
             return Ok(respond(request, state, standing, variant, shown));
         }
         match made.take() {
             // The link is as it was when this was made.
             Some((revision, shown)) if revision == standing.revision => {
+                count(request, state, id, medium);
                 return Ok(respond(request, state, standing, variant, shown));
             }
             _ => {
@@ -74,6 +83,17 @@ pub async fn show(
         }
     }
     Err(SharingError::Unsettled.into())
+}
+
+/// Counts a view. `HEAD` shows nothing, and a page that fetches itself again (`page/live.js`) was seen
+/// when it was opened.
+fn count(request: &HttpRequest, state: &State, id: &ShareId, medium: Medium) {
+    let refreshes = || request.headers().get(SEC_FETCH_DEST).is_some_and(|dest| dest == "empty");
+    if request.method() == Method::HEAD || (medium == Medium::Page && refreshes()) {
+        return;
+    }
+    let seen = if is_bot(request) { Seen::BotView } else { Seen::View };
+    state.sharing.count(id, seen);
 }
 
 /// Whether this viewer may see a link that stands so, for what is at hand already. `false` when telling
