@@ -133,6 +133,10 @@ impl Application {
             max_body_bytes: config.max_body_bytes,
             body_timeout: config.body_timeout,
             trusted_proxies: config.trusted_proxies.clone(),
+            rates: config.rates,
+            max_concurrent_requests: config.max_concurrent_requests,
+            max_uri_bytes: config.max_uri_bytes,
+            queue_timeout: config.queue_timeout,
             view_cache_bytes: config.view_cache_bytes,
             qr_cache_bytes: config.qr_cache_bytes,
             viewer: config.viewer.then(|| config.share_path.clone()),
@@ -232,6 +236,7 @@ pub fn serve(
     let origins = config.cors_allowed_origins.clone();
     let mut server = HttpServer::new(move || {
         App::new()
+            .wrap(from_fn(http::admit))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
             .configure(&routes)
@@ -282,6 +287,8 @@ fn cors(origins: &[String]) -> Cors {
             header::LOCATION,
             HeaderName::from_static("x-total-count"),
             header::RETRY_AFTER,
+            http::RATE_LIMIT,
+            http::RATE_LIMIT_POLICY,
         ])
         // For `AUTH_COOKIE`; the origins are listed one by one.
         .supports_credentials()

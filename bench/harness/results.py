@@ -1,4 +1,5 @@
-"""Results: kept in a file of figures, shown in docs/PERFORMANCE.md between two markers."""
+"""Results: kept in a file of figures, shown between two markers: all in docs/PERFORMANCE.md, the leading
+ones in README.md."""
 
 import json
 
@@ -6,6 +7,7 @@ from .programs import REPOSITORY
 
 FIGURES = REPOSITORY / "bench" / "results.json"
 PAGE = REPOSITORY / "docs" / "PERFORMANCE.md"
+README = REPOSITORY / "README.md"
 BEGIN, END = "<!-- results: written by bench/run.py -->", "<!-- end of results -->"
 SECTIONS = {
     "view": "1. View of a public frozen link",
@@ -30,10 +32,31 @@ def keep(section, rows, description, notes=()):
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     figures[section] = {**description, "rows": rows, "notes": list(notes)}
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
-    page = PAGE.read_text() if PAGE.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
-    before, rest = page.split(BEGIN)
+    write(PAGE, table(figures))
+    write(README, summary(figures))
+
+
+def write(page, text):
+    """Puts the text between the page's markers."""
+    before, rest = page.read_text().split(BEGIN)
     _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(figures)}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+def summary(figures):
+    """The first line of each section and database that has a goal, and where it was measured."""
+    known = {title.split(". ")[1]: figures[section] for section, title in SECTIONS.items() if section in figures}
+    leading = {}
+    for title, found in known.items():
+        for row in found["rows"]:
+            if row["met"] is not None:
+                leading.setdefault((title, row["what"].split(":")[0]), row)
+    lines = ["| what | figure | beside | ratio | goal |", "| --- | --- | --- | --- | --- |"]
+    for (title, _), row in leading.items():
+        goal = row["goal"] if row["met"] else f"{row['goal']}: **not met**"
+        lines.append("| " + " | ".join([f"{title}. {row['what']}", row["figure"], row["reference"], row["ratio"], goal]) + " |")
+    latest = max(known.values(), key=lambda found: found["date"])
+    return "\n".join([*lines, "", f"*{latest['date']}; {latest['machine']}; {latest['versions']}.*", ""])
 
 
 def table(figures):

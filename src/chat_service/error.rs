@@ -26,6 +26,9 @@ pub enum ChatServiceError {
     /// Not everything was answered in time (504).
     #[error("the chat service did not answer in time")]
     TimedOut,
+    /// As much is asked there as may be, for longer than one waits (503).
+    #[error("too much is asked of the chat service at the moment")]
+    Busy,
     /// [`Access::Service`](super::Access::Service) without a credential in the settings.
     #[error("CHAT_SERVICE_TOKEN is not set")]
     NoServiceCredential,

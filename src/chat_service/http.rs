@@ -8,6 +8,10 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, HeaderValue},
     redirect,
 };
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use url::Url;
 
 use crate::{
@@ -35,6 +39,9 @@ pub struct HttpChatService {
     base: Url,
     credential: Credential,
     timeout: Duration,
+    /// For operations under way.
+    places: Semaphore,
+    queue_timeout: Duration,
     page_size: u32,
     max_snapshot_bytes: u64,
     file_path: FilePath,
@@ -65,6 +72,8 @@ impl HttpChatService {
             base,
             credential,
             timeout: settings.timeout,
+            places: Semaphore::new(settings.max_calls),
+            queue_timeout: settings.queue_timeout,
             page_size: settings.page_size,
             max_snapshot_bytes: settings.max_snapshot_bytes,
             file_path: settings.file_path,
@@ -77,6 +86,12 @@ impl HttpChatService {
 
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// A place for one operation.
+    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, ChatServiceError> {
+        let place = timeout(self.queue_timeout, self.places.acquire()).await;
+        place.ok().and_then(Result::ok).ok_or(ChatServiceError::Busy)
     }
 
     pub(super) async fn chat(

@@ -8,7 +8,10 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::{OnceCell, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     clock::Clock,
@@ -104,7 +107,15 @@ impl ChatService {
     #[must_use]
     pub fn read<'a>(&'a self, access: Access<'a>, id: &'a ChatSessionId) -> ChatReader<'a> {
         let deadline = Instant::now() + self.timeout();
-        ChatReader { service: self, access, id, deadline }
+        ChatReader { service: self, access, id, deadline, place: OnceCell::new() }
+    }
+
+    /// A file is asked by as many as like.
+    async fn place(&self) -> Result<Option<SemaphorePermit<'_>>, ChatServiceError> {
+        match self {
+            Self::Http(http) => http.place().await.map(Some),
+            Self::File(_) => Ok(None),
+        }
     }
 
     fn timeout(&self) -> Duration {
@@ -116,13 +127,15 @@ impl ChatService {
 }
 
 /// The reads of one operation on one chat, all of which end by the same deadline. Nothing is kept
-/// between them: each one asks.
-#[derive(Debug, Clone, Copy)]
+/// between them: each one asks. The first one waits for a place (`CHAT_SERVICE_MAX_CALLS`), which the
+/// operation has until this is dropped, so that what was begun is not turned away half way.
+#[derive(Debug)]
 pub struct ChatReader<'a> {
     service: &'a ChatService,
     access: Access<'a>,
     id: &'a ChatSessionId,
     deadline: Instant,
+    place: OnceCell<Option<SemaphorePermit<'a>>>,
 }
 
 impl ChatReader<'_> {
@@ -191,6 +204,7 @@ impl ChatReader<'_> {
         &self,
         read: impl Future<Output = Result<T, ChatServiceError>> + Send,
     ) -> Result<T, ChatServiceError> {
+        self.place.get_or_try_init(|| self.service.place()).await?;
         timeout_at(self.deadline, read).await.unwrap_or(Err(ChatServiceError::TimedOut))
     }
 }

@@ -6,6 +6,7 @@
 
 mod credential;
 mod env;
+mod limits;
 mod parse;
 mod reconciliation;
 mod records;
@@ -27,7 +28,7 @@ use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    http::client_address::TrustedProxies,
+    http::{client_address::TrustedProxies, rate_limits::RateSettings},
     sharing::{ArtifactLimits, EventsSettings, LiveSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
@@ -57,6 +58,7 @@ pub struct Config {
     pub live: LiveSettings,
     pub cors_allowed_origins: Vec<String>,
     pub trusted_proxies: TrustedProxies,
+    pub rates: RateSettings,
     pub max_body_bytes: usize,
     pub view_cache_bytes: u64,
     pub qr_cache_bytes: u64,
@@ -65,6 +67,9 @@ pub struct Config {
     pub records: Records,
     pub workers: Option<usize>,
     pub max_connections: usize,
+    pub max_concurrent_requests: usize,
+    pub max_uri_bytes: usize,
+    pub queue_timeout: Duration,
     pub request_timeout: Duration,
     pub body_timeout: Duration,
     pub keep_alive: Duration,
@@ -113,6 +118,7 @@ impl Config {
             live: live(env)?,
             cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
             trusted_proxies: env.or("TRUSTED_PROXIES", "")?,
+            rates: limits::rates(env)?,
             max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
@@ -121,6 +127,9 @@ impl Config {
             records: Records::from_env(env)?,
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
+            max_concurrent_requests: max_concurrent_requests(env)?,
+            max_uri_bytes: env.or::<Bytes>("MAX_URI_BYTES", "8KiB")?.as_usize(),
+            queue_timeout: queue_timeout(env)?,
             request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
             body_timeout: env.or::<Period>("BODY_TIMEOUT", "30s")?.0,
             keep_alive: env.or::<Period>("KEEP_ALIVE", "75s")?.0,
@@ -142,8 +151,18 @@ pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
         },
         pool_size: env.count("DATABASE_POOL_SIZE", 1000)?.unwrap_or(16),
         timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
+        queue_timeout: queue_timeout(env)?,
         ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,
     })
+}
+
+fn max_concurrent_requests(env: &Env) -> Result<usize, ConfigError> {
+    Ok(env.count("MAX_CONCURRENT_REQUESTS", 1_000_000)?.unwrap_or(4000))
+}
+
+/// How long anything waits for its turn, at the database, the chat service, or to be made.
+fn queue_timeout(env: &Env) -> Result<Duration, ConfigError> {
+    Ok(env.or::<Period>("QUEUE_TIMEOUT", "2s")?.0)
 }
 
 /// How log lines look.
@@ -209,6 +228,8 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     Ok(ChatServiceSettings {
         service_credential: credential::service_credential(env, &source)?,
         timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
+        max_calls: env.count("CHAT_SERVICE_MAX_CALLS", 100_000)?.unwrap_or(100),
+        queue_timeout: queue_timeout(env)?,
         connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
         page_size: env
             .count("CHAT_SERVICE_PAGE_SIZE", 10_000)?
@@ -222,6 +243,8 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
 fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
     Ok(LiveSettings {
         max_age: env.or::<Age>("LIVE_MAX_AGE", "1s")?.0,
+        // However slow the chat service is, half of the places are left to those who do not need it.
+        max_waiting: max_concurrent_requests(env)?.div_ceil(2),
         events: EventsSettings {
             poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
             max_streams: env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000),

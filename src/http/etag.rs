@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest,
-    http::header::{self, HeaderName},
+    http::header::{self, HeaderName, HeaderValue},
 };
 
 use super::error::ApiError;
@@ -20,6 +20,13 @@ impl ViewTag {
     #[must_use]
     pub fn new(revision: i64, content: Option<&str>, variant: &str) -> Self {
         Self(format!("\"{FORM}-{revision}-{}-{variant}\"", content.unwrap_or("0")))
+    }
+
+    /// As a header.
+    #[must_use]
+    pub fn to_header(&self) -> HeaderValue {
+        // What it is made of are ASCII letters, digits, dots and hyphens.
+        HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("\"\""))
     }
 
     /// As it stands in a header, quotes included.

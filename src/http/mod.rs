@@ -4,6 +4,7 @@
 //! `openapi`, and a file in `tests/api/`.
 
 mod accept;
+mod admission;
 mod audit;
 pub mod bodies;
 mod body;
@@ -22,13 +23,16 @@ mod link;
 mod openapi;
 pub mod page;
 mod ranges;
+pub mod rate_limits;
+mod refusals;
 mod request;
 mod shared_chats;
+mod unread_body;
 mod view;
 mod watched;
 mod zstd_frame;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, Resource,
@@ -37,16 +41,20 @@ use actix_web::{
 };
 use url::Url;
 
+pub use admission::admit;
 pub use docs::yaml_text as openapi_yaml;
+pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use request::observe;
 
 use crate::{
     auth::Authenticator,
     sharing::{Links, SharePath, Sharing},
 };
+use admission::Places;
 use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
+use rate_limits::{RateLimits, RateSettings};
 use shared_chats::{
     activity, artifact, batch_delete, change, create, delete, events, list, qr_code,
 };
@@ -64,6 +72,12 @@ pub struct State {
     pub body_timeout: Duration,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: TrustedProxies,
+    /// `RATE_LIMIT_…`, if any is set.
+    rate_limits: Option<Arc<RateLimits>>,
+    /// `MAX_CONCURRENT_REQUESTS`
+    places: Places,
+    /// `MAX_URI_BYTES`
+    max_uri_bytes: usize,
     bodies: Bodies,
     qr_codes: qr_code::QrCodes,
     /// The page is served at this path, if it is.
@@ -79,6 +93,11 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
     pub trusted_proxies: TrustedProxies,
+    pub rates: RateSettings,
+    pub max_concurrent_requests: usize,
+    pub max_uri_bytes: usize,
+    /// How long a view waits for its turn to be made.
+    pub queue_timeout: Duration,
     /// Bytes of views that are kept.
     pub view_cache_bytes: u64,
     /// Bytes of QR codes that are kept.
@@ -99,7 +118,10 @@ impl State {
             max_body_bytes: settings.max_body_bytes,
             body_timeout: settings.body_timeout,
             trusted_proxies: settings.trusted_proxies,
-            bodies: Bodies::new(settings.view_cache_bytes),
+            rate_limits: RateLimits::new(settings.rates).map(Arc::new),
+            places: Places::new(settings.max_concurrent_requests),
+            max_uri_bytes: settings.max_uri_bytes,
+            bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
             viewer: settings.viewer,
         }

@@ -8,13 +8,13 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{self, HeaderName, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
 };
 use uuid::Uuid;
 
-use super::{audit, error::ApiError};
+use super::{audit, error::ApiError, unread_body::RequestBody};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -50,20 +50,29 @@ impl RequestId {
 /// # Errors
 /// None of its own. Handlers' errors arrive here as responses already.
 pub async fn observe(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());
+    let unread = RequestBody::keep(&mut request);
     let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status().is_client_error() || response.status().is_server_error() {
         audit::note_refusal(&response);
         response = shape_error(response, &id);
     }
+    let is_new = response.status() != StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.0.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // What a 304 says would replace what was said of the page that it is about (RFC 9111, 3.2).
+    if is_new {
+        forbid_the_rest(headers);
+    }
+    if let Some(unread) = unread {
+        response = unread.until_answered(response);
+    }
     tracing::info!(
         target: "shared_chats::request",
         method = response.request().method().as_str(),
@@ -73,6 +82,20 @@ pub async fn observe(
         request_id = id.as_str(),
     );
     Ok(response)
+}
+
+/// What an answer does not ask for itself, a browser is not to do with it: it is data, which loads
+/// nothing and stands in no frame, nor in another site's page as an image or a script. What CORS lets
+/// in comes all the same (Fetch, 3.7).
+fn forbid_the_rest(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    ] {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
 }
 
 fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
@@ -91,9 +114,10 @@ fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         None => return response,
     };
     // What CORS said of this response holds for its new form as well: without it a page of another
-    // origin would see a network failure instead of the error.
+    // origin would see a network failure instead of the error. So does how the call was counted.
+    let stays = |name: &str| name.starts_with("access-control-") || name.starts_with("ratelimit");
     for (name, value) in response.headers() {
-        if name.as_str().starts_with("access-control-") || name == header::VARY {
+        if stays(name.as_str()) || name == header::VARY {
             shaped.headers_mut().append(name.clone(), value.clone());
         }
     }

@@ -5,7 +5,7 @@
 //! revoked meanwhile is not shown (contract 3, "Narrowing is strict").
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
         Method,
         header::{self, HeaderName, HeaderValue},
@@ -103,9 +103,11 @@ fn count(request: &HttpRequest, state: &State, id: &ShareId, medium: Medium) {
 /// As [`admit`].
 async fn is_admitted(standing: Standing, viewer: &OptionalCaller) -> Result<bool, ApiError> {
     if !standing.is_private() {
+        viewer.count_as_anyone()?;
         return Ok(true);
     }
     if let Some(caller) = viewer.verified() {
+        viewer.count_as(&caller)?;
         may_view(standing.visibility, Some(&caller.identity))?;
         return Ok(true);
     }
@@ -132,9 +134,11 @@ pub enum Admission {
 /// 401 when it is private and nobody is signed in; 403 for the chat service; 503 when it cannot be told.
 pub async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, ApiError> {
     if !found.is_private() {
+        viewer.count_as_anyone()?;
         return Ok(Admission::Admitted(found.admit(None)?));
     }
     if let Some(caller) = viewer.verified() {
+        viewer.count_as(&caller)?;
         return Ok(Admission::Admitted(found.admit(Some(&caller.identity))?));
     }
     Box::pin(viewer.require()).await.map_err(sign_in_first)?;
@@ -196,7 +200,7 @@ fn respond(
     let tag = ViewTag::new(standing.revision, shown.content.as_deref(), variant.name());
     let unchanged = not_modified(request, tag.as_str());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    cache_headers(&mut response, standing.is_private(), tag.as_str());
+    cache_headers(&mut response, standing.is_private(), tag.to_header());
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
@@ -221,7 +225,7 @@ fn respond(
 }
 
 /// Any cache may keep it, none may use it without asking; a private link's only the browser's own.
-pub fn cache_headers(response: &mut actix_web::HttpResponseBuilder, is_private: bool, tag: &str) {
+pub fn cache_headers(response: &mut HttpResponseBuilder, is_private: bool, tag: HeaderValue) {
     let caching = if is_private { "private, no-cache" } else { "no-cache" };
     response
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static(caching)))

@@ -59,6 +59,8 @@ pub const BATCH_LINKS: usize = 1000;
 pub struct LiveSettings {
     /// `LIVE_MAX_AGE`: how long an answer of the chat service may be used again; 0 is not at all.
     pub max_age: Duration,
+    /// How many requests may wait for such an answer at a time.
+    pub max_waiting: usize,
     pub events: EventsSettings,
 }
 
@@ -68,7 +70,7 @@ impl Default for LiveSettings {
         let poll_interval = Duration::from_secs(5);
         let events =
             EventsSettings { poll_interval, max_streams: 10_000, max_streams_per_link: 5_000 };
-        Self { max_age: Duration::from_secs(1), events }
+        Self { max_age: Duration::from_secs(1), max_waiting: 2000, events }
     }
 }
 
@@ -115,7 +117,7 @@ impl Sharing {
         records: RecordSettings,
     ) -> Self {
         let chat_service = Arc::new(chat_service);
-        let live = LiveChats::new(chat_service.clone(), settings.max_age);
+        let live = LiveChats::new(chat_service.clone(), settings.max_age, settings.max_waiting);
         let asked = live.clone();
         let events =
             Events::new(settings.events, Arc::new(move |id| Box::pin(asked.clone().fetch(id))));

@@ -152,6 +152,7 @@ impl Sharing {
                 | ChatServiceError::Unreachable(_)
                 | ChatServiceError::BadAnswer(_)
                 | ChatServiceError::TimedOut
+                | ChatServiceError::Busy
                 | ChatServiceError::NoServiceCredential
                 | ChatServiceError::CredentialUnavailable),
             ) => Answer::Unclear(error),

@@ -21,6 +21,8 @@ pub struct DatabaseSettings {
     pub pool_size: usize,
     /// How long an operation may take, waiting for a connection included, before it is given up.
     pub timeout: Duration,
+    /// How long of that it may wait for its turn: for a connection, or at SQLite's writer.
+    pub queue_timeout: Duration,
     /// Certificates (PEM) to trust beside the system's, for PostgreSQL with `sslmode=require`.
     pub ca_file: Option<PathBuf>,
 }

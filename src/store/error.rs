@@ -4,7 +4,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 /// Why a database operation did not do what was asked. Nothing was changed then, unless the
 /// connection broke while a commit was under way, which no client of a database can tell.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The database is out of reach, overloaded, or did not answer in time: worth another try.
     #[error("the database is unavailable: {0}")]

@@ -4,7 +4,7 @@ use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 
 use super::{StoreError, schema::shared_chats, timestamp::Moment};
 use crate::model::{
-    ChatSessionId, Mode, ShareId, SharedChat, ShortId, UserId, Visibility, fold_case,
+    ChatSessionId, Mode, ShareId, SharedChat, ShortId, Standing, UserId, Visibility, fold_case,
 };
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -90,6 +90,27 @@ impl TryFrom<SharedChatRow> for SharedChat {
             expires_at: row.expires_at.map(|at| at.0),
             revision: row.revision,
         })
+    }
+}
+
+/// What a view depends on: all that is read of a link before one that is at hand.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = shared_chats, check_for_backend(Pg, Sqlite))]
+pub(super) struct StandingRow {
+    is_private: bool,
+    is_frozen: bool,
+    expires_at: Option<Moment>,
+    revision: i64,
+}
+
+impl From<StandingRow> for Standing {
+    fn from(row: StandingRow) -> Self {
+        Self {
+            visibility: if row.is_private { Visibility::Private } else { Visibility::Public },
+            mode: if row.is_frozen { Mode::Frozen } else { Mode::Live },
+            expires_at: row.expires_at.map(|at| at.0),
+            revision: row.revision,
+        }
     }
 }
 

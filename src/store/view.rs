@@ -2,15 +2,36 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{
-    Snapshot, Store, StoreError, on,
-    rows::SharedChatRow,
+    Database, Snapshot, Store, StoreError, on,
+    rows::{SharedChatRow, StandingRow},
     schema::{shared_chats, snapshots},
-    timestamp::Moment,
+    sqlite::SqliteConn,
 };
-use crate::model::{Mode, ShareId, SharedChat, Standing, Visibility};
+use crate::model::{ShareId, SharedChat, Standing};
+
+/// By the key alone: SQLite would plan it anew for each LIMIT that is bound.
+fn one_standing(
+    conn: &mut SqliteConn,
+    id: String,
+) -> BoxFuture<'_, Result<Option<StandingRow>, StoreError>> {
+    let found = shared_chats::table.find(id).select(StandingRow::as_select());
+    async move { Ok(found.get_result(conn).await.optional()?) }.boxed()
+}
+
+/// Those of the links that there are.
+pub(super) fn many_standings<'c>(
+    conn: &'c mut &AsyncPgConnection,
+    ids: Vec<String>,
+) -> BoxFuture<'c, Result<Vec<(String, StandingRow)>, StoreError>> {
+    let found = shared_chats::table
+        .filter(shared_chats::id.eq_any(ids))
+        .select((shared_chats::id, StandingRow::as_select()));
+    async move { Ok(found.load(conn).await?) }.boxed()
+}
 
 impl Store {
     /// The link, unless there is none or it expired by `now`. Every view asks this, so that a
@@ -47,26 +68,11 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<Standing>, StoreError> {
         let id = id.as_str().to_owned();
-        let row: Option<(bool, bool, Option<Moment>, i64)> =
-            on!(&self.database, view(id), |conn| {
-                Ok(shared_chats::table
-                    .find(id)
-                    .select((
-                        shared_chats::is_private,
-                        shared_chats::is_frozen,
-                        shared_chats::expires_at,
-                        shared_chats::revision,
-                    ))
-                    .get_result(conn)
-                    .await
-                    .optional()?)
-            })?;
-        let standing = row.map(|(is_private, is_frozen, expires_at, revision)| Standing {
-            visibility: if is_private { Visibility::Private } else { Visibility::Public },
-            mode: if is_frozen { Mode::Frozen } else { Mode::Live },
-            expires_at: expires_at.map(|at| at.0),
-            revision,
-        });
+        let row = match &self.database {
+            Database::Sqlite(db) => db.view((id,), |conn, (id,)| one_standing(conn, id)).await?,
+            Database::Postgres(db) => db.standing(id).await?,
+        };
+        let standing = row.map(Standing::from);
         Ok(standing.filter(|standing| !standing.is_expired(now)))
     }
 

@@ -6,7 +6,10 @@ use actix_web::{
     FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder,
     body::SizedStream,
     dev::Payload,
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
     web,
 };
 use futures_util::{StreamExt, stream};
@@ -136,16 +139,19 @@ async fn send(
     let strong = format!("\"artifact.{}\"", artifact.known_by);
     let is_strong = artifact.is_immutable();
     let tag = if is_strong { strong.clone() } else { format!("W/{strong}") };
+    let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;
     let vary = match state.auth_cookie {
         Some(_) => "Authorization, Cookie",
         None => "Authorization",
     };
     let headers = |status: StatusCode| {
         let mut response = HttpResponseBuilder::new(status);
-        cache_headers(&mut response, chat.is_private(), &tag);
+        cache_headers(&mut response, chat.is_private(), tag.clone());
         response
             .insert_header((X_ROBOTS_TAG, NO_INDEX))
             .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+            // A frontend of another origin may show images.
+            .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
             .insert_header((header::VARY, vary));
         response
     };

@@ -2,7 +2,11 @@
 
 use std::{ops::RangeInclusive, str::FromStr};
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderValue},
+    web,
+};
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
@@ -11,6 +15,7 @@ use crate::{
     http::{
         State,
         accept::named_quality,
+        credentials::OptionalCaller,
         error::{ApiError, ErrorType},
         etag::not_modified,
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
@@ -23,7 +28,14 @@ use crate::{
 /// The images that were drawn, bounded in bytes. A link's image never changes.
 #[derive(Clone)]
 pub struct QrCodes {
-    kept: Cache<(ShareId, QrOptions), web::Bytes>,
+    kept: Cache<(ShareId, QrOptions), Drawn>,
+}
+
+/// An image, and its entity tag, which costs as much as the rest of a request.
+#[derive(Clone)]
+struct Drawn {
+    image: web::Bytes,
+    tag: HeaderValue,
 }
 
 impl QrCodes {
@@ -32,7 +44,7 @@ impl QrCodes {
     pub fn new(capacity: u64) -> Self {
         let kept = Cache::builder()
             .max_capacity(capacity)
-            .weigher(|_, image: &web::Bytes| u32::try_from(image.len() + 256).unwrap_or(u32::MAX))
+            .weigher(|_, drawn: &Drawn| u32::try_from(drawn.image.len() + 384).unwrap_or(u32::MAX))
             .build();
         Self { kept }
     }
@@ -68,45 +80,49 @@ pub async fn qr_code(
     request: HttpRequest,
     state: web::Data<State>,
     id: LinkId,
+    viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
+    viewer.count_as_anyone()?;
     let id = id.get()?;
     let is_private = state.sharing.standing(&id).await?.is_private();
-    let options = options(&request)?;
-    let url = state.links.url(&id);
-    // The address is part of it: `PUBLIC_URL` may have changed since.
-    let drawn: String = Sha256::digest(&url)[..6].iter().map(|b| format!("{b:02x}")).collect();
-    let tag = format!(
-        "\"q1-{drawn}-{:?}-{}-{}-{:?}\"",
-        options.format, options.size, options.margin, options.error_correction
-    );
-    let unchanged = not_modified(&request, &tag);
+    let key = (id, options(&request)?);
+    let Drawn { image, tag } = match state.qr_codes.kept.get(&key) {
+        Some(drawn) => drawn,
+        None => {
+            let drawn = Box::pin(draw(state.links.url(&key.0), key.1)).await?;
+            state.qr_codes.kept.insert(key.clone(), drawn.clone());
+            drawn
+        }
+    };
+    let unchanged = not_modified(&request, tag.to_str().unwrap_or_default());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    cache_headers(&mut response, is_private, &tag);
+    cache_headers(&mut response, is_private, tag);
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
-        .insert_header((header::VARY, "Accept"));
+        // An image for other sites' pages too, as the frontend's.
+        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
+        .insert_header((header::VARY, HeaderValue::from_static("Accept")));
     if unchanged {
         return Ok(response.finish());
     }
-    let image = match state.qr_codes.kept.get(&(id.clone(), options)) {
-        Some(image) => image,
-        None => {
-            let image: web::Bytes = draw(url, options).await?.into();
-            state.qr_codes.kept.insert((id, options), image.clone());
-            image
-        }
-    };
-    if options.format == QrFormat::Svg {
+    let format = key.1.format;
+    if format == QrFormat::Svg {
         // Opened by itself an SVG is a document; it needs nothing but its own shapes.
         response.insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'"));
     }
-    Ok(response.content_type(options.format.content_type()).body(image))
+    let media_type = HeaderValue::from_static(format.content_type());
+    Ok(response.insert_header((header::CONTENT_TYPE, media_type)).body(image))
 }
 
-async fn draw(url: String, options: QrOptions) -> Result<Vec<u8>, ApiError> {
+async fn draw(url: String, options: QrOptions) -> Result<Drawn, ApiError> {
+    // The address is part of it: `PUBLIC_URL` may have changed since.
+    let address: String = Sha256::digest(&url)[..6].iter().map(|b| format!("{b:02x}")).collect();
+    let QrOptions { format, size, margin, error_correction } = options;
+    let tag = format!("\"q1-{address}-{format:?}-{size}-{margin}-{error_correction:?}\"");
+    let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;
     let drawn = web::block(move || qr::render(&url, &options)).await;
-    drawn.map_err(SharingError::defect)?.map_err(|error| match error {
+    let drawn = drawn.map_err(SharingError::defect)?.map_err(|error| match error {
         QrError::TooSmall { least } => {
             ApiError::bad_value("size", format!("must be at least {least} to be scanned"))
         }
@@ -115,19 +131,21 @@ async fn draw(url: String, options: QrOptions) -> Result<Vec<u8>, ApiError> {
             "error_correction: the link is too long for a QR code at this level",
         ),
         other => SharingError::defect(other).into(),
-    })
+    })?;
+    Ok(Drawn { image: drawn.into(), tag })
 }
 
 fn options(request: &HttpRequest) -> Result<QrOptions, ApiError> {
-    let mut options = QrOptions { format: accepted(request), ..QrOptions::default() };
+    let mut options = QrOptions::default();
+    let mut format = None;
     for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
         match &*name {
             "format" => {
-                options.format = match &*value {
+                format = Some(match &*value {
                     "png" => QrFormat::Png,
                     "svg" => QrFormat::Svg,
                     _ => return Err(ApiError::bad_value("format", "must be png or svg")),
-                }
+                });
             }
             "size" => options.size = number("size", &value, QrOptions::SIZES)?,
             "margin" => options.margin = number("margin", &value, QrOptions::MARGINS)?,
@@ -148,6 +166,7 @@ fn options(request: &HttpRequest) -> Result<QrOptions, ApiError> {
             _ => {}
         }
     }
+    options.format = format.unwrap_or_else(|| accepted(request));
     Ok(options)
 }
 
@@ -160,6 +179,9 @@ fn number(name: &str, value: &str, range: RangeInclusive<u32>) -> Result<u32, Ap
 
 /// SVG where the client likes it better than PNG, as in `Accept: image/svg+xml`.
 fn accepted(request: &HttpRequest) -> QrFormat {
+    if !request.headers().contains_key(header::ACCEPT) {
+        return QrFormat::Png;
+    }
     let quality = |media| named_quality(request, media).unwrap_or(0.0);
     if quality("image/svg+xml") > quality("image/png") { QrFormat::Svg } else { QrFormat::Png }
 }

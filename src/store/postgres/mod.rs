@@ -2,6 +2,7 @@
 
 mod connect;
 mod listen;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,12 +16,13 @@ use diesel_async::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     runtime::Handle,
-    sync::Mutex,
-    time::{Instant, timeout_at},
+    sync::{Mutex, Semaphore},
+    time::{Instant, timeout, timeout_at},
 };
 
-use super::{DatabaseSettings, StoreError, slots::Slots};
+use super::{DatabaseSettings, StoreError, rows::StandingRow, slots::Slots, view::many_standings};
 use connect::Connector;
+use together::Together;
 
 /// A PostgreSQL server, or several behind one URL.
 #[derive(Clone)]
@@ -31,11 +33,15 @@ pub struct Postgres {
 struct Inner {
     connector: Connector,
     pool: Pool<AsyncPgConnection>,
+    /// As many permits as the pool has connections: the queue for them, in the order of arrival.
+    turns: Semaphore,
     timeout: Duration,
+    queue_timeout: Duration,
     /// Where pooled work runs, so that neither a request that goes away nor a worker that ends
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
     viewers: Slots<Mutex<Option<Arc<AsyncPgConnection>>>>,
+    standings: Slots<Together<StandingRow>>,
 }
 
 impl Postgres {
@@ -59,9 +65,12 @@ impl Postgres {
             inner: Arc::new(Inner {
                 connector,
                 pool,
+                turns: Semaphore::new(settings.pool_size),
                 timeout: settings.timeout,
+                queue_timeout: settings.queue_timeout,
                 runtime: Handle::current(),
                 viewers: Slots::default(),
+                standings: Slots::default(),
             }),
         })
     }
@@ -100,6 +109,14 @@ impl Postgres {
         }
     }
 
+    /// How a link stands, asked for together with the other views of this worker.
+    pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
+        let this = self.clone();
+        let query =
+            async move |ids| this.view((ids,), |conn, (ids,)| many_standings(conn, ids)).await;
+        self.inner.standings.mine().ask(id, query).await
+    }
+
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>
@@ -109,6 +126,9 @@ impl Postgres {
         let this = self.clone();
         let working = self.inner.runtime.spawn(async move {
             let until = Instant::now() + this.inner.timeout;
+            let turn = timeout(this.inner.queue_timeout, this.inner.turns.acquire()).await;
+            let no_turn = |_| StoreError::unavailable("no connection became free in time");
+            let _turn = turn.map_err(no_turn)?.map_err(StoreError::unavailable)?;
             let connecting = timeout_at(until, this.inner.pool.get()).await;
             let mut conn = connecting.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
             match timeout_at(until, read(&mut conn)).await {

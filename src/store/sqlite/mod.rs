@@ -27,6 +27,7 @@ pub struct Sqlite {
 struct Inner {
     path: PathBuf,
     timeout: Duration,
+    queue_timeout: Duration,
     /// As many permits as there may be readers; an idle one waits in `readers`.
     may_read: Arc<Semaphore>,
     readers: Mutex<Vec<SqliteConn>>,
@@ -43,6 +44,7 @@ impl Sqlite {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
                 timeout: settings.timeout,
+                queue_timeout: settings.queue_timeout,
                 writer,
                 may_read: Arc::new(Semaphore::new(settings.pool_size)),
                 readers: Mutex::default(),
@@ -79,7 +81,8 @@ impl Sqlite {
         + 'static,
     ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        let permit = tokio::time::timeout(inner.timeout, inner.may_read.clone().acquire_owned());
+        let wait = inner.queue_timeout;
+        let permit = tokio::time::timeout(wait, inner.may_read.clone().acquire_owned());
         let permit = permit
             .await
             .map_err(|_| StoreError::unavailable("no reader became free in time"))?
@@ -106,7 +109,7 @@ impl Sqlite {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.writer.run(change, self.inner.timeout).await
+        self.inner.writer.run(change, self.inner.timeout, self.inner.queue_timeout).await
     }
 
     /// There is one writer anyway.

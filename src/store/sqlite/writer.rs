@@ -20,7 +20,7 @@ use super::{
 };
 use crate::store::StoreError;
 
-/// Changes that may wait; a further one waits for a place, within its time-out.
+/// Changes that may wait; a further one waits for a place, within the same time.
 const QUEUE: usize = 1024;
 /// Changes in one commit, so that the first of them does not wait too long for the last.
 const GROUP: usize = 128;
@@ -64,12 +64,15 @@ impl Writer {
         + Send
         + 'static,
         timeout: Duration,
+        queue_timeout: Duration,
     ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
+        let too_late = || StoreError::unavailable("the writer did not get to it in time");
+        let (begin, mut begun) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
             let result = match conn {
                 // Nobody waits any more, and nothing has been done yet: leave it at that.
-                _ if done.is_closed() => return None,
+                _ if begin.send(()).is_err() => return None,
                 Ok(conn) => at_once(conn.transaction(async |conn| change(conn).await)),
                 Err(error) => Err(StoreError::Unavailable(error.to_string())),
             };
@@ -84,12 +87,16 @@ impl Writer {
         });
         let queued = async {
             let queue = self.queue.as_ref().ok_or_else(|| StoreError::unavailable("closed"))?;
-            queue.send(job).await.map_err(StoreError::unavailable)?;
+            let place = tokio::time::timeout(queue_timeout, queue.send(job)).await;
+            place.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
+            if tokio::time::timeout(queue_timeout, &mut begun).await.is_err() {
+                // From here on it is not begun any more; it may have been just now.
+                begun.close();
+                begun.try_recv().map_err(|_| too_late())?;
+            }
             answer.await.map_err(StoreError::unavailable)?
         };
-        tokio::time::timeout(timeout, queued)
-            .await
-            .map_err(|_| StoreError::unavailable("the writer did not get to it in time"))?
+        tokio::time::timeout(timeout, queued).await.map_err(|_| too_late())?
     }
 }
 

@@ -12,6 +12,7 @@ mod rules;
 mod stored;
 mod tcp_proxy;
 mod tokens;
+mod write_lock;
 
 use std::{
     io,
@@ -40,6 +41,7 @@ pub use issuer::Issuer;
 pub use stored::{audit_records, behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256, part};
+pub use write_lock::WriteLock;
 
 /// Names the tests of a file, each of which runs on both databases.
 macro_rules! on_both_databases {
@@ -302,6 +304,12 @@ impl App {
     /// Sends a head and then a piece over and over, and reads one answer.
     pub async fn send_much(&self, head: &str, piece: &[u8], times: usize) -> Answer {
         raw::exchange(self.address, head.as_bytes(), piece, times).await
+    }
+
+    /// Sends these bytes, and then the drip again and again, until the server closes the connection;
+    /// everything that came back.
+    pub async fn send_until_closed(&self, bytes: &[u8], drip: &[u8]) -> String {
+        raw::until_closed(self.address, bytes, drip).await
     }
 
     /// Sends what is no HTTP, and reads whatever comes back.

@@ -1,18 +1,14 @@
 //! Both databases' migrations make the same tables, those that the code's queries name.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on says where; clippy.toml covers test functions alone"
-)]
-
-use std::{collections::BTreeMap, fs, io::Write, time::Duration};
+use std::{collections::BTreeMap, fs};
 
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query,
     sql_types::{Bool, Text},
 };
-use shared_chats::store::{Database, DatabaseSettings, DatabaseUrl};
-use tokio_postgres::NoTls;
+use shared_chats::store::{Database, DatabaseUrl};
+
+use crate::{postgres, settings};
 
 /// Columns by table and name: what they hold, and whether they can be null.
 type Tables = BTreeMap<String, BTreeMap<String, (&'static str, bool)>>;
@@ -29,10 +25,6 @@ struct Column {
     kind: String,
     #[diesel(sql_type = Bool)]
     nullable: bool,
-}
-
-fn settings(url: DatabaseUrl) -> DatabaseSettings {
-    DatabaseSettings { url, pool_size: 2, timeout: Duration::from_secs(10), ca_file: None }
 }
 
 /// What a type of either database, or of the code, holds.
@@ -120,30 +112,17 @@ async fn sqlite_has_the_tables_of_the_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_has_the_tables_of_the_code() {
-    let server = std::env::var("TEST_DATABASE_URL").unwrap_or_default();
-    if server.is_empty() {
-        let required = std::env::var("REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-        assert!(!required, "REQUIRE_POSTGRES=1, but TEST_DATABASE_URL is not set");
-        let note = "\nPostgreSQL was left out: set TEST_DATABASE_URL=postgres://… to test it too\n";
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
-        return;
-    }
-    let (client, connection) = tokio_postgres::connect(&server, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
-    client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
-    let and = if server.contains('?') { '&' } else { '?' };
-    let url = format!("{server}{and}options=-c%20search_path%3D{schema}");
+    let Some(postgres::Schema { client, name, url }) = postgres::schema().await else { return };
     let migrated = tokio::spawn(migrate(DatabaseUrl::Postgres(url))).await;
     let columns = client
         .query(
             "SELECT table_name::text, column_name::text, data_type::text, is_nullable = 'YES' \
              FROM information_schema.columns WHERE table_schema = $1",
-            &[&schema],
+            &[&name],
         )
         .await;
     // Before anything can fail.
-    client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    client.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.unwrap();
     assert_once(migrated.unwrap());
     let columns = columns.unwrap().into_iter().map(|row| Column {
         table_name: row.get(0),
