@@ -78,7 +78,7 @@ async fn after_the_minute(app: &App, number: usize) -> Vec<Value> {
 }
 
 /// What a record of Alice's says beside its detail.
-fn of_alice(action: &str, link: &str, request_id: &str, detail: Value) -> Value {
+fn of_alice(action: &str, link: &str, request_id: &str, detail: &Value) -> Value {
     json!({
         "actor_kind": "user", "actor_id": "alice", "action": action, "result": "ok",
         "link": short(link), "chat": short_chat("chat-1"), "client": "127.0.0.1",
@@ -108,15 +108,15 @@ async fn each_change_of_a_link_leaves_one_record(app: App) {
     assert_eq!(
         found,
         [
-            of_alice("create", link, "made", settings),
+            of_alice("create", link, "made", &settings),
             of_alice(
                 "change",
                 link,
                 "changed",
-                json!({"is_private": false, "expires_at": null, "label": "cleared"})
+                &json!({"is_private": false, "expires_at": null, "label": "cleared"})
             ),
-            of_alice("change", link, "files", json!({"includes_artifacts": true, "label": "set"})),
-            of_alice("delete", link, "deleted", Value::Null),
+            of_alice("change", link, "files", &json!({"includes_artifacts": true, "label": "set"})),
+            of_alice("delete", link, "deleted", &Value::Null),
         ]
     );
 }
