@@ -22,12 +22,14 @@ use url::Url;
 mod log;
 mod management;
 mod reconciler;
+mod recorder;
 mod stop;
 
 pub use log::start_log;
 pub use stop::Stopper;
 
 use management::Management;
+use recorder::Recorder;
 
 use crate::{
     artifacts::ArtifactStore,
@@ -44,6 +46,11 @@ use crate::{
 
 /// How often what nobody may see any more is taken away; expired content goes within an hour.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How long the end waits at most for the database to take the last views and refusals, and how long
+/// it does when `SHUTDOWN_TIMEOUT` is over.
+const LAST_WRITE: Duration = Duration::from_secs(3);
+const LEAST_LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// How long a client may leave what was sent to it untaken.
 const STALLED: Duration = Duration::from_secs(30);
@@ -78,6 +85,8 @@ pub struct Application {
     stopper: Stopper,
     /// What goes on beside requests.
     tasks: Vec<JoinHandle<()>>,
+    recorder: Recorder,
+    shutdown_timeout: Duration,
 }
 
 impl Application {
@@ -108,7 +117,9 @@ impl Application {
             );
         }
         let store = Store::new(database);
-        let sharing = Sharing::new(store, chat_service, artifacts, clock.clone(), config.live);
+        let (records, live) = (config.records, config.live);
+        let sharing =
+            Sharing::new(store, chat_service, artifacts, clock.clone(), live, records.kept);
         let listener_task = sharing.listen();
         let preparing = sharing.clone();
         tokio::spawn(async move { preparing.prepare().await });
@@ -143,7 +154,9 @@ impl Application {
             viewer: config.viewer.then(|| config.share_path.clone()),
             lifecycle: lifecycle.clone(),
         };
-        let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
+        let retention = (config.expired_retention, records.audit_retention);
+        let sweeper = tokio::spawn(sweep(sharing.clone(), retention.0, retention.1));
+        let recorder = Recorder::start(sharing.clone(), records.activity_interval);
         let reconciler = reconciler::start(&sharing, config.reconciliation);
         let tasks = [Some(sweeper), listener_task, reconciler].into_iter().flatten().collect();
         let streams = sharing.clone();
@@ -155,7 +168,17 @@ impl Application {
             http::routes(&state)(app);
         })?;
         let stopper = Stopper::new(server.handle(), streams, stopping, config.shutdown_delay);
-        Ok(Self { server, address, management, public_url, stopper, tasks })
+        let shutdown_timeout = config.shutdown_timeout;
+        Ok(Self {
+            server,
+            address,
+            management,
+            public_url,
+            stopper,
+            tasks,
+            recorder,
+            shutdown_timeout,
+        })
     }
 
     /// The address that was bound.
@@ -200,6 +223,8 @@ impl Application {
             management.stop().await;
         }
         self.tasks.iter().for_each(JoinHandle::abort);
+        let left = self.shutdown_timeout.saturating_sub(self.stopper.stopping_for());
+        self.recorder.finish(left.clamp(LEAST_LAST_WRITE, LAST_WRITE)).await;
         ended
     }
 }
@@ -277,11 +302,20 @@ fn cors(origins: &[String]) -> Cors {
         .max_age(3600)
 }
 
-async fn sweep(sharing: Sharing, expired_retention: chrono::Duration) {
+async fn sweep(
+    sharing: Sharing,
+    expired_retention: chrono::Duration,
+    audit_retention: chrono::Duration,
+) {
     loop {
         match sharing.sweep(expired_retention).await {
             Ok(swept) if swept == Default::default() => {}
             Ok(swept) => tracing::info!(?swept, "swept"),
+            Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
+        }
+        match sharing.sweep_audit_records(audit_retention).await {
+            Ok(0) => {}
+            Ok(records) => tracing::info!(records, "deleted old audit records"),
             Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
         }
         sweep_files(&sharing).await;

@@ -17,8 +17,9 @@ use shared_chats::{
     clock::Clock,
     config::{self, Config, Env, Reconciliation},
     demo, http,
+    model::Actor,
     probe::probe,
-    sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, Sharing},
+    sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, RecordSettings, Sharing},
     store::{Database, Store},
     telemetry::Traces,
 };
@@ -245,9 +246,10 @@ async fn reconcile(env: &Env) -> Result<ExitCode, Failure> {
     };
     let chat_service = ChatService::new(chat_service)?;
     let store = migrated_store(env).await?;
-    let live = LiveSettings::default();
-    let sharing = Sharing::new(store, chat_service, artifacts, Clock::system(), live);
-    let found = sharing.reconcile(max_gone_percent).await?;
+    let (live, records) = (LiveSettings::default(), RecordSettings::default());
+    let clock = Clock::system();
+    let sharing = Sharing::new(store, chat_service, artifacts, clock, live, records);
+    let found = sharing.reconcile(max_gone_percent, &Actor::CommandLine).await?;
     print(&format!(
         "asked: {}\nthere: {}\ngone: {}\nlinks removed: {}\nunclear: {}",
         found.asked, found.there, found.gone, found.links_removed, found.unclear

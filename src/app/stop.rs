@@ -1,6 +1,9 @@
 //! The end, in good order.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use actix_web::dev::ServerHandle;
 
@@ -13,6 +16,7 @@ pub struct Stopper {
     streams: Sharing,
     lifecycle: Lifecycle,
     delay: Duration,
+    since: Arc<OnceLock<Instant>>,
 }
 
 impl Stopper {
@@ -22,7 +26,12 @@ impl Stopper {
         lifecycle: Lifecycle,
         delay: Duration,
     ) -> Self {
-        Self { server, streams, lifecycle, delay }
+        Self { server, streams, lifecycle, delay, since: Arc::default() }
+    }
+
+    /// How long it has been stopping.
+    pub(super) fn stopping_for(&self) -> Duration {
+        self.since.get().map_or(Duration::ZERO, Instant::elapsed)
     }
 
     /// Says that it is not ready, and goes on for `SHUTDOWN_DELAY`, so that whoever sends requests
@@ -30,6 +39,7 @@ impl Stopper {
     /// go on for ever, accepts nothing new, and lets the rest finish within what is left of
     /// `SHUTDOWN_TIMEOUT`.
     pub async fn stop(self) {
+        let _ = self.since.set(Instant::now());
         self.lifecycle.stop();
         tokio::time::sleep(self.delay).await;
         self.streams.stop_streams();

@@ -9,6 +9,7 @@ mod env;
 mod limits;
 mod parse;
 mod reconciliation;
+mod records;
 mod table;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use url::Url;
 
 pub use env::{ConfigError, Env};
 pub use reconciliation::Reconciliation;
+pub use records::Records;
 pub use table::help;
 
 use crate::{
@@ -72,6 +74,7 @@ pub struct Config {
     pub qr_cache_bytes: u64,
     pub expired_retention: chrono::Duration,
     pub reconciliation: Reconciliation,
+    pub records: Records,
     pub workers: Option<usize>,
     pub max_connections: usize,
     pub max_concurrent_requests: usize,
@@ -136,6 +139,7 @@ impl Config {
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
             expired_retention: env.or::<Days>("EXPIRED_RETENTION", "30d")?.0,
             reconciliation: Reconciliation::from_env(env)?,
+            records: Records::from_env(env)?,
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
             max_concurrent_requests: max_concurrent_requests(env)?,

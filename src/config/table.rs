@@ -86,6 +86,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("EXPIRED_RETENTION", "30d", "how long the bare row of an expired link is kept"),
     setting("RECONCILE_INTERVAL", "off", "how often the links of chats that are gone are removed"),
     setting("RECONCILE_MAX_GONE", "50%", "more chats gone than this, and none of it is believed"),
+    setting("AUDIT_RETENTION", "90d", "how long audit records are kept"),
+    setting("AUDIT_REFUSALS_PER_MINUTE", "20", "refusals of one caller listed, others are counted"),
+    setting("ACTIVITY_INTERVAL", "10s", "how often counted views are written to the database"),
+    setting("ACTIVITY_LINKS", "10000", "links whose views are counted in memory until then"),
     setting("CORS_ALLOWED_ORIGINS", "none", "origins whose pages may call, separated by commas"),
     setting(
         "TRUSTED_PROXIES",

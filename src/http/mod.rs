@@ -5,8 +5,10 @@
 
 mod accept;
 mod admission;
+mod audit;
 pub mod bodies;
 mod body;
+mod bots;
 mod chats;
 pub mod client_address;
 pub mod coding;
@@ -58,7 +60,9 @@ use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
 use rate_limits::{RateLimits, RateSettings};
-use shared_chats::{artifact, batch_delete, change, create, delete, events, list, qr_code};
+use shared_chats::{
+    activity, artifact, batch_delete, change, create, delete, events, list, qr_code,
+};
 
 /// What handlers work with.
 pub struct State {
@@ -171,6 +175,10 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
                     .route(get().to(view::view))
                     .route(web::patch().to(change::change))
                     .route(web::delete().to(delete::delete)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}/activity", "GET, HEAD")
+                    .route(get().to(activity::activity)),
             )
             .service(
                 resource("/api/v1/shared_chats/{id}/qr_code", "GET, HEAD")

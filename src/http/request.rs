@@ -14,7 +14,7 @@ use actix_web::{
 };
 use uuid::Uuid;
 
-use super::{error::ApiError, lifecycle::Lifecycle, unread_body::RequestBody};
+use super::{audit, error::ApiError, lifecycle::Lifecycle, unread_body::RequestBody};
 use crate::telemetry::{RequestSpan, RequestsInFlight, Route};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -78,6 +78,7 @@ async fn answer(
     let unread = RequestBody::keep(&mut request);
     let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status().is_client_error() || response.status().is_server_error() {
+        audit::note_refusal(&response);
         response = shape_error(response, &id);
     }
     let is_new = response.status() != StatusCode::NOT_MODIFIED;

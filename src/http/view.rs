@@ -6,8 +6,10 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
-    http::StatusCode,
-    http::header::{self, HeaderName, HeaderValue},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
     web::{self, Bytes},
 };
 use sha2::{Digest, Sha256};
@@ -15,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::{
     State,
     bodies::{self, Medium, Variant},
+    bots::is_bot,
     coding::Coding,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
@@ -23,7 +26,7 @@ use super::{
     page,
 };
 use crate::{
-    model::{Mode, ShareId, SharedChat, Standing},
+    model::{Mode, Seen, ShareId, SharedChat, Standing},
     sharing::{Found, SharingError, may_view},
     telemetry::{self, LinkKind, MediumKind, ViewOutcome},
 };
@@ -31,6 +34,9 @@ use crate::{
 pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 pub const NO_INDEX: HeaderValue = HeaderValue::from_static("noindex, nofollow");
 pub const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+
+/// For what a browser fetches (Fetch Metadata): a script's own request is for nothing.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// How often a view starts over because the link was changed meanwhile.
 const TRIES: usize = 4;
@@ -49,6 +55,9 @@ pub async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let shown = shown(request, state, id, viewer, medium).await;
     viewed(medium, &shown);
+    if shown.is_ok() {
+        count(request, state, id, medium);
+    }
     shown.map(|(response, _)| response)
 }
 
@@ -113,6 +122,17 @@ async fn shown(
         }
     }
     Err(SharingError::Unsettled.into())
+}
+
+/// Counts a view. `HEAD` shows nothing, and a page that fetches itself again (`page/live.js`) was seen
+/// when it was opened.
+fn count(request: &HttpRequest, state: &State, id: &ShareId, medium: Medium) {
+    let refreshes = || request.headers().get(SEC_FETCH_DEST).is_some_and(|dest| dest == "empty");
+    if request.method() == Method::HEAD || (medium == Medium::Page && refreshes()) {
+        return;
+    }
+    let seen = if is_bot(request) { Seen::BotView } else { Seen::View };
+    state.sharing.count(id, seen);
 }
 
 /// Whether this viewer may see a link that stands so, for what is at hand already. `false` when telling

@@ -4,7 +4,9 @@
 //! how it runs. To add a column: a migration for each database (additive), `schema.rs`, and the row
 //! struct; a test compares the three.
 
+mod activity;
 mod artifacts;
+mod audit;
 mod chats;
 mod create;
 mod database;
@@ -23,6 +25,8 @@ mod sweep;
 mod timestamp;
 mod view;
 
+pub use activity::SIGHTINGS_AT_ONCE;
+pub use audit::log_audit_record;
 pub use create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
 pub use database::{Database, DatabaseSettings, DatabaseUrl};
 pub use error::{Refused, StoreError};

@@ -12,8 +12,10 @@
 mod support;
 
 mod access;
+mod activity;
 mod artifacts;
 mod attacks;
+mod audit;
 mod auth;
 mod batch_delete;
 mod change;

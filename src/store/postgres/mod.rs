@@ -1,8 +1,8 @@
 //! PostgreSQL: a pool for most operations, and one pipelined connection a worker for views.
 
+mod batcher;
 mod connect;
 mod listen;
-mod together;
 
 use std::{
     sync::{
@@ -29,8 +29,8 @@ use tracing::Instrument;
 
 use super::{DatabaseSettings, StoreError, rows::StandingRow, slots::Slots, view::many_standings};
 use crate::telemetry::{PoolStatus, traced_query};
+use batcher::Batcher;
 use connect::Connector;
-use together::Together;
 
 /// A PostgreSQL server, or several behind one URL.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ struct Inner {
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
     viewers: Slots<Mutex<Option<Viewer>>>,
-    standings: Slots<Together<StandingRow>>,
+    standings: Slots<Batcher<StandingRow>>,
     opened: Instant,
     /// Connections of views that were begun before this are not used, in microseconds from `opened`.
     not_before: AtomicU64,
