@@ -125,6 +125,14 @@ def an_instance_ends_and_nobody_notices(stack, link):
         time.sleep(0.2)
 
 
+def metrics_are_for_the_inside_alone(stack):
+    address = stack.containers["shared-chats-2"].address
+    status, _, text = ask(f"http://{address}:9090/metrics")
+    assert status == 200 and "\n# TYPE " in text, (status, text[:200])
+    assert ask(API + "/metrics")[0] == 404
+    said("metrics are on the management address, and not behind the proxy")
+
+
 def nothing_secret_is_logged(stack, link, tokens):
     for container in stack.containers.values():
         log = container.log.read_text(errors="replace")
@@ -167,6 +175,7 @@ def main():
             a_private_one_wants_a_sign_in(alice, bob)
             events_come_as_they_happen(alice)
             an_instance_ends_and_nobody_notices(stack, link)
+            metrics_are_for_the_inside_alone(stack)
             nothing_secret_is_logged(stack, link, [alice, bob])
         except BaseException:
             for container in stack.containers.values():
