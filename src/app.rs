@@ -20,9 +20,16 @@ use tokio::{net::TcpStream, task::JoinHandle};
 use url::Url;
 
 mod log;
+mod management;
 mod reconciler;
+mod recorder;
+mod stop;
 
 pub use log::start_log;
+pub use stop::Stopper;
+
+use management::Management;
+use recorder::Recorder;
 
 use crate::{
     artifacts::ArtifactStore,
@@ -30,14 +37,20 @@ use crate::{
     chat_service::ChatService,
     clock::Clock,
     config::Config,
-    http::{self, HttpSettings, State},
+    http::{self, HttpSettings, Lifecycle, State},
     openid,
     sharing::{Artifacts, Links, Sharing},
     store::{Database, Store},
+    telemetry::{Route, StartMetricsError},
 };
 
 /// How often what nobody may see any more is taken away; expired content goes within an hour.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How long the end waits at most for the database to take the last views and refusals, and how long
+/// it does when `SHUTDOWN_TIMEOUT` is over.
+const LAST_WRITE: Duration = Duration::from_secs(3);
+const LEAST_LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// How long a client may leave what was sent to it untaken.
 const STALLED: Duration = Duration::from_secs(30);
@@ -47,6 +60,10 @@ const STALLED: Duration = Duration::from_secs(30);
 pub enum StartError {
     #[error("BIND_ADDRESS {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
+    #[error("MANAGEMENT_ADDRESS {0}: {1}")]
+    BindManagement(SocketAddr, #[source] io::Error),
+    #[error("metrics: {0}")]
+    Metrics(#[from] StartMetricsError),
     #[error(transparent)]
     Database(#[from] crate::store::StoreError),
     #[error(transparent)]
@@ -63,10 +80,13 @@ pub enum StartError {
 pub struct Application {
     server: Server,
     address: SocketAddr,
+    management: Option<Management>,
     public_url: Url,
-    streams: Sharing,
+    stopper: Stopper,
     /// What goes on beside requests.
     tasks: Vec<JoinHandle<()>>,
+    recorder: Recorder,
+    shutdown_timeout: Duration,
 }
 
 impl Application {
@@ -79,6 +99,8 @@ impl Application {
         let bound = |error| StartError::Bind(config.bind_address, error);
         let listener = TcpListener::bind(config.bind_address).map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
+        // Before anything that is counted happens.
+        let management = config.management_address.map(Management::bind).transpose()?;
         let database = Database::open(&config.database)?;
         for version in database.migrate().await? {
             tracing::info!(version, "migrated the database");
@@ -95,7 +117,9 @@ impl Application {
             );
         }
         let store = Store::new(database);
-        let sharing = Sharing::new(store, chat_service, artifacts, clock.clone(), config.live);
+        let (records, live) = (config.records, config.live);
+        let sharing =
+            Sharing::new(store, chat_service, artifacts, clock.clone(), live, records.kept);
         let listener_task = sharing.listen();
         let preparing = sharing.clone();
         tokio::spawn(async move { preparing.prepare().await });
@@ -113,6 +137,7 @@ impl Application {
                 "PUBLIC_URL is not set: links to {public_url} open on this machine alone"
             );
         }
+        let lifecycle = Lifecycle::default();
         let settings = HttpSettings {
             links: Links::new(&public_url, config.share_path.clone()),
             auth_cookie: config.auth_cookie.clone(),
@@ -127,23 +152,45 @@ impl Application {
             view_cache_bytes: config.view_cache_bytes,
             qr_cache_bytes: config.qr_cache_bytes,
             viewer: config.viewer.then(|| config.share_path.clone()),
+            lifecycle: lifecycle.clone(),
         };
-        let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
+        let retention = (config.expired_retention, records.audit_retention);
+        let sweeper = tokio::spawn(sweep(sharing.clone(), retention.0, retention.1));
+        let recorder = Recorder::start(sharing.clone(), records.activity_interval);
         let reconciler = reconciler::start(&sharing, config.reconciliation);
         let tasks = [Some(sweeper), listener_task, reconciler].into_iter().flatten().collect();
         let streams = sharing.clone();
-        let state = web::Data::new(State::new(sharing, authenticator, settings));
+        let (stopping, state) =
+            (lifecycle.clone(), web::Data::new(State::new(sharing, authenticator, settings)));
+        let management = management.map(|bound| bound.serve(&state)).transpose()?;
         let server = serve(listener, &config, move |app| {
-            app.app_data(state.clone());
+            app.app_data(state.clone()).app_data(lifecycle.clone());
             http::routes(&state)(app);
         })?;
-        Ok(Self { server, address, public_url, streams, tasks })
+        let stopper = Stopper::new(server.handle(), streams, stopping, config.shutdown_delay);
+        let shutdown_timeout = config.shutdown_timeout;
+        Ok(Self {
+            server,
+            address,
+            management,
+            public_url,
+            stopper,
+            tasks,
+            recorder,
+            shutdown_timeout,
+        })
     }
 
     /// The address that was bound.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that metrics are served at, if they are.
+    #[must_use]
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management.as_ref().map(Management::address)
     }
 
     /// What links start with.
@@ -161,7 +208,7 @@ impl Application {
     /// To stop it in good order.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { server: self.server.handle(), streams: self.streams.clone() }
+        self.stopper.clone()
     }
 
     /// Serves until it is stopped.
@@ -169,24 +216,16 @@ impl Application {
     /// # Errors
     /// When accepting connections fails for good.
     pub async fn run(self) -> io::Result<()> {
+        let management = self.management.map(Management::run);
         let ended = self.server.await;
+        // Last, so that somebody can see how the rest ends.
+        if let Some(management) = management {
+            management.stop().await;
+        }
         self.tasks.iter().for_each(JoinHandle::abort);
+        let left = self.shutdown_timeout.saturating_sub(self.stopper.stopping_for());
+        self.recorder.finish(left.clamp(LEAST_LAST_WRITE, LAST_WRITE)).await;
         ended
-    }
-}
-
-/// Stops an application.
-pub struct Stopper {
-    server: ServerHandle,
-    streams: Sharing,
-}
-
-impl Stopper {
-    /// Ends event streams, which would go on for ever, accepts nothing new, and lets the rest finish
-    /// within `SHUTDOWN_TIMEOUT`.
-    pub async fn stop(self) {
-        self.streams.stop_streams();
-        self.server.stop(true).await;
     }
 }
 
@@ -206,6 +245,7 @@ pub fn serve(
             .wrap(from_fn(http::admit))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
+            .app_data(Route::none())
             .configure(&routes)
     })
     // A client that closed its side is gone; waiting for it would keep streams open for ever.
@@ -215,7 +255,7 @@ pub fn serve(
     .client_request_timeout(config.request_timeout)
     .on_connect(|connection, _| give_up_on_silence(connection))
     .keep_alive(config.keep_alive)
-    .shutdown_timeout(config.shutdown_timeout.as_secs().max(1));
+    .shutdown_timeout(config.time_to_finish().as_secs().max(1));
     if let Some(workers) = config.workers {
         server = server.workers(workers);
     }
@@ -262,11 +302,20 @@ fn cors(origins: &[String]) -> Cors {
         .max_age(3600)
 }
 
-async fn sweep(sharing: Sharing, expired_retention: chrono::Duration) {
+async fn sweep(
+    sharing: Sharing,
+    expired_retention: chrono::Duration,
+    audit_retention: chrono::Duration,
+) {
     loop {
         match sharing.sweep(expired_retention).await {
             Ok(swept) if swept == Default::default() => {}
             Ok(swept) => tracing::info!(?swept, "swept"),
+            Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
+        }
+        match sharing.sweep_audit_records(audit_retention).await {
+            Ok(0) => {}
+            Ok(records) => tracing::info!(records, "deleted old audit records"),
             Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
         }
         sweep_files(&sharing).await;

@@ -21,3 +21,4 @@ pub mod probe;
 pub mod qr;
 pub mod sharing;
 pub mod store;
+pub mod telemetry;

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
@@ -16,9 +17,11 @@ use shared_chats::{
     clock::Clock,
     config::{self, Config, Env, Reconciliation},
     demo, http,
+    model::Actor,
     probe::probe,
-    sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, Sharing},
+    sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, RecordSettings, Sharing},
     store::{Database, Store},
+    telemetry::Traces,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -104,6 +107,9 @@ struct TokenArgs {
     ttl: i64,
 }
 
+/// How long the last traces may take at the end.
+const LAST_TRACES: Duration = Duration::from_secs(2);
+
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
@@ -146,27 +152,39 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo | Command::Legacy(_) | Command::Reconcile => "warn",
         _ => "info",
     };
-    start_log(config::log_format(&env)?, default_filter)?;
     // Serving has its own threads, one runtime each; this one does the database's waiting.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let sends_traces = matches!(command, Command::Serve) && config::sends_traces(&env)?;
+    let traces = sends_traces.then(|| Traces::start(runtime.handle())).transpose()?;
+    start_log(config::log_format(&env)?, default_filter, traces.as_ref())?;
+    let ended = runtime.block_on(async {
         match command {
             Command::Legacy(Legacy::Import { file }) => return import_legacy(&env, &file).await,
             Command::Reconcile => return reconcile(&env).await,
             Command::Migrate => migrate(&env).await,
             Command::Demo => demo::run(&env, stopped()).await,
-            _ => serve(&env).await,
+            _ => serve(&env, traces.as_ref().map_or(Duration::ZERO, |_| LAST_TRACES)).await,
         }
         .map(|()| ExitCode::SUCCESS)
-    })
+    });
+    if let Some(traces) = traces {
+        traces.finish(LAST_TRACES);
+    }
+    ended
 }
 
-async fn serve(env: &Env) -> Result<(), Failure> {
-    let application = Application::build(Config::from_env(env)?, Clock::system()).await?;
+/// Serves, and ends so much before `SHUTDOWN_TIMEOUT`.
+async fn serve(env: &Env, before: Duration) -> Result<(), Failure> {
+    let mut config = Config::from_env(env)?;
+    config.shutdown_timeout = config.shutdown_timeout.saturating_sub(before);
+    let application = Application::build(config, Clock::system()).await?;
     // Whoever reads the address may stop it at once.
     let stopped = stopped();
     print(&format!("listening on http://{}", application.address()))?;
+    if let Some(address) = application.management_address() {
+        print(&format!("metrics on http://{address}/metrics"))?;
+    }
     let stopper = application.stopper();
     tokio::spawn(async move {
         stopped.await;
@@ -228,9 +246,10 @@ async fn reconcile(env: &Env) -> Result<ExitCode, Failure> {
     };
     let chat_service = ChatService::new(chat_service)?;
     let store = migrated_store(env).await?;
-    let live = LiveSettings::default();
-    let sharing = Sharing::new(store, chat_service, artifacts, Clock::system(), live);
-    let found = sharing.reconcile(max_gone_percent).await?;
+    let (live, records) = (LiveSettings::default(), RecordSettings::default());
+    let clock = Clock::system();
+    let sharing = Sharing::new(store, chat_service, artifacts, clock, live, records);
+    let found = sharing.reconcile(max_gone_percent, &Actor::CommandLine).await?;
     print(&format!(
         "asked: {}\nthere: {}\ngone: {}\nlinks removed: {}\nunclear: {}",
         found.asked, found.there, found.gone, found.links_removed, found.unclear

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::{config::Reconciliation, sharing::Sharing};
+use crate::{config::Reconciliation, model::Actor, sharing::Sharing};
 
 /// Reconciles until the task is aborted; nothing is started where it is off.
 pub(super) fn start(sharing: &Sharing, settings: Reconciliation) -> Option<JoinHandle<()>> {
@@ -22,7 +22,7 @@ pub(super) fn start(sharing: &Sharing, settings: Reconciliation) -> Option<JoinH
 }
 
 async fn once(sharing: &Sharing, max_gone_percent: u8) {
-    let found = match sharing.reconcile(max_gone_percent).await {
+    let found = match sharing.reconcile(max_gone_percent, &Actor::Service).await {
         Ok(found) => found,
         Err(error) => {
             tracing::warn!(%error, "reconciling failed; the next time goes on");

@@ -9,6 +9,7 @@ mod env;
 mod limits;
 mod parse;
 mod reconciliation;
+mod records;
 mod table;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use url::Url;
 
 pub use env::{ConfigError, Env};
 pub use reconciliation::Reconciliation;
+pub use records::Records;
 pub use table::help;
 
 use crate::{
@@ -47,6 +49,8 @@ pub type LogFormat = Format;
 #[derive(Debug, Clone)]
 pub struct Config {
     pub bind_address: SocketAddr,
+    /// Where metrics are served, if they are.
+    pub management_address: Option<SocketAddr>,
     pub database: DatabaseSettings,
     /// `None`: `http://` and the address that was bound.
     pub public_url: Option<Url>,
@@ -70,6 +74,7 @@ pub struct Config {
     pub qr_cache_bytes: u64,
     pub expired_retention: chrono::Duration,
     pub reconciliation: Reconciliation,
+    pub records: Records,
     pub workers: Option<usize>,
     pub max_connections: usize,
     pub max_concurrent_requests: usize,
@@ -78,7 +83,10 @@ pub struct Config {
     pub request_timeout: Duration,
     pub body_timeout: Duration,
     pub keep_alive: Duration,
+    /// From the signal to the end, the delay included.
     pub shutdown_timeout: Duration,
+    /// How long it goes on accepting, no longer ready, once it was told to stop.
+    pub shutdown_delay: Duration,
 }
 
 impl Config {
@@ -105,10 +113,12 @@ impl Config {
         }
         let database = database(env)?;
         let chat_service = chat_service(env)?;
+        let shutdown_timeout = env.or::<Period>("SHUTDOWN_TIMEOUT", "30s")?.0;
         let artifact_store_is_set = env.get::<String>("ARTIFACT_STORE_URL")?.is_some();
         let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
         Ok(Self {
             bind_address: bind_address(env)?,
+            management_address: env.get("MANAGEMENT_ADDRESS")?,
             artifact_store_is_unshared: on_postgres && !artifact_store_is_set,
             artifact_store: artifact_store(env, &database.url)?,
             artifact_limits: artifact_limits(env, chat_service.timeout)?,
@@ -129,6 +139,7 @@ impl Config {
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
             expired_retention: env.or::<Days>("EXPIRED_RETENTION", "30d")?.0,
             reconciliation: Reconciliation::from_env(env)?,
+            records: Records::from_env(env)?,
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
             max_concurrent_requests: max_concurrent_requests(env)?,
@@ -137,8 +148,15 @@ impl Config {
             request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
             body_timeout: env.or::<Period>("BODY_TIMEOUT", "30s")?.0,
             keep_alive: env.or::<Period>("KEEP_ALIVE", "75s")?.0,
-            shutdown_timeout: env.or::<Period>("SHUTDOWN_TIMEOUT", "30s")?.0,
+            shutdown_timeout,
+            shutdown_delay: shutdown_delay(env, shutdown_timeout)?,
         })
+    }
+
+    /// What is left of `SHUTDOWN_TIMEOUT` for requests that are under way.
+    #[must_use]
+    pub fn time_to_finish(&self) -> Duration {
+        self.shutdown_timeout.saturating_sub(self.shutdown_delay)
     }
 }
 
@@ -302,6 +320,33 @@ pub fn artifact_limits(env: &Env, chat_service: Duration) -> Result<ArtifactLimi
         link_bytes: env.or::<Bytes>("MAX_SHARE_ARTIFACT_BYTES", "128MiB")?.0,
         grace,
     })
+}
+
+/// Whether traces are sent. Where to and how the SDK of OpenTelemetry reads by itself, from its
+/// standard variables.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn sends_traces(env: &Env) -> Result<bool, ConfigError> {
+    let is = |name, value: &str| {
+        Ok::<_, ConfigError>(
+            env.get::<String>(name)?.is_some_and(|v| v.eq_ignore_ascii_case(value)),
+        )
+    };
+    let endpoint = env.get::<HttpUrl>("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+    let of_traces = env.get::<HttpUrl>("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")?;
+    let is_off = is("OTEL_SDK_DISABLED", "true")? || is("OTEL_TRACES_EXPORTER", "none")?;
+    Ok((endpoint.is_some() || of_traces.is_some()) && !is_off)
+}
+
+fn shutdown_delay(env: &Env, timeout: Duration) -> Result<Duration, ConfigError> {
+    const NAME: &str = "SHUTDOWN_DELAY";
+    let delay = env.or::<Age>(NAME, "0")?.0;
+    if delay >= timeout {
+        let problem = "must be shorter than SHUTDOWN_TIMEOUT, which it is a part of";
+        return Err(ConfigError::new(NAME, problem));
+    }
+    Ok(delay)
 }
 
 /// The page cannot stand where something else does, nor where a server does not see it.

@@ -21,6 +21,11 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 
 pub(super) const SETTINGS: &[Setting] = &[
     setting("BIND_ADDRESS", "127.0.0.1:8080", "where to listen; port 0 picks one and prints it"),
+    setting(
+        "MANAGEMENT_ADDRESS",
+        "off",
+        "where /metrics and /health are served; port 0 picks one and prints it",
+    ),
     Setting {
         name: "DATABASE_URL",
         default: "sqlite:shared-chats.db",
@@ -81,6 +86,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("EXPIRED_RETENTION", "30d", "how long the bare row of an expired link is kept"),
     setting("RECONCILE_INTERVAL", "off", "how often the links of chats that are gone are removed"),
     setting("RECONCILE_MAX_GONE", "50%", "more chats gone than this, and none of it is believed"),
+    setting("AUDIT_RETENTION", "90d", "how long audit records are kept"),
+    setting("AUDIT_REFUSALS_PER_MINUTE", "20", "refusals of one caller listed, others are counted"),
+    setting("ACTIVITY_INTERVAL", "10s", "how often counted views are written to the database"),
+    setting("ACTIVITY_LINKS", "10000", "links whose views are counted in memory until then"),
     setting("CORS_ALLOWED_ORIGINS", "none", "origins whose pages may call, separated by commas"),
     setting(
         "TRUSTED_PROXIES",
@@ -107,9 +116,19 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("REQUEST_TIMEOUT", "10s", "for a request's head to arrive"),
     setting("BODY_TIMEOUT", "30s", "for a request's body to arrive"),
     setting("KEEP_ALIVE", "75s", "how long an idle connection is kept"),
-    setting("SHUTDOWN_TIMEOUT", "30s", "for what is under way at SIGTERM"),
+    setting("SHUTDOWN_TIMEOUT", "30s", "from SIGTERM to the end, for what is under way"),
+    setting(
+        "SHUTDOWN_DELAY",
+        "0",
+        "how long of that it still accepts, no longer ready, for proxies to notice",
+    ),
     setting("LOG_FORMAT", "human", "human or json"),
     setting("RUST_LOG", "info", "what is logged (tracing's filter syntax)"),
+    setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "off",
+        "where traces go (OTLP over HTTP); OpenTelemetry's other variables hold too",
+    ),
 ];
 
 /// The table as text.

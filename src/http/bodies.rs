@@ -24,6 +24,7 @@ use super::{
 use crate::{
     model::{ShareId, SharedChat},
     sharing::{Content, Links, SharingError},
+    telemetry::{self, Cache as Cached},
 };
 
 /// In which form a link is shown.
@@ -111,7 +112,17 @@ impl Bodies {
     /// The body of a frozen link, if it is kept.
     #[must_use]
     pub fn get(&self, id: &ShareId, revision: i64, variant: Variant) -> Option<Bytes> {
-        self.kept.get(&(id.clone(), revision, variant)).map(to_send)
+        let body = self.kept.get(&(id.clone(), revision, variant)).map(to_send);
+        telemetry::cache_asked(Cached::Views, body.is_some());
+        body
+    }
+
+    /// Makes known how much is kept.
+    pub fn report(&self) {
+        // The numbers are those of the last time that this was done.
+        self.kept.run_pending_tasks();
+        let bytes = Some(self.kept.weighted_size());
+        telemetry::set_cache(Cached::Views, self.kept.entry_count(), bytes);
     }
 
     /// The body of a frozen link, made unless it is at hand.

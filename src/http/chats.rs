@@ -10,7 +10,7 @@ use super::{
     documents::{OwnedSharedChatInfo, SharedChatInfo},
     error::{ApiError, ErrorType},
 };
-use crate::model::ChatSessionId;
+use crate::model::{ChatSessionId, Origin};
 
 /// How many links ended.
 #[derive(Debug, Serialize, ToSchema)]
@@ -80,10 +80,11 @@ pub async fn links(
 )]
 pub async fn delete_links(
     state: web::Data<State>,
-    _: ChatServiceCaller,
+    caller: ChatServiceCaller,
+    origin: Origin,
     id: ChatId,
 ) -> Result<HttpResponse, ApiError> {
-    let deleted = state.sharing.chat_deleted(&id.get()?).await?;
+    let deleted = state.sharing.chat_deleted(&caller, &id.get()?, origin).await?;
     Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
 }
 

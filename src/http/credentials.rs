@@ -13,6 +13,7 @@ use futures_util::future::{LocalBoxFuture, Ready, ready};
 
 use super::{
     State,
+    audit::Proven,
     error::{ApiError, ErrorType},
     rate_limits::Meter,
 };
@@ -35,6 +36,19 @@ enum Presented {
 }
 
 impl OptionalCaller {
+    /// What this request presents.
+    ///
+    /// # Errors
+    /// 500 outside of this service's routes.
+    pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let state = request.app_data::<web::Data<State>>();
+        let state = state.ok_or_else(|| ApiError::from(ErrorType::InternalError))?;
+        let presented = presented(request, state.auth_cookie.as_deref());
+        let meter = || request.extensions().get::<Rc<Meter>>().cloned();
+        let meter = state.rate_limits.as_ref().and_then(|_| meter());
+        Ok(Self { presented, state: state.clone(), meter })
+    }
+
     /// Whoever was verified before, without waiting for anything.
     #[must_use]
     pub fn verified(&self) -> Option<Caller> {
@@ -98,13 +112,7 @@ impl FromRequest for OptionalCaller {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(state) = request.app_data::<web::Data<State>>() else {
-            return ready(Err(ErrorType::InternalError.into()));
-        };
-        let presented = presented(request, state.auth_cookie.as_deref());
-        let meter = || request.extensions().get::<Rc<Meter>>().cloned();
-        let meter = state.rate_limits.as_ref().and_then(|_| meter());
-        ready(Ok(Self { presented, state: state.clone(), meter }))
+        ready(Self::of(request))
     }
 }
 
@@ -152,9 +160,13 @@ impl FromRequest for Caller {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let presented = OptionalCaller::from_request(request, payload);
-        Box::pin(async move { presented.await?.require().await })
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let (presented, request) = (OptionalCaller::of(request), request.clone());
+        Box::pin(async move {
+            let caller = presented?.require().await?;
+            request.extensions_mut().insert(Proven(caller.identity.clone()));
+            Ok(caller)
+        })
     }
 }
 

@@ -104,6 +104,8 @@ fn error_page(
     if let Ok(policy) = header::HeaderValue::from_str(&page::CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    // For the audit records.
+    response.extensions_mut().insert(error.error_type());
     Ok(response.set_body(html).map_into_boxed_body())
 }
 

@@ -5,8 +5,10 @@
 
 mod accept;
 mod admission;
+mod audit;
 pub mod bodies;
 mod body;
+mod bots;
 mod chats;
 pub mod client_address;
 pub mod coding;
@@ -17,7 +19,9 @@ mod documents;
 mod error;
 mod etag;
 mod health;
+mod lifecycle;
 mod link;
+mod management;
 mod openapi;
 pub mod page;
 mod ranges;
@@ -41,19 +45,24 @@ use url::Url;
 
 pub use admission::admit;
 pub use docs::yaml_text as openapi_yaml;
+pub use lifecycle::Lifecycle;
+pub use management::routes as management_routes;
 pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use request::observe;
 
 use crate::{
     auth::Authenticator,
     sharing::{Links, SharePath, Sharing},
+    telemetry::{RequestsInFlight, Route},
 };
 use admission::Places;
 use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
 use rate_limits::{RateLimits, RateSettings};
-use shared_chats::{artifact, batch_delete, change, create, delete, events, list, qr_code};
+use shared_chats::{
+    activity, artifact, batch_delete, change, create, delete, events, list, qr_code,
+};
 
 /// What handlers work with.
 pub struct State {
@@ -78,6 +87,7 @@ pub struct State {
     qr_codes: qr_code::QrCodes,
     /// The page is served at this path, if it is.
     viewer: Option<SharePath>,
+    pub lifecycle: Lifecycle,
 }
 
 /// What [`State::new`] needs beside the parts that do the work.
@@ -100,6 +110,7 @@ pub struct HttpSettings {
     pub qr_cache_bytes: u64,
     /// Where the page is served, if it is.
     pub viewer: Option<SharePath>,
+    pub lifecycle: Lifecycle,
 }
 
 impl State {
@@ -120,7 +131,17 @@ impl State {
             bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
             viewer: settings.viewer,
+            lifecycle: settings.lifecycle,
         }
+    }
+
+    /// Makes known how much of everything there is at the moment; what happens is counted as it does.
+    pub fn report(&self) {
+        RequestsInFlight::report();
+        self.bodies.report();
+        self.qr_codes.report();
+        self.authenticator.report();
+        self.sharing.report();
     }
 
     /// What a view depends on beside its address.
@@ -154,6 +175,10 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
                     .route(get().to(view::view))
                     .route(web::patch().to(change::change))
                     .route(web::delete().to(delete::delete)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}/activity", "GET, HEAD")
+                    .route(get().to(activity::activity)),
             )
             .service(
                 resource("/api/v1/shared_chats/{id}/qr_code", "GET, HEAD")
@@ -193,7 +218,7 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
 
 /// A path, and what it answers to a method that it does not have.
 fn resource(path: &str, allow: &'static str) -> Resource {
-    web::resource(path).default_service(web::to(move || async move {
+    web::resource(path).app_data(Route::new(path)).default_service(web::to(move || async move {
         Err::<&str, _>(ApiError::method_not_allowed(allow))
     }))
 }

@@ -48,6 +48,7 @@ use super::{
         shared_chats::change::change,
         shared_chats::delete::delete,
         shared_chats::batch_delete::batch_delete,
+        shared_chats::activity::activity,
         shared_chats::qr_code::qr_code,
         shared_chats::artifact::artifact,
         shared_chats::events::events,
@@ -136,6 +137,10 @@ const REFUSALS: &[(&str, &[ErrorType])] = &[
             E::UnsupportedMediaType,
             E::Unavailable,
         ],
+    ),
+    (
+        "get_shared_chat_activity",
+        &[E::LoginRequired, E::InvalidToken, E::Forbidden, E::NotFound, E::Unavailable],
     ),
     ("get_qr_code", &[E::BadRequest, E::NotFound, E::Unavailable]),
     (

@@ -5,8 +5,11 @@
 //! revoked meanwhile is not shown (contract 3, "Narrowing is strict").
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::header::{self, HeaderName, HeaderValue},
+    HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
     web::{self, Bytes},
 };
 use sha2::{Digest, Sha256};
@@ -14,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::{
     State,
     bodies::{self, Medium, Variant},
+    bots::is_bot,
     coding::Coding,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
@@ -22,13 +26,17 @@ use super::{
     page,
 };
 use crate::{
-    model::{ShareId, SharedChat, Standing},
+    model::{Mode, Seen, ShareId, SharedChat, Standing},
     sharing::{Found, SharingError, may_view},
+    telemetry::{self, LinkKind, MediumKind, ViewOutcome},
 };
 
 pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 pub const NO_INDEX: HeaderValue = HeaderValue::from_static("noindex, nofollow");
 pub const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+
+/// For what a browser fetches (Fetch Metadata): a script's own request is for nothing.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// How often a view starts over because the link was changed meanwhile.
 const TRIES: usize = 4;
@@ -45,6 +53,46 @@ pub async fn show(
     viewer: &OptionalCaller,
     medium: Medium,
 ) -> Result<HttpResponse, ApiError> {
+    let shown = shown(request, state, id, viewer, medium).await;
+    viewed(medium, &shown);
+    if shown.is_ok() {
+        count(request, state, id, medium);
+    }
+    shown.map(|(response, _)| response)
+}
+
+/// For the metrics.
+fn viewed(medium: Medium, shown: &Result<(HttpResponse, Mode), ApiError>) {
+    let medium = match medium {
+        Medium::Json => MediumKind::Json,
+        Medium::Page => MediumKind::Page,
+    };
+    let (kind, outcome) = match shown {
+        Ok((response, mode)) => (
+            match mode {
+                Mode::Frozen => LinkKind::Frozen,
+                Mode::Live => LinkKind::Live,
+            },
+            match response.status() {
+                StatusCode::NOT_MODIFIED => ViewOutcome::NotModified,
+                _ => ViewOutcome::Shown,
+            },
+        ),
+        Err(error) if error.status_code().is_server_error() => {
+            (LinkKind::None, ViewOutcome::Failed)
+        }
+        Err(_) => (LinkKind::None, ViewOutcome::Refused),
+    };
+    telemetry::viewed(kind, medium, outcome);
+}
+
+async fn shown(
+    request: &HttpRequest,
+    state: &State,
+    id: &ShareId,
+    viewer: &OptionalCaller,
+    medium: Medium,
+) -> Result<(HttpResponse, Mode), ApiError> {
     let variant = Variant { medium, coding: Coding::negotiate(request) };
     let mut made: Option<(i64, Shown)> = None;
     for _ in 0..TRIES {
@@ -56,12 +104,12 @@ pub async fn show(
             && let Some(body) = state.bodies.get(id, standing.revision, variant)
         {
             let shown = Shown { body, content: None };
-            return Ok(respond(request, state, standing, variant, shown));
+            return Ok((respond(request, state, standing, variant, shown), standing.mode));
         }
         match made.take() {
             // The link is as it was when this was made.
             Some((revision, shown)) if revision == standing.revision => {
-                return Ok(respond(request, state, standing, variant, shown));
+                return Ok((respond(request, state, standing, variant, shown), standing.mode));
             }
             _ => {
                 let chat = state.sharing.open(id).await?;
@@ -74,6 +122,17 @@ pub async fn show(
         }
     }
     Err(SharingError::Unsettled.into())
+}
+
+/// Counts a view. `HEAD` shows nothing, and a page that fetches itself again (`page/live.js`) was seen
+/// when it was opened.
+fn count(request: &HttpRequest, state: &State, id: &ShareId, medium: Medium) {
+    let refreshes = || request.headers().get(SEC_FETCH_DEST).is_some_and(|dest| dest == "empty");
+    if request.method() == Method::HEAD || (medium == Medium::Page && refreshes()) {
+        return;
+    }
+    let seen = if is_bot(request) { Seen::BotView } else { Seen::View };
+    state.sharing.count(id, seen);
 }
 
 /// Whether this viewer may see a link that stands so, for what is at hand already. `false` when telling

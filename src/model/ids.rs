@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -44,17 +45,36 @@ impl ShareId {
         &self.0
     }
 
-    /// A one-way short form for logs and audit records: the first 48 bits of SHA-256, as hex.
+    /// The one-way short form for logs and audit records.
     #[must_use]
-    pub fn short(&self) -> String {
-        let digest = Sha256::digest(self.0.as_bytes());
-        digest[..6].iter().map(|b| format!("{b:02x}")).collect()
+    pub fn short(&self) -> ShortId {
+        ShortId::of("link", &self.0)
+    }
+}
+
+/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:` or `chat:` and the id, as
+/// hex. Whoever has the id can tell which it is, and nobody can get from here to the id of a link,
+/// which is random.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShortId(String);
+
+impl ShortId {
+    fn of(kind: &str, id: &str) -> Self {
+        let digest = Sha256::new().chain_update(kind).chain_update(":").chain_update(id).finalize();
+        Self(digest[..8].iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// Its 16 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
 impl fmt::Debug for ShareId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ShareId(#{})", self.short())
+        write!(f, "ShareId(#{})", self.short().as_str())
     }
 }
 
@@ -85,6 +105,13 @@ impl ChatSessionId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The one-way short form for audit records. A chat's id is no secret, but need not be random
+    /// either: whoever can guess it can tell the form.
+    #[must_use]
+    pub fn short(&self) -> ShortId {
+        ShortId::of("chat", &self.0)
     }
 }
 
@@ -149,6 +176,15 @@ mod tests {
     fn a_share_id_does_not_show_in_debug_output() {
         let id = ShareId::random();
         assert!(!format!("{id:?}").contains(&id.as_str()[..8]));
+    }
+
+    #[test]
+    fn a_short_form_is_what_the_shell_line_of_the_readme_gives() {
+        // printf 'link:%s' 6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11 | sha256sum | cut -c1-16
+        let id = ShareId::parse("6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11").unwrap();
+        assert_eq!(id.short().as_str(), "3ecd76100b1264b1");
+        let chat = ChatSessionId::parse(id.as_str()).unwrap();
+        assert_ne!(chat.short(), id.short());
     }
 
     #[test]

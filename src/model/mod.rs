@@ -3,7 +3,9 @@
 //! To add one: a file of its own when it has rules (parsing, bounds), with the rule's source in its
 //! doc comment; nothing here may name a module above it.
 
+mod activity;
 mod artifact;
+mod audit;
 mod caller;
 mod chat;
 mod ids;
@@ -12,10 +14,14 @@ mod moment;
 mod shared_chat;
 mod text;
 
+pub use activity::{Activity, LinkChange, Seen, Sightings};
 pub use artifact::{KeptFile, ObjectKey};
+pub use audit::{
+    Action, Actor, AuditRecord, Deleted, Detail, ImportedLinks, LabelChange, OK, Origin, Settings,
+};
 pub use caller::{Caller, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};
-pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, UserId};
+pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, ShortId, UserId};
 pub use message::{Message, MessageContent, NotAString, Role};
 pub use moment::parse_rfc3339;
 pub use shared_chat::{Mode, SharedChat, Standing, Visibility};

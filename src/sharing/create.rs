@@ -6,7 +6,10 @@ use sha2::{Digest, Sha256};
 use super::{LABEL_CHARS, Sharing, SharingError, artifacts::to_its_end, snapshot};
 use crate::{
     chat_service::Access,
-    model::{Caller, ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility, storable},
+    model::{
+        Action, AuditRecord, Caller, ChatSessionId, Detail, LabelChange, Mode, Origin, Settings,
+        ShareId, SharedChat, UserId, Visibility, storable,
+    },
     store::{IdempotencyKey, NewSharedChat, Refused, StoreError},
 };
 
@@ -47,6 +50,7 @@ impl Sharing {
         caller: &Caller,
         request: CreateRequest,
         key: Option<String>,
+        origin: Origin,
     ) -> Result<SharedChat, SharingError> {
         let owner_id = self.check(caller, &request)?;
         let idempotency = key.map(|key| {
@@ -62,7 +66,7 @@ impl Sharing {
         let (chat, created) = to_its_end(async move {
             let new = this.fetch(&caller, owner_id, request, used).await?;
             let (chat, copies) = (new.chat.clone(), new.copies.clone());
-            let created = this.store.create(new).await;
+            let created = this.store.create(new, record(&caller, &chat, origin)).await;
             if created.is_err() {
                 this.discard(copies).await;
             }
@@ -182,6 +186,22 @@ impl Sharing {
             revision: 1,
         };
         Ok(NewSharedChat { chat, snapshot, copies, idempotency })
+    }
+}
+
+fn record(caller: &Caller, chat: &SharedChat, origin: Origin) -> AuditRecord {
+    let settings = Settings {
+        is_private: Some(chat.is_private()),
+        is_frozen: Some(chat.is_frozen()),
+        includes_artifacts: Some(chat.includes_artifacts),
+        expires_at: Some(chat.expires_at),
+        label: chat.label.as_ref().map(|_| LabelChange::Set),
+    };
+    AuditRecord {
+        link: Some(chat.id.short()),
+        chat: chat.chat_session_id.as_ref().map(|id| id.short()),
+        detail: Some(Detail::Settings(settings)),
+        ..AuditRecord::of(Action::Create, caller.into(), origin, chat.created_at)
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 
 use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
@@ -171,7 +172,7 @@ impl LiveChats {
         let began = before.is_none().then(Instant::now);
         of_chat.push(Question { number, began, is_stale: false, answer: answer.clone() });
         let this = self.clone();
-        self.0.runtime.spawn(async move {
+        let asking = async move {
             if let Some((began, mut answer)) = before {
                 let until = began.unwrap_or_else(Instant::now) + STAGGER;
                 let _ = timeout_at(until, answer.wait_for(Option::is_some)).await;
@@ -180,7 +181,9 @@ impl LiveChats {
             let asked = this.read(&key, began).await.map(Arc::new);
             this.end(&key, number, &asked);
             done.send_replace(Some(asked));
-        });
+        };
+        // A part of the trace of whoever asked first.
+        self.0.runtime.spawn(asking.in_current_span());
         answer
     }
 

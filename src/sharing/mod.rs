@@ -3,6 +3,7 @@
 //! To add one: a method of [`Sharing`] in the file of whom it serves (`create`, `owner`, `viewer`,
 //! `service`), and its refusals in `error.rs`.
 
+mod activity;
 mod artifacts;
 mod create;
 mod download;
@@ -12,6 +13,7 @@ mod links;
 mod live;
 mod owner;
 mod reconcile;
+mod refusals;
 mod service;
 pub mod snapshot;
 mod viewer;
@@ -42,8 +44,11 @@ use crate::{
     clock::Clock,
     events::Events,
     store::{Notice, Store},
+    telemetry::{self, Sweep, Swept as What},
 };
+use activity::SeenLinks;
 use live::LiveChats;
+use refusals::Refusals;
 
 /// Characters of a label (contract 3).
 pub const LABEL_CHARS: usize = 200;
@@ -70,6 +75,22 @@ impl Default for LiveSettings {
     }
 }
 
+/// What is kept of who did and saw what.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordSettings {
+    /// `AUDIT_REFUSALS_PER_MINUTE`: refusals of one caller that are listed; the others are counted.
+    pub refusals_per_minute: u32,
+    /// `ACTIVITY_LINKS`: links whose views are counted in memory until they are written.
+    pub links: usize,
+}
+
+impl Default for RecordSettings {
+    /// The settings' own defaults.
+    fn default() -> Self {
+        Self { refusals_per_minute: 20, links: 10_000 }
+    }
+}
+
 /// The share-link service itself, without HTTP around it.
 #[derive(Clone)]
 pub struct Sharing {
@@ -81,6 +102,8 @@ pub struct Sharing {
     clock: Clock,
     live: LiveChats,
     events: Events,
+    seen: SeenLinks,
+    refusals: Refusals,
 }
 
 impl Sharing {
@@ -92,13 +115,24 @@ impl Sharing {
         artifacts: Artifacts,
         clock: Clock,
         settings: LiveSettings,
+        records: RecordSettings,
     ) -> Self {
         let chat_service = Arc::new(chat_service);
         let live = LiveChats::new(chat_service.clone(), settings.max_age, settings.max_waiting);
         let asked = live.clone();
         let events =
             Events::new(settings.events, Arc::new(move |id| Box::pin(asked.clone().fetch(id))));
-        Self { store, chat_service, artifacts, waste: Arc::default(), clock, live, events }
+        Self {
+            store,
+            chat_service,
+            artifacts,
+            waste: Arc::default(),
+            clock,
+            live,
+            events,
+            seen: SeenLinks::new(records.links),
+            refusals: Refusals::new(records.refusals_per_minute),
+        }
     }
 
     /// Gets ready what can be; it may take a while, and nothing has to wait for it. See
@@ -140,6 +174,43 @@ impl Sharing {
     /// # Errors
     /// [`SharingError::Unavailable`] when the database is out of reach.
     pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, SharingError> {
-        Ok(self.store.sweep(expired_retention, self.clock.now()).await?)
+        let swept = self.store.sweep(expired_retention, self.clock.now()).await;
+        if let Ok(swept) = &swept {
+            for (what, count) in [
+                (What::Contents, swept.snapshots),
+                (What::ListedFiles, swept.artifacts),
+                (What::Links, swept.links),
+                (What::IdempotencyKeys, swept.idempotency_keys),
+                (What::Tombstones, swept.tombstones),
+            ] {
+                telemetry::swept(what, count);
+            }
+        }
+        self.sweep_ended(Sweep::Expired, swept.is_ok());
+        Ok(swept?)
+    }
+
+    fn sweep_ended(&self, sweep: Sweep, well: bool) {
+        match well {
+            true => telemetry::sweep_succeeded(sweep, self.clock.now()),
+            false => telemetry::sweep_failed(sweep),
+        }
+    }
+
+    /// Makes known how the database and the streams are used.
+    pub fn report(&self) {
+        self.store.report();
+        telemetry::set_streams(self.events.streams());
+    }
+
+    /// Deletes audit records that are older than this. Returns how many.
+    ///
+    /// # Errors
+    /// [`SharingError::Unavailable`] when the database is out of reach.
+    pub async fn sweep_audit_records(
+        &self,
+        retention: chrono::Duration,
+    ) -> Result<usize, SharingError> {
+        Ok(self.store.sweep_audit_records(self.clock.now() - retention).await?)
     }
 }

@@ -1,4 +1,7 @@
-//! What an owner does with links: list, change, delete.
+//! What an owner does with links: list, change, delete. A change that was begun goes on when whoever
+//! asked for it goes away, so that what is done is told and logged.
+
+use chrono::{DateTime, Utc};
 
 use super::{
     ListQuery, Page, SettingsChange, Sharing, SharingError,
@@ -7,7 +10,10 @@ use super::{
 };
 use crate::{
     chat_service::Access,
-    model::{Caller, ObjectKey, ShareId, SharedChat},
+    model::{
+        Action, AuditRecord, Caller, Detail, LabelChange, ObjectKey, Origin, Settings, ShareId,
+        SharedChat,
+    },
     store::{ChangeGuard, Notice, Refused, StoreError},
 };
 
@@ -22,6 +28,28 @@ pub enum Precondition {
 
 /// How often including files starts over because the link was changed meanwhile.
 const TRIES: usize = 3;
+
+/// The record of a change that is made at this moment.
+fn changing(
+    caller: &Caller,
+    id: &ShareId,
+    change: &SettingsChange,
+    origin: Origin,
+    now: DateTime<Utc>,
+) -> AuditRecord {
+    let settings = Settings {
+        is_private: change.is_private,
+        is_frozen: None,
+        includes_artifacts: change.includes_artifacts,
+        expires_at: change.expires_at,
+        label: change.label.as_ref().map(|label| LabelChange::to(label.as_ref())),
+    };
+    AuditRecord {
+        link: Some(id.short()),
+        detail: Some(Detail::Settings(settings)),
+        ..AuditRecord::of(Action::Change, caller.into(), origin, now)
+    }
+}
 
 impl Precondition {
     fn revisions(&self) -> Option<Vec<i64>> {
@@ -64,6 +92,7 @@ impl Sharing {
         id: &ShareId,
         change: SettingsChange,
         precondition: Precondition,
+        origin: Origin,
     ) -> Result<SharedChat, SharingError> {
         let now = self.clock.now();
         if let Some(Some(label)) = &change.label {
@@ -79,16 +108,32 @@ impl Sharing {
                 false => Err(SharingError::PreconditionFailed),
             };
         }
-        if change.includes_artifacts == Some(true) {
-            let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
-            return to_its_end(async move {
-                this.include_artifacts(&caller, &id, change, precondition).await
-            })
-            .await;
-        }
+        let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
+        to_its_end(async move {
+            match change.includes_artifacts {
+                Some(true) => {
+                    this.include_artifacts(&caller, &id, change, precondition, origin).await
+                }
+                _ => this.change_at_once(&caller, &id, change, precondition, origin).await,
+            }
+        })
+        .await
+    }
+
+    /// A change for which nothing has to be fetched.
+    async fn change_at_once(
+        &self,
+        caller: &Caller,
+        id: &ShareId,
+        change: SettingsChange,
+        precondition: Precondition,
+        origin: Origin,
+    ) -> Result<SharedChat, SharingError> {
         let guard = ChangeGuard { revisions: precondition.revisions(), ..Default::default() };
         let ends_artifacts = change.includes_artifacts == Some(false);
-        let changed = self.store.change_settings(id, caller.user_id(), change, guard, now).await?;
+        let record = changing(caller, id, &change, origin, self.clock.now());
+        let changed = self.store.change_settings(id, caller.user_id(), change, guard, record);
+        let changed = changed.await?;
         if ends_artifacts {
             self.waste_was_made();
         }
@@ -109,6 +154,7 @@ impl Sharing {
         id: &ShareId,
         change: SettingsChange,
         precondition: Precondition,
+        origin: Origin,
     ) -> Result<SharedChat, SharingError> {
         for _ in 0..TRIES {
             let chat = self.owned(caller, id).await?;
@@ -125,8 +171,9 @@ impl Sharing {
                 includes_artifacts: Some(chat.includes_artifacts),
                 copies: copies.clone(),
             };
-            let (change, now) = (change.clone(), self.clock.now());
-            let changed = self.store.change_settings(id, caller.user_id(), change, guard, now);
+            let record = changing(caller, id, &change, origin.clone(), self.clock.now());
+            let change = change.clone();
+            let changed = self.store.change_settings(id, caller.user_id(), change, guard, record);
             match changed.await {
                 Ok(Some(chat)) => {
                     self.tell(&Notice::Links(vec![id.clone()]));
@@ -162,38 +209,65 @@ impl Sharing {
     ///
     /// # Errors
     /// In this order: [`SharingError::NotFound`], `NotTheOwner`, `Legacy`.
-    pub async fn delete(&self, caller: &Caller, id: &ShareId) -> Result<(), SharingError> {
-        let may = !caller.identity.is_chat_service;
-        if may && self.store.delete(id, caller.user_id(), self.clock.now()).await? {
-            self.waste_was_made();
-            self.tell(&Notice::Links(vec![id.clone()]));
-            return Ok(());
-        }
-        self.owned(caller, id).await.and(Err(SharingError::NotFound))
+    pub async fn delete(
+        &self,
+        caller: &Caller,
+        id: &ShareId,
+        origin: Origin,
+    ) -> Result<(), SharingError> {
+        let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
+        to_its_end(async move {
+            let may = !caller.identity.is_chat_service;
+            let now = this.clock.now();
+            let record = AuditRecord::of(Action::Delete, (&caller).into(), origin, now);
+            let record = AuditRecord { link: Some(id.short()), ..record };
+            if may && this.store.delete(&id, caller.user_id(), record).await? {
+                this.waste_was_made();
+                this.tell(&Notice::Links(vec![id]));
+                return Ok(());
+            }
+            this.owned(&caller, &id).await.and(Err(SharingError::NotFound))
+        })
+        .await
     }
 
     /// Deletes the caller's own links, all or none. Links that are not there are skipped.
     ///
     /// # Errors
     /// [`SharingError::NotTheOwner`], `Legacy`; nothing is deleted then.
-    pub async fn delete_all(&self, caller: &Caller, ids: &[ShareId]) -> Result<(), SharingError> {
+    pub async fn delete_all(
+        &self,
+        caller: &Caller,
+        ids: &[ShareId],
+        origin: Origin,
+    ) -> Result<(), SharingError> {
         if caller.identity.is_chat_service {
             return Err(SharingError::WrongCaller("the chat service deletes links by their chat"));
         }
-        match self.store.delete_all(ids, caller.user_id(), self.clock.now()).await {
-            Ok(_) => {
-                self.waste_was_made();
-                self.tell(&Notice::Links(ids.to_vec()));
-                Ok(())
+        let (this, caller, ids) = (self.clone(), caller.clone(), ids.to_vec());
+        to_its_end(async move {
+            let now = this.clock.now();
+            let record = AuditRecord::of(Action::BatchDelete, (&caller).into(), origin, now);
+            match this.store.delete_all(&ids, caller.user_id(), record).await {
+                Ok(_) => {
+                    this.waste_was_made();
+                    this.tell(&Notice::Links(ids));
+                    Ok(())
+                }
+                Err(StoreError::Refused(Refused::Legacy)) => Err(SharingError::Legacy),
+                Err(StoreError::Refused(_)) => Err(SharingError::NotTheOwner),
+                Err(error) => Err(error.into()),
             }
-            Err(StoreError::Refused(Refused::Legacy)) => Err(SharingError::Legacy),
-            Err(StoreError::Refused(_)) => Err(SharingError::NotTheOwner),
-            Err(error) => Err(error.into()),
-        }
+        })
+        .await
     }
 
     /// The link, if it is the caller's own to change.
-    async fn owned(&self, caller: &Caller, id: &ShareId) -> Result<SharedChat, SharingError> {
+    pub(super) async fn owned(
+        &self,
+        caller: &Caller,
+        id: &ShareId,
+    ) -> Result<SharedChat, SharingError> {
         let found = self.store.link(id, self.clock.now()).await?;
         let chat = found.ok_or(SharingError::NotFound)?;
         if caller.identity.is_chat_service {

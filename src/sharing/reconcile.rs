@@ -9,7 +9,8 @@ use futures_util::{StreamExt, stream};
 use super::{Sharing, SharingError};
 use crate::{
     chat_service::{Access, ChatServiceError},
-    model::ChatSessionId,
+    model::{Action, Actor, ChatSessionId, Origin},
+    telemetry::{self, Reconciliation},
 };
 
 /// Chats that are asked about at the same time.
@@ -60,14 +61,34 @@ enum Answer {
 
 impl Sharing {
     /// Asks the chat service about every chat that has links, and deletes the links of those that
-    /// are gone, as [`Sharing::chat_deleted`] does. More than `max_gone_percent` of the chats being
+    /// are gone, as [`Sharing::chat_deleted`] does; `by` is for the audit records. More than `max_gone_percent` of the chats being
     /// gone, or all of them, is taken for a fault of the chat service; a chat that is the only one
     /// goes at 100.
     ///
     /// # Errors
     /// [`SharingError::ChatService`] without a credential for the chat service;
     /// [`SharingError::Unavailable`] when the database is out of reach. What was removed before stays so.
-    pub async fn reconcile(&self, max_gone_percent: u8) -> Result<Reconciled, SharingError> {
+    pub async fn reconcile(
+        &self,
+        max_gone_percent: u8,
+        by: &Actor,
+    ) -> Result<Reconciled, SharingError> {
+        let found = self.find_and_remove(max_gone_percent, by).await;
+        let (outcome, removed) = match &found {
+            Err(_) => (Reconciliation::Failed, 0),
+            Ok(found) if found.refused.is_some() => (Reconciliation::Refused, 0),
+            Ok(found) if found.unclear > 0 => (Reconciliation::Unclear, found.links_removed),
+            Ok(found) => (Reconciliation::Clear, found.links_removed),
+        };
+        telemetry::reconciled(outcome, removed, self.clock.now());
+        found
+    }
+
+    async fn find_and_remove(
+        &self,
+        max_gone_percent: u8,
+        by: &Actor,
+    ) -> Result<Reconciled, SharingError> {
         if !self.chat_service.has_service_access() {
             return Err(ChatServiceError::NoServiceCredential.into());
         }
@@ -81,7 +102,9 @@ impl Sharing {
             // It may have been a passing fault, or the chat is back.
             match self.ask(&chat).await {
                 Answer::Gone => {
-                    found.links_removed += self.chat_deleted(&chat).await?;
+                    let action = Action::Reconcile;
+                    let ended = self.end_links_of(&chat, action, by.clone(), Origin::default());
+                    found.links_removed += ended.await?;
                     found.removed += 1;
                 }
                 Answer::There => {

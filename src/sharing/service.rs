@@ -1,8 +1,8 @@
 //! What the chat service asks (contract 4). That it is the chat service is the extractor's word.
 
-use super::{Sharing, SharingError};
+use super::{Sharing, SharingError, artifacts::to_its_end};
 use crate::{
-    model::{ChatSessionId, SharedChat},
+    model::{Action, Actor, AuditRecord, Caller, ChatSessionId, Origin, SharedChat},
     store::Notice,
 };
 
@@ -23,8 +23,29 @@ impl Sharing {
     ///
     /// # Errors
     /// [`SharingError::Unavailable`] when the database is out of reach; nothing was deleted then.
-    pub async fn chat_deleted(&self, chat: &ChatSessionId) -> Result<usize, SharingError> {
-        let ended = self.store.delete_chat(chat, self.clock.now()).await?;
+    pub async fn chat_deleted(
+        &self,
+        caller: &Caller,
+        chat: &ChatSessionId,
+        origin: Origin,
+    ) -> Result<usize, SharingError> {
+        let (this, chat, actor) = (self.clone(), chat.clone(), caller.into());
+        to_its_end(
+            async move { this.end_links_of(&chat, Action::ChatDeleted, actor, origin).await },
+        )
+        .await
+    }
+
+    pub(super) async fn end_links_of(
+        &self,
+        chat: &ChatSessionId,
+        action: Action,
+        actor: Actor,
+        origin: Origin,
+    ) -> Result<usize, SharingError> {
+        let record = AuditRecord::of(action, actor, origin, self.clock.now());
+        let record = AuditRecord { chat: Some(chat.short()), ..record };
+        let ended = self.store.delete_chat(chat, record).await?;
         self.waste_was_made();
         self.tell(&Notice::Chat(chat.clone()));
         Ok(ended)

@@ -8,13 +8,14 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Notice, Store, StoreError,
-    notices::Announce,
+    audit::{Record, log_audit_record},
     on,
+    owner::deleted_links,
     rows::{SharedChatRow, into_models, not_expired},
     schema::{chats, shared_chats},
     timestamp::Moment,
 };
-use crate::model::{ChatSessionId, SharedChat};
+use crate::model::{AuditRecord, ChatSessionId, Detail, SharedChat};
 
 /// `… DO UPDATE SET … WHERE predicate`; the trait's method would be ambiguous on a table.
 pub(super) fn upsert_where<Upsert, Predicate>(
@@ -111,11 +112,12 @@ impl Store {
     pub async fn delete_chat(
         &self,
         chat: &ChatSessionId,
-        now: DateTime<Utc>,
+        mut record: AuditRecord,
     ) -> Result<usize, StoreError> {
+        let now = record.at;
         let notice = Notice::Chat(chat.clone());
         let chat = chat.as_str().to_owned();
-        on!(&self.database, bulk, |conn| {
+        let (ended, record) = on!(&self.database, bulk, |conn| {
             // First, so that a create of a link to this chat that is under way either commits
             // before this and is deleted below, or finds the tombstone.
             diesel::insert_into(chats::table)
@@ -126,10 +128,16 @@ impl Store {
                 .execute(conn)
                 .await?;
             let links = shared_chats::table.filter(shared_chats::chat_session_id.eq(&chat));
-            let ended = diesel::delete(links.filter(not_expired!(now))).execute(conn).await?;
+            let ended: Vec<String> = diesel::delete(links.filter(not_expired!(now)))
+                .returning(shared_chats::id)
+                .get_results(conn)
+                .await?;
             diesel::delete(links).execute(conn).await?;
-            conn.announce(&notice).await?;
-            Ok(ended)
-        })
+            record.detail = Some(Detail::Deleted(deleted_links(&ended)));
+            conn.record(&record, &notice).await?;
+            Ok((ended.len(), record))
+        })?;
+        log_audit_record(&record);
+        Ok(ended)
     }
 }

@@ -8,13 +8,14 @@ use diesel_async::RunQueryDsl;
 use super::{
     IDEMPOTENCY_RETENTION, Refused, Store, StoreError,
     artifacts::adopt,
+    audit::{AuditRow, Together, log_audit_record},
     chats::{touch_chat, upsert_where},
     on,
     rows::SharedChatRow,
-    schema::{idempotency_keys, shared_chats, snapshots},
+    schema::{audit_records, idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
 };
-use crate::model::{ObjectKey, ShareId, SharedChat, UserId};
+use crate::model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId};
 
 /// What a frozen link shows, as it is stored.
 #[derive(Debug, Clone)]
@@ -55,13 +56,14 @@ pub struct NewSharedChat {
 }
 
 impl Store {
-    /// Makes the link.
+    /// Makes the link, and its audit record.
     ///
     /// # Errors
     /// [`Refused::KeyTaken`] when the idempotency key was used within its 24 hours, also by a
     /// request at the same moment; [`Refused::ChatDeleted`] when the chat's tombstone stands, also
     /// when the deletion came while the chat was being fetched. Nothing is stored then.
-    pub async fn create(&self, new: NewSharedChat) -> Result<(), StoreError> {
+    pub async fn create(&self, new: NewSharedChat, record: AuditRecord) -> Result<(), StoreError> {
+        let audit = AuditRow::from(&record);
         let row = SharedChatRow::from(&new.chat);
         let id = new.chat.id.as_str().to_owned();
         let now = new.chat.created_at;
@@ -101,7 +103,11 @@ impl Store {
             {
                 return Err(StoreError::Refused(Refused::ChatDeleted));
             }
-            diesel::insert_into(shared_chats::table).values(&row).execute(conn).await?;
+            conn.together(
+                diesel::insert_into(shared_chats::table).values(row),
+                diesel::insert_into(audit_records::table).values(audit),
+            )
+            .await?;
             if let Some(snapshot) = snapshot {
                 diesel::insert_into(snapshots::table)
                     .values((
@@ -114,7 +120,9 @@ impl Store {
             }
             adopt!(conn, copies, id.as_str());
             Ok(())
-        })
+        })?;
+        log_audit_record(&record);
+        Ok(())
     }
 
     /// What the key was used for in the 24 hours before `now`.

@@ -62,24 +62,24 @@ impl Database {
 /// None of them is cut short when the request that asked for it goes away.
 macro_rules! on {
     ($database:expr, view($($arg:ident),+), |$conn:ident| $body:expr) => {
-        match $database {
+        $crate::store::counted(match $database {
             $crate::store::Database::Sqlite(db) => {
                 db.view(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
             }
             $crate::store::Database::Postgres(db) => {
                 db.view(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
             }
-        }
+        })
     };
     ($database:expr, $how:ident, |$conn:ident| $body:expr) => {
-        match $database {
+        $crate::store::counted(match $database {
             $crate::store::Database::Sqlite(db) => {
                 db.$how(move |$conn| Box::pin(async move { $body })).await
             }
             $crate::store::Database::Postgres(db) => {
                 db.$how(move |$conn| Box::pin(async move { $body })).await
             }
-        }
+        })
     };
 }
 

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
 use diesel::ExpressionMethods;
 use diesel_async::RunQueryDsl;
 
 use super::{
     NewSharedChat, Store, StoreError,
+    audit::{AuditRow, log_audit_record},
     chats::touch_chat,
     on,
     rows::SharedChatRow,
-    schema::{shared_chats, snapshots},
+    schema::{audit_records, shared_chats, snapshots},
 };
+use crate::model::{AuditRecord, Detail, ImportedLinks};
 
 /// What became of a link that was to be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +27,18 @@ pub enum LegacyOutcome {
 
 impl Store {
     /// Stores these links in one transaction, but for those that cannot be, and says in their order
-    /// what became of each. Of two with the same token the first is stored.
+    /// what became of each. Of two with the same token the first is stored. What was stored has one
+    /// audit record, with these counts and what became of the links.
     ///
     /// # Errors
     /// [`StoreError`] when the database is out of reach; nothing is stored then.
     pub async fn import_legacy(
         &self,
         links: Vec<NewSharedChat>,
-        now: DateTime<Utc>,
+        mut counts: ImportedLinks,
+        mut record: AuditRecord,
     ) -> Result<Vec<LegacyOutcome>, StoreError> {
+        let now = record.at;
         if links.is_empty() {
             return Ok(Vec::new());
         }
@@ -42,7 +46,7 @@ impl Store {
             links.iter().filter_map(|link| chat_of(link).map(str::to_owned)).collect();
         let mut in_order: Vec<usize> = (0..links.len()).collect();
         in_order.sort_by_key(|index| links[*index].chat.id.as_str());
-        on!(&self.database, transaction, |conn| {
+        let (outcomes, record) = on!(&self.database, transaction, |conn| {
             // Chats first, and both in order, so that two imports at once wait for each other
             // instead of standing in each other's way.
             let mut is_there: BTreeMap<String, bool> = BTreeMap::new();
@@ -78,8 +82,23 @@ impl Store {
                         .await?;
                 }
             }
-            Ok(outcomes)
-        })
+            let became = |outcome| outcomes.iter().filter(|other| **other == outcome).count();
+            counts.imported = became(LegacyOutcome::Imported);
+            counts.already_there = became(LegacyOutcome::AlreadyThere);
+            counts.chat_deleted = became(LegacyOutcome::ChatDeleted);
+            if counts.imported == 0 {
+                return Ok((outcomes, None));
+            }
+            let imported = links.iter().zip(&outcomes);
+            let imported = imported.filter(|(_, outcome)| **outcome == LegacyOutcome::Imported);
+            counts.links = imported.map(|(link, _)| link.chat.id.short()).collect();
+            record.detail = Some(Detail::Imported(counts));
+            let row = AuditRow::from(&record);
+            diesel::insert_into(audit_records::table).values(row).execute(conn).await?;
+            Ok((outcomes, Some(record)))
+        })?;
+        record.iter().for_each(log_audit_record);
+        Ok(outcomes)
     }
 }
 

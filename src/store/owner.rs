@@ -1,5 +1,6 @@
 //! What an owner does to a link: each begins with one statement that has its guard in the `WHERE`,
-//! and announces what it did within the same transaction.
+//! and within the same transaction announces what it did and leaves its audit record. The record's
+//! moment is that of the change.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -11,13 +12,13 @@ use diesel_async::RunQueryDsl;
 use super::{
     Notice, Refused, Store, StoreError,
     artifacts::{adopt, disown},
-    notices::Announce,
+    audit::{Record, log_audit_record},
     on,
-    rows::{SharedChatRow, not_expired},
+    rows::{SharedChatRow, not_expired, short_chat},
     schema::shared_chats,
     timestamp::Moment,
 };
-use crate::model::{ObjectKey, ShareId, SharedChat, UserId};
+use crate::model::{AuditRecord, Deleted, Detail, ObjectKey, ShareId, SharedChat, UserId};
 
 /// The settings to change; a `None` leaves its setting as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,8 +63,9 @@ impl Store {
         owner: &UserId,
         change: SettingsChange,
         guard: ChangeGuard,
-        now: DateTime<Utc>,
+        mut record: AuditRecord,
     ) -> Result<Option<SharedChat>, StoreError> {
+        let now = record.at;
         let notice = Notice::Links(vec![id.clone()]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
         let changes = Changes {
@@ -78,31 +80,36 @@ impl Store {
         let switch = guard.includes_artifacts.map_or(vec![true, false], |is_on| vec![is_on]);
         let ends_artifacts = change.includes_artifacts == Some(false);
         let copies = guard.copies;
-        let row: Option<SharedChatRow> = on!(&self.database, transaction, |conn| {
-            let mine = shared_chats::table
-                .find(&id)
-                .filter(shared_chats::owner_id.eq(owner))
-                .filter(not_expired!(now))
-                .filter(shared_chats::includes_artifacts.eq_any(switch))
-                .filter(
-                    shared_chats::revision.eq_any(revisions).or(any_revision.into_sql::<Bool>()),
-                );
-            let changed = diesel::update(mine)
-                .set((changes, shared_chats::revision.eq(shared_chats::revision + 1)))
-                .returning(SharedChatRow::as_returning())
-                .get_result(conn)
-                .await
-                .optional()?;
-            if changed.is_some() {
+        let changed: Option<(SharedChatRow, AuditRecord)> =
+            on!(&self.database, transaction, |conn| {
+                let mine = shared_chats::table
+                    .find(&id)
+                    .filter(shared_chats::owner_id.eq(owner))
+                    .filter(not_expired!(now))
+                    .filter(shared_chats::includes_artifacts.eq_any(switch))
+                    .filter(
+                        shared_chats::revision
+                            .eq_any(revisions)
+                            .or(any_revision.into_sql::<Bool>()),
+                    );
+                let changed = diesel::update(mine)
+                    .set((changes, shared_chats::revision.eq(shared_chats::revision + 1)))
+                    .returning(SharedChatRow::as_returning())
+                    .get_result(conn)
+                    .await
+                    .optional()?;
+                let Some(changed) = changed else { return Ok(None) };
                 if ends_artifacts {
                     disown!(conn, [&id]);
                 }
                 adopt!(conn, copies, &id);
-                conn.announce(&notice).await?;
-            }
-            Ok(changed)
-        })?;
-        row.map(SharedChat::try_from).transpose()
+                record.chat = changed.short_chat();
+                conn.record(&record, &notice).await?;
+                Ok(Some((changed, record)))
+            })?;
+        let Some((changed, record)) = changed else { return Ok(None) };
+        log_audit_record(&record);
+        SharedChat::try_from(changed).map(Some)
     }
 
     /// Deletes the owner's own link, with its content. `false`: there was none to delete.
@@ -113,21 +120,28 @@ impl Store {
         &self,
         id: &ShareId,
         owner: &UserId,
-        now: DateTime<Utc>,
+        mut record: AuditRecord,
     ) -> Result<bool, StoreError> {
+        let now = record.at;
         let notice = Notice::Links(vec![id.clone()]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
-        on!(&self.database, transaction, |conn| {
+        let record = on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
                 .find(id)
                 .filter(shared_chats::owner_id.eq(owner))
                 .filter(not_expired!(now));
-            let deleted = diesel::delete(mine).execute(conn).await? == 1;
-            if deleted {
-                conn.announce(&notice).await?;
-            }
-            Ok(deleted)
-        })
+            let deleted: Option<Option<String>> = diesel::delete(mine)
+                .returning(shared_chats::chat_session_id)
+                .get_result(conn)
+                .await
+                .optional()?;
+            let Some(chat) = deleted else { return Ok(None) };
+            record.chat = short_chat(chat.as_deref());
+            conn.record(&record, &notice).await?;
+            Ok(Some(record))
+        })?;
+        record.iter().for_each(log_audit_record);
+        Ok(record.is_some())
     }
 
     /// Deletes those of the links that there are, all or none, and returns how many.
@@ -139,17 +153,19 @@ impl Store {
         &self,
         ids: &[ShareId],
         owner: &UserId,
-        now: DateTime<Utc>,
+        mut record: AuditRecord,
     ) -> Result<usize, StoreError> {
+        let now = record.at;
         let notice = Notice::Links(ids.to_vec());
         let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
         let owner = owner.as_str().to_owned();
-        on!(&self.database, bulk, |conn| {
+        let (deleted, record) = on!(&self.database, bulk, |conn| {
             let mine = shared_chats::table
                 .filter(shared_chats::id.eq_any(&ids))
                 .filter(shared_chats::owner_id.eq(owner))
                 .filter(not_expired!(now));
-            let deleted = diesel::delete(mine).execute(conn).await?;
+            let deleted: Vec<String> =
+                diesel::delete(mine).returning(shared_chats::id).get_results(conn).await?;
             // What is left of them is not the owner's.
             let left: Vec<bool> = shared_chats::table
                 .filter(shared_chats::id.eq_any(&ids))
@@ -163,10 +179,19 @@ impl Store {
             if left.contains(&true) {
                 return Err(StoreError::Refused(Refused::Legacy));
             }
-            if deleted > 0 {
-                conn.announce(&notice).await?;
-            }
-            Ok(deleted)
-        })
+            record.detail = Some(Detail::Deleted(deleted_links(&deleted)));
+            // Nobody is told of ids that are nothing to anybody.
+            let notice = if deleted.is_empty() { Notice::Links(Vec::new()) } else { notice };
+            conn.record(&record, &notice).await?;
+            Ok((deleted.len(), record))
+        })?;
+        log_audit_record(&record);
+        Ok(deleted)
     }
+}
+
+/// What a record says of links that were deleted together.
+pub(super) fn deleted_links(ids: &[String]) -> Deleted {
+    let links = ids.iter().take(Deleted::LISTED).filter_map(|id| ShareId::parse(id));
+    Deleted { deleted: ids.len(), links: links.map(|id| id.short()).collect() }
 }

@@ -4,7 +4,7 @@ use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 
 use super::{StoreError, schema::shared_chats, timestamp::Moment};
 use crate::model::{
-    ChatSessionId, Mode, ShareId, SharedChat, Standing, UserId, Visibility, fold_case,
+    ChatSessionId, Mode, ShareId, SharedChat, ShortId, Standing, UserId, Visibility, fold_case,
 };
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -25,6 +25,17 @@ pub(super) struct SharedChatRow {
     updated_at: Moment,
     expires_at: Option<Moment>,
     revision: i64,
+}
+
+impl SharedChatRow {
+    /// The short form of the link's chat.
+    pub(super) fn short_chat(&self) -> Option<ShortId> {
+        short_chat(self.chat_session_id.as_deref())
+    }
+}
+
+pub(super) fn short_chat(chat_session_id: Option<&str>) -> Option<ShortId> {
+    chat_session_id.and_then(|id| ChatSessionId::parse(id).ok()).map(|id| id.short())
 }
 
 impl From<&SharedChat> for SharedChatRow {

@@ -74,5 +74,38 @@ table! {
     }
 }
 
+table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::timestamp::UtcMicros;
+
+    audit_records (at, id) {
+        at -> UtcMicros,
+        id -> BigInt,
+        actor_kind -> Text,
+        actor_id -> Nullable<Text>,
+        action -> Text,
+        result -> Text,
+        link -> Nullable<Text>,
+        chat -> Nullable<Text>,
+        client -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        times -> BigInt,
+        detail -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::timestamp::UtcMicros;
+
+    link_activity (shared_chat_id) {
+        shared_chat_id -> Text,
+        views -> BigInt,
+        bot_views -> BigInt,
+        downloads -> BigInt,
+        last_viewed_at -> Nullable<UtcMicros>,
+    }
+}
+
 joinable!(snapshots -> shared_chats (shared_chat_id));
 allow_tables_to_appear_in_same_query!(shared_chats, snapshots, chats, idempotency_keys, artifacts);

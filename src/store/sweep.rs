@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Rows that one statement takes.
-const BATCH: i64 = 500;
+pub(super) const BATCH: i64 = 500;
 /// Bytes of content that one statement takes, and one row more: SQLite overwrites what it deletes.
 const BATCH_BYTES: i64 = 16 * 1024 * 1024;
 

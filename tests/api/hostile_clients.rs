@@ -160,9 +160,9 @@ async fn whoever_is_answered_early_does_not_stay(app: App) {
 async fn a_head_beyond_the_bound_is_refused(app: App) {
     let large = format!("GET /nowhere HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(200_000));
     let many = format!("GET /nowhere HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(200));
-    for (head, status) in [(large, "431"), (many, "400")] {
+    for head in [large, many] {
         let received = app.send_until_closed((head + SMUGGLED).as_bytes(), b"").await;
-        assert_eq!(statuses(&received), [status], "{received}");
+        assert_eq!(statuses(&received), ["431"], "{received}");
     }
     app.anonymous().get("/health/live").await.is(200);
 }

@@ -12,8 +12,10 @@
 mod support;
 
 mod access;
+mod activity;
 mod artifacts;
 mod attacks;
+mod audit;
 mod auth;
 mod batch_delete;
 mod change;
@@ -36,6 +38,7 @@ mod list;
 mod live;
 mod live_events;
 mod live_views;
+mod metrics;
 mod outage;
 mod overload;
 mod qr_code;

@@ -142,6 +142,7 @@ async fn whoever_waits_too_long_for_the_database_is_told_so(setup: Setup) {
         answer.fails(503, "unavailable");
     }
     app.anonymous().view(&second).await.is(200);
+    app.anonymous().get("/health/ready").await.is(200);
     drop(lock);
     // PostgreSQL had begun with it; SQLite has one writer, which cannot begin.
     let is_begun = !app.setup.database_url.starts_with("sqlite:");

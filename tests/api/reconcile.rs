@@ -6,7 +6,10 @@ use serde_json::json;
 use shared_chats::{
     artifacts::{ArtifactStore, ArtifactStoreUrl},
     chat_service::{ChatService, ChatServiceSettings, ServiceCredential, Source},
-    sharing::{ArtifactLimits, Artifacts, LiveSettings, Reconciled, Refusal, Sharing},
+    model::Actor,
+    sharing::{
+        ArtifactLimits, Artifacts, LiveSettings, Reconciled, RecordSettings, Refusal, Sharing,
+    },
 };
 
 use crate::support::{App, Setup, Trouble, import, on_both_databases, rows, store};
@@ -36,7 +39,8 @@ fn sharing(app: &App, settings: ChatServiceSettings) -> Sharing {
         ArtifactLimits { file_bytes: 1000, link_bytes: 1000, grace: chrono::Duration::hours(1) };
     let artifacts = Artifacts { store: ArtifactStore::open(&folder).unwrap(), limits };
     let live = LiveSettings::default();
-    Sharing::new(store(app), chat_service, artifacts, app.clock.clone(), live)
+    let records = RecordSettings::default();
+    Sharing::new(store(app), chat_service, artifacts, app.clock.clone(), live, records)
 }
 
 fn settings(app: &App) -> ChatServiceSettings {
@@ -48,7 +52,7 @@ fn settings(app: &App) -> ChatServiceSettings {
 }
 
 async fn reconcile(app: &App) -> Reconciled {
-    sharing(app, settings(app)).reconcile(50).await.unwrap()
+    sharing(app, settings(app)).reconcile(50, &Actor::CommandLine).await.unwrap()
 }
 
 /// Three chats of Alice's with a link each: `one`, `two`, `three`.
@@ -158,7 +162,7 @@ async fn an_answer_that_is_not_clear_removes_nothing(app: App) {
 async fn a_chat_service_that_knows_none_is_not_believed(app: App) {
     let ids = three_shared(&app).await;
     app.chats.misbehaves("", Trouble::Status(404));
-    let done = sharing(&app, settings(&app)).reconcile(100).await.unwrap();
+    let done = sharing(&app, settings(&app)).reconcile(100, &Actor::CommandLine).await.unwrap();
     assert_eq!(done.refused, Some(Refusal::KnowsNone));
     assert_eq!((done.asked, done.gone, done.removed), (3, 3, 0));
     app.chats.recovers();
@@ -176,7 +180,7 @@ async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
     assert_eq!((done.gone, done.removed), (2, 0));
     app.anonymous().view(&ids[0]).await.is(200);
     // Whoever knows better says so.
-    let done = sharing(&app, settings(&app)).reconcile(70).await.unwrap();
+    let done = sharing(&app, settings(&app)).reconcile(70, &Actor::CommandLine).await.unwrap();
     assert_eq!((done.refused, done.removed), (None, 2));
     app.anonymous().view(&ids[0]).await.is(404);
 }
@@ -186,7 +190,7 @@ async fn one_chat_alone_goes_only_when_all_may_be_gone(app: App) {
     app.chats.remove("chat-1");
     assert_eq!(reconcile(&app).await.refused, Some(Refusal::KnowsNone));
     app.anonymous().view(&link.id).await.is(200);
-    let done = sharing(&app, settings(&app)).reconcile(100).await.unwrap();
+    let done = sharing(&app, settings(&app)).reconcile(100, &Actor::CommandLine).await.unwrap();
     assert_eq!((done.refused, done.links_removed), (None, 1));
     app.anonymous().view(&link.id).await.is(404);
 }
@@ -200,7 +204,7 @@ async fn a_chat_that_is_back_is_kept(app: App) {
         tokio::spawn(async move {
             let mut patient = settings(&app);
             patient.timeout = Duration::from_secs(20);
-            sharing(&app, patient).reconcile(50).await.unwrap()
+            sharing(&app, patient).reconcile(50, &Actor::CommandLine).await.unwrap()
         })
     };
     held.arrived(1).await;
@@ -238,7 +242,8 @@ async fn without_a_credential_nothing_is_asked(app: App) {
     let before = app.chats.asked().len();
     let mut none = settings(&app);
     none.service_credential = None;
-    let said = sharing(&app, none).reconcile(50).await.unwrap_err().to_string();
+    let said =
+        sharing(&app, none).reconcile(50, &Actor::CommandLine).await.unwrap_err().to_string();
     assert!(said.contains("CHAT_SERVICE_TOKEN"), "{said}");
     assert_eq!(app.chats.asked().len(), before);
 }
@@ -261,12 +266,15 @@ async fn chats_of_a_file_are_reconciled_too(setup: Setup) {
     let sharing = sharing(&app, ChatServiceSettings::new(source.parse().unwrap()));
     // A slip in the file is no reason to remove anything.
     std::fs::write(&path, "[").unwrap();
-    let broken = sharing.reconcile(50).await.unwrap();
+    let broken = sharing.reconcile(50, &Actor::CommandLine).await.unwrap();
     assert_eq!((broken.unclear, broken.links_removed), (2, 0));
     std::fs::write(&path, "[]").unwrap();
-    assert_eq!(sharing.reconcile(50).await.unwrap().refused, Some(Refusal::KnowsNone));
+    assert_eq!(
+        sharing.reconcile(50, &Actor::CommandLine).await.unwrap().refused,
+        Some(Refusal::KnowsNone)
+    );
     write(&["b"]);
-    assert_eq!(sharing.reconcile(50).await.unwrap().links_removed, 1);
+    assert_eq!(sharing.reconcile(50, &Actor::CommandLine).await.unwrap().links_removed, 1);
     app.anonymous().view(&a).await.is(404);
     app.anonymous().view(&b).await.is(200);
 }

@@ -3,6 +3,7 @@
 use std::{io::Write, path::Path, process::Stdio, time::Duration};
 
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_types::BigInt};
+use serde_json::Value;
 
 use crate::{Place, Said, counts, line};
 
@@ -90,6 +91,21 @@ fn an_import_that_was_killed_is_completed_by_another() {
     assert!(number("already there") >= 200, "{}", said.out);
     assert_eq!(number("already there") + number("imported"), 1000);
     assert_eq!(place.import("links.jsonl").out, counts([0, 1000, 0, 0, 0]));
+}
+
+#[test]
+fn an_import_is_in_the_log_as_an_audit_record() {
+    let place = Place::new();
+    place.write("links.jsonl", format!("{}\n", line("secret-token-one", "a")));
+    let settings = [("RUST_LOG", "shared_chats::audit=info"), ("LOG_FORMAT", "json")];
+    let said = place.run(&["legacy", "import", "links.jsonl"], &settings);
+    let logged: Value = serde_json::from_str(&said.err).unwrap();
+    let field = |name: &str| logged[name].as_str().unwrap().to_owned();
+    assert_eq!(field("target"), "shared_chats::audit");
+    assert_eq!((field("action"), field("result")), ("legacy_import".into(), "ok".into()));
+    assert_eq!(field("actor_kind"), "command_line");
+    assert!(field("detail").contains("\"imported\":1"), "{}", said.err);
+    assert!(!said.err.contains("secret-token"), "{}", said.err);
 }
 
 #[test]

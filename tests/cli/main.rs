@@ -7,6 +7,9 @@
 mod health;
 mod legacy;
 mod reconcile;
+mod served;
+mod stopping;
+mod traces;
 
 use std::{
     io::Read,
@@ -133,6 +136,9 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
         ("EXPIRED_RETENTION", "never"),
         ("RECONCILE_INTERVAL", "often"),
         ("RECONCILE_MAX_GONE", "all"),
+        ("MANAGEMENT_ADDRESS", "somewhere"),
+        ("SHUTDOWN_DELAY", "30s"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "somewhere"),
         ("LOG_FORMAT", "pretty"),
     ] {
         let mut settings = good.to_vec();

@@ -26,7 +26,7 @@ use crate::{
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, admitted, cache_headers},
         watched::watched,
     },
-    model::{ShareId, SharedChat},
+    model::{Seen, ShareId, SharedChat},
     sharing::{Artifact, SharingError},
 };
 
@@ -180,7 +180,12 @@ async fn send(
         let nothing = stream::empty::<Result<web::Bytes, ApiError>>();
         return Ok(response.body(SizedStream::new(length, nothing)));
     }
+    let (sharing, id, from_its_beginning) =
+        (state.sharing.clone(), chat.id.clone(), range.start == 0);
     let body = body(state, chat, artifact, viewer, range).await?;
+    if from_its_beginning {
+        sharing.count(&id, Seen::Download);
+    }
     Ok(response.body(SizedStream::new(length, Box::pin(body))))
 }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{State, body::JsonBody, error::ApiError},
-    model::{Caller, ShareId},
+    model::{Caller, Origin, ShareId},
     sharing::BATCH_LINKS,
 };
 
@@ -34,6 +34,7 @@ pub struct DeleteSharedChatsRequest {
 pub async fn batch_delete(
     state: web::Data<State>,
     caller: Caller,
+    origin: Origin,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let asked: DeleteSharedChatsRequest = body.read().await?;
@@ -44,6 +45,6 @@ pub async fn batch_delete(
     // What cannot be a link's id is no link, and skipped like any other that is not there.
     let ids: Vec<ShareId> =
         asked.shared_chat_ids.iter().filter_map(|id| ShareId::parse(id)).collect();
-    state.sharing.delete_all(&caller, &ids).await?;
+    state.sharing.delete_all(&caller, &ids, origin).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{State, body::JsonBody, error::ApiError, etag::precondition, view::LinkId},
-    model::{Caller, parse_rfc3339},
+    model::{Caller, Origin, parse_rfc3339},
     sharing::SettingsChange,
 };
 
@@ -73,6 +73,7 @@ pub async fn change(
     request: HttpRequest,
     state: web::Data<State>,
     caller: Caller,
+    origin: Origin,
     id: LinkId,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
@@ -84,6 +85,6 @@ pub async fn change(
         expires_at: asked.expires_at,
         label: asked.label,
     };
-    state.sharing.change(&caller, &id.get()?, change, precondition).await?;
+    state.sharing.change(&caller, &id.get()?, change, precondition, origin).await?;
     Ok(HttpResponse::NoContent().finish())
 }

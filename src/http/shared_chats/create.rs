@@ -1,6 +1,6 @@
 //! `POST /api/v1/shared_chats`.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::header, web};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -9,11 +9,12 @@ use super::change::rfc3339;
 use crate::{
     http::{
         State,
+        audit::About,
         body::{JsonBody, Object},
         documents::SharedChatInfo,
         error::{ApiError, ErrorType},
     },
-    model::{Caller, ChatSessionId, Mode, UserId, Visibility},
+    model::{Caller, ChatSessionId, Mode, Origin, UserId, Visibility},
     sharing::{CreateRequest, Owner},
 };
 
@@ -105,11 +106,14 @@ pub async fn create(
     request: HttpRequest,
     state: web::Data<State>,
     caller: Caller,
+    origin: Origin,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let key = idempotency_key(&request)?;
     let asked: ShareChatRequest = body.read().await?;
-    let chat = state.sharing.create(&caller, asked.try_into()?, key).await?;
+    let asked = CreateRequest::try_from(asked)?;
+    request.extensions_mut().insert(About(asked.chat_session_id.clone()));
+    let chat = state.sharing.create(&caller, asked, key, origin).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, state.links.api_path(&chat.id)))
         .insert_header((header::CACHE_CONTROL, "no-store"))

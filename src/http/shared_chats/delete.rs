@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::{
     http::{State, error::ApiError, view::LinkId},
-    model::Caller,
+    model::{Caller, Origin},
 };
 
 /// Deletes a link, with its content.
@@ -21,8 +21,9 @@ use crate::{
 pub async fn delete(
     state: web::Data<State>,
     caller: Caller,
+    origin: Origin,
     id: LinkId,
 ) -> Result<HttpResponse, ApiError> {
-    state.sharing.delete(&caller, &id.get()?).await?;
+    state.sharing.delete(&caller, &id.get()?, origin).await?;
     Ok(HttpResponse::NoContent().finish())
 }

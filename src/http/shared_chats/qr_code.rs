@@ -23,6 +23,7 @@ use crate::{
     model::ShareId,
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
     sharing::SharingError,
+    telemetry::{self, Cache as Cached},
 };
 
 /// The images that were drawn, bounded in bytes. A link's image never changes.
@@ -47,6 +48,13 @@ impl QrCodes {
             .weigher(|_, drawn: &Drawn| u32::try_from(drawn.image.len() + 384).unwrap_or(u32::MAX))
             .build();
         Self { kept }
+    }
+
+    /// Makes known how much is kept.
+    pub fn report(&self) {
+        self.kept.run_pending_tasks();
+        let bytes = Some(self.kept.weighted_size());
+        telemetry::set_cache(Cached::QrCodes, self.kept.entry_count(), bytes);
     }
 }
 
@@ -86,7 +94,9 @@ pub async fn qr_code(
     let id = id.get()?;
     let is_private = state.sharing.standing(&id).await?.is_private();
     let key = (id, options(&request)?);
-    let Drawn { image, tag } = match state.qr_codes.kept.get(&key) {
+    let kept = state.qr_codes.kept.get(&key);
+    telemetry::cache_asked(Cached::QrCodes, kept.is_some());
+    let Drawn { image, tag } = match kept {
         Some(drawn) => drawn,
         None => {
             let drawn = Box::pin(draw(state.links.url(&key.0), key.1)).await?;

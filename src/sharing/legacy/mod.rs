@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::{SharingError, snapshot};
 use crate::{
     clock::Clock,
+    model::{Action, Actor, AuditRecord, ImportedLinks, Origin},
     store::{LegacyOutcome, NewSharedChat, Store, StoreError},
 };
 use line::LegacyLink;
@@ -122,21 +123,30 @@ impl LegacyImport {
         report: &mut impl FnMut(LineReport),
     ) -> Result<(), ImportError> {
         let (mut lines, mut links) = (Vec::new(), Vec::new());
+        let ends = chunk.first().zip(chunk.last()).map(|(first, last)| (first.0, last.0));
+        let (first_line, last_line) = ends.unwrap_or_default();
+        let mut read = ImportedLinks { first_line, last_line, ..ImportedLinks::default() };
         let mut reports = Vec::new();
-        for (line, read) in chunk {
-            match read {
+        for (line, content) in chunk {
+            match content {
                 Read::Link(link) => {
                     lines.push(line);
                     links.push(*link);
                 }
-                Read::Expired => counts.expired += 1,
+                Read::Expired => {
+                    counts.expired += 1;
+                    read.expired += 1;
+                }
                 Read::Bad(why) => {
                     counts.bad += 1;
+                    read.bad += 1;
                     reports.push(LineReport { line, why: NotImported::Bad(why) });
                 }
             }
         }
-        let outcomes = self.store.import_legacy(links, self.clock.now()).await?;
+        let (actor, origin) = (Actor::CommandLine, Origin::default());
+        let record = AuditRecord::of(Action::LegacyImport, actor, origin, self.clock.now());
+        let outcomes = self.store.import_legacy(links, read, record).await?;
         for (line, outcome) in lines.into_iter().zip(outcomes) {
             match outcome {
                 LegacyOutcome::Imported => counts.imported += 1,

@@ -1,10 +1,16 @@
 //! PostgreSQL: a pool for most operations, and one pipelined connection a worker for views.
 
+mod batcher;
 mod connect;
 mod listen;
-mod together;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
@@ -19,10 +25,12 @@ use tokio::{
     sync::{Mutex, Semaphore},
     time::{Instant, timeout, timeout_at},
 };
+use tracing::Instrument;
 
 use super::{DatabaseSettings, StoreError, rows::StandingRow, slots::Slots, view::many_standings};
+use crate::telemetry::{PoolStatus, traced_query};
+use batcher::Batcher;
 use connect::Connector;
-use together::Together;
 
 /// A PostgreSQL server, or several behind one URL.
 #[derive(Clone)]
@@ -41,13 +49,19 @@ struct Inner {
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
     viewers: Slots<Mutex<Option<Viewer>>>,
-    standings: Slots<Together<StandingRow>>,
+    standings: Slots<Batcher<StandingRow>>,
+    opened: Instant,
+    /// Connections of views that were begun before this are not used, in microseconds from `opened`.
+    not_before: AtomicU64,
+    /// A server refused a write because it takes none, and none was made since.
+    was_refused: AtomicBool,
 }
 
 /// The connection that a worker's views share.
 struct Viewer {
     conn: Arc<AsyncPgConnection>,
-    since: Instant,
+    /// When it was begun, in microseconds from `Inner::opened`.
+    since: u64,
 }
 
 impl Postgres {
@@ -77,8 +91,17 @@ impl Postgres {
                 runtime: Handle::current(),
                 viewers: Slots::default(),
                 standings: Slots::default(),
+                opened: Instant::now(),
+                not_before: AtomicU64::new(0),
+                was_refused: AtomicBool::new(false),
             }),
         })
+    }
+
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        let status = self.inner.pool.status();
+        let used = status.size.saturating_sub(status.available);
+        PoolStatus { max: status.max_size, idle: status.available, used, waiting: status.waiting }
     }
 
     pub(super) async fn connect(&self) -> Result<AsyncPgConnection, StoreError> {
@@ -134,7 +157,7 @@ impl Postgres {
         + 'static,
     ) -> Result<T, StoreError> {
         let this = self.clone();
-        let working = self.inner.runtime.spawn(async move {
+        let working = async move {
             let until = Instant::now() + this.inner.timeout;
             let turn = timeout(this.inner.queue_timeout, this.inner.turns.acquire()).await;
             let no_turn = |_| StoreError::unavailable("no connection became free in time");
@@ -144,7 +167,6 @@ impl Postgres {
             match timeout_at(until, read(&mut conn)).await {
                 Ok(Err(StoreError::ReadOnly(why))) => {
                     drop(Object::take(conn));
-                    this.leave_server(Duration::ZERO);
                     Err(StoreError::ReadOnly(why))
                 }
                 Ok(result) => result,
@@ -155,7 +177,9 @@ impl Postgres {
                     Err(too_late())
                 }
             }
-        });
+        };
+        let working = traced_query("postgresql", "query", working);
+        let working = self.inner.runtime.spawn(working.in_current_span());
         working.await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 
@@ -167,7 +191,8 @@ impl Postgres {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
-        self.read(|conn| conn.transaction(async |conn| change(conn).await).boxed()).await
+        let changed = self.read(|conn| conn.transaction(async |conn| change(conn).await).boxed());
+        self.written(changed.await)
     }
 
     /// A transaction that begins by waiting for any other of its kind, on every instance.
@@ -182,22 +207,46 @@ impl Postgres {
             conn.batch_execute(&lock).await?;
             change(conn).await
         };
-        self.read(|conn| conn.transaction(change).boxed()).await
+        self.written(self.read(|conn| conn.transaction(change).boxed()).await)
     }
 
     /// This worker's connection. While one view makes it, the others wait for it: a server that
     /// comes back is not met by a connection for each of them.
     async fn viewer(&self) -> Result<Arc<AsyncPgConnection>, StoreError> {
         let mut slot = self.inner.viewers.mine().lock().await;
-        match &*slot {
-            Some(viewer) => Ok(viewer.conn.clone()),
-            None => {
-                // On the heap: connecting takes kilobytes, which would be part of every view.
-                let conn = Arc::new(Box::pin(self.connect()).await?);
-                *slot = Some(Viewer { conn: conn.clone(), since: Instant::now() });
-                Ok(conn)
+        loop {
+            let not_before = self.inner.not_before.load(Ordering::Acquire);
+            if let Some(viewer) = slot.as_ref().filter(|viewer| viewer.since >= not_before) {
+                return Ok(viewer.conn.clone());
             }
+            *slot = None;
+            let since = self.now();
+            // On the heap: connecting takes kilobytes, which would be part of every view.
+            let conn = Arc::new(Box::pin(self.connect()).await?);
+            *slot = Some(Viewer { conn, since });
         }
+    }
+
+    /// Microseconds since this was opened.
+    fn now(&self) -> u64 {
+        u64::try_from(self.inner.opened.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Looks at how a change ended, before it is acknowledged. The first that is made after one was
+    /// refused was made elsewhere: no view may go on where it was not.
+    fn written<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &result {
+            Err(StoreError::ReadOnly(_)) => {
+                self.inner.was_refused.store(true, Ordering::Release);
+                self.leave_server(Duration::ZERO);
+            }
+            Ok(_) if self.inner.was_refused.load(Ordering::Acquire) => {
+                self.inner.was_refused.store(false, Ordering::Release);
+                self.leave_server(Duration::ZERO);
+            }
+            Ok(_) | Err(_) => {}
+        }
+        result
     }
 
     /// Gives up the connections that are at least so old and not in use, and those of views: their
@@ -205,12 +254,9 @@ impl Postgres {
     /// and what this one shows is the past: a link that was deleted over there is still public here.
     fn leave_server(&self, older: Duration) {
         self.inner.pool.retain(|_, metrics| metrics.age() < older);
-        for slot in self.inner.viewers.all() {
-            // Whoever holds it is making a connection.
-            if let Ok(mut slot) = slot.try_lock() {
-                slot.take_if(|viewer| viewer.since.elapsed() >= older);
-            }
-        }
+        let older = u64::try_from(older.as_micros()).unwrap_or(u64::MAX);
+        let not_before = self.now().saturating_sub(older);
+        self.inner.not_before.fetch_max(not_before, Ordering::AcqRel);
     }
 
     async fn forget_viewer(&self, gone: &Arc<AsyncPgConnection>) {

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
@@ -18,7 +18,7 @@ use super::{
     SqliteConn, at_once,
     connection::{self, Access},
 };
-use crate::store::StoreError;
+use crate::{store::StoreError, telemetry};
 
 /// Changes that may wait; a further one waits for a place, within the same time.
 const QUEUE: usize = 1024;
@@ -56,6 +56,11 @@ impl Writer {
             .spawn(move || write_all(&path, Some(conn), jobs))
             .map_err(StoreError::unavailable)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Changes that wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -134,9 +139,11 @@ fn write_group(
     {
         acknowledgements.extend(next(Ok(conn)));
     }
+    let began = Instant::now();
     let committed = at_once(async {
         Ok(conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await?)
     });
+    telemetry::committed(acknowledgements.len(), began.elapsed());
     for acknowledge in acknowledgements {
         acknowledge(committed.as_ref().copied());
     }

@@ -102,6 +102,22 @@ pub const OF_LINKS: &[Block] = &[
     ),
     block("DELETE /api/v1/shared_chats/{shared_chat_id}", "", OWNERS),
     block(
+        "GET /api/v1/shared_chats/{shared_chat_id}/activity",
+        "How often it was seen. A legacy link is nobody's.",
+        "
+        public frozen       401 401 200 403 403
+        private frozen      401 401 200 403 403
+        public live         401 401 200 403 403
+        private live        401 401 200 403 403
+        without files       401 401 200 403 403
+        public legacy       401 401 403 403 403
+        private legacy      401 401 403 403 403
+        expired             401 401 404 404 404
+        deleted             401 401 404 404 404
+        of a deleted chat   401 401 404 404 404
+        never there         401 401 404 404 404",
+    ),
+    block(
         "POST /api/v1/shared_chats/batch_delete",
         "Of this link alone. Links that are not there are skipped.",
         "

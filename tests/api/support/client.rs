@@ -114,6 +114,11 @@ impl Client {
         self.post("/api/v1/shared_chats/batch_delete", &json!({"shared_chat_ids": ids}))
     }
 
+    /// What became of a link.
+    pub fn activity(&self, link: impl AsRef<str>) -> Request {
+        self.get(&format!("/api/v1/shared_chats/{}/activity", link.as_ref()))
+    }
+
     pub fn qr_code(&self, link: impl AsRef<str>, query: &str) -> Request {
         self.get(&format!("/api/v1/shared_chats/{}/qr_code?{query}", link.as_ref()))
     }

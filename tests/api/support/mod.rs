@@ -15,6 +15,7 @@ mod tokens;
 mod write_lock;
 
 use std::{
+    io,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Mutex},
@@ -24,10 +25,12 @@ use std::{
 use actix_web::dev::ServerHandle;
 use chrono::{DateTime, SecondsFormat, Utc};
 use shared_chats::{
-    app::{Application, StartError},
+    app::{Application, StartError, Stopper},
     clock::Clock,
     config::{Config, Env},
 };
+
+use tokio::task::JoinHandle;
 
 pub use answer::Answer;
 pub use chat_service::{Chat, ChatService, Trouble, message, reply};
@@ -35,7 +38,7 @@ pub use client::{Client, Link, Request};
 pub use database::Engine;
 pub use events::EventStream;
 pub use issuer::Issuer;
-pub use stored::{behind_its_back, import, rows, store};
+pub use stored::{audit_records, behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256, part};
 pub use write_lock::WriteLock;
@@ -206,9 +209,11 @@ impl Setup {
         let application =
             Application::build(Config::from_env(&env).unwrap(), self.clock.clone()).await?;
         let address = application.address();
+        let management = application.management_address();
         let public_url = application.public_url().as_str().trim_end_matches('/').to_owned();
         self.servers.add(application.handle());
-        tokio::spawn(application.run());
+        let stopper = application.stopper();
+        let running = Running(stopper, tokio::spawn(application.run()));
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -219,8 +224,10 @@ impl Setup {
             chats: self.chats.clone(),
             clock: self.clock.clone(),
             address,
+            management,
             public_url,
             http,
+            running: Arc::new(Mutex::new(Some(running))),
             setup: self,
         })
     }
@@ -232,13 +239,25 @@ pub struct App {
     pub chats: ChatService,
     pub clock: Clock,
     pub address: SocketAddr,
+    /// Where its metrics are, with `MANAGEMENT_ADDRESS`.
+    pub management: Option<SocketAddr>,
     /// What links start with.
     pub public_url: String,
     pub setup: Setup,
     http: reqwest::Client,
+    running: Arc<Mutex<Option<Running>>>,
 }
 
+struct Running(Stopper, JoinHandle<io::Result<()>>);
+
 impl App {
+    /// Stops it, as SIGTERM does.
+    pub async fn stop(&self) {
+        let Running(stopper, run) = self.running.lock().unwrap().take().unwrap();
+        stopper.stop().await;
+        run.await.unwrap().unwrap();
+    }
+
     /// Nobody in particular.
     pub fn anonymous(&self) -> Client {
         Client::new(self, None)
@@ -269,6 +288,13 @@ impl App {
     /// A second instance on the same database, as behind a load balancer.
     pub async fn another_instance(&self) -> App {
         self.setup.clone().start().await
+    }
+
+    /// The status and the text of what the management address has at this path.
+    pub async fn manage(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.management.unwrap());
+        let answer = self.http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// The service's own time.

@@ -25,7 +25,8 @@ def migrate(database_url):
     if database_url.startswith("sqlite:"):
         connection = sqlite3.connect(database_url.removeprefix("sqlite:"), timeout=10)
     else:
-        connection = psycopg.connect(database_url)
+        # One by one: several tables locked at once would wait for writers that wait for them.
+        connection = psycopg.connect(database_url, autocommit=True)
     for statement in LATER:
         connection.execute(statement)
     connection.commit()
@@ -39,7 +40,7 @@ def test_an_old_binary_works_beside_a_newer_schema(databases, start, own_chats):
         time.sleep(0.3)
         migrate(database_url)
         time.sleep(0.5)
-    assert all(answer.is_good for answer in recording.answers)
+    assert (failed := [answer for answer in recording.answers if not answer.is_good]) == [], failed[:3]
     verify(recording, running.url, database_url)
     # It starts there as well, and leaves what it does not know alone.
     beside = start(database_url)

@@ -17,7 +17,7 @@ use crate::store::StoreError;
 ///
 /// Nobody is answered by a query that began before they asked: what was revoked before a view began
 /// is revoked for it. The query belongs to all who wait for it, whichever of them goes away.
-pub(super) struct Together<R> {
+pub(super) struct Batcher<R> {
     latest: Mutex<Option<Batch<R>>>,
 }
 
@@ -30,13 +30,13 @@ struct Batch<R> {
     rows: Shared<BoxFuture<'static, Rows<R>>>,
 }
 
-impl<R> Default for Together<R> {
+impl<R> Default for Batcher<R> {
     fn default() -> Self {
         Self { latest: Mutex::default() }
     }
 }
 
-impl<R: Clone + Send + Sync + 'static> Together<R> {
+impl<R: Clone + Send + Sync + 'static> Batcher<R> {
     /// The row of this key, `None` where there is none; `query` is used if another query is needed.
     ///
     /// # Errors
@@ -122,15 +122,15 @@ mod tests {
 
     #[test]
     fn who_comes_while_a_query_is_under_way_is_answered_by_the_next_one() {
-        let together = Together::default();
+        let batcher = Batcher::default();
         let asked = Arc::new(AtomicUsize::new(0));
         let (let_first_go, first_may) = oneshot::channel();
         let (let_second_go, second_may) = oneshot::channel();
-        let mut first = together.join("a".to_owned(), query(1, first_may, asked.clone()));
+        let mut first = batcher.join("a".to_owned(), query(1, first_may, asked.clone()));
         assert!(poll(&mut first).is_none());
-        let mut second = together.join("a".to_owned(), query(2, second_may, asked.clone()));
+        let mut second = batcher.join("a".to_owned(), query(2, second_may, asked.clone()));
         let (_, never) = oneshot::channel();
-        let mut third = together.join("b".to_owned(), query(3, never, asked.clone()));
+        let mut third = batcher.join("b".to_owned(), query(3, never, asked.clone()));
         assert!(poll(&mut second).is_none());
         assert!(poll(&mut third).is_none());
         assert_eq!(asked.load(Ordering::SeqCst), 1, "the second waits for the first");
@@ -147,13 +147,13 @@ mod tests {
 
     #[test]
     fn whoever_goes_away_leaves_the_others_their_answer() {
-        let together = Together::default();
+        let batcher = Batcher::default();
         let asked = Arc::new(AtomicUsize::new(0));
         let (let_go, may) = oneshot::channel();
-        let mut leaving = together.join("a".to_owned(), query(1, may, asked.clone()));
+        let mut leaving = batcher.join("a".to_owned(), query(1, may, asked.clone()));
         assert!(poll(&mut leaving).is_none());
         let (let_next_go, next_may) = oneshot::channel();
-        let mut staying = together.join("a".to_owned(), query(2, next_may, asked.clone()));
+        let mut staying = batcher.join("a".to_owned(), query(2, next_may, asked.clone()));
         assert!(poll(&mut staying).is_none());
         drop(leaving);
         let_go.send(()).unwrap();
@@ -163,18 +163,18 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_to_all_who_waited_and_to_nobody_later() {
-        let together = Together::default();
+        let batcher = Batcher::default();
         let asked = Arc::new(AtomicUsize::new(0));
         let (abandon, may) = oneshot::channel();
-        let mut first = together.join("a".to_owned(), query(1, may, asked.clone()));
+        let mut first = batcher.join("a".to_owned(), query(1, may, asked.clone()));
         let mut second =
-            together.join("b".to_owned(), query(2, oneshot::channel().1, asked.clone()));
+            batcher.join("b".to_owned(), query(2, oneshot::channel().1, asked.clone()));
         assert!(poll(&mut first).is_none());
         drop(abandon);
         assert!(matches!(poll(&mut first), Some(Err(StoreError::Unavailable(_)))));
         assert!(matches!(poll(&mut second), Some(Err(StoreError::Unavailable(_)))));
         let (let_go, may) = oneshot::channel();
-        let mut later = together.join("a".to_owned(), query(3, may, asked));
+        let mut later = batcher.join("a".to_owned(), query(3, may, asked));
         let_go.send(()).unwrap();
         assert_eq!(poll(&mut later).unwrap().unwrap()["a"], 3);
     }

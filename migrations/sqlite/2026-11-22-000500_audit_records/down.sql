@@ -1,0 +1,2 @@
+DROP TABLE link_activity;
+DROP TABLE audit_records;

@@ -1,0 +1,223 @@
+//! What an audit record says: who did what to which link, from where, and how it ended. It never
+//! holds a whole id of a link, a token, or text of a message or a label.
+//!
+//! To add an action: a variant of [`Action`] with its word; what is refused of it gets there by
+//! `http::audit`.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Caller, ShortId, UserId};
+
+/// The `result` of what was done.
+pub const OK: &str = "ok";
+
+/// Who did it, or tried to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// A user, by the `sub` of a token that was verified.
+    User(UserId),
+    /// The chat service, by its `sub`.
+    ChatService(UserId),
+    /// Whoever proved nothing.
+    Anonymous,
+    /// Users and chat services who had so much refused that they are not told apart.
+    Many,
+    /// Whoever ran a subcommand.
+    CommandLine,
+    /// This service, by itself.
+    Service,
+}
+
+impl Actor {
+    /// The word for the kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::ChatService(_) => "chat_service",
+            Self::Anonymous => "anonymous",
+            Self::Many => "many",
+            Self::CommandLine => "command_line",
+            Self::Service => "service",
+        }
+    }
+
+    /// The `sub` of a token that was verified.
+    #[must_use]
+    pub fn id(&self) -> Option<&UserId> {
+        match self {
+            Self::User(id) | Self::ChatService(id) => Some(id),
+            Self::Anonymous | Self::Many | Self::CommandLine | Self::Service => None,
+        }
+    }
+}
+
+impl From<&Caller> for Actor {
+    fn from(caller: &Caller) -> Self {
+        let id = caller.user_id().clone();
+        if caller.identity.is_chat_service { Self::ChatService(id) } else { Self::User(id) }
+    }
+}
+
+/// What was done, or tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    Create,
+    Change,
+    Delete,
+    BatchDelete,
+    /// The chat service told that the chat is gone.
+    ChatDeleted,
+    /// Reconciliation found that the chat is gone.
+    Reconcile,
+    LegacyImport,
+    // Only ever refused:
+    List,
+    ListOfChat,
+    ChatChanged,
+    Activity,
+    View,
+    Download,
+    Watch,
+}
+
+impl Action {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Change => "change",
+            Self::Delete => "delete",
+            Self::BatchDelete => "batch_delete",
+            Self::ChatDeleted => "chat_deleted",
+            Self::Reconcile => "reconcile",
+            Self::LegacyImport => "legacy_import",
+            Self::List => "list",
+            Self::ListOfChat => "list_of_chat",
+            Self::ChatChanged => "chat_changed",
+            Self::Activity => "activity",
+            Self::View => "view",
+            Self::Download => "download",
+            Self::Watch => "watch",
+        }
+    }
+}
+
+/// Where it came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// By which the request is found in the log.
+    pub request_id: Option<String>,
+}
+
+/// One audit record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    pub at: DateTime<Utc>,
+    pub actor: Actor,
+    pub action: Action,
+    /// [`OK`], or the `error_type` of the refusal.
+    pub result: String,
+    pub link: Option<ShortId>,
+    pub chat: Option<ShortId>,
+    pub origin: Origin,
+    /// How often; refusals of the same kind are counted.
+    pub times: u64,
+    pub detail: Option<Detail>,
+}
+
+impl AuditRecord {
+    /// Of something that is being done.
+    #[must_use]
+    pub fn of(action: Action, actor: Actor, origin: Origin, at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            actor,
+            action,
+            result: OK.to_owned(),
+            link: None,
+            chat: None,
+            origin,
+            times: 1,
+            detail: None,
+        }
+    }
+}
+
+/// What else there is to say, by action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Detail {
+    /// Of a create all settings, of a change those that were given.
+    Settings(Settings),
+    Deleted(Deleted),
+    Imported(ImportedLinks),
+}
+
+/// Settings of a link; of the label no more than that there is one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_private: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_frozen: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub includes_artifacts: Option<bool>,
+    /// `Some(None)`: none any more.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Option<DateTime<Utc>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<LabelChange>,
+}
+
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(d).map(Some)
+}
+
+/// What became of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelChange {
+    Set,
+    Cleared,
+}
+
+impl LabelChange {
+    /// Of a label that is this from now on.
+    #[must_use]
+    pub fn to(label: Option<&String>) -> Self {
+        if label.is_some() { Self::Set } else { Self::Cleared }
+    }
+}
+
+/// Links that were deleted together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Deleted {
+    pub deleted: usize,
+    /// At most [`Deleted::LISTED`] of them.
+    pub links: Vec<ShortId>,
+}
+
+impl Deleted {
+    /// As many as one batch delete can name.
+    pub const LISTED: usize = 1000;
+}
+
+/// Links that were imported together, counted in lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImportedLinks {
+    pub first_line: u64,
+    pub last_line: u64,
+    pub imported: usize,
+    pub already_there: usize,
+    pub chat_deleted: usize,
+    pub expired: usize,
+    pub bad: usize,
+    pub links: Vec<ShortId>,
+}

@@ -1,0 +1,220 @@
+//! How often links are seen: counted in memory, link by link, and added to the database every now and
+//! then. What is counted is lost only with the process, or when it is too much.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+
+use super::{Sharing, SharingError};
+use crate::{
+    model::{Activity, Caller, Seen, ShareId, Sightings},
+    store::SIGHTINGS_AT_ONCE,
+};
+
+/// So that workers rarely meet at a lock, which is held for some tens of nanoseconds.
+const SHARDS: usize = 16;
+
+/// What is not in the database yet.
+#[derive(Clone)]
+pub(super) struct SeenLinks {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shards: [Mutex<HashMap<ShareId, Sightings>>; SHARDS],
+    /// Links in the shards, and those that are being written.
+    held: AtomicUsize,
+    most: usize,
+    /// Rung when half of the places are taken.
+    filling: Notify,
+    lost: AtomicU64,
+}
+
+impl SeenLinks {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                shards: Default::default(),
+                held: AtomicUsize::new(0),
+                most,
+                filling: Notify::new(),
+                lost: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    fn count(&self, id: &ShareId, seen: Seen, now: DateTime<Utc>) {
+        let mut shard = self.shard(id);
+        if let Some(sightings) = shard.get_mut(id) {
+            sightings.add(seen, now);
+            return;
+        }
+        let held = self.inner.held.fetch_add(1, Ordering::Relaxed);
+        if held >= self.inner.most {
+            self.inner.held.fetch_sub(1, Ordering::Relaxed);
+            self.inner.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let mut sightings = Sightings::default();
+        sightings.add(seen, now);
+        shard.insert(id.clone(), sightings);
+        if held + 1 >= self.inner.most.div_ceil(2) {
+            self.inner.filling.notify_one();
+        }
+    }
+
+    fn of(&self, id: &ShareId) -> Sightings {
+        self.shard(id).get(id).copied().unwrap_or_default()
+    }
+
+    /// Everything, in the order of the ids. It goes on holding its places: see [`Self::written`].
+    fn take(&self) -> Vec<(ShareId, Sightings)> {
+        let lost = self.inner.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            tracing::warn!(
+                lost,
+                "views were not counted: too many links are waiting to be written"
+            );
+        }
+        let shards = self.inner.shards.iter().map(lock);
+        let mut all: Vec<_> = shards.flat_map(|mut shard| mem::take(&mut *shard)).collect();
+        all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        all
+    }
+
+    /// Gives the places of so many links free.
+    fn written(&self, links: usize) {
+        self.inner.held.fetch_sub(links, Ordering::Relaxed);
+    }
+
+    /// Takes back what could not be written.
+    fn give_back(&self, seen: Vec<(ShareId, Sightings)>) {
+        for (id, sightings) in seen {
+            match self.shard(&id).entry(id) {
+                Entry::Vacant(place) => {
+                    place.insert(sightings);
+                }
+                Entry::Occupied(mut seen_since) => {
+                    seen_since.get_mut().merge(sightings);
+                    self.written(1);
+                }
+            }
+        }
+    }
+
+    fn shard(&self, id: &ShareId) -> MutexGuard<'_, HashMap<ShareId, Sightings>> {
+        // Ids are random; a map's own hash does the rest.
+        let last = id.as_str().bytes().rev().take(4);
+        let mixed = last.fold(0_usize, |mixed, byte| mixed.wrapping_mul(31) + usize::from(byte));
+        lock(&self.inner.shards[mixed % SHARDS])
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sharing {
+    /// Counts that a link was seen. It waits for nothing.
+    pub fn count(&self, id: &ShareId, seen: Seen) {
+        self.seen.count(id, seen, self.clock.now());
+    }
+
+    /// How often the caller's own link was seen, on every instance up to the last time that it wrote
+    /// its counts, and what was done to it.
+    ///
+    /// # Errors
+    /// In this order: [`SharingError::NotFound`], `WrongCaller`, `NotTheOwner`, for a legacy link too:
+    /// it is nobody's.
+    pub async fn activity(&self, caller: &Caller, id: &ShareId) -> Result<Activity, SharingError> {
+        let link = self.owned(caller, id).await.map_err(|error| match error {
+            SharingError::Legacy => SharingError::NotTheOwner,
+            other => other,
+        })?;
+        let mut sightings = self.store.sightings(id).await?;
+        // After the database: what is written in between is rather missing than there twice.
+        sightings.merge(self.seen.of(id));
+        let changes = self.store.changes_of(id).await?;
+        Ok(Activity { link, sightings, changes })
+    }
+
+    /// Adds what was counted to the database. What cannot be added is kept for the next time.
+    ///
+    /// # Errors
+    /// [`SharingError::Unavailable`] when the database is out of reach.
+    pub async fn write_sightings(&self) -> Result<(), SharingError> {
+        let mut all = self.seen.take();
+        while !all.is_empty() {
+            let page = all.split_off(all.len().saturating_sub(SIGHTINGS_AT_ONCE));
+            match self.store.add_sightings(&page).await {
+                Ok(()) => self.seen.written(page.len()),
+                Err(error) => {
+                    self.seen.give_back(page);
+                    self.seen.give_back(all);
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until so many links were seen that they had better be written.
+    pub async fn wait_for_sightings(&self) {
+        self.seen.inner.filling.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn links(number: usize) -> Vec<ShareId> {
+        (0..number).map(|_| ShareId::random()).collect()
+    }
+
+    #[test]
+    fn there_are_never_more_links_than_places() {
+        let seen = SeenLinks::new(100);
+        for id in &links(150) {
+            seen.count(id, Seen::View, now());
+        }
+        let taken = seen.take();
+        assert_eq!(taken.len(), 100);
+        // While they are written, they keep their places.
+        seen.count(&ShareId::random(), Seen::View, now());
+        assert!(seen.take().is_empty());
+        seen.written(99);
+        for id in &links(150) {
+            seen.count(id, Seen::View, now());
+        }
+        assert_eq!(seen.take().len(), 99);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_added_to_what_came_since() {
+        let seen = SeenLinks::new(100);
+        let ids = links(2);
+        seen.count(&ids[0], Seen::View, now());
+        seen.count(&ids[1], Seen::BotView, now());
+        let taken = seen.take();
+        seen.count(&ids[0], Seen::View, now());
+        seen.count(&ids[0], Seen::Download, now());
+        seen.give_back(taken);
+        let both = Sightings { views: 2, downloads: 1, last_viewed_at: Some(now()), bot_views: 0 };
+        assert_eq!(seen.of(&ids[0]), both);
+        assert_eq!(seen.of(&ids[1]), Sightings { bot_views: 1, ..Sightings::default() });
+        assert_eq!(seen.inner.held.load(Ordering::Relaxed), 2);
+    }
+}

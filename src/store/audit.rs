@@ -1,0 +1,260 @@
+//! Audit records: written in the transaction of the change that they are about, so that neither is
+//! there without the other, and to the log once that is committed. They outlive the links.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
+    pg::Pg,
+    query_builder::{QueryFragment, QueryId},
+    sqlite::Sqlite,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join},
+};
+use uuid::Uuid;
+
+use super::{
+    Notice, Store, StoreError, notices::notify, on, schema::audit_records, sqlite::SqliteConn,
+    sweep::BATCH, timestamp::Moment,
+};
+use crate::model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId};
+
+/// Changes of one link that its owner is told of: the latest.
+const CHANGES: i64 = 100;
+
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = audit_records)]
+pub(super) struct AuditRow {
+    at: Moment,
+    id: i64,
+    actor_kind: &'static str,
+    actor_id: Option<String>,
+    action: &'static str,
+    result: String,
+    link: Option<String>,
+    chat: Option<String>,
+    client: Option<String>,
+    request_id: Option<String>,
+    times: i64,
+    detail: Option<String>,
+}
+
+impl From<&AuditRecord> for AuditRow {
+    fn from(record: &AuditRecord) -> Self {
+        Self {
+            at: Moment(record.at),
+            id: tie_break(),
+            actor_kind: record.actor.kind(),
+            actor_id: record.actor.id().map(|id| id.as_str().to_owned()),
+            action: record.action.name(),
+            result: record.result.clone(),
+            link: record.link.as_ref().map(|id| id.as_str().to_owned()),
+            chat: record.chat.as_ref().map(|id| id.as_str().to_owned()),
+            client: record.origin.client.map(|address| address.to_string()),
+            request_id: record.origin.request_id.clone(),
+            times: i64::try_from(record.times).unwrap_or(i64::MAX),
+            detail: detail(record),
+        }
+    }
+}
+
+/// Any number, since two records may be of the same microsecond.
+fn tie_break() -> i64 {
+    let (number, _) = Uuid::new_v4().as_u64_pair();
+    i64::from_ne_bytes(number.to_ne_bytes())
+}
+
+fn detail(record: &AuditRecord) -> Option<String> {
+    // Flags, counts and short forms always serialise.
+    record.detail.as_ref().map(|detail| serde_json::to_string(detail).unwrap_or_default())
+}
+
+/// Writes a record to the log: once it is committed, or when it is about something that was refused.
+pub fn log_audit_record(record: &AuditRecord) {
+    tracing::info!(
+        target: "shared_chats::audit",
+        at = %record.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        actor_kind = record.actor.kind(),
+        actor_id = record.actor.id().map(|id| id.as_str()),
+        action = record.action.name(),
+        result = record.result,
+        link = record.link.as_ref().map(|id| id.as_str()),
+        chat = record.chat.as_ref().map(|id| id.as_str()),
+        client = record.origin.client.map(tracing::field::display),
+        request_id = record.origin.request_id,
+        times = record.times,
+        detail = detail(record),
+    );
+}
+
+/// Writes a record within an open transaction, and announces its change.
+pub(super) trait Record {
+    fn record<'c>(
+        &'c mut self,
+        record: &AuditRecord,
+        notice: &Notice,
+    ) -> BoxFuture<'c, Result<(), StoreError>>;
+}
+
+impl Record for AsyncPgConnection {
+    /// Both in one round trip.
+    fn record<'c>(
+        &'c mut self,
+        record: &AuditRecord,
+        notice: &Notice,
+    ) -> BoxFuture<'c, Result<(), StoreError>> {
+        let (row, payloads) = (AuditRow::from(record), notice.payloads());
+        async move {
+            let mut conn = &*self;
+            let insert = diesel::insert_into(audit_records::table).values(row);
+            let (written, announced) =
+                join(insert.execute(&mut conn), notify(&*self, payloads)).await;
+            written?;
+            announced
+        }
+        .boxed()
+    }
+}
+
+impl Record for SqliteConn {
+    /// There is no other instance to tell.
+    fn record<'c>(
+        &'c mut self,
+        record: &AuditRecord,
+        _: &Notice,
+    ) -> BoxFuture<'c, Result<(), StoreError>> {
+        let row = AuditRow::from(record);
+        async move {
+            diesel::insert_into(audit_records::table).values(row).execute(self).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// Two statements of an open transaction in one round trip, where there are round trips. Neither may
+/// need the other: which one the server gets first is not said.
+pub(super) trait Together<A, B> {
+    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
+    where
+        A: 'c,
+        B: 'c;
+}
+
+impl<A, B> Together<A, B> for AsyncPgConnection
+where
+    A: QueryFragment<Pg> + QueryId + Send,
+    B: QueryFragment<Pg> + QueryId + Send,
+{
+    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
+    where
+        A: 'c,
+        B: 'c,
+    {
+        async move {
+            let (mut first, mut second) = (&*self, &*self);
+            let (one, other) = join(one.execute(&mut first), other.execute(&mut second)).await;
+            one?;
+            other?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl<A, B> Together<A, B> for SqliteConn
+where
+    A: QueryFragment<Sqlite> + QueryId + Send,
+    B: QueryFragment<Sqlite> + QueryId + Send,
+{
+    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
+    where
+        A: 'c,
+        B: 'c,
+    {
+        async move {
+            one.execute(self).await?;
+            other.execute(self).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl Store {
+    /// Stores records of what was refused. They are in the log already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach; none is stored then.
+    pub async fn append_audit_records(&self, records: &[AuditRecord]) -> Result<(), StoreError> {
+        let rows: Vec<AuditRow> = records.iter().map(AuditRow::from).collect();
+        on!(&self.database, transaction, |conn| {
+            for row in rows {
+                diesel::insert_into(audit_records::table).values(row).execute(conn).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The latest of what was done to the link, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn changes_of(&self, link: &ShareId) -> Result<Vec<LinkChange>, StoreError> {
+        let short = link.short().as_str().to_owned();
+        let actions = [Action::Create, Action::Change];
+        let rows: Vec<(Moment, String, Option<String>)> = on!(&self.database, read, |conn| {
+            Ok(audit_records::table
+                .filter(audit_records::link.eq(short))
+                .filter(audit_records::result.eq(OK))
+                .filter(audit_records::action.eq_any(actions.map(Action::name)))
+                .order((audit_records::at.desc(), audit_records::id.desc()))
+                .limit(CHANGES)
+                .select((audit_records::at, audit_records::action, audit_records::detail))
+                .load(conn)
+                .await?)
+        })?;
+        let change = |(at, word, detail): (Moment, String, Option<String>)| {
+            let action = actions.into_iter().find(|action| action.name() == word)?;
+            // What a newer instance wrote may say more.
+            let settings = detail.and_then(|json| serde_json::from_str::<Settings>(&json).ok());
+            Some(LinkChange {
+                at: at.0,
+                action: action.name(),
+                settings: settings.unwrap_or_default(),
+            })
+        };
+        Ok(rows.into_iter().rev().filter_map(change).collect())
+    }
+
+    /// Deletes the records that are of `until` or older, page by page. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach; the next sweep goes on.
+    pub async fn sweep_audit_records(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
+        let mut swept = 0;
+        loop {
+            let end: Option<Moment> = on!(&self.database, read, |conn| {
+                Ok(audit_records::table
+                    .filter(audit_records::at.le(Moment(until)))
+                    .select(audit_records::at)
+                    .order((audit_records::at.asc(), audit_records::id.asc()))
+                    .offset(BATCH - 1)
+                    .first(conn)
+                    .await
+                    .optional()?)
+            })?;
+            let last = end.is_none();
+            let end = end.unwrap_or(Moment(until));
+            swept += on!(&self.database, bulk, |conn| {
+                let records = audit_records::table.filter(audit_records::at.le(end));
+                Ok(diesel::delete(records).execute(conn).await?)
+            })?;
+            if last {
+                return Ok(swept);
+            }
+        }
+    }
+}
