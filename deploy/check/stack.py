@@ -96,33 +96,69 @@ def events_come_as_they_happen(alice):
     said("the stream ends when the link is deleted")
 
 
-def an_instance_ends_and_nobody_notices(stack, link):
-    answers, over = [], threading.Event()
+class Viewers:
+    """Four of them, who view a link again and again."""
 
-    def view():
-        while not over.is_set():
+    def __init__(self, link, pause):
+        self.url, self.pause, self.answers, self.over = f"{LINKS}/{link['id']}", pause, [], threading.Event()
+        self.threads = [threading.Thread(target=self._view) for _ in range(4)]
+
+    def _view(self):
+        while not self.over.is_set():
             try:
-                answers.append(ask(f"{LINKS}/{link['id']}")[0])
+                self.answers.append(ask(self.url)[0])
             except OSError as error:
-                answers.append(error)
-            time.sleep(0.005)
+                self.answers.append(error)
+            time.sleep(self.pause)
 
-    viewers = [threading.Thread(target=view) for _ in range(4)]
-    for viewer in viewers:
-        viewer.start()
-    time.sleep(1)
-    instance = stack.containers["shared-chats-1"]
-    status = instance.stop()
-    time.sleep(2)
-    over.set()
-    for viewer in viewers:
-        viewer.join()
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def an_instance_ends_and_nobody_notices(stack, link):
+    with Viewers(link, pause=0.05) as viewers:
+        time.sleep(1)
+        instance = stack.containers["shared-chats-1"]
+        status = instance.stop()
+        time.sleep(2)
+    answers = viewers.answers
     assert status == 0, f"it ended with {status}"
     assert set(answers) == {200}, {answer: answers.count(answer) for answer in set(answers)}
     said(f"an instance is told to stop and ends with 0; none of {len(answers)} views meanwhile fails")
     instance.start()
     while not instance.is_healthy():
         time.sleep(0.2)
+
+
+def who_asks_too_often_is_refused_alone(stack, link):
+    """So the service knows clients apart, though one proxy stands before it."""
+    proxy = stack.containers["proxy"].address
+    url = f"http://{proxy}:8080/api/v1/shared_chats/{link['id']}"
+    script = f"import urllib.request as r; print([r.urlopen('{url}').status for _ in range(50)])"
+    with Viewers(link, pause=0) as viewers:
+        end = time.monotonic() + 60
+        # Each instance counts for itself.
+        while viewers.answers[-20:].count(429) < 18 and time.monotonic() < end:
+            time.sleep(0.1)
+        other = stack.containers["chats"].run("python3", "-c", script)
+    assert set(viewers.answers) == {200, 429}, set(viewers.answers)
+    assert other.stdout == f"{[200] * 50}\n", other.stderr[-300:]
+    said(f"an address is refused after {viewers.answers.count(200)} views; another one is not")
+
+
+def metrics_are_for_the_inside_alone(stack):
+    address = stack.containers["shared-chats-2"].address
+    status, _, text = ask(f"http://{address}:9090/metrics")
+    assert status == 200 and "\n# TYPE " in text, (status, text[:200])
+    assert ask(API + "/metrics")[0] == 404
+    said("metrics are on the management address, and not behind the proxy")
 
 
 def nothing_secret_is_logged(stack, link, tokens):
@@ -167,6 +203,8 @@ def main():
             a_private_one_wants_a_sign_in(alice, bob)
             events_come_as_they_happen(alice)
             an_instance_ends_and_nobody_notices(stack, link)
+            metrics_are_for_the_inside_alone(stack)
+            who_asks_too_often_is_refused_alone(stack, link)
             nothing_secret_is_logged(stack, link, [alice, bob])
         except BaseException:
             for container in stack.containers.values():

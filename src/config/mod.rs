@@ -4,6 +4,7 @@
 //! To add one: a row in `table::SETTINGS` (which is `--help`), a field here, a line in
 //! [`Config::from_env`], and a line in `.env.sample`; a test compares the three.
 
+mod artifacts;
 mod credential;
 mod env;
 mod limits;
@@ -19,6 +20,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 
+pub use artifacts::{artifact_limits, artifact_store};
 pub use env::{ConfigError, Env};
 pub use reconciliation::Reconciliation;
 pub use records::Records;
@@ -281,45 +283,6 @@ fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
 /// As [`Config::from_env`].
 pub fn max_snapshot_bytes(env: &Env) -> Result<u64, ConfigError> {
     Ok(env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0)
-}
-
-/// Where files are kept unless somebody says otherwise.
-fn folder_beside(database: &DatabaseUrl) -> ArtifactStoreUrl {
-    ArtifactStoreUrl::Folder(match database {
-        DatabaseUrl::Sqlite(path) => {
-            let mut path = path.clone().into_os_string();
-            path.push(".artifacts");
-            path.into()
-        }
-        DatabaseUrl::Postgres(_) => "artifacts".into(),
-    })
-}
-
-/// Where files are kept.
-///
-/// # Errors
-/// As [`Config::from_env`].
-pub fn artifact_store(env: &Env, database: &DatabaseUrl) -> Result<ArtifactStoreUrl, ConfigError> {
-    Ok(env.get("ARTIFACT_STORE_URL")?.unwrap_or_else(|| folder_beside(database)))
-}
-
-/// How much is kept of a link's files; `chat_service` is the time-out there.
-///
-/// # Errors
-/// As [`Config::from_env`].
-pub fn artifact_limits(env: &Env, chat_service: Duration) -> Result<ArtifactLimits, ConfigError> {
-    const GRACE: &str = "ARTIFACT_GRACE";
-    let grace = env.or::<Days>(GRACE, "1h")?.0;
-    if grace.to_std().is_ok_and(|grace| grace <= chat_service) {
-        let problem = "must be longer than CHAT_SERVICE_TIMEOUT, or copies would be taken away \
-                       while they are made";
-        return Err(ConfigError::new(GRACE, problem));
-    }
-    Ok(ArtifactLimits {
-        file_bytes: env.or::<Bytes>("MAX_ARTIFACT_BYTES", "32MiB")?.0,
-        link_bytes: env.or::<Bytes>("MAX_SHARE_ARTIFACT_BYTES", "128MiB")?.0,
-        grace,
-    })
 }
 
 /// Whether traces are sent. Where to and how the SDK of OpenTelemetry reads by itself, from its
