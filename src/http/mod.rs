@@ -14,6 +14,8 @@ mod docs;
 mod documents;
 mod error;
 mod etag;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod health;
 mod link;
 mod openapi;
