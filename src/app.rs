@@ -20,9 +20,14 @@ use tokio::{net::TcpStream, task::JoinHandle};
 use url::Url;
 
 mod log;
+mod management;
 mod reconciler;
+mod stop;
 
 pub use log::start_log;
+pub use stop::Stopper;
+
+use management::Management;
 
 use crate::{
     artifacts::ArtifactStore,
@@ -30,10 +35,11 @@ use crate::{
     chat_service::ChatService,
     clock::Clock,
     config::Config,
-    http::{self, HttpSettings, State},
+    http::{self, HttpSettings, Lifecycle, State},
     openid,
     sharing::{Artifacts, Links, Sharing},
     store::{Database, Store},
+    telemetry::{Route, StartMetricsError},
 };
 
 /// How often what nobody may see any more is taken away; expired content goes within an hour.
@@ -47,6 +53,10 @@ const STALLED: Duration = Duration::from_secs(30);
 pub enum StartError {
     #[error("BIND_ADDRESS {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
+    #[error("MANAGEMENT_ADDRESS {0}: {1}")]
+    BindManagement(SocketAddr, #[source] io::Error),
+    #[error("metrics: {0}")]
+    Metrics(#[from] StartMetricsError),
     #[error(transparent)]
     Database(#[from] crate::store::StoreError),
     #[error(transparent)]
@@ -63,8 +73,9 @@ pub enum StartError {
 pub struct Application {
     server: Server,
     address: SocketAddr,
+    management: Option<Management>,
     public_url: Url,
-    streams: Sharing,
+    stopper: Stopper,
     /// What goes on beside requests.
     tasks: Vec<JoinHandle<()>>,
 }
@@ -79,6 +90,8 @@ impl Application {
         let bound = |error| StartError::Bind(config.bind_address, error);
         let listener = TcpListener::bind(config.bind_address).map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
+        // Before anything that is counted happens.
+        let management = config.management_address.map(Management::bind).transpose()?;
         let database = Database::open(&config.database)?;
         for version in database.migrate().await? {
             tracing::info!(version, "migrated the database");
@@ -113,32 +126,48 @@ impl Application {
                 "PUBLIC_URL is not set: links to {public_url} open on this machine alone"
             );
         }
+        let lifecycle = Lifecycle::default();
         let settings = HttpSettings {
             links: Links::new(&public_url, config.share_path.clone()),
             auth_cookie: config.auth_cookie.clone(),
             login_url: config.login_url.clone(),
             max_body_bytes: config.max_body_bytes,
             body_timeout: config.body_timeout,
+            trusted_proxies: config.trusted_proxies.clone(),
+            rates: config.rates,
+            max_concurrent_requests: config.max_concurrent_requests,
+            max_uri_bytes: config.max_uri_bytes,
+            queue_timeout: config.queue_timeout,
             view_cache_bytes: config.view_cache_bytes,
             qr_cache_bytes: config.qr_cache_bytes,
             viewer: config.viewer.then(|| config.share_path.clone()),
+            lifecycle: lifecycle.clone(),
         };
         let sweeper = tokio::spawn(sweep(sharing.clone(), config.expired_retention));
         let reconciler = reconciler::start(&sharing, config.reconciliation);
         let tasks = [Some(sweeper), listener_task, reconciler].into_iter().flatten().collect();
         let streams = sharing.clone();
-        let state = web::Data::new(State::new(sharing, authenticator, settings));
+        let (stopping, state) =
+            (lifecycle.clone(), web::Data::new(State::new(sharing, authenticator, settings)));
+        let management = management.map(|bound| bound.serve(&state)).transpose()?;
         let server = serve(listener, &config, move |app| {
-            app.app_data(state.clone());
+            app.app_data(state.clone()).app_data(lifecycle.clone());
             http::routes(&state)(app);
         })?;
-        Ok(Self { server, address, public_url, streams, tasks })
+        let stopper = Stopper::new(server.handle(), streams, stopping, config.shutdown_delay);
+        Ok(Self { server, address, management, public_url, stopper, tasks })
     }
 
     /// The address that was bound.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that metrics are served at, if they are.
+    #[must_use]
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management.as_ref().map(Management::address)
     }
 
     /// What links start with.
@@ -156,7 +185,7 @@ impl Application {
     /// To stop it in good order.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { server: self.server.handle(), streams: self.streams.clone() }
+        self.stopper.clone()
     }
 
     /// Serves until it is stopped.
@@ -164,24 +193,14 @@ impl Application {
     /// # Errors
     /// When accepting connections fails for good.
     pub async fn run(self) -> io::Result<()> {
+        let management = self.management.map(Management::run);
         let ended = self.server.await;
+        // Last, so that somebody can see how the rest ends.
+        if let Some(management) = management {
+            management.stop().await;
+        }
         self.tasks.iter().for_each(JoinHandle::abort);
         ended
-    }
-}
-
-/// Stops an application.
-pub struct Stopper {
-    server: ServerHandle,
-    streams: Sharing,
-}
-
-impl Stopper {
-    /// Ends event streams, which would go on for ever, accepts nothing new, and lets the rest finish
-    /// within `SHUTDOWN_TIMEOUT`.
-    pub async fn stop(self) {
-        self.streams.stop_streams();
-        self.server.stop(true).await;
     }
 }
 
@@ -198,8 +217,10 @@ pub fn serve(
     let origins = config.cors_allowed_origins.clone();
     let mut server = HttpServer::new(move || {
         App::new()
+            .wrap(from_fn(http::admit))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
+            .app_data(Route::none())
             .configure(&routes)
     })
     // A client that closed its side is gone; waiting for it would keep streams open for ever.
@@ -209,7 +230,7 @@ pub fn serve(
     .client_request_timeout(config.request_timeout)
     .on_connect(|connection, _| give_up_on_silence(connection))
     .keep_alive(config.keep_alive)
-    .shutdown_timeout(config.shutdown_timeout.as_secs().max(1));
+    .shutdown_timeout(config.time_to_finish().as_secs().max(1));
     if let Some(workers) = config.workers {
         server = server.workers(workers);
     }
@@ -248,6 +269,8 @@ fn cors(origins: &[String]) -> Cors {
             header::LOCATION,
             HeaderName::from_static("x-total-count"),
             header::RETRY_AFTER,
+            http::RATE_LIMIT,
+            http::RATE_LIMIT_POLICY,
         ])
         // For `AUTH_COOKIE`; the origins are listed one by one.
         .supports_credentials()

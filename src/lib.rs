@@ -19,6 +19,8 @@ pub mod fuzzing;
 pub mod http;
 pub mod model;
 pub mod openid;
+pub mod probe;
 pub mod qr;
 pub mod sharing;
 pub mod store;
+pub mod telemetry;

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
@@ -16,8 +17,10 @@ use shared_chats::{
     clock::Clock,
     config::{self, Config, Env, Reconciliation},
     demo, http,
+    probe::probe,
     sharing::{Artifacts, LegacyImport, LiveSettings, NotImported, Sharing},
     store::{Database, Store},
+    telemetry::Traces,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -38,6 +41,13 @@ enum Command {
     Demo,
     /// Bring the database of DATABASE_URL up to date, and end.
     Migrate,
+    /// Ask the instance that listens on BIND_ADDRESS of this machine whether it can serve; for containers.
+    #[command(after_help = HEALTH_HELP)]
+    Health {
+        /// Ask only whether it is alive, not for its database and keys.
+        #[arg(long)]
+        live: bool,
+    },
     /// Print a token for trying things out, signed with AUTH_HS256_SECRET.
     Token(TokenArgs),
     /// Links from the old system.
@@ -70,6 +80,11 @@ standard error, with its number and why, and stops none of the others.
 
 Exit status: 0, or 1 if a line was bad or the import ended early.";
 
+const HEALTH_HELP: &str = "\
+Settings: BIND_ADDRESS.
+
+Exit status: 0 if it answers 200 within 4 seconds, else 1.";
+
 const RECONCILE_HELP: &str = "\
 Settings: DATABASE_URL, CHAT_SERVICE_URL, CHAT_SERVICE_TOKEN (or CHAT_SERVICE_CLIENT_ID and
 what goes with it), RECONCILE_MAX_GONE.
@@ -90,6 +105,9 @@ struct TokenArgs {
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     ttl: i64,
 }
+
+/// How long the last traces may take at the end.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -118,6 +136,11 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             print(&token(&env, &args)?)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Health { live } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(probe(config::bind_address(&env)?, live))?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Serve
         | Command::Migrate
         | Command::Demo
@@ -128,27 +151,39 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo | Command::Legacy(_) | Command::Reconcile => "warn",
         _ => "info",
     };
-    start_log(config::log_format(&env)?, default_filter)?;
     // Serving has its own threads, one runtime each; this one does the database's waiting.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let sends_traces = matches!(command, Command::Serve) && config::sends_traces(&env)?;
+    let traces = sends_traces.then(|| Traces::start(runtime.handle())).transpose()?;
+    start_log(config::log_format(&env)?, default_filter, traces.as_ref())?;
+    let ended = runtime.block_on(async {
         match command {
             Command::Legacy(Legacy::Import { file }) => return import_legacy(&env, &file).await,
             Command::Reconcile => return reconcile(&env).await,
             Command::Migrate => migrate(&env).await,
             Command::Demo => demo::run(&env, stopped()).await,
-            _ => serve(&env).await,
+            _ => serve(&env, traces.as_ref().map_or(Duration::ZERO, |_| LAST_TRACES)).await,
         }
         .map(|()| ExitCode::SUCCESS)
-    })
+    });
+    if let Some(traces) = traces {
+        traces.finish(LAST_TRACES);
+    }
+    ended
 }
 
-async fn serve(env: &Env) -> Result<(), Failure> {
-    let application = Application::build(Config::from_env(env)?, Clock::system()).await?;
+/// Serves, and ends so much before `SHUTDOWN_TIMEOUT`.
+async fn serve(env: &Env, before: Duration) -> Result<(), Failure> {
+    let mut config = Config::from_env(env)?;
+    config.shutdown_timeout = config.shutdown_timeout.saturating_sub(before);
+    let application = Application::build(config, Clock::system()).await?;
     // Whoever reads the address may stop it at once.
     let stopped = stopped();
     print(&format!("listening on http://{}", application.address()))?;
+    if let Some(address) = application.management_address() {
+        print(&format!("metrics on http://{address}/metrics"))?;
+    }
     let stopper = application.stopper();
     tokio::spawn(async move {
         stopped.await;

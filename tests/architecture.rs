@@ -139,7 +139,26 @@ fn the_model_and_the_clock_know_nobody() {
 
 #[test]
 fn nothing_points_back_up() {
-    let up: [(&str, &[&str]); 7] = [
+    let up: [(&str, &[&str]); 8] = [
+        (
+            "telemetry",
+            &[
+                "model",
+                "clock",
+                "qr",
+                "openid",
+                "auth",
+                "chat_service",
+                "artifacts",
+                "events",
+                "store",
+                "sharing",
+                "http",
+                "app",
+                "config",
+                "demo",
+            ],
+        ),
         ("model", &["auth", "chat_service", "store", "qr", "sharing", "http", "app", "config"]),
         ("qr", &["auth", "chat_service", "store", "sharing", "http", "app", "config"]),
         ("openid", &["auth", "chat_service", "store", "sharing", "http", "app", "config", "model"]),
@@ -164,7 +183,12 @@ fn each_engine_lives_in_its_own_rooms() {
         ("diesel_migrations", &["store"]),
         ("tokio_postgres", &["store"]),
         ("jsonwebtoken", &["auth"]),
-        ("reqwest", &["auth", "chat_service", "openid", "demo"]),
+        ("reqwest", &["auth", "chat_service", "openid", "probe", "demo", "telemetry"]),
+        ("metrics_exporter_prometheus", &["telemetry"]),
+        ("metrics_process", &["telemetry"]),
+        ("opentelemetry", &["telemetry"]),
+        ("opentelemetry_sdk", &["telemetry"]),
+        ("tracing_opentelemetry", &["telemetry"]),
         ("actix_web", &["http", "app"]),
         ("askama", &["http"]),
         ("qrcode", &["qr"]),

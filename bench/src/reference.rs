@@ -10,6 +10,7 @@ use actix_web::{
 use shared_chats::{
     app,
     config::{self, Config, Env},
+    telemetry::Route,
 };
 
 use crate::{Failure, answer::Answer};
@@ -24,7 +25,7 @@ struct Answers {
 /// Behind the same log, error shapes and bounds as the service's own routes.
 pub async fn observed(route: &str, folder: &Path) -> Result<(), Failure> {
     let env = Env::of_process();
-    app::start_log(config::log_format(&env)?, "info")?;
+    app::start_log(config::log_format(&env)?, "info", None)?;
     let config = Config::from_env(&env)?;
     let listener = listen(&config)?;
     Ok(app::serve(listener, &config, routes(route, folder)?)?.await?)
@@ -62,7 +63,8 @@ fn routes(
     let not_modified = Answer::read(folder, 304).unwrap_or_else(|_| whole.clone());
     let answers = Answers { whole, not_modified };
     Ok(move |app: &mut ServiceConfig| {
-        app.app_data(web::Data::new(answers.clone())).route(&route, web::get().to(answer));
+        let resource = web::resource(&*route).app_data(Route::new(&route));
+        app.app_data(web::Data::new(answers.clone())).service(resource.route(web::get().to(answer)));
     })
 }
 

@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, telemetry};
 
 use super::{
     key::{KeyIdentity, KeySet},
@@ -142,11 +142,14 @@ impl Keyring {
             *attempted = Some(keyring.clock.now());
             match keyring.provider.fetch().await {
                 Ok(keys) => keyring.replace(keys),
-                Err(error) => tracing::warn!(
-                    error = &error as &(dyn Error + 'static),
-                    keys_at_hand = keyring.current().is_some(),
-                    "the identity provider's keys could not be fetched"
-                ),
+                Err(error) => {
+                    telemetry::keys_not_fetched(keyring.fetched().map(|fetched| fetched.at));
+                    tracing::warn!(
+                        error = &error as &(dyn Error + 'static),
+                        keys_at_hand = keyring.current().is_some(),
+                        "the identity provider's keys could not be fetched"
+                    );
+                }
             }
             // Again at the end, or those who waited for a slow failure would each repeat it.
             *attempted = Some(keyring.clock.now());
@@ -159,6 +162,7 @@ impl Keyring {
     pub(super) fn replace(&self, keys: KeySet) {
         tracing::debug!(keys = keys.len(), "fetched the identity provider's keys");
         let fetched = Fetched { keys: Arc::new(keys), at: self.clock.now() };
+        telemetry::keys_fetched(fetched.at);
         *self.fetched.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
     }
 

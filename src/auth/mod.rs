@@ -27,7 +27,7 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::{clock::Clock, model::Identity};
+use crate::{clock::Clock, model::Identity, telemetry};
 
 use self::{
     claims::Expected,
@@ -161,6 +161,21 @@ impl Authenticator {
     /// Never waits; after `None` ask [`Authenticator::verify`].
     #[must_use]
     pub fn verified(&self, token: &str) -> Option<Arc<Identity>> {
+        let known = self.remembered(token);
+        if known.is_some() {
+            telemetry::cache_asked(telemetry::Cache::VerifiedTokens, true);
+        }
+        known
+    }
+
+    /// Makes known how many tokens are remembered.
+    pub fn report(&self) {
+        self.0.verified.run_pending_tasks();
+        let cache = telemetry::Cache::VerifiedTokens;
+        telemetry::set_cache(cache, self.0.verified.entry_count(), None);
+    }
+
+    fn remembered(&self, token: &str) -> Option<Arc<Identity>> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
@@ -184,7 +199,9 @@ impl Authenticator {
     /// [`AuthError::InvalidToken`] when it proves nothing, [`AuthError::KeysUnavailable`] when there
     /// is nothing to check it with: the provider was never reached, or not for 24 hours.
     pub async fn verify(&self, token: &str) -> Result<Arc<Identity>, AuthError> {
-        if let Some(identity) = self.verified(token) {
+        let known = self.remembered(token);
+        telemetry::cache_asked(telemetry::Cache::VerifiedTokens, known.is_some());
+        if let Some(identity) = known {
             return Ok(identity);
         }
         // Cheap things first: a token that would be refused anyway must not cause a fetch.

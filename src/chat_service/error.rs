@@ -1,5 +1,7 @@
 //! What can go wrong when a chat is read.
 
+use crate::telemetry::AskedOutcome;
+
 /// Why a chat could not be read. The texts inside are for our own log: they hold no token, no text
 /// of a message and nothing of an answer's body, but must not be shown to a caller either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,10 +28,29 @@ pub enum ChatServiceError {
     /// Not everything was answered in time (504).
     #[error("the chat service did not answer in time")]
     TimedOut,
+    /// As much is asked there as may be, for longer than one waits (503).
+    #[error("too much is asked of the chat service at the moment")]
+    Busy,
     /// [`Access::Service`](super::Access::Service) without a credential in the settings.
     #[error("CHAT_SERVICE_TOKEN is not set")]
     NoServiceCredential,
     /// The identity provider gives no token for it at the moment (503).
     #[error("the identity provider gave no token for the chat service")]
     CredentialUnavailable,
+}
+
+impl ChatServiceError {
+    /// For the metrics.
+    pub(super) fn outcome(&self) -> AskedOutcome {
+        match self {
+            Self::Unauthorized | Self::Forbidden => AskedOutcome::Refused,
+            Self::NotFound => AskedOutcome::NotFound,
+            Self::TooLarge { .. } => AskedOutcome::TooLarge,
+            Self::Unreachable(_) => AskedOutcome::Unreachable,
+            Self::BadAnswer(_) => AskedOutcome::BadAnswer,
+            Self::TimedOut => AskedOutcome::TimedOut,
+            Self::Busy => AskedOutcome::Busy,
+            Self::NoServiceCredential | Self::CredentialUnavailable => AskedOutcome::NoCredential,
+        }
+    }
 }

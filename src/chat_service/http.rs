@@ -8,11 +8,16 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, HeaderValue},
     redirect,
 };
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use url::Url;
 
 use crate::{
     clock::Clock,
     model::{Chat, ChatFile, ChatSessionId, Message},
+    telemetry::CallSpan,
 };
 
 use super::{
@@ -27,6 +32,12 @@ use super::{
 /// chats that are small themselves.
 const ENVELOPE_BYTES: u64 = 1024 * 1024;
 
+/// Where the reads lead, for traces: a path without ids.
+const CHAT: &str = "/api/v1/chats/{id}";
+const MESSAGES: &str = "/api/v1/chats/{id}/messages";
+const FILES: &str = "/api/v1/chats/{id}/agent_server_files";
+const FILE: &str = "/api/v1/chats/{id}/agent_server_files/{file_id}/content";
+
 /// Asks the chat service. Credentials go to its address and nowhere else: redirects are not
 /// followed, and no proxy is taken from the environment.
 #[derive(Debug)]
@@ -35,6 +46,9 @@ pub struct HttpChatService {
     base: Url,
     credential: Credential,
     timeout: Duration,
+    /// For operations under way.
+    places: Semaphore,
+    queue_timeout: Duration,
     page_size: u32,
     max_snapshot_bytes: u64,
     file_path: FilePath,
@@ -65,6 +79,8 @@ impl HttpChatService {
             base,
             credential,
             timeout: settings.timeout,
+            places: Semaphore::new(settings.max_calls),
+            queue_timeout: settings.queue_timeout,
             page_size: settings.page_size,
             max_snapshot_bytes: settings.max_snapshot_bytes,
             file_path: settings.file_path,
@@ -79,12 +95,19 @@ impl HttpChatService {
         self.timeout
     }
 
+    /// A place for one operation.
+    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, ChatServiceError> {
+        let place = timeout(self.queue_timeout, self.places.acquire()).await;
+        place.ok().and_then(Result::ok).ok_or(ChatServiceError::Busy)
+    }
+
     pub(super) async fn chat(
         &self,
         access: Access<'_>,
         id: &ChatSessionId,
     ) -> Result<Chat, ChatServiceError> {
-        let body = self.get(access, self.url(id, &[])?, &mut self.budget()).await?;
+        let url = self.url(id, &[])?;
+        let body = self.get(access, url, CHAT, &mut self.budget()).await?;
         let chat: WireChat = parse_answer("the chat", body).await?;
         if chat.id != id.as_str() {
             return Err(bad_answer("it holds another chat than the one asked for"));
@@ -130,7 +153,7 @@ impl HttpChatService {
         id: &ChatSessionId,
     ) -> Result<Vec<ChatFile>, ChatServiceError> {
         let url = self.url(id, &["agent_server_files"])?;
-        match self.get(access, url, &mut self.budget()).await {
+        match self.get(access, url, FILES, &mut self.budget()).await {
             Ok(body) => {
                 let listed: Vec<WireFile> = parse_answer("the files", body).await?;
                 transcript::files(listed)
@@ -148,7 +171,7 @@ impl HttpChatService {
     ) -> Result<FileContent, ChatServiceError> {
         let segments = self.file_path.segments(id.as_str(), file_id);
         let url = self.below_base(segments.ok_or(ChatServiceError::NotFound)?)?;
-        let response = self.ask(access, url, "*/*").await?;
+        let response = self.ask(access, url, FILE, "*/*").await?;
         Ok(FileContent::new(response.content_length(), response.bytes_stream().map_err(unanswered)))
     }
 
@@ -164,7 +187,7 @@ impl HttpChatService {
         url.query_pairs_mut()
             .append_pair("offset", &offset.to_string())
             .append_pair("limit", &limit.to_string());
-        parse_answer("the messages", self.get(access, url, budget).await?).await
+        parse_answer("the messages", self.get(access, url, MESSAGES, budget).await?).await
     }
 
     /// Built by path segments below the base. The id is one segment by its type, so that nobody
@@ -190,16 +213,17 @@ impl HttpChatService {
         &self,
         access: Access<'_>,
         url: Url,
+        template: &'static str,
         accept: &'static str,
     ) -> Result<Response, ChatServiceError> {
         let authorization = self.authorization(access).await?;
-        let mut response = self.send(url.clone(), accept, authorization.clone()).await?;
+        let mut response = self.send(url.clone(), template, accept, authorization.clone()).await?;
         // Our own token may have been revoked, or its key dropped.
         if response.status() == StatusCode::UNAUTHORIZED
             && matches!(access, Access::Service)
             && let Some(another) = self.credential.instead_of(&authorization).await
         {
-            response = self.send(url, accept, another).await?;
+            response = self.send(url, template, accept, another).await?;
         }
         check_status(response.status(), access)?;
         Ok(response)
@@ -208,11 +232,21 @@ impl HttpChatService {
     async fn send(
         &self,
         url: Url,
+        template: &'static str,
         accept: &'static str,
         authorization: HeaderValue,
     ) -> Result<Response, ChatServiceError> {
+        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+        let span = CallSpan::begin("GET", template, host, port);
         let asked = self.client.get(url).header(AUTHORIZATION, authorization);
-        asked.header(ACCEPT, accept).send().await.map_err(unanswered)
+        let mut asked = asked.header(ACCEPT, accept);
+        let Some(span) = span else { return asked.send().await.map_err(unanswered) };
+        for (name, value) in span.headers() {
+            asked = asked.header(name, value);
+        }
+        let answer = span.around(asked.send()).await;
+        span.answered(answer.as_ref().ok().map(|response| response.status().as_u16()));
+        answer.map_err(unanswered)
     }
 
     /// Fetches the service credential, where it is fetched at all.
@@ -233,9 +267,10 @@ impl HttpChatService {
         &self,
         access: Access<'_>,
         url: Url,
+        template: &'static str,
         budget: &mut u64,
     ) -> Result<Vec<u8>, ChatServiceError> {
-        let mut response = self.ask(access, url, "application/json").await?;
+        let mut response = self.ask(access, url, template, "application/json").await?;
         let too_large = ChatServiceError::TooLarge { limit: self.max_snapshot_bytes };
         let announced = response.content_length().unwrap_or(0);
         if announced > *budget {

@@ -8,11 +8,15 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::{OnceCell, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     clock::Clock,
     model::{Caller, Chat, ChatFile, ChatSessionId, Message},
+    telemetry::{self, AskedOutcome, Operation},
 };
 
 mod content;
@@ -106,7 +110,15 @@ impl ChatService {
     #[must_use]
     pub fn read<'a>(&'a self, access: Access<'a>, id: &'a ChatSessionId) -> ChatReader<'a> {
         let deadline = Instant::now() + self.timeout();
-        ChatReader { service: self, access, id, deadline }
+        ChatReader { service: self, access, id, deadline, place: OnceCell::new() }
+    }
+
+    /// A file is asked by as many as like.
+    async fn place(&self) -> Result<Option<SemaphorePermit<'_>>, ChatServiceError> {
+        match self {
+            Self::Http(http) => http.place().await.map(Some),
+            Self::File(_) => Ok(None),
+        }
     }
 
     fn timeout(&self) -> Duration {
@@ -118,13 +130,15 @@ impl ChatService {
 }
 
 /// The reads of one operation on one chat, all of which end by the same deadline. Nothing is kept
-/// between them: each one asks.
-#[derive(Debug, Clone, Copy)]
+/// between them: each one asks. The first one waits for a place (`CHAT_SERVICE_MAX_CALLS`), which the
+/// operation has until this is dropped, so that what was begun is not turned away half way.
+#[derive(Debug)]
 pub struct ChatReader<'a> {
     service: &'a ChatService,
     access: Access<'a>,
     id: &'a ChatSessionId,
     deadline: Instant,
+    place: OnceCell<Option<SemaphorePermit<'a>>>,
 }
 
 impl ChatReader<'_> {
@@ -134,8 +148,12 @@ impl ChatReader<'_> {
     /// Any [`ChatServiceError`]; `BadAnswer` too when another chat was answered.
     pub async fn chat(&self) -> Result<Chat, ChatServiceError> {
         match self.service {
-            ChatService::Http(http) => self.in_time(http.chat(self.access, self.id)).await,
-            ChatService::File(file) => self.in_time(file.chat(self.access, self.id)).await,
+            ChatService::Http(http) => {
+                self.in_time(Operation::Chat, http.chat(self.access, self.id)).await
+            }
+            ChatService::File(file) => {
+                self.in_time(Operation::Chat, file.chat(self.access, self.id)).await
+            }
         }
     }
 
@@ -146,8 +164,12 @@ impl ChatReader<'_> {
     /// [`ChatServiceSettings::max_snapshot_bytes`]. It is all of them or an error, never a part.
     pub async fn messages(&self) -> Result<Vec<Message>, ChatServiceError> {
         match self.service {
-            ChatService::Http(http) => self.in_time(http.messages(self.access, self.id)).await,
-            ChatService::File(file) => self.in_time(file.messages(self.access, self.id)).await,
+            ChatService::Http(http) => {
+                self.in_time(Operation::Messages, http.messages(self.access, self.id)).await
+            }
+            ChatService::File(file) => {
+                self.in_time(Operation::Messages, file.messages(self.access, self.id)).await
+            }
         }
     }
 
@@ -158,8 +180,12 @@ impl ChatReader<'_> {
     /// Any [`ChatServiceError`].
     pub async fn has_messages(&self) -> Result<bool, ChatServiceError> {
         match self.service {
-            ChatService::Http(http) => self.in_time(http.has_messages(self.access, self.id)).await,
-            ChatService::File(file) => self.in_time(file.has_messages(self.access, self.id)).await,
+            ChatService::Http(http) => {
+                self.in_time(Operation::HasMessages, http.has_messages(self.access, self.id)).await
+            }
+            ChatService::File(file) => {
+                self.in_time(Operation::HasMessages, file.has_messages(self.access, self.id)).await
+            }
         }
     }
 
@@ -170,8 +196,12 @@ impl ChatReader<'_> {
     /// Any [`ChatServiceError`]; `TooLarge` for more than [`MAX_FILES`].
     pub async fn files(&self) -> Result<Vec<ChatFile>, ChatServiceError> {
         match self.service {
-            ChatService::Http(http) => self.in_time(http.files(self.access, self.id)).await,
-            ChatService::File(file) => self.in_time(file.files(self.access, self.id)).await,
+            ChatService::Http(http) => {
+                self.in_time(Operation::Files, http.files(self.access, self.id)).await
+            }
+            ChatService::File(file) => {
+                self.in_time(Operation::Files, file.files(self.access, self.id)).await
+            }
         }
     }
 
@@ -183,16 +213,31 @@ impl ChatReader<'_> {
     /// the bytes themselves end in one.
     pub async fn file(&self, file_id: &str, pace: Pace) -> Result<FileContent, ChatServiceError> {
         let opened = match self.service {
-            ChatService::Http(http) => self.in_time(http.file(self.access, self.id, file_id)).await,
-            ChatService::File(file) => self.in_time(file.file(self.access, self.id, file_id)).await,
+            ChatService::Http(http) => {
+                self.in_time(Operation::File, http.file(self.access, self.id, file_id)).await
+            }
+            ChatService::File(file) => {
+                self.in_time(Operation::File, file.file(self.access, self.id, file_id)).await
+            }
         };
         Ok(opened?.paced(pace, self.deadline, self.service.timeout()))
     }
 
     async fn in_time<T>(
         &self,
+        operation: Operation,
         read: impl Future<Output = Result<T, ChatServiceError>> + Send,
     ) -> Result<T, ChatServiceError> {
-        timeout_at(self.deadline, read).await.unwrap_or(Err(ChatServiceError::TimedOut))
+        let place = self.place.get_or_try_init(|| self.service.place()).await;
+        let began = Instant::now();
+        let read = match place {
+            Ok(_) => {
+                timeout_at(self.deadline, read).await.unwrap_or(Err(ChatServiceError::TimedOut))
+            }
+            Err(busy) => Err(busy),
+        };
+        let outcome = read.as_ref().err().map_or(AskedOutcome::Answered, ChatServiceError::outcome);
+        telemetry::chat_service_asked(operation, outcome, began.elapsed());
+        read
     }
 }

@@ -89,6 +89,10 @@ pub struct ChatServiceSettings {
     pub service_credential: Option<ServiceCredential>,
     /// For everything that one operation of ours asks, together.
     pub timeout: Duration,
+    /// How many operations of ours may be under way there at a time; 1 or more.
+    pub max_calls: usize,
+    /// How long a further one waits.
+    pub queue_timeout: Duration,
     /// For making a connection, within `timeout`.
     pub connect_timeout: Duration,
     /// Messages asked for at once; 1 or more.
@@ -102,13 +106,16 @@ pub struct ChatServiceSettings {
 }
 
 impl ChatServiceSettings {
-    /// The defaults: 30 s in all (contract 5), 5 s to connect, 200 messages a page, 16 MiB.
+    /// The defaults: 30 s in all (contract 5), 100 at a time, 2 s of waiting, 5 s to connect, 200
+    /// messages a page, 16 MiB.
     #[must_use]
     pub fn new(source: Source) -> Self {
         Self {
             source,
             service_credential: None,
             timeout: Duration::from_secs(30),
+            max_calls: 100,
+            queue_timeout: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(5),
             page_size: 200,
             max_snapshot_bytes: 16 * 1024 * 1024,

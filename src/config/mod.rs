@@ -6,6 +6,7 @@
 
 mod credential;
 mod env;
+mod limits;
 mod parse;
 mod reconciliation;
 mod table;
@@ -25,10 +26,19 @@ use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
+    http::{client_address::TrustedProxies, rate_limits::RateSettings},
     sharing::{ArtifactLimits, EventsSettings, LiveSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
 use parse::{Age, Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
+
+/// Where to listen.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
+    env.or("BIND_ADDRESS", "127.0.0.1:8080")
+}
 
 /// How log lines look.
 pub type LogFormat = Format;
@@ -37,6 +47,8 @@ pub type LogFormat = Format;
 #[derive(Debug, Clone)]
 pub struct Config {
     pub bind_address: SocketAddr,
+    /// Where metrics are served, if they are.
+    pub management_address: Option<SocketAddr>,
     pub database: DatabaseSettings,
     /// `None`: `http://` and the address that was bound.
     pub public_url: Option<Url>,
@@ -53,6 +65,8 @@ pub struct Config {
     pub artifact_limits: ArtifactLimits,
     pub live: LiveSettings,
     pub cors_allowed_origins: Vec<String>,
+    pub trusted_proxies: TrustedProxies,
+    pub rates: RateSettings,
     pub max_body_bytes: usize,
     pub view_cache_bytes: u64,
     pub qr_cache_bytes: u64,
@@ -60,10 +74,16 @@ pub struct Config {
     pub reconciliation: Reconciliation,
     pub workers: Option<usize>,
     pub max_connections: usize,
+    pub max_concurrent_requests: usize,
+    pub max_uri_bytes: usize,
+    pub queue_timeout: Duration,
     pub request_timeout: Duration,
     pub body_timeout: Duration,
     pub keep_alive: Duration,
+    /// From the signal to the end, the delay included.
     pub shutdown_timeout: Duration,
+    /// How long it goes on accepting, no longer ready, once it was told to stop.
+    pub shutdown_delay: Duration,
 }
 
 impl Config {
@@ -90,10 +110,12 @@ impl Config {
         }
         let database = database(env)?;
         let chat_service = chat_service(env)?;
+        let shutdown_timeout = env.or::<Period>("SHUTDOWN_TIMEOUT", "30s")?.0;
         let artifact_store_is_set = env.get::<String>("ARTIFACT_STORE_URL")?.is_some();
         let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
         Ok(Self {
-            bind_address: env.or("BIND_ADDRESS", "127.0.0.1:8080")?,
+            bind_address: bind_address(env)?,
+            management_address: env.get("MANAGEMENT_ADDRESS")?,
             artifact_store_is_unshared: on_postgres && !artifact_store_is_set,
             artifact_store: artifact_store(env, &database.url)?,
             artifact_limits: artifact_limits(env, chat_service.timeout)?,
@@ -107,6 +129,8 @@ impl Config {
             chat_service,
             live: live(env)?,
             cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
+            trusted_proxies: env.or("TRUSTED_PROXIES", "")?,
+            rates: limits::rates(env)?,
             max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
             view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
             qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
@@ -114,11 +138,21 @@ impl Config {
             reconciliation: Reconciliation::from_env(env)?,
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
+            max_concurrent_requests: max_concurrent_requests(env)?,
+            max_uri_bytes: env.or::<Bytes>("MAX_URI_BYTES", "8KiB")?.as_usize(),
+            queue_timeout: queue_timeout(env)?,
             request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
             body_timeout: env.or::<Period>("BODY_TIMEOUT", "30s")?.0,
             keep_alive: env.or::<Period>("KEEP_ALIVE", "75s")?.0,
-            shutdown_timeout: env.or::<Period>("SHUTDOWN_TIMEOUT", "30s")?.0,
+            shutdown_timeout,
+            shutdown_delay: shutdown_delay(env, shutdown_timeout)?,
         })
+    }
+
+    /// What is left of `SHUTDOWN_TIMEOUT` for requests that are under way.
+    #[must_use]
+    pub fn time_to_finish(&self) -> Duration {
+        self.shutdown_timeout.saturating_sub(self.shutdown_delay)
     }
 }
 
@@ -135,8 +169,18 @@ pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
         },
         pool_size: env.count("DATABASE_POOL_SIZE", 1000)?.unwrap_or(16),
         timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
+        queue_timeout: queue_timeout(env)?,
         ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,
     })
+}
+
+fn max_concurrent_requests(env: &Env) -> Result<usize, ConfigError> {
+    Ok(env.count("MAX_CONCURRENT_REQUESTS", 1_000_000)?.unwrap_or(4000))
+}
+
+/// How long anything waits for its turn, at the database, the chat service, or to be made.
+fn queue_timeout(env: &Env) -> Result<Duration, ConfigError> {
+    Ok(env.or::<Period>("QUEUE_TIMEOUT", "2s")?.0)
 }
 
 /// How log lines look.
@@ -202,6 +246,8 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     Ok(ChatServiceSettings {
         service_credential: credential::service_credential(env, &source)?,
         timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
+        max_calls: env.count("CHAT_SERVICE_MAX_CALLS", 100_000)?.unwrap_or(100),
+        queue_timeout: queue_timeout(env)?,
         connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
         page_size: env
             .count("CHAT_SERVICE_PAGE_SIZE", 10_000)?
@@ -215,6 +261,8 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
 fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
     Ok(LiveSettings {
         max_age: env.or::<Age>("LIVE_MAX_AGE", "1s")?.0,
+        // However slow the chat service is, half of the places are left to those who do not need it.
+        max_waiting: max_concurrent_requests(env)?.div_ceil(2),
         events: EventsSettings {
             poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
             max_streams: env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000),
@@ -268,6 +316,33 @@ pub fn artifact_limits(env: &Env, chat_service: Duration) -> Result<ArtifactLimi
         link_bytes: env.or::<Bytes>("MAX_SHARE_ARTIFACT_BYTES", "128MiB")?.0,
         grace,
     })
+}
+
+/// Whether traces are sent. Where to and how the SDK of OpenTelemetry reads by itself, from its
+/// standard variables.
+///
+/// # Errors
+/// As [`Config::from_env`].
+pub fn sends_traces(env: &Env) -> Result<bool, ConfigError> {
+    let is = |name, value: &str| {
+        Ok::<_, ConfigError>(
+            env.get::<String>(name)?.is_some_and(|v| v.eq_ignore_ascii_case(value)),
+        )
+    };
+    let endpoint = env.get::<HttpUrl>("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+    let of_traces = env.get::<HttpUrl>("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")?;
+    let is_off = is("OTEL_SDK_DISABLED", "true")? || is("OTEL_TRACES_EXPORTER", "none")?;
+    Ok((endpoint.is_some() || of_traces.is_some()) && !is_off)
+}
+
+fn shutdown_delay(env: &Env, timeout: Duration) -> Result<Duration, ConfigError> {
+    const NAME: &str = "SHUTDOWN_DELAY";
+    let delay = env.or::<Age>(NAME, "0")?.0;
+    if delay >= timeout {
+        let problem = "must be shorter than SHUTDOWN_TIMEOUT, which it is a part of";
+        return Err(ConfigError::new(NAME, problem));
+    }
+    Ok(delay)
 }
 
 /// The page cannot stand where something else does, nor where a server does not see it.

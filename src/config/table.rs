@@ -21,6 +21,11 @@ const fn secret(name: &'static str, meaning: &'static str) -> Setting {
 
 pub(super) const SETTINGS: &[Setting] = &[
     setting("BIND_ADDRESS", "127.0.0.1:8080", "where to listen; port 0 picks one and prints it"),
+    setting(
+        "MANAGEMENT_ADDRESS",
+        "off",
+        "where /metrics and /health are served; port 0 picks one and prints it",
+    ),
     Setting {
         name: "DATABASE_URL",
         default: "sqlite:shared-chats.db",
@@ -51,6 +56,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("CHAT_SERVICE_AUDIENCE", "–", "for whom that token shall be (audience, resource)"),
     setting("CHAT_SERVICE_TIMEOUT", "30s", "for all that one request asks there"),
     setting("CHAT_SERVICE_CONNECT_TIMEOUT", "5s", "for a connection to it"),
+    setting("CHAT_SERVICE_MAX_CALLS", "100", "requests that ask there at the same time"),
     setting("CHAT_SERVICE_PAGE_SIZE", "200", "messages asked for at once"),
     setting(
         "CHAT_SERVICE_FILE_PATH",
@@ -81,14 +87,44 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("RECONCILE_INTERVAL", "off", "how often the links of chats that are gone are removed"),
     setting("RECONCILE_MAX_GONE", "50%", "more chats gone than this, and none of it is believed"),
     setting("CORS_ALLOWED_ORIGINS", "none", "origins whose pages may call, separated by commas"),
+    setting(
+        "TRUSTED_PROXIES",
+        "none",
+        "addresses and networks whose X-Forwarded-For is believed, separated by commas",
+    ),
+    setting(
+        "RATE_LIMIT_ANONYMOUS",
+        "off",
+        "calls of one address without a credential that is needed, such as 600/1m",
+    ),
+    setting("RATE_LIMIT_CALLER", "off", "calls of one user, such as 1200/1m"),
+    setting("RATE_LIMIT_CHAT_SERVICE", "off", "calls of the chat service, such as 6000/1m"),
+    setting("RATE_LIMIT_MAX_CLIENTS", "100000", "addresses, and callers, that are remembered"),
     setting("WORKERS", "one a core", "threads that serve requests"),
     setting("MAX_CONNECTIONS", "10000", "open connections for each worker"),
+    setting("MAX_CONCURRENT_REQUESTS", "4000", "requests under way; a further one is 503"),
+    setting(
+        "QUEUE_TIMEOUT",
+        "2s",
+        "for a turn at the database or the chat service; then it is 503",
+    ),
+    setting("MAX_URI_BYTES", "8KiB", "a request's path and query"),
     setting("REQUEST_TIMEOUT", "10s", "for a request's head to arrive"),
     setting("BODY_TIMEOUT", "30s", "for a request's body to arrive"),
     setting("KEEP_ALIVE", "75s", "how long an idle connection is kept"),
-    setting("SHUTDOWN_TIMEOUT", "30s", "for what is under way at SIGTERM"),
+    setting("SHUTDOWN_TIMEOUT", "30s", "from SIGTERM to the end, for what is under way"),
+    setting(
+        "SHUTDOWN_DELAY",
+        "0",
+        "how long of that it still accepts, no longer ready, for proxies to notice",
+    ),
     setting("LOG_FORMAT", "human", "human or json"),
     setting("RUST_LOG", "info", "what is logged (tracing's filter syntax)"),
+    setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "off",
+        "where traces go (OTLP over HTTP); OpenTelemetry's other variables hold too",
+    ),
 ];
 
 /// The table as text.

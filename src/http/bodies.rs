@@ -9,7 +9,10 @@ use std::{
 
 use actix_web::web::{self, Bytes};
 use moka::sync::Cache;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    time::timeout,
+};
 
 use super::{
     coding::Coding,
@@ -21,6 +24,7 @@ use super::{
 use crate::{
     model::{ShareId, SharedChat},
     sharing::{Content, Links, SharingError},
+    telemetry::{self, Cache as Cached},
 };
 
 /// In which form a link is shown.
@@ -66,6 +70,7 @@ pub struct Bodies {
     in_use: Arc<Mutex<HashMap<Key, Weak<Body>>>>,
     /// Bounds how many are made at the same time.
     makers: Arc<Semaphore>,
+    queue_timeout: Duration,
 }
 
 /// A body, from the moment somebody asks for it.
@@ -87,9 +92,10 @@ fn to_send(body: Arc<Body>) -> Bytes {
 
 impl Bodies {
     /// Keeps at most `capacity` bytes, and none for more than ten minutes after its last use: what
-    /// was deleted is never shown, and does not stay around either.
+    /// was deleted is never shown, and does not stay around either. Whoever waits for longer than
+    /// `queue_timeout` until one can be made is told to come back.
     #[must_use]
-    pub fn new(capacity: u64) -> Self {
+    pub fn new(capacity: u64, queue_timeout: Duration) -> Self {
         let kept = Cache::builder()
             .max_capacity(capacity)
             .time_to_idle(Duration::from_secs(600))
@@ -99,13 +105,24 @@ impl Bodies {
             })
             .build();
         let makers = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
-        Self { kept, in_use: Arc::default(), makers: Arc::new(Semaphore::new(makers)) }
+        let makers = Arc::new(Semaphore::new(makers));
+        Self { kept, in_use: Arc::default(), makers, queue_timeout }
     }
 
     /// The body of a frozen link, if it is kept.
     #[must_use]
     pub fn get(&self, id: &ShareId, revision: i64, variant: Variant) -> Option<Bytes> {
-        self.kept.get(&(id.clone(), revision, variant)).map(to_send)
+        let body = self.kept.get(&(id.clone(), revision, variant)).map(to_send);
+        telemetry::cache_asked(Cached::Views, body.is_some());
+        body
+    }
+
+    /// Makes known how much is kept.
+    pub fn report(&self) {
+        // The numbers are those of the last time that this was done.
+        self.kept.run_pending_tasks();
+        let bytes = Some(self.kept.weighted_size());
+        telemetry::set_cache(Cached::Views, self.kept.entry_count(), bytes);
     }
 
     /// The body of a frozen link, made unless it is at hand.
@@ -124,7 +141,9 @@ impl Bodies {
         let key = (chat.id.clone(), chat.revision, variant);
         let body = self.in_use(&key);
         let made = body.0.get_or_try_init(|| async {
-            let _turn = self.makers.acquire().await.map_err(SharingError::defect)?;
+            let turn = timeout(self.queue_timeout, self.makers.acquire()).await;
+            let turn = turn.map_err(|_| ApiError::overloaded("too many views are being made"))?;
+            let _turn = turn.map_err(SharingError::defect)?;
             Ok::<_, ApiError>(make().await?.into())
         });
         made.await?;

@@ -1,10 +1,10 @@
 //! Who calls, as argument types: a handler that asks for a [`Caller`] cannot forget to
 //! authenticate, and one that asks for a [`ChatServiceCaller`] cannot forget the scope.
 
-use std::ops::Deref;
+use std::{ops::Deref, rc::Rc};
 
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
     http::{Method, header},
     web,
@@ -14,6 +14,7 @@ use futures_util::future::{LocalBoxFuture, Ready, ready};
 use super::{
     State,
     error::{ApiError, ErrorType},
+    rate_limits::Meter,
 };
 use crate::model::{Caller, Credential, CredentialScheme};
 
@@ -22,6 +23,8 @@ use crate::model::{Caller, Credential, CredentialScheme};
 pub struct OptionalCaller {
     presented: Presented,
     state: web::Data<State>,
+    /// Where the request is to be counted, if anything is limited.
+    meter: Option<Rc<Meter>>,
 }
 
 enum Presented {
@@ -44,17 +47,49 @@ impl OptionalCaller {
     ///
     /// # Errors
     /// 401 `login_required` when nothing was presented, `invalid_token` when it is no good; 503
-    /// when it cannot be told.
+    /// when it cannot be told; 429 for whoever calls too often.
     pub async fn require(&self) -> Result<Caller, ApiError> {
         match &self.presented {
             Presented::Nothing => Err(ErrorType::LoginRequired.into()),
             Presented::Malformed => Err(ErrorType::InvalidToken.into()),
             Presented::Credential(credential) => {
-                let verified = self.state.authenticator.verify(credential.token()).await;
-                let identity = verified.inspect_err(|error| tracing::debug!(%error, "refused"))?;
-                Ok(Caller { identity, credential: credential.clone() })
+                let caller = self.verify(credential).await;
+                match &caller {
+                    Ok(caller) => self.count_as(caller)?,
+                    Err(_) => self.count_as_anyone()?,
+                }
+                caller
             }
         }
+    }
+
+    async fn verify(&self, credential: &Credential) -> Result<Caller, ApiError> {
+        let authenticator = &self.state.authenticator;
+        if let Some(meter) = &self.meter
+            && authenticator.verified(credential.token()).is_none()
+        {
+            meter.unproven()?;
+        }
+        let verified = authenticator.verify(credential.token()).await;
+        let identity = verified.inspect_err(|error| tracing::debug!(%error, "refused"))?;
+        Ok(Caller { identity, credential: credential.clone() })
+    }
+
+    /// Counts the request on whoever made it, unless that was done.
+    ///
+    /// # Errors
+    /// 429 when it is one too many.
+    pub fn count_as(&self, caller: &Caller) -> Result<(), ApiError> {
+        self.meter.as_ref().map_or(Ok(()), |meter| meter.caller(&caller.identity))
+    }
+
+    /// Counts the request on the address it came from, unless that was done: no credential matters
+    /// here, or it is no good.
+    ///
+    /// # Errors
+    /// 429 when it is one too many.
+    pub fn count_as_anyone(&self) -> Result<(), ApiError> {
+        self.meter.as_ref().map_or(Ok(()), |meter| meter.anyone())
     }
 }
 
@@ -67,8 +102,15 @@ impl FromRequest for OptionalCaller {
             return ready(Err(ErrorType::InternalError.into()));
         };
         let presented = presented(request, state.auth_cookie.as_deref());
-        ready(Ok(Self { presented, state: state.clone() }))
+        let meter = || request.extensions().get::<Rc<Meter>>().cloned();
+        let meter = state.rate_limits.as_ref().and_then(|_| meter());
+        ready(Ok(Self { presented, state: state.clone(), meter }))
     }
+}
+
+/// Whether a credential was presented that is still to be looked at.
+pub fn are_presented(request: &HttpRequest, state: &State) -> bool {
+    matches!(presented(request, state.auth_cookie.as_deref()), Presented::Credential(_))
 }
 
 fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {

@@ -2,7 +2,7 @@
 //! refusal becomes a response.
 //!
 //! To add one: a variant of [`ErrorType`] with its row in [`ErrorType::row`], and where a rule
-//! gives rise to it, an arm of `From<SharingError>`.
+//! gives rise to it, an arm in `refusals`.
 
 use std::{borrow::Cow, fmt};
 
@@ -15,12 +15,6 @@ use actix_web::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::{
-    auth::AuthError,
-    chat_service::ChatServiceError,
-    sharing::{Full, SharingError},
-};
 
 /// What went wrong, in a form for programs. The names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -36,12 +30,14 @@ pub enum ErrorType {
     IdempotencyConflict,
     PreconditionFailed,
     PayloadTooLarge,
+    UriTooLong,
     UnsupportedMediaType,
     RangeNotSatisfiable,
     ChatTooLarge,
     ChatIsEmpty,
     ArtifactTooLarge,
     TooManyRequests,
+    RateLimited,
     InternalError,
     ChatServiceError,
     Unavailable,
@@ -67,6 +63,7 @@ impl ErrorType {
                 (S::PRECONDITION_FAILED, "The link's settings have changed since you read them.")
             }
             Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large."),
+            Self::UriTooLong => (S::URI_TOO_LONG, "The address is too long."),
             Self::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json.")
             }
@@ -82,6 +79,9 @@ impl ErrorType {
             }
             Self::TooManyRequests => {
                 (S::TOO_MANY_REQUESTS, "Too many of these at once. Try again later.")
+            }
+            Self::RateLimited => {
+                (S::TOO_MANY_REQUESTS, "You call too often. Slow down, and try again later.")
             }
             Self::InternalError => {
                 (S::INTERNAL_SERVER_ERROR, "Something is wrong here. It has been logged.")
@@ -143,15 +143,24 @@ pub struct ApiError {
     allow: Option<&'static str>,
     /// The size of the file of which there is no such range.
     content_range: Option<u64>,
+    /// Seconds until another try makes sense, where that is known.
+    retry_after: Option<u64>,
 }
 
 /// Seconds until another try makes sense while something of ours is out of reach.
-const RETRY_AFTER: &str = "5";
+const RETRY_AFTER: u64 = 5;
 
 impl ApiError {
     #[must_use]
     pub fn new(error_type: ErrorType, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { error_type, message: message.into(), cause: None, allow: None, content_range: None }
+        Self {
+            error_type,
+            message: message.into(),
+            cause: None,
+            allow: None,
+            content_range: None,
+            retry_after: None,
+        }
     }
 
     /// A value that is not as it must be, by its field's name.
@@ -171,6 +180,19 @@ impl ApiError {
         Self { content_range: Some(bytes), ..ErrorType::RangeNotSatisfiable.into() }
     }
 
+    /// More is asked at the moment than can be served soon.
+    #[must_use]
+    pub fn overloaded(cause: &str) -> Self {
+        let message = "Too much is under way here at the moment. Try again.";
+        Self::new(ErrorType::Unavailable, message).because(cause)
+    }
+
+    /// Until so many seconds have passed.
+    #[must_use]
+    pub fn rate_limited(seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..ErrorType::RateLimited.into() }
+    }
+
     #[must_use]
     pub fn no_such_link() -> Self {
         Self::new(ErrorType::NotFound, "There is no such link.")
@@ -182,7 +204,9 @@ impl ApiError {
         Self { cause: Some(cause), ..ErrorType::for_status(status).into() }
     }
 
-    fn because(mut self, cause: impl fmt::Display) -> Self {
+    /// With a cause for the log.
+    #[must_use]
+    pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
     }
@@ -217,8 +241,9 @@ impl ApiError {
                 let challenge = "Bearer error=\"invalid_token\"";
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
             }
-            ErrorType::Unavailable | ErrorType::TooManyRequests => {
-                response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+            ErrorType::Unavailable | ErrorType::TooManyRequests | ErrorType::RateLimited => {
+                let seconds = self.retry_after.unwrap_or(RETRY_AFTER);
+                response.insert_header((header::RETRY_AFTER, seconds));
             }
             _ => {}
         }
@@ -259,90 +284,5 @@ impl ResponseError for ApiError {
     /// `http::request` renders it once more, with the request's id.
     fn error_response(&self) -> HttpResponse {
         self.respond("")
-    }
-}
-
-impl From<AuthError> for ApiError {
-    fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::InvalidToken(_) => ErrorType::InvalidToken.into(),
-            AuthError::KeysUnavailable => Self::new(
-                ErrorType::Unavailable,
-                "Tokens cannot be checked at the moment. Try again.",
-            )
-            .because("no keys of the identity provider are known"),
-        }
-    }
-}
-
-impl From<SharingError> for ApiError {
-    fn from(error: SharingError) -> Self {
-        use ErrorType as T;
-        match error {
-            SharingError::Invalid { field, message } => Self::bad_value(field, message),
-            SharingError::NotFound => Self::no_such_link(),
-            SharingError::ChatNotFound => Self::new(T::NotFound, "There is no such chat."),
-            SharingError::SignInRequired => Self::new(
-                T::LoginRequired,
-                "This link is private. Sign in to open it: send a bearer token.",
-            ),
-            SharingError::NotTheOwner => Self::new(T::Forbidden, "This is not your link."),
-            SharingError::WrongCaller(why) => {
-                Self::new(T::Forbidden, format!("This is not for you to do: {why}."))
-            }
-            SharingError::Legacy => T::LegacyLink.into(),
-            SharingError::IdempotencyConflict(why) => {
-                Self::new(T::IdempotencyConflict, format!("Take another Idempotency-Key: {why}."))
-            }
-            SharingError::PreconditionFailed => T::PreconditionFailed.into(),
-            SharingError::ChatIsEmpty => T::ChatIsEmpty.into(),
-            SharingError::ArtifactNotFound => Self::new(T::NotFound, "There is no such file."),
-            SharingError::ArtifactTooLarge { filename, limit, of_all } => {
-                let what =
-                    if of_all { "with it the chat's files have more" } else { "it has more" };
-                let message = format!(
-                    "The file {filename:?} is too large to share: {what} than {limit} bytes."
-                );
-                Self::new(T::ArtifactTooLarge, message)
-            }
-            SharingError::ArtifactStore(error) => Self::from(T::Unavailable).because(error),
-            SharingError::Unsettled => T::Unavailable.into(),
-            SharingError::Full(Full::Link) => {
-                Self::new(T::TooManyRequests, "Too many people watch this link. Try again later.")
-            }
-            SharingError::Full(Full::Instance) => {
-                Self::new(T::Unavailable, "Too many streams are open here. Try again later.")
-            }
-            SharingError::ChatService(error) => error.into(),
-            SharingError::Unavailable(cause) => Self::from(T::Unavailable).because(cause),
-            SharingError::Defect(cause) => Self::from(T::InternalError).because(cause),
-        }
-    }
-}
-
-impl From<ChatServiceError> for ApiError {
-    fn from(error: ChatServiceError) -> Self {
-        use ErrorType as T;
-        match error {
-            ChatServiceError::Unauthorized => {
-                Self::new(T::InvalidToken, "The chat service does not accept your token.")
-            }
-            ChatServiceError::Forbidden => Self::new(T::Forbidden, "You may not share this chat."),
-            ChatServiceError::NotFound => Self::new(T::NotFound, "There is no such chat."),
-            ChatServiceError::TooLarge { limit } => Self::new(
-                T::ChatTooLarge,
-                format!("The chat is too large to share; the limit is {limit}."),
-            ),
-            ChatServiceError::Unreachable(_) | ChatServiceError::BadAnswer(_) => {
-                Self::from(T::ChatServiceError).because(error)
-            }
-            ChatServiceError::CredentialUnavailable => Self::from(T::Unavailable).because(error),
-            ChatServiceError::TimedOut => Self::from(T::ChatServiceTimeout).because(error),
-            ChatServiceError::NoServiceCredential => Self::new(
-                T::BadRequest,
-                "This service has no credential of its own for the chat service \
-                 (CHAT_SERVICE_TOKEN or CHAT_SERVICE_CLIENT_ID), so it cannot read chats by itself.",
-            ),
-        }
     }
 }

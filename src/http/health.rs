@@ -1,5 +1,7 @@
 //! Whether this instance lives, and whether it can serve.
 
+use std::time::Duration;
+
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,6 +10,9 @@ use super::{
     State,
     error::{ApiError, ErrorType},
 };
+
+/// Whoever asks for readiness gives up soon; a database that needs longer than this is not there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// It is well.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,14 +30,23 @@ pub async fn live() -> HttpResponse {
     HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(OK)
 }
 
-/// The database answers, and tokens can be checked.
+/// The database answers, tokens can be checked, and the instance is not about to stop.
 ///
 /// # Errors
 /// 503 when one of them is not so.
 #[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready",
     responses((status = 200, description = "It can serve", body = Health)), security(()))]
 pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
-    state.sharing.ping().await?;
+    if state.lifecycle.is_stopping() {
+        return Err(ApiError::new(ErrorType::Unavailable, "This instance is about to stop."));
+    }
+    match tokio::time::timeout(PATIENCE, state.sharing.ping()).await {
+        Ok(answered) => answered?,
+        Err(_) => {
+            let message = "The database does not answer.";
+            return Err(ApiError::new(ErrorType::Unavailable, message));
+        }
+    }
     if !state.authenticator.ready() {
         let message = "No keys of the identity provider are known; public links work.";
         return Err(ApiError::new(ErrorType::Unavailable, message));

@@ -4,9 +4,11 @@
 //! `openapi`, and a file in `tests/api/`.
 
 mod accept;
+mod admission;
 pub mod bodies;
 mod body;
 mod chats;
+pub mod client_address;
 pub mod coding;
 mod credentials;
 mod disposition;
@@ -17,17 +19,22 @@ mod etag;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod health;
+mod lifecycle;
 mod link;
+mod management;
 mod openapi;
 pub mod page;
 mod ranges;
+pub mod rate_limits;
+mod refusals;
 mod request;
 mod shared_chats;
+mod unread_body;
 mod view;
 mod watched;
 mod zstd_frame;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, Resource,
@@ -36,15 +43,23 @@ use actix_web::{
 };
 use url::Url;
 
+pub use admission::admit;
 pub use docs::yaml_text as openapi_yaml;
+pub use lifecycle::Lifecycle;
+pub use management::routes as management_routes;
+pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use request::observe;
 
 use crate::{
     auth::Authenticator,
     sharing::{Links, SharePath, Sharing},
+    telemetry::{RequestsInFlight, Route},
 };
+use admission::Places;
 use bodies::Bodies;
+use client_address::TrustedProxies;
 use error::ApiError;
+use rate_limits::{RateLimits, RateSettings};
 use shared_chats::{artifact, batch_delete, change, create, delete, events, list, qr_code};
 
 /// What handlers work with.
@@ -58,10 +73,19 @@ pub struct State {
     pub max_body_bytes: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// `TRUSTED_PROXIES`
+    pub trusted_proxies: TrustedProxies,
+    /// `RATE_LIMIT_…`, if any is set.
+    rate_limits: Option<Arc<RateLimits>>,
+    /// `MAX_CONCURRENT_REQUESTS`
+    places: Places,
+    /// `MAX_URI_BYTES`
+    max_uri_bytes: usize,
     bodies: Bodies,
     qr_codes: qr_code::QrCodes,
     /// The page is served at this path, if it is.
     viewer: Option<SharePath>,
+    pub lifecycle: Lifecycle,
 }
 
 /// What [`State::new`] needs beside the parts that do the work.
@@ -72,12 +96,19 @@ pub struct HttpSettings {
     pub login_url: Option<Url>,
     pub max_body_bytes: usize,
     pub body_timeout: Duration,
+    pub trusted_proxies: TrustedProxies,
+    pub rates: RateSettings,
+    pub max_concurrent_requests: usize,
+    pub max_uri_bytes: usize,
+    /// How long a view waits for its turn to be made.
+    pub queue_timeout: Duration,
     /// Bytes of views that are kept.
     pub view_cache_bytes: u64,
     /// Bytes of QR codes that are kept.
     pub qr_cache_bytes: u64,
     /// Where the page is served, if it is.
     pub viewer: Option<SharePath>,
+    pub lifecycle: Lifecycle,
 }
 
 impl State {
@@ -91,10 +122,24 @@ impl State {
             login_url: settings.login_url,
             max_body_bytes: settings.max_body_bytes,
             body_timeout: settings.body_timeout,
-            bodies: Bodies::new(settings.view_cache_bytes),
+            trusted_proxies: settings.trusted_proxies,
+            rate_limits: RateLimits::new(settings.rates).map(Arc::new),
+            places: Places::new(settings.max_concurrent_requests),
+            max_uri_bytes: settings.max_uri_bytes,
+            bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
             viewer: settings.viewer,
+            lifecycle: settings.lifecycle,
         }
+    }
+
+    /// Makes known how much of everything there is at the moment; what happens is counted as it does.
+    pub fn report(&self) {
+        RequestsInFlight::report();
+        self.bodies.report();
+        self.qr_codes.report();
+        self.authenticator.report();
+        self.sharing.report();
     }
 
     /// What a view depends on beside its address.
@@ -167,7 +212,7 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
 
 /// A path, and what it answers to a method that it does not have.
 fn resource(path: &str, allow: &'static str) -> Resource {
-    web::resource(path).default_service(web::to(move || async move {
+    web::resource(path).app_data(Route::new(path)).default_service(web::to(move || async move {
         Err::<&str, _>(ApiError::method_not_allowed(allow))
     }))
 }

@@ -156,6 +156,8 @@ const REFUSALS: &[(&str, &[ErrorType])] = &[
     ("list_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
     ("chat_changed", BY_THE_CHAT_SERVICE),
     ("delete_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
+    ("openapi_json", &[]),
+    ("openapi_yaml", &[]),
     ("ready", &[E::Unavailable]),
 ];
 
@@ -221,7 +223,14 @@ fn tidy(operation: &mut Operation) {
 fn describe(operation: &mut Operation) {
     let id = operation.operation_id.as_deref().unwrap_or_default();
     let Some((_, refusals)) = REFUSALS.iter().find(|(name, _)| *name == id) else { return };
-    let refusals: Vec<ErrorType> = refusals.iter().copied().chain([E::InternalError]).collect();
+    // A probe is neither counted nor sent away.
+    let always: &[ErrorType] = match id {
+        "ready" => &[E::InternalError],
+        _ => &[E::UriTooLong, E::RateLimited, E::Unavailable, E::InternalError],
+    };
+    let mut refusals: Vec<ErrorType> = refusals.to_vec();
+    refusals
+        .extend(always.iter().filter(|refusal| !refusals.contains(refusal)).collect::<Vec<_>>());
     for refusal in &refusals {
         let status = ApiError::from(*refusal).status_code();
         let same: Vec<ErrorType> = refusals

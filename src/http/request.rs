@@ -7,14 +7,15 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        StatusCode,
-        header::{self, HeaderName, HeaderValue},
+        ConnectionType, StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
 };
 use uuid::Uuid;
 
-use super::error::ApiError;
+use super::{error::ApiError, lifecycle::Lifecycle, unread_body::RequestBody};
+use crate::telemetry::{RequestSpan, RequestsInFlight, Route};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -43,9 +44,9 @@ impl RequestId {
     }
 }
 
-/// Gives each request its id and its line in the log, and each error, the framework's own too, the
-/// shape of contract 2. The line holds the route's pattern, never the path: a path holds the id of
-/// a link, which is a secret.
+/// Gives each request its id, its line in the log, its place in the metrics and, while traces are on,
+/// its span; and each error, the framework's own too, the shape of contract 2. All of them hold the
+/// route's pattern, never the path: a path holds the id of a link, which is a secret.
 ///
 /// # Errors
 /// None of its own. Handlers' errors arrive here as responses already.
@@ -53,25 +54,83 @@ pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
+    let headers = request.headers();
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(span) = RequestSpan::begin(request.method().as_str(), said) else {
+        return answer(request, next).await;
+    };
+    // On the heap: while traces are off this is not part of every request.
+    let response = span.around(Box::pin(answer(request, next))).await?;
+    let method = response.request().method().as_str();
+    let route = route(&response).and_then(Route::pattern);
+    span.answered(method, route, response.status().as_u16());
+    Ok(response)
+}
+
+async fn answer(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
+    let _in_flight = RequestsInFlight::one_more();
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());
+    let unread = RequestBody::keep(&mut request);
     let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status().is_client_error() || response.status().is_server_error() {
         response = shape_error(response, &id);
     }
+    let is_new = response.status() != StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.0.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // What a 304 says would replace what was said of the page that it is about (RFC 9111, 3.2).
+    if is_new {
+        forbid_the_rest(headers);
+    }
+    if let Some(unread) = unread {
+        response = unread.until_answered(response);
+    }
+    if response.request().app_data::<Lifecycle>().is_some_and(Lifecycle::is_stopping) {
+        // Whoever keeps this connection for later would find it closed.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let status = response.status().as_u16();
+    let took = started.elapsed();
+    let method = response.request().method().as_str();
+    let route = route(&response);
+    if let Some(route) = route {
+        route.answered(method, status, took);
+    }
     tracing::info!(
         target: "shared_chats::request",
-        method = response.request().method().as_str(),
-        route = response.request().match_pattern().as_deref().unwrap_or("none"),
-        status = response.status().as_u16(),
-        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        method,
+        route = route.and_then(Route::pattern).unwrap_or("none"),
+        status,
+        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         request_id = id.as_str(),
     );
     Ok(response)
+}
+
+/// What an answer does not ask for itself, a browser is not to do with it: it is data, which loads
+/// nothing and stands in no frame, nor in another site's page as an image or a script. What CORS lets
+/// in comes all the same (Fetch, 3.7).
+fn forbid_the_rest(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    ] {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+/// The route that answered. Each resource has its own at hand ([`super::resource`]): to find it once more
+/// by the path would match all patterns again.
+fn route(response: &ServiceResponse) -> Option<&Route> {
+    response.request().app_data()
 }
 
 fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
@@ -90,9 +149,10 @@ fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         None => return response,
     };
     // What CORS said of this response holds for its new form as well: without it a page of another
-    // origin would see a network failure instead of the error.
+    // origin would see a network failure instead of the error. So does how the call was counted.
+    let stays = |name: &str| name.starts_with("access-control-") || name.starts_with("ratelimit");
     for (name, value) in response.headers() {
-        if name.as_str().starts_with("access-control-") || name == header::VARY {
+        if stays(name.as_str()) || name == header::VARY {
             shaped.headers_mut().append(name.clone(), value.clone());
         }
     }

@@ -5,7 +5,8 @@
 //! revoked meanwhile is not shown (contract 3, "Narrowing is strict").
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
+    HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
+    http::StatusCode,
     http::header::{self, HeaderName, HeaderValue},
     web::{self, Bytes},
 };
@@ -22,8 +23,9 @@ use super::{
     page,
 };
 use crate::{
-    model::{ShareId, SharedChat, Standing},
+    model::{Mode, ShareId, SharedChat, Standing},
     sharing::{Found, SharingError, may_view},
+    telemetry::{self, LinkKind, MediumKind, ViewOutcome},
 };
 
 pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -45,6 +47,43 @@ pub async fn show(
     viewer: &OptionalCaller,
     medium: Medium,
 ) -> Result<HttpResponse, ApiError> {
+    let shown = shown(request, state, id, viewer, medium).await;
+    viewed(medium, &shown);
+    shown.map(|(response, _)| response)
+}
+
+/// For the metrics.
+fn viewed(medium: Medium, shown: &Result<(HttpResponse, Mode), ApiError>) {
+    let medium = match medium {
+        Medium::Json => MediumKind::Json,
+        Medium::Page => MediumKind::Page,
+    };
+    let (kind, outcome) = match shown {
+        Ok((response, mode)) => (
+            match mode {
+                Mode::Frozen => LinkKind::Frozen,
+                Mode::Live => LinkKind::Live,
+            },
+            match response.status() {
+                StatusCode::NOT_MODIFIED => ViewOutcome::NotModified,
+                _ => ViewOutcome::Shown,
+            },
+        ),
+        Err(error) if error.status_code().is_server_error() => {
+            (LinkKind::None, ViewOutcome::Failed)
+        }
+        Err(_) => (LinkKind::None, ViewOutcome::Refused),
+    };
+    telemetry::viewed(kind, medium, outcome);
+}
+
+async fn shown(
+    request: &HttpRequest,
+    state: &State,
+    id: &ShareId,
+    viewer: &OptionalCaller,
+    medium: Medium,
+) -> Result<(HttpResponse, Mode), ApiError> {
     let variant = Variant { medium, coding: Coding::negotiate(request) };
     let mut made: Option<(i64, Shown)> = None;
     for _ in 0..TRIES {
@@ -56,12 +95,12 @@ pub async fn show(
             && let Some(body) = state.bodies.get(id, standing.revision, variant)
         {
             let shown = Shown { body, content: None };
-            return Ok(respond(request, state, standing, variant, shown));
+            return Ok((respond(request, state, standing, variant, shown), standing.mode));
         }
         match made.take() {
             // The link is as it was when this was made.
             Some((revision, shown)) if revision == standing.revision => {
-                return Ok(respond(request, state, standing, variant, shown));
+                return Ok((respond(request, state, standing, variant, shown), standing.mode));
             }
             _ => {
                 let chat = state.sharing.open(id).await?;
@@ -83,9 +122,11 @@ pub async fn show(
 /// As [`admit`].
 async fn is_admitted(standing: Standing, viewer: &OptionalCaller) -> Result<bool, ApiError> {
     if !standing.is_private() {
+        viewer.count_as_anyone()?;
         return Ok(true);
     }
     if let Some(caller) = viewer.verified() {
+        viewer.count_as(&caller)?;
         may_view(standing.visibility, Some(&caller.identity))?;
         return Ok(true);
     }
@@ -112,9 +153,11 @@ pub enum Admission {
 /// 401 when it is private and nobody is signed in; 403 for the chat service; 503 when it cannot be told.
 pub async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, ApiError> {
     if !found.is_private() {
+        viewer.count_as_anyone()?;
         return Ok(Admission::Admitted(found.admit(None)?));
     }
     if let Some(caller) = viewer.verified() {
+        viewer.count_as(&caller)?;
         return Ok(Admission::Admitted(found.admit(Some(&caller.identity))?));
     }
     Box::pin(viewer.require()).await.map_err(sign_in_first)?;

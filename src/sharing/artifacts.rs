@@ -31,6 +31,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
+use tracing::Instrument;
 
 use super::{Sharing, SharingError};
 use crate::{
@@ -38,6 +39,7 @@ use crate::{
     chat_service::{ChatReader, ChatServiceError, Pace},
     model::{ChatFile, KeptFile, ObjectKey},
     store::StoreError,
+    telemetry::{self, ByteFlow, Sweep, Swept},
 };
 
 /// Objects that are deleted, or looked up, at once.
@@ -163,7 +165,12 @@ impl Sharing {
             return Ok(Copied::Differs);
         }
         match self.artifacts.store.put(&file.key, file.bytes, content.bytes).await {
-            Ok(copied) => Ok(copied),
+            Ok(copied) => {
+                if copied == Copied::Whole {
+                    telemetry::artifact_bytes(ByteFlow::Stored, file.bytes);
+                }
+                Ok(copied)
+            }
             Err(WriteError::Source(error)) => Err(SharingError::ChatService(error)),
             Err(WriteError::Store(error)) => Err(SharingError::ArtifactStore(error)),
         }
@@ -200,6 +207,13 @@ impl Sharing {
     /// # Errors
     /// [`SharingError::Unavailable`] or `ArtifactStore`; the next sweep goes on.
     pub async fn sweep_waste(&self) -> Result<usize, SharingError> {
+        let deleted = self.delete_waste().await;
+        telemetry::swept(Swept::Files, *deleted.as_ref().unwrap_or(&0));
+        self.sweep_ended(Sweep::Files, deleted.is_ok());
+        deleted
+    }
+
+    async fn delete_waste(&self) -> Result<usize, SharingError> {
         let mut deleted = 0;
         loop {
             let waste = self.store.waste(self.clock.now(), BATCH as i64).await?;
@@ -215,6 +229,13 @@ impl Sharing {
     /// # Errors
     /// As [`Sharing::sweep_waste`].
     pub async fn sweep_unknown(&self) -> Result<usize, SharingError> {
+        let deleted = self.delete_unknown().await;
+        telemetry::swept(Swept::UnknownFiles, *deleted.as_ref().unwrap_or(&0));
+        self.sweep_ended(Sweep::UnknownFiles, deleted.is_ok());
+        deleted
+    }
+
+    async fn delete_unknown(&self) -> Result<usize, SharingError> {
         let before = self.clock.now() - self.artifacts.limits.grace;
         let mut listed = self.artifacts.store.list(before).try_chunks(BATCH);
         let mut deleted = 0;
@@ -243,7 +264,9 @@ impl Sharing {
 pub(super) async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, SharingError>> + Send + 'static,
 ) -> Result<T, SharingError> {
-    tokio::spawn(work).await.map_err(|error| StoreError::Failed(error.to_string()))?
+    tokio::spawn(work.in_current_span())
+        .await
+        .map_err(|error| StoreError::Failed(error.to_string()))?
 }
 
 /// The remembered list of a snapshot.

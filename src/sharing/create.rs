@@ -156,6 +156,8 @@ impl Sharing {
             true => self.copy_files(&reader, &files, &files).await?,
             false => Vec::new(),
         };
+        // Another one may ask while this is stored.
+        drop(reader);
         let shared_by = shared_by(caller, request.owner.as_ref());
         let now = self.clock.now();
         // Fetching may have taken its time.

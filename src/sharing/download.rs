@@ -10,6 +10,7 @@ use super::{Sharing, SharingError};
 use crate::{
     chat_service::{Access, ChatServiceError, Pace},
     model::{KeptFile, ObjectKey, SharedChat},
+    telemetry::{self, ByteFlow},
 };
 
 /// A file's bytes, read as they are asked for. An error means that the rest is missing.
@@ -132,6 +133,7 @@ fn exactly(bytes: ArtifactBytes, range: Range<u64>, total: Option<u64>) -> Artif
                 let keep = range.end.min(at).saturating_sub(from + skip);
                 let chunk = chunk.split_off(skip as usize).split_to(keep as usize);
                 if !chunk.is_empty() {
+                    telemetry::artifact_bytes(ByteFlow::Downloaded, keep);
                     return Some((Ok(chunk), Some((bytes, at))));
                 }
             }

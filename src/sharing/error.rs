@@ -73,7 +73,9 @@ impl From<StoreError> for SharingError {
     /// Refusals that a rule foresees are told apart where that rule is.
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::ReadOnly(_) => {
+                Self::Unavailable(error.to_string())
+            }
             StoreError::Failed(_) | StoreError::Refused(_) => Self::Defect(error.to_string()),
         }
     }

@@ -9,9 +9,10 @@ use std::{
 use moka::sync::Cache;
 use tokio::{
     runtime::Handle,
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 
 use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
@@ -59,6 +60,8 @@ struct Inner {
     runtime: Handle,
     kept: Cache<Key, Arc<Live>>,
     asking: Mutex<Asking>,
+    /// For those who wait for an answer.
+    places: Semaphore,
 }
 
 #[derive(Default)]
@@ -78,9 +81,10 @@ struct Question {
 }
 
 impl LiveChats {
-    /// Must be called within the runtime on which to ask. An answer is used again for `max_age`.
+    /// Must be called within the runtime on which to ask. An answer is used again for `max_age`, and
+    /// `max_waiting` may wait for one at a time.
     #[must_use]
-    pub fn new(chat_service: Arc<ChatService>, max_age: Duration) -> Self {
+    pub fn new(chat_service: Arc<ChatService>, max_age: Duration, max_waiting: usize) -> Self {
         let kept = Cache::builder()
             .max_capacity(KEPT_BYTES)
             .weigher(|_: &Key, live: &Arc<Live>| {
@@ -90,13 +94,15 @@ impl LiveChats {
             .time_to_live(max_age.max(Duration::from_millis(1)))
             .build();
         let runtime = Handle::current();
-        Self(Arc::new(Inner { chat_service, max_age, runtime, kept, asking: Mutex::default() }))
+        let (asking, places) = (Mutex::default(), Semaphore::new(max_waiting));
+        Self(Arc::new(Inner { chat_service, max_age, runtime, kept, asking, places }))
     }
 
     /// What the chat holds, as of a moment at most `LIVE_MAX_AGE` ago, and after the last notice.
     ///
     /// # Errors
-    /// Any [`ChatServiceError`]; everyone who waits for the same question gets the same.
+    /// Any [`ChatServiceError`]; everyone who waits for the same question gets the same. `Busy` too
+    /// when as many wait as may.
     pub async fn get(&self, chat: &ChatSessionId, with_files: bool) -> Answer {
         self.get_within(chat, with_files, self.0.max_age).await
     }
@@ -139,15 +145,17 @@ impl LiveChats {
 
     async fn get_within(&self, chat: &ChatSessionId, with_files: bool, age: Duration) -> Answer {
         let key = (chat.clone(), with_files);
-        let mut answer = {
+        let (_place, mut answer) = {
             let mut asking = self.asking();
             if let Some(live) = self.0.kept.get(&key).filter(|live| live.began.elapsed() < age) {
                 return Ok(live);
             }
-            match asking.questions.get(&key).and_then(|of_chat| of_chat.last()) {
+            let place = self.0.places.try_acquire().map_err(|_| ChatServiceError::Busy)?;
+            let answer = match asking.questions.get(&key).and_then(|of_chat| of_chat.last()) {
                 Some(question) if question.serves(age) => question.answer.clone(),
                 _ => self.ask(&mut asking, key),
-            }
+            };
+            (place, answer)
         };
         let answered = answer.wait_for(Option::is_some).await;
         let stopped = || Err(ChatServiceError::Unreachable("asking was stopped".to_owned()));
@@ -164,7 +172,7 @@ impl LiveChats {
         let began = before.is_none().then(Instant::now);
         of_chat.push(Question { number, began, is_stale: false, answer: answer.clone() });
         let this = self.clone();
-        self.0.runtime.spawn(async move {
+        let asking = async move {
             if let Some((began, mut answer)) = before {
                 let until = began.unwrap_or_else(Instant::now) + STAGGER;
                 let _ = timeout_at(until, answer.wait_for(Option::is_some)).await;
@@ -173,7 +181,9 @@ impl LiveChats {
             let asked = this.read(&key, began).await.map(Arc::new);
             this.end(&key, number, &asked);
             done.send_replace(Some(asked));
-        });
+        };
+        // A part of the trace of whoever asked first.
+        self.0.runtime.spawn(asking.in_current_span());
         answer
     }
 

@@ -42,6 +42,7 @@ use crate::{
     clock::Clock,
     events::Events,
     store::{Notice, Store},
+    telemetry::{self, Sweep, Swept as What},
 };
 use live::LiveChats;
 
@@ -55,6 +56,8 @@ pub const BATCH_LINKS: usize = 1000;
 pub struct LiveSettings {
     /// `LIVE_MAX_AGE`: how long an answer of the chat service may be used again; 0 is not at all.
     pub max_age: Duration,
+    /// How many requests may wait for such an answer at a time.
+    pub max_waiting: usize,
     pub events: EventsSettings,
 }
 
@@ -64,7 +67,7 @@ impl Default for LiveSettings {
         let poll_interval = Duration::from_secs(5);
         let events =
             EventsSettings { poll_interval, max_streams: 10_000, max_streams_per_link: 5_000 };
-        Self { max_age: Duration::from_secs(1), events }
+        Self { max_age: Duration::from_secs(1), max_waiting: 2000, events }
     }
 }
 
@@ -92,7 +95,7 @@ impl Sharing {
         settings: LiveSettings,
     ) -> Self {
         let chat_service = Arc::new(chat_service);
-        let live = LiveChats::new(chat_service.clone(), settings.max_age);
+        let live = LiveChats::new(chat_service.clone(), settings.max_age, settings.max_waiting);
         let asked = live.clone();
         let events =
             Events::new(settings.events, Arc::new(move |id| Box::pin(asked.clone().fetch(id))));
@@ -138,6 +141,32 @@ impl Sharing {
     /// # Errors
     /// [`SharingError::Unavailable`] when the database is out of reach.
     pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, SharingError> {
-        Ok(self.store.sweep(expired_retention, self.clock.now()).await?)
+        let swept = self.store.sweep(expired_retention, self.clock.now()).await;
+        if let Ok(swept) = &swept {
+            for (what, count) in [
+                (What::Contents, swept.snapshots),
+                (What::ListedFiles, swept.artifacts),
+                (What::Links, swept.links),
+                (What::IdempotencyKeys, swept.idempotency_keys),
+                (What::Tombstones, swept.tombstones),
+            ] {
+                telemetry::swept(what, count);
+            }
+        }
+        self.sweep_ended(Sweep::Expired, swept.is_ok());
+        Ok(swept?)
+    }
+
+    fn sweep_ended(&self, sweep: Sweep, well: bool) {
+        match well {
+            true => telemetry::sweep_succeeded(sweep, self.clock.now()),
+            false => telemetry::sweep_failed(sweep),
+        }
+    }
+
+    /// Makes known how the database and the streams are used.
+    pub fn report(&self) {
+        self.store.report();
+        telemetry::set_streams(self.events.streams());
     }
 }

@@ -10,6 +10,7 @@ use super::{Sharing, SharingError};
 use crate::{
     chat_service::{Access, ChatServiceError},
     model::ChatSessionId,
+    telemetry::{self, Reconciliation},
 };
 
 /// Chats that are asked about at the same time.
@@ -68,6 +69,18 @@ impl Sharing {
     /// [`SharingError::ChatService`] without a credential for the chat service;
     /// [`SharingError::Unavailable`] when the database is out of reach. What was removed before stays so.
     pub async fn reconcile(&self, max_gone_percent: u8) -> Result<Reconciled, SharingError> {
+        let found = self.find_and_remove(max_gone_percent).await;
+        let (outcome, removed) = match &found {
+            Err(_) => (Reconciliation::Failed, 0),
+            Ok(found) if found.refused.is_some() => (Reconciliation::Refused, 0),
+            Ok(found) if found.unclear > 0 => (Reconciliation::Unclear, found.links_removed),
+            Ok(found) => (Reconciliation::Clear, found.links_removed),
+        };
+        telemetry::reconciled(outcome, removed, self.clock.now());
+        found
+    }
+
+    async fn find_and_remove(&self, max_gone_percent: u8) -> Result<Reconciled, SharingError> {
         if !self.chat_service.has_service_access() {
             return Err(ChatServiceError::NoServiceCredential.into());
         }
@@ -146,6 +159,7 @@ impl Sharing {
                 | ChatServiceError::Unreachable(_)
                 | ChatServiceError::BadAnswer(_)
                 | ChatServiceError::TimedOut
+                | ChatServiceError::Busy
                 | ChatServiceError::NoServiceCredential
                 | ChatServiceError::CredentialUnavailable),
             ) => Answer::Unclear(error),

@@ -21,6 +21,8 @@ pub struct DatabaseSettings {
     pub pool_size: usize,
     /// How long an operation may take, waiting for a connection included, before it is given up.
     pub timeout: Duration,
+    /// How long of that it may wait for its turn: for a connection, or at SQLite's writer.
+    pub queue_timeout: Duration,
     /// Certificates (PEM) to trust beside the system's, for PostgreSQL with `sslmode=require`.
     pub ca_file: Option<PathBuf>,
 }
@@ -60,24 +62,24 @@ impl Database {
 /// None of them is cut short when the request that asked for it goes away.
 macro_rules! on {
     ($database:expr, view($($arg:ident),+), |$conn:ident| $body:expr) => {
-        match $database {
+        $crate::store::counted(match $database {
             $crate::store::Database::Sqlite(db) => {
                 db.view(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
             }
             $crate::store::Database::Postgres(db) => {
                 db.view(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
             }
-        }
+        })
     };
     ($database:expr, $how:ident, |$conn:ident| $body:expr) => {
-        match $database {
+        $crate::store::counted(match $database {
             $crate::store::Database::Sqlite(db) => {
                 db.$how(move |$conn| Box::pin(async move { $body })).await
             }
             $crate::store::Database::Postgres(db) => {
                 db.$how(move |$conn| Box::pin(async move { $body })).await
             }
-        }
+        })
     };
 }
 

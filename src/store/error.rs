@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database is out of reach, overloaded, or did not answer in time: worth another try.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The server answers, but takes no writes: a standby, or a primary that another one replaced.
+    #[error("the database takes no writes: {0}")]
+    ReadOnly(String),
     /// A statement failed, or a row holds what no writer of ours puts there: a defect.
     #[error("a database operation failed: {0}")]
     Failed(String),
@@ -47,11 +50,13 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(
                 DatabaseErrorKind::ClosedConnection
                 | DatabaseErrorKind::UnableToSendCommand
-                | DatabaseErrorKind::SerializationFailure
-                | DatabaseErrorKind::ReadOnlyTransaction,
+                | DatabaseErrorKind::SerializationFailure,
                 _,
             )
             | DieselError::BrokenTransactionManager => Self::Unavailable(text),
+            DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
+                Self::ReadOnly(text)
+            }
             DieselError::DatabaseError(_, _) if is_passing(&text) => Self::Unavailable(text),
             _ => Self::Failed(text),
         }
@@ -62,12 +67,13 @@ impl From<DieselError> for StoreError {
 /// themselves are told by their English messages. A PostgreSQL server that speaks another language
 /// (`lc_messages`) makes some of them a 500 instead of a 503.
 fn is_passing(message: &str) -> bool {
-    const PASSING: [&str; 11] = [
+    const PASSING: [&str; 12] = [
         "deadlock detected",
         "database is locked",
         "database table is locked",
         "disk I/O error",
         "database or disk is full",
+        "No space left on device",
         "unable to open database file",
         "terminating connection",
         "the database system is",

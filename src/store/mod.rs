@@ -32,6 +32,7 @@ pub use notices::Notice;
 pub use owner::{ChangeGuard, SettingsChange};
 pub use sweep::Swept;
 
+use crate::telemetry::{self, DatabaseFailure};
 use database::on;
 
 /// How long an idempotency key is kept (contract 3).
@@ -50,7 +51,27 @@ pub struct Store {
     database: Database,
 }
 
+/// Counts a failure; that the change's own guard said no is none.
+fn counted<T>(result: Result<T, StoreError>) -> Result<T, StoreError> {
+    match &result {
+        Err(StoreError::Unavailable(_) | StoreError::ReadOnly(_)) => {
+            telemetry::database_failed(DatabaseFailure::Unavailable);
+        }
+        Err(StoreError::Failed(_)) => telemetry::database_failed(DatabaseFailure::Failed),
+        Ok(_) | Err(StoreError::Refused(_)) => {}
+    }
+    result
+}
+
 impl Store {
+    /// Makes known how the database's connections are used.
+    pub fn report(&self) {
+        match &self.database {
+            Database::Sqlite(sqlite) => telemetry::set_queued_changes(sqlite.queued_changes()),
+            Database::Postgres(postgres) => telemetry::set_pool(postgres.pool_status()),
+        }
+    }
+
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }

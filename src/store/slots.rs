@@ -21,6 +21,11 @@ impl<T: Default> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
+    /// Every thread's.
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
+
     /// The calling thread's own.
     pub(super) fn mine(&self) -> &T {
         &self.0[THREAD.with(|thread| thread % SLOTS)]

@@ -104,18 +104,23 @@ impl Store {
         })
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers. It is asked as a view asks, so that a pool that is busy does
+    /// not count: an instance under load is not one to be taken away.
     ///
     /// # Errors
-    /// [`StoreError`] when it does not.
+    /// [`StoreError`] when it does not, or is not the one that was opened.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        on!(&self.database, read, |conn| {
-            let _: i64 = snapshots::table
-                .filter(snapshots::shared_chat_id.eq(""))
+        if let Database::Sqlite(sqlite) = &self.database {
+            sqlite.check_file()?;
+        }
+        let nobody = String::new();
+        let _: i64 = on!(&self.database, view(nobody), |conn| {
+            Ok(snapshots::table
+                .filter(snapshots::shared_chat_id.eq(nobody))
                 .count()
                 .get_result(conn)
-                .await?;
-            Ok(())
-        })
+                .await?)
+        })?;
+        Ok(())
     }
 }

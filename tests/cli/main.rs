@@ -4,8 +4,12 @@
     reason = "a test that cannot go on says where; clippy.toml covers test functions alone"
 )]
 
+mod health;
 mod legacy;
 mod reconcile;
+mod served;
+mod stopping;
+mod traces;
 
 use std::{
     io::Read,
@@ -132,6 +136,9 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
         ("EXPIRED_RETENTION", "never"),
         ("RECONCILE_INTERVAL", "often"),
         ("RECONCILE_MAX_GONE", "all"),
+        ("MANAGEMENT_ADDRESS", "somewhere"),
+        ("SHUTDOWN_DELAY", "30s"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "somewhere"),
         ("LOG_FORMAT", "pretty"),
     ] {
         let mut settings = good.to_vec();

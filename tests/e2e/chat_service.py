@@ -121,7 +121,7 @@ SERVICE = object()
 
 
 class ChatService:
-    def __init__(self, secret, service_token):
+    def __init__(self, secret, service_token, *, port=0):
         self.secret = secret
         self.service_token = service_token
         self.chats: dict[str, Chat] = {}
@@ -130,7 +130,7 @@ class ChatService:
         """Where there is one, every request is redirected to this address."""
         self._server = None
         self._connections: set[socket.socket] = set()
-        self._port = 0
+        self._port = port
         self._gate = threading.Event()
         self._gate.set()
         self._waiting = threading.Event()
@@ -140,9 +140,9 @@ class ChatService:
 
     # What a test does with it.
 
-    def start(self):
+    def start(self, host="127.0.0.1"):
         """Begins to listen; after a stop, on the same port again."""
-        self._server = _Server(("127.0.0.1", self._port), self)
+        self._server = _Server((host, self._port), self)
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self

@@ -91,6 +91,8 @@ class Service:
                 stderr=log,
                 text=True,
                 encoding="utf-8",
+                # SIGXFSZ stays ignored, as it is in Python: what a write beyond a limit does is the service's own affair.
+                restore_signals=False,
             )
         self.url = None
         threading.Thread(target=self._read_output, args=(self.process,), daemon=True).start()
@@ -276,8 +278,13 @@ def databases(request, tmp_path_factory):
 
 
 def settings_for(databases, chat_service, **more):
+    return settings_on(databases.new(), chat_service, **more)
+
+
+def settings_on(database_url, chat_service, **more):
+    """Settings of a service beside that chat service; None unsets one."""
     settings = {
-        "DATABASE_URL": databases.new(),
+        "DATABASE_URL": database_url,
         "AUTH_HS256_SECRET": SECRET,
         "CHAT_SERVICE_URL": chat_service.url,
         "CHAT_SERVICE_TOKEN": SERVICE_TOKEN,

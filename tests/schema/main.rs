@@ -14,5 +14,6 @@ use std::time::Duration;
 use shared_chats::store::{DatabaseSettings, DatabaseUrl};
 
 fn settings(url: DatabaseUrl) -> DatabaseSettings {
-    DatabaseSettings { url, pool_size: 2, timeout: Duration::from_secs(10), ca_file: None }
+    let timeout = Duration::from_secs(10);
+    DatabaseSettings { url, pool_size: 2, timeout, queue_timeout: timeout, ca_file: None }
 }

@@ -150,6 +150,8 @@ async fn send(
         response
             .insert_header((X_ROBOTS_TAG, NO_INDEX))
             .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+            // A frontend of another origin may show images.
+            .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
             .insert_header((header::VARY, vary));
         response
     };

@@ -15,6 +15,7 @@ use crate::{
     http::{
         State,
         accept::named_quality,
+        credentials::OptionalCaller,
         error::{ApiError, ErrorType},
         etag::not_modified,
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
@@ -22,6 +23,7 @@ use crate::{
     model::ShareId,
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
     sharing::SharingError,
+    telemetry::{self, Cache as Cached},
 };
 
 /// The images that were drawn, bounded in bytes. A link's image never changes.
@@ -46,6 +48,13 @@ impl QrCodes {
             .weigher(|_, drawn: &Drawn| u32::try_from(drawn.image.len() + 384).unwrap_or(u32::MAX))
             .build();
         Self { kept }
+    }
+
+    /// Makes known how much is kept.
+    pub fn report(&self) {
+        self.kept.run_pending_tasks();
+        let bytes = Some(self.kept.weighted_size());
+        telemetry::set_cache(Cached::QrCodes, self.kept.entry_count(), bytes);
     }
 }
 
@@ -79,11 +88,15 @@ pub async fn qr_code(
     request: HttpRequest,
     state: web::Data<State>,
     id: LinkId,
+    viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
+    viewer.count_as_anyone()?;
     let id = id.get()?;
     let is_private = state.sharing.standing(&id).await?.is_private();
     let key = (id, options(&request)?);
-    let Drawn { image, tag } = match state.qr_codes.kept.get(&key) {
+    let kept = state.qr_codes.kept.get(&key);
+    telemetry::cache_asked(Cached::QrCodes, kept.is_some());
+    let Drawn { image, tag } = match kept {
         Some(drawn) => drawn,
         None => {
             let drawn = Box::pin(draw(state.links.url(&key.0), key.1)).await?;
@@ -97,6 +110,8 @@ pub async fn qr_code(
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
+        // An image for other sites' pages too, as the frontend's.
+        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
         .insert_header((header::VARY, HeaderValue::from_static("Accept")));
     if unchanged {
         return Ok(response.finish());

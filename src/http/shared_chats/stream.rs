@@ -14,6 +14,7 @@ use crate::{
     http::{credentials::OptionalCaller, error::ErrorType},
     model::SharedChat,
     sharing::{Frame, Next, SharingError, Watching, may_view},
+    telemetry,
 };
 
 /// The longest silence (contract 3).
@@ -106,6 +107,7 @@ impl EventStream {
                 Err(Ended::ByTheReader) => return None,
             };
             if !chunk.is_empty() {
+                telemetry::frames_sent(&chunk);
                 self.heartbeat_at = Instant::now() + HEARTBEAT;
                 return Some((Ok(chunk), self));
             }
@@ -184,7 +186,9 @@ impl EventStream {
     /// The last thing that is sent.
     fn revoked(mut self) -> (Result<Bytes, Error>, Self) {
         self.has_ended = true;
-        (Ok(Frame::revoked().bytes().clone()), self)
+        let frame = Frame::revoked().bytes().clone();
+        telemetry::frames_sent(&frame);
+        (Ok(frame), self)
     }
 }
 

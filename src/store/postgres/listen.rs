@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::StreamExt;
 use tokio::{
@@ -18,11 +18,18 @@ use crate::store::{
 
 /// The longest pause before the connection is made anew.
 const LONGEST_PAUSE: Duration = Duration::from_millis(800);
-/// After this long without a word the server is asked whether it is still there: a connection that
-/// a firewall forgot looks like a quiet one.
+/// After this long without a word the server is asked whether it is still there, and still the one
+/// that takes writes: a connection that a firewall forgot, or that was left behind when another
+/// server took over, looks like a quiet one.
 const QUIET: Duration = Duration::from_secs(10);
 /// How long it may take to answer that.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(diesel::QueryableByName)]
+struct ReadOnly {
+    #[diesel(sql_type = Bool)]
+    is_read_only: bool,
+}
 
 #[derive(diesel::QueryableByName)]
 struct Schema {
@@ -80,9 +87,13 @@ impl Postgres {
                 }
                 Ok(Some(Err(error))) => return (true, error.into()),
                 Ok(None) => return (true, StoreError::unavailable("the connection ended")),
-                Err(_) => match timeout(PATIENCE, conn.batch_execute("SELECT 1")).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => return (true, error.into()),
+                Err(_) => match timeout(PATIENCE, is_read_only(&mut conn)).await {
+                    Ok(Ok(false)) => {}
+                    Ok(Ok(true)) => {
+                        self.leave_server(Duration::ZERO);
+                        return (true, StoreError::ReadOnly("it was replaced".to_owned()));
+                    }
+                    Ok(Err(error)) => return (true, error),
                     Err(_) => return (true, super::too_late()),
                 },
             }
@@ -98,4 +109,13 @@ impl Postgres {
             .await?;
         Ok((conn, format!("{} ", schema.name)))
     }
+}
+
+async fn is_read_only(conn: &mut AsyncPgConnection) -> Result<bool, StoreError> {
+    let answer: ReadOnly = diesel::sql_query(
+        "SELECT current_setting('transaction_read_only')::boolean AS is_read_only",
+    )
+    .get_result(conn)
+    .await?;
+    Ok(answer.is_read_only)
 }

@@ -16,11 +16,13 @@ use diesel_async::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     runtime::Handle,
-    sync::Mutex,
-    time::{Instant, timeout_at},
+    sync::{Mutex, Semaphore},
+    time::{Instant, timeout, timeout_at},
 };
+use tracing::Instrument;
 
 use super::{DatabaseSettings, StoreError, rows::StandingRow, slots::Slots, view::many_standings};
+use crate::telemetry::{PoolStatus, traced_query};
 use connect::Connector;
 use together::Together;
 
@@ -33,12 +35,21 @@ pub struct Postgres {
 struct Inner {
     connector: Connector,
     pool: Pool<AsyncPgConnection>,
+    /// As many permits as the pool has connections: the queue for them, in the order of arrival.
+    turns: Semaphore,
     timeout: Duration,
+    queue_timeout: Duration,
     /// Where pooled work runs, so that neither a request that goes away nor a worker that ends
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
-    viewers: Slots<Mutex<Option<Arc<AsyncPgConnection>>>>,
+    viewers: Slots<Mutex<Option<Viewer>>>,
     standings: Slots<Together<StandingRow>>,
+}
+
+/// The connection that a worker's views share.
+struct Viewer {
+    conn: Arc<AsyncPgConnection>,
+    since: Instant,
 }
 
 impl Postgres {
@@ -62,12 +73,20 @@ impl Postgres {
             inner: Arc::new(Inner {
                 connector,
                 pool,
+                turns: Semaphore::new(settings.pool_size),
                 timeout: settings.timeout,
+                queue_timeout: settings.queue_timeout,
                 runtime: Handle::current(),
                 viewers: Slots::default(),
                 standings: Slots::default(),
             }),
         })
+    }
+
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        let status = self.inner.pool.status();
+        let used = status.size.saturating_sub(status.available);
+        PoolStatus { max: status.max_size, idle: status.available, used, waiting: status.waiting }
     }
 
     pub(super) async fn connect(&self) -> Result<AsyncPgConnection, StoreError> {
@@ -91,7 +110,11 @@ impl Postgres {
             let conn = connecting.map_err(|_| too_late())??;
             let answer = timeout_at(until, read(&mut &*conn, arguments.clone())).await;
             tries += 1;
-            match answer.unwrap_or_else(|_| Err(too_late())) {
+            let answer = answer.unwrap_or_else(|_| {
+                self.leave_server(self.inner.timeout);
+                Err(too_late())
+            });
+            match answer {
                 Err(StoreError::Unavailable(why)) => {
                     // Gone, or so silent that it may never answer again.
                     self.forget_viewer(&conn).await;
@@ -119,19 +142,30 @@ impl Postgres {
         + 'static,
     ) -> Result<T, StoreError> {
         let this = self.clone();
-        let working = self.inner.runtime.spawn(async move {
+        let working = async move {
             let until = Instant::now() + this.inner.timeout;
+            let turn = timeout(this.inner.queue_timeout, this.inner.turns.acquire()).await;
+            let no_turn = |_| StoreError::unavailable("no connection became free in time");
+            let _turn = turn.map_err(no_turn)?.map_err(StoreError::unavailable)?;
             let connecting = timeout_at(until, this.inner.pool.get()).await;
             let mut conn = connecting.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
             match timeout_at(until, read(&mut conn)).await {
+                Ok(Err(StoreError::ReadOnly(why))) => {
+                    drop(Object::take(conn));
+                    this.leave_server(Duration::ZERO);
+                    Err(StoreError::ReadOnly(why))
+                }
                 Ok(result) => result,
                 Err(_) => {
                     // Not back to the pool: nobody knows what it is still busy with.
                     drop(Object::take(conn));
+                    this.leave_server(this.inner.timeout);
                     Err(too_late())
                 }
             }
-        });
+        };
+        let working = traced_query("postgresql", "query", working);
+        let working = self.inner.runtime.spawn(working.in_current_span());
         working.await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 
@@ -166,15 +200,32 @@ impl Postgres {
     async fn viewer(&self) -> Result<Arc<AsyncPgConnection>, StoreError> {
         let mut slot = self.inner.viewers.mine().lock().await;
         match &*slot {
-            Some(conn) => Ok(conn.clone()),
-            // On the heap: connecting takes kilobytes, which would be part of every view.
-            None => Ok(slot.insert(Arc::new(Box::pin(self.connect()).await?)).clone()),
+            Some(viewer) => Ok(viewer.conn.clone()),
+            None => {
+                // On the heap: connecting takes kilobytes, which would be part of every view.
+                let conn = Arc::new(Box::pin(self.connect()).await?);
+                *slot = Some(Viewer { conn: conn.clone(), since: Instant::now() });
+                Ok(conn)
+            }
+        }
+    }
+
+    /// Gives up the connections that are at least so old and not in use, and those of views: their
+    /// server is silent, and would cost each next one as long; or another one takes the writes now,
+    /// and what this one shows is the past: a link that was deleted over there is still public here.
+    fn leave_server(&self, older: Duration) {
+        self.inner.pool.retain(|_, metrics| metrics.age() < older);
+        for slot in self.inner.viewers.all() {
+            // Whoever holds it is making a connection.
+            if let Ok(mut slot) = slot.try_lock() {
+                slot.take_if(|viewer| viewer.since.elapsed() >= older);
+            }
         }
     }
 
     async fn forget_viewer(&self, gone: &Arc<AsyncPgConnection>) {
         let mut slot = self.inner.viewers.mine().lock().await;
-        if slot.as_ref().is_some_and(|conn| Arc::ptr_eq(conn, gone)) {
+        if slot.as_ref().is_some_and(|viewer| Arc::ptr_eq(&viewer.conn, gone)) {
             *slot = None;
         }
     }

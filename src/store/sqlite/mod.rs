@@ -5,6 +5,8 @@ mod connection;
 mod writer;
 
 use std::{
+    io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -14,6 +16,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::Semaphore;
 
 use super::{DatabaseSettings, StoreError, slots::Slots};
+use crate::telemetry::traced_query;
 pub use connection::SqliteConn;
 pub(super) use connection::open_for_migrations;
 use writer::Writer;
@@ -26,7 +29,10 @@ pub struct Sqlite {
 
 struct Inner {
     path: PathBuf,
+    /// Which file that was when it was opened.
+    opened: (u64, u64),
     timeout: Duration,
+    queue_timeout: Duration,
     /// As many permits as there may be readers; an idle one waits in `readers`.
     may_read: Arc<Semaphore>,
     readers: Mutex<Vec<SqliteConn>>,
@@ -39,10 +45,13 @@ struct Inner {
 impl Sqlite {
     pub(super) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let writer = Writer::start(path.to_owned())?;
+        let opened = identity(path).map_err(StoreError::unavailable)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
+                opened,
                 timeout: settings.timeout,
+                queue_timeout: settings.queue_timeout,
                 writer,
                 may_read: Arc::new(Semaphore::new(settings.pool_size)),
                 readers: Mutex::default(),
@@ -53,6 +62,23 @@ impl Sqlite {
 
     pub(super) fn path(&self) -> &Path {
         &self.inner.path
+    }
+
+    /// Changes that wait for the writer.
+    pub(super) fn queued_changes(&self) -> usize {
+        self.inner.writer.queued()
+    }
+
+    /// Whether the file is still the one that was opened. Of one that was deleted or replaced (by a
+    /// restored copy, say) open connections notice nothing, and what they write is lost with them.
+    pub(super) fn check_file(&self) -> Result<(), StoreError> {
+        let now = identity(&self.inner.path).map_err(|error| {
+            StoreError::Unavailable(format!("the SQLite file of DATABASE_URL: {error}"))
+        })?;
+        if now != self.inner.opened {
+            return Err(StoreError::unavailable("the SQLite file of DATABASE_URL was replaced"));
+        }
+        Ok(())
     }
 
     /// Runs one small read right here. A hop to a blocking thread would cost more than the read.
@@ -79,7 +105,8 @@ impl Sqlite {
         + 'static,
     ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        let permit = tokio::time::timeout(inner.timeout, inner.may_read.clone().acquire_owned());
+        let wait = inner.queue_timeout;
+        let permit = tokio::time::timeout(wait, inner.may_read.clone().acquire_owned());
         let permit = permit
             .await
             .map_err(|_| StoreError::unavailable("no reader became free in time"))?
@@ -95,7 +122,8 @@ impl Sqlite {
             inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             result
         });
-        reading.await.map_err(|e| StoreError::Failed(e.to_string()))?
+        let reading = async { reading.await.map_err(|e| StoreError::Failed(e.to_string()))? };
+        traced_query("sqlite", "query", reading).await
     }
 
     /// Queues a change at the writer, which gives each a savepoint of its own, and answers once it
@@ -106,7 +134,9 @@ impl Sqlite {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.writer.run(change, self.inner.timeout).await
+        let (timeout, queue_timeout) = (self.inner.timeout, self.inner.queue_timeout);
+        let writing = self.inner.writer.run(change, timeout, queue_timeout);
+        traced_query("sqlite", "transaction", writing).await
     }
 
     /// There is one writer anyway.
@@ -118,6 +148,11 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         self.transaction(change).await
     }
+}
+
+/// The device and the number of a file.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 /// Completes a future over a [`SqliteConn`], whose every step is done when it is polled.

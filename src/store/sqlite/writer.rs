@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
@@ -18,9 +18,9 @@ use super::{
     SqliteConn, at_once,
     connection::{self, Access},
 };
-use crate::store::StoreError;
+use crate::{store::StoreError, telemetry};
 
-/// Changes that may wait; a further one waits for a place, within its time-out.
+/// Changes that may wait; a further one waits for a place, within the same time.
 const QUEUE: usize = 1024;
 /// Changes in one commit, so that the first of them does not wait too long for the last.
 const GROUP: usize = 128;
@@ -58,18 +58,26 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
+    /// Changes that wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     pub(super) async fn run<T: Send + 'static>(
         &self,
         change: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
         + Send
         + 'static,
         timeout: Duration,
+        queue_timeout: Duration,
     ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
+        let too_late = || StoreError::unavailable("the writer did not get to it in time");
+        let (begin, mut begun) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
             let result = match conn {
                 // Nobody waits any more, and nothing has been done yet: leave it at that.
-                _ if done.is_closed() => return None,
+                _ if begin.send(()).is_err() => return None,
                 Ok(conn) => at_once(conn.transaction(async |conn| change(conn).await)),
                 Err(error) => Err(StoreError::Unavailable(error.to_string())),
             };
@@ -84,12 +92,16 @@ impl Writer {
         });
         let queued = async {
             let queue = self.queue.as_ref().ok_or_else(|| StoreError::unavailable("closed"))?;
-            queue.send(job).await.map_err(StoreError::unavailable)?;
+            let place = tokio::time::timeout(queue_timeout, queue.send(job)).await;
+            place.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
+            if tokio::time::timeout(queue_timeout, &mut begun).await.is_err() {
+                // From here on it is not begun any more; it may have been just now.
+                begun.close();
+                begun.try_recv().map_err(|_| too_late())?;
+            }
             answer.await.map_err(StoreError::unavailable)?
         };
-        tokio::time::timeout(timeout, queued)
-            .await
-            .map_err(|_| StoreError::unavailable("the writer did not get to it in time"))?
+        tokio::time::timeout(timeout, queued).await.map_err(|_| too_late())?
     }
 }
 
@@ -127,9 +139,11 @@ fn write_group(
     {
         acknowledgements.extend(next(Ok(conn)));
     }
+    let began = Instant::now();
     let committed = at_once(async {
         Ok(conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await?)
     });
+    telemetry::committed(acknowledgements.len(), began.elapsed());
     for acknowledge in acknowledgements {
         acknowledge(committed.as_ref().copied());
     }

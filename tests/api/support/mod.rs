@@ -12,6 +12,7 @@ mod rules;
 mod stored;
 mod tcp_proxy;
 mod tokens;
+mod write_lock;
 
 use std::{
     net::SocketAddr,
@@ -37,6 +38,7 @@ pub use issuer::Issuer;
 pub use stored::{behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256, part};
+pub use write_lock::WriteLock;
 
 /// Names the tests of a file, each of which runs on both databases.
 macro_rules! on_both_databases {
@@ -204,6 +206,7 @@ impl Setup {
         let application =
             Application::build(Config::from_env(&env).unwrap(), self.clock.clone()).await?;
         let address = application.address();
+        let management = application.management_address();
         let public_url = application.public_url().as_str().trim_end_matches('/').to_owned();
         self.servers.add(application.handle());
         tokio::spawn(application.run());
@@ -217,6 +220,7 @@ impl Setup {
             chats: self.chats.clone(),
             clock: self.clock.clone(),
             address,
+            management,
             public_url,
             http,
             setup: self,
@@ -230,6 +234,8 @@ pub struct App {
     pub chats: ChatService,
     pub clock: Clock,
     pub address: SocketAddr,
+    /// Where its metrics are, with `MANAGEMENT_ADDRESS`.
+    pub management: Option<SocketAddr>,
     /// What links start with.
     pub public_url: String,
     pub setup: Setup,
@@ -269,6 +275,13 @@ impl App {
         self.setup.clone().start().await
     }
 
+    /// The status and the text of what the management address has at this path.
+    pub async fn manage(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.management.unwrap());
+        let answer = self.http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     /// The service's own time.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
@@ -287,6 +300,12 @@ impl App {
     /// Sends a head and then a piece over and over, and reads one answer.
     pub async fn send_much(&self, head: &str, piece: &[u8], times: usize) -> Answer {
         raw::exchange(self.address, head.as_bytes(), piece, times).await
+    }
+
+    /// Sends these bytes, and then the drip again and again, until the server closes the connection;
+    /// everything that came back.
+    pub async fn send_until_closed(&self, bytes: &[u8], drip: &[u8]) -> String {
+        raw::until_closed(self.address, bytes, drip).await
     }
 
     /// Sends what is no HTTP, and reads whatever comes back.

@@ -55,6 +55,28 @@ pub async fn receive(
     (words.next().unwrap(), words.next().unwrap_or_default(), received)
 }
 
+/// Sends the bytes and then, every tenth of a second, the drip, until the server closes; everything
+/// that came back.
+pub async fn until_closed(address: SocketAddr, bytes: &[u8], drip: &[u8]) -> String {
+    let (mut stream, mut sending) = TcpStream::connect(address).await.unwrap().into_split();
+    let (bytes, drip) = (bytes.to_vec(), drip.to_vec());
+    let sender = tokio::spawn(async move {
+        let mut next = bytes;
+        while sending.write_all(&next).await.is_ok() {
+            next.clone_from(&drip);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let mut received = Vec::new();
+    // A reset is an end as well.
+    let reading = async { while let Ok(1..) = stream.read_buf(&mut received).await {} };
+    let closed = tokio::time::timeout(Duration::from_secs(10), reading).await;
+    sender.abort();
+    let received = String::from_utf8_lossy(&received).into_owned();
+    assert!(closed.is_ok(), "the connection is still open after {received:?}");
+    received
+}
+
 fn head_length(received: &[u8]) -> Option<usize> {
     received.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }

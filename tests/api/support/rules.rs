@@ -11,6 +11,13 @@ use super::Answer;
 pub fn check(answer: &Answer) {
     let what = format!("{} {} → {}", answer.method, answer.path, answer.status);
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{what}");
+    if answer.status != 304 {
+        assert!(!answer.header("content-security-policy").is_empty(), "{what}");
+        let shared = answer.status < 300
+            && ["/qr_code", "/artifacts/"].iter().any(|part| answer.path.contains(part));
+        let policy = if shared { "cross-origin" } else { "same-origin" };
+        assert_eq!(answer.header("cross-origin-resource-policy"), policy, "{what}");
+    }
     let request_id = answer.header("x-request-id");
     assert!(!request_id.is_empty(), "{what}: no X-Request-Id");
     if answer.status >= 400 {

@@ -20,6 +20,7 @@ pub fn store(app: &App) -> Store {
         url: app.setup.database_url.parse().unwrap(),
         pool_size: 2,
         timeout: std::time::Duration::from_secs(30),
+        queue_timeout: std::time::Duration::from_secs(30),
         ca_file: None,
     };
     Store::new(Database::open(&settings).unwrap())

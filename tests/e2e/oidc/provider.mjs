@@ -2,6 +2,7 @@
 //
 //   node provider.mjs PORT KEYS.json SETTINGS.json
 //
+// SETTINGS.json may name another `issuer` than the loopback address, and the `host` to listen on.
 // KEYS.json is a list of private JWKs. A line on standard input makes it read that file again, as at a rotation;
 // it answers each time with a line on standard output. GET /seen counts what was asked for, by path.
 
@@ -18,8 +19,9 @@ console.info = console.warn = () => {};
 const { Provider } = await import('oidc-provider');
 
 const [port, keysFile, settingsFile] = process.argv.slice(2);
-const issuer = `http://127.0.0.1:${port}`;
 const settings = JSON.parse(readFileSync(settingsFile));
+const host = settings.host ?? '127.0.0.1';
+const issuer = settings.issuer ?? `http://127.0.0.1:${port}`;
 const cookieKey = 'of no use to anybody';
 
 function provider() {
@@ -65,7 +67,7 @@ createServer((request, response) => {
   }
   seen[path] = (seen[path] ?? 0) + 1;
   return answer(request, response);
-}).listen(Number(port), '127.0.0.1', () => console.log('ready'));
+}).listen(Number(port), host, () => console.log('ready'));
 
 createInterface({ input: process.stdin })
   .on('line', () => {

@@ -1,0 +1,103 @@
+//! The server of `MANAGEMENT_ADDRESS`: a thread of its own, so that it answers while those of the main
+//! one are busy.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, ServerHandle},
+    web::Data,
+};
+use tokio::task::JoinHandle;
+
+use super::StartError;
+use crate::{
+    http::{self, State},
+    telemetry::Metrics,
+};
+
+/// Those who ask are few: Prometheus, and whoever looks after the instance.
+const CONNECTIONS: usize = 64;
+/// How long a request's head may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often what metrics gathered is put together.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The port, bound; metrics are recorded from here on.
+pub(super) struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    metrics: Metrics,
+}
+
+/// Ready to run.
+pub(super) struct Management {
+    server: Server,
+    address: SocketAddr,
+    metrics: Metrics,
+}
+
+/// Running.
+pub(super) struct Running {
+    server: ServerHandle,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Management {
+    pub(super) fn bind(address: SocketAddr) -> Result<Bound, StartError> {
+        let failed = |error| StartError::BindManagement(address, error);
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Bound { listener, address, metrics: Metrics::start()? })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves beside the main server.
+    pub(super) fn run(self) -> Running {
+        let server = self.server.handle();
+        let serving = tokio::spawn(async move {
+            if let Err(error) = self.server.await {
+                tracing::error!(%error, "metrics are served no longer");
+            }
+        });
+        let metrics = self.metrics;
+        let upkeep = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                metrics.keep_small();
+            }
+        });
+        Running { server, tasks: [serving, upkeep] }
+    }
+}
+
+impl Bound {
+    pub(super) fn serve(self, state: &Data<State>) -> io::Result<Management> {
+        let Self { listener, address, metrics } = self;
+        let (state, shown) = (state.clone(), metrics.clone());
+        let server =
+            HttpServer::new(move || App::new().configure(http::management_routes(&state, &shown)))
+                .workers(1)
+                .max_connections(CONNECTIONS)
+                .backlog(CONNECTIONS as u32)
+                .client_request_timeout(PATIENCE)
+                .disable_signals()
+                .listen(listener)?
+                .run();
+        Ok(Management { server, address, metrics })
+    }
+}
+
+impl Running {
+    pub(super) async fn stop(self) {
+        self.server.stop(false).await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}

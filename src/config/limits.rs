@@ -1,0 +1,40 @@
+//! The settings of rate limits.
+
+use std::str::FromStr;
+
+use super::{ConfigError, Env, parse::Period};
+use crate::http::rate_limits::{Rate, RateSettings};
+
+/// # Errors
+/// [`ConfigError`] when one of the settings is wrong.
+pub fn rates(env: &Env) -> Result<RateSettings, ConfigError> {
+    let rate = |name| Ok::<_, ConfigError>(env.or::<MaybeRate>(name, "off")?.0);
+    Ok(RateSettings {
+        anonymous: rate("RATE_LIMIT_ANONYMOUS")?,
+        caller: rate("RATE_LIMIT_CALLER")?,
+        chat_service: rate("RATE_LIMIT_CHAT_SERVICE")?,
+        max_clients: env
+            .count("RATE_LIMIT_MAX_CLIENTS", 100_000_000)?
+            .map_or(100_000, |count| u64::try_from(count).unwrap_or(u64::MAX)),
+    })
+}
+
+/// A rate such as `600/1m`, or `off`.
+struct MaybeRate(Option<Rate>);
+
+impl FromStr for MaybeRate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let rate = text.split_once('/').and_then(|(calls, window)| {
+            let window: Period = window.trim().parse().ok()?;
+            Rate::new(calls.trim().parse().ok()?, window.0)
+        });
+        rate.map(|rate| Self(Some(rate))).ok_or(
+            "must be off, or from 1 to 1000000 calls in a time of whole seconds, such as 600/1m",
+        )
+    }
+}

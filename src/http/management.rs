@@ -1,0 +1,35 @@
+//! What is served on `MANAGEMENT_ADDRESS` alone (contract 7).
+
+use actix_web::{
+    HttpResponse,
+    http::header,
+    web::{self, ServiceConfig},
+};
+
+use super::{State, get, health, nowhere, resource};
+use crate::telemetry::Metrics;
+
+/// The text format that Prometheus has read since 2014.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Every address that there is there.
+pub fn routes(state: &web::Data<State>, metrics: &Metrics) -> impl FnOnce(&mut ServiceConfig) {
+    let (state, metrics) = (state.clone(), web::Data::new(metrics.clone()));
+    move |config| {
+        config
+            .app_data(state)
+            .app_data(metrics)
+            .service(resource("/metrics", "GET, HEAD").route(get().to(text)))
+            .service(resource("/health/live", "GET, HEAD").route(get().to(health::live)))
+            .service(resource("/health/ready", "GET, HEAD").route(get().to(health::ready)))
+            .default_service(web::to(nowhere));
+    }
+}
+
+async fn text(state: web::Data<State>, metrics: web::Data<Metrics>) -> HttpResponse {
+    state.report();
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type(TEXT)
+        .body(metrics.text())
+}

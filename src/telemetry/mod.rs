@@ -1,0 +1,41 @@
+//! What the process says about itself: metrics for Prometheus, and traces for OpenTelemetry.
+//!
+//! Any room may record; this one names no other. Both are off until `app` turns them on
+//! ([`Metrics::start`], [`Traces::start`]), and then recording is a look at a flag.
+//!
+//! No label and no attribute holds an id, a path, a token, or anything else that a caller chooses:
+//! they are words of this code, routes, status codes.
+//!
+//! To add a metric: a row in [`table`], a function that records it, and its line in
+//! `docs/OPERATIONS.md`; a test compares the table with the page, the dashboard and the alerts.
+
+mod database;
+mod exporter;
+mod frequent;
+mod requests;
+pub mod table;
+mod traces;
+mod work;
+
+pub use database::{
+    DatabaseFailure, PoolStatus, committed, database_failed, set_pool, set_queued_changes,
+};
+pub use exporter::{Metrics, StartMetricsError};
+pub use frequent::{
+    Cache, LinkKind, MediumKind, ViewOutcome, cache_asked, frames_sent, set_cache, set_streams,
+    viewed,
+};
+pub use requests::{RequestsInFlight, Route};
+pub use traces::{CallSpan, LOG_DIRECTIVE, RequestSpan, StartTracesError, Traces, traced_query};
+pub use work::{
+    AskedOutcome, ByteFlow, Operation, Reconciliation, Sweep, Swept, artifact_bytes,
+    chat_service_asked, keys_fetched, keys_not_fetched, reconciled, sweep_failed, sweep_succeeded,
+    swept,
+};
+
+/// Whether anybody looks at metrics. Recording works without asking; this is for what would have to
+/// be measured first.
+#[must_use]
+pub fn metrics_are_on() -> bool {
+    exporter::is_on()
+}

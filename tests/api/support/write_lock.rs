@@ -1,0 +1,28 @@
+//! Somebody else who writes to the database, and does not come to an end.
+
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use tokio_postgres::{Client, NoTls};
+
+use super::App;
+
+/// Nobody can write while this is there; it goes on when it is dropped. Reading goes on.
+pub enum WriteLock {
+    Sqlite { _conn: SqliteConnection },
+    Postgres { _client: Client },
+}
+
+impl WriteLock {
+    pub async fn take(app: &App) -> Self {
+        let url = &app.setup.database_url;
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let mut conn = SqliteConnection::establish(path).unwrap();
+            conn.batch_execute("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE").unwrap();
+            return Self::Sqlite { _conn: conn };
+        }
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let statements = "BEGIN; LOCK TABLE shared_chats IN EXCLUSIVE MODE";
+        client.batch_execute(statements).await.unwrap();
+        Self::Postgres { _client: client }
+    }
+}

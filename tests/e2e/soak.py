@@ -1,0 +1,207 @@
+"""More than the service can serve, for minutes: it answers in bounded time, sheds the rest in good order, and its
+memory does not grow without end.
+
+    .venv/bin/python tests/e2e/soak.py                 # ten minutes on SQLite
+    .venv/bin/python tests/e2e/soak.py --seconds 60 --database postgres://postgres@127.0.0.1:5432/test
+
+wrk sends each connection's next request when the last one is answered. So first it is told what the service can
+serve, at the fewest connections that keep it busy; then it keeps so many open that twice as much is always asked for
+as is answered, and those that are shed come again at once. The database should be an empty one.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import requests
+
+from chat_service import ChatService
+from conftest import SECRET, SERVICE_TOKEN, Service, User, link_path, settings_on, token
+
+MIB = 1024 * 1024
+LINKS = "/api/v1/shared_chats"
+BUSY_CONNECTIONS = 32
+# Far more than twice what is under way when the service is just busy.
+CONNECTIONS = 1000
+# Or, where that is longer (a debug build, a busy machine), twice what a fair queue of so many would take.
+MOST_SECONDS = 3.0
+# What the allocator may keep beside a level that does not rise.
+MOST_GROWTH = 1.15
+MOST_GROWTH_BYTES = 16 * MIB
+ALLOWED = {200, 204, 304, 429, 503}
+
+SCRIPT = """
+local wanted = %s
+local place, threads = 0, {}
+function setup(thread) table.insert(threads, thread) end
+function init() seen, without, place = {}, 0, math.random(#wanted) end
+function request() place = place %% #wanted + 1; return wanted[place] end
+function response(status, headers)
+  seen[status] = (seen[status] or 0) + 1
+  if status == 503 and not (headers["retry-after"] or headers["Retry-After"]) then without = without + 1 end
+  answered = ""
+  for status, count in pairs(seen) do answered = answered .. status .. "=" .. count .. " " end
+end
+function done(summary, latency)
+  local e, without, statuses = summary.errors, 0, ""
+  for _, thread in ipairs(threads) do
+    without = without + thread:get("without")
+    statuses = statuses .. (thread:get("answered") or "")
+  end
+  io.write(string.format('\\nRESULT {"requests": %%d, "microseconds": %%d, "p50": %%d, "p99": %%d, "slowest": %%d, ' ..
+    '"errors": %%d, "late": %%d, "without_retry_after": %%d, "statuses": "%%s"}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+    e.connect + e.read + e.write, e.timeout, without, statuses))
+end
+"""
+
+
+class Load:
+    """wrk with a mix of requests: views for the most part, lists, QR codes and changes."""
+
+    def __init__(self, folder, service, links, owner):
+        bearer = f"Authorization: Bearer {owner}\r\n"
+        host = service.url.removeprefix("http://")
+        wanted = []
+        # Links that are looked at are not changed all the time: a view whose link changes under it begins anew.
+        viewed, changed = links[::2], links[1::2]
+        for number, (link, other) in enumerate(zip(viewed, changed)):
+            path = link_path(link)
+            wanted += [("GET", path, "")] * 6
+            wanted += [("GET", f"{path}/qr_code?size={300 + number}", "")]
+            wanted += [("GET", f"{LINKS}?limit=20&offset={number}", bearer)]
+            wanted += [("PATCH", link_path(other), bearer)]
+        texts = [self._text(host, *one) for one in wanted]
+        self.url, self.script = service.url, Path(folder) / "soak.lua"
+        self.script.write_text(SCRIPT % ("{" + ",".join(f"[==[\n{text}]==]" for text in texts) + "}"))
+
+    @staticmethod
+    def _text(host, method, path, headers):
+        body = '{"label":"again"}' if method == "PATCH" else ""
+        if body:
+            headers += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n{body}"
+
+    def run(self, connections, seconds):
+        command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", self.script, self.url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 90, check=False)
+        results = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+        assert done.returncode == 0 and results, done.stdout[-2000:] + done.stderr[-2000:]
+        result = json.loads(results[0].removeprefix("RESULT "))
+        statuses = {}
+        for pair in result["statuses"].split():
+            status, count = pair.split("=")
+            statuses[int(status)] = statuses.get(int(status), 0) + int(count)
+        result["statuses"] = statuses
+        result["a_second"] = result["requests"] / (result["microseconds"] / 1e6)
+        return result
+
+
+class Watch:
+    """Its memory, each second, and how long somebody who comes by waits for a view."""
+
+    def __init__(self, service, link):
+        self.service, self.link = service, link
+        self.memory, self.waits, self.shed, self.wrong = [], [], 0, []
+        self._over = threading.Event()
+
+    def __enter__(self):
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._weigh, self._view, self._view)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        for thread in self._threads:
+            thread.join(40)
+
+    def _weigh(self):
+        while not self._over.wait(1):
+            pages = int(Path(f"/proc/{self.service.process.pid}/statm").read_text().split()[1])
+            self.memory.append(pages * 4096)
+
+    def _view(self):
+        session = requests.Session()
+        while not self._over.wait(0.02):
+            began = time.monotonic()
+            try:
+                answer = session.get(self.service.url + link_path(self.link), timeout=30)
+            except requests.RequestException as error:
+                self.wrong.append(repr(error))
+                continue
+            if answer.status_code == 200:
+                self.waits.append(time.monotonic() - began)
+            elif answer.status_code == 503 and "Retry-After" in answer.headers:
+                self.shed += 1
+            else:
+                self.wrong.append(f"{answer.status_code} {answer.text[:200]}")
+
+
+def soak(seconds, database_url, folder, **settings):
+    """Runs it all, fails on what must not be, and gives back the figures."""
+    assert shutil.which("wrk"), "wrk is needed: apt install wrk"
+    chats = ChatService(SECRET, SERVICE_TOKEN).start()
+    service = Service(folder, **settings_on(database_url, chats, RUST_LOG="error", **settings)).start()
+    try:
+        alice = User("Alice")
+        owner = token(alice.sub, lasts=seconds + 600)
+        links = [service.http(owner).share(chats.new_chat(alice.sub)) for _ in range(50)]
+        load = Load(folder, service, links, owner)
+        calm = load.run(BUSY_CONNECTIONS, max(3, seconds // 20))
+        with Watch(service, links[0]) as watch:
+            storm = load.run(CONNECTIONS, seconds)
+        time.sleep(1)
+        after = load.run(BUSY_CONNECTIONS, 3)
+        service.terminate()
+    finally:
+        if service.process.poll() is None:
+            service.kill()
+        chats.stop()
+    assert "panicked" not in service.log(), service.log()[-2000:]
+    return judged(calm, storm, after, watch, seconds)
+
+
+def judged(calm, storm, after, watch, seconds):
+    quarter = len(watch.memory) // 4
+    early = statistics.median(watch.memory[quarter : 2 * quarter])
+    late = statistics.median(watch.memory[-quarter:])
+    waits = sorted(watch.waits)
+    bound = max(MOST_SECONDS, 2 * CONNECTIONS / calm["a_second"])
+    figures = {
+        "seconds": seconds,
+        "served_a_second_when_busy": round(calm["a_second"]),
+        "connections": CONNECTIONS,
+        "answered_a_second": round(storm["a_second"]),
+        "statuses": storm["statuses"],
+        "p50_s": storm["p50"] / 1e6,
+        "p99_s": storm["p99"] / 1e6,
+        "view_answered_p99_s": round(waits[int(len(waits) * 0.99)], 3) if waits else None,
+        "memory_mib": [round(size / MIB, 1) for size in (watch.memory[0], early, late, max(watch.memory))],
+        "served_a_second_afterwards": round(after["a_second"]),
+    }
+    print(json.dumps(figures))
+    assert set(storm["statuses"]) <= ALLOWED, storm["statuses"]
+    assert storm["without_retry_after"] == 0, "503 without Retry-After"
+    assert storm["errors"] == 0 and storm["late"] == 0, storm
+    assert not watch.wrong, watch.wrong[:5]
+    assert waits, "nobody was served"
+    assert max(figures["view_answered_p99_s"], figures["p99_s"]) < bound, f"more than {bound} s"
+    assert late <= max(early * MOST_GROWTH, early + MOST_GROWTH_BYTES), "memory grows without end"
+    assert set(after["statuses"]) <= {200, 204}, f"it is not itself again: {after['statuses']}"
+    return figures
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--seconds", type=int, default=600)
+    arguments.add_argument("--database", help="a DATABASE_URL; by default a SQLite file")
+    asked = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="shared-chats-soak-") as folder:
+        soak(asked.seconds, asked.database or f"sqlite:{folder}/links.db", folder)
