@@ -1,5 +1,7 @@
 //! For the fuzz targets: what a request may say, what of it is understood, and what is sent.
 
+use std::net::IpAddr;
+
 use actix_web::{
     HttpRequest,
     http::header::{self, HeaderName, HeaderValue},
@@ -10,6 +12,7 @@ use url::{Url, form_urlencoded};
 
 use super::{
     accept::named_quality,
+    client_address::TrustedProxies,
     disposition, documents, etag,
     page::{self, PageArtifact, SharedChatPage, markdown},
     ranges::{self, Part},
@@ -50,6 +53,7 @@ pub fn request(data: &[u8]) {
         b'r' => range(data),
         b'm' => entity_tags(data),
         b'a' => accept(data),
+        b'f' => forwarded_for(data),
         _ => file_name(data),
     }
 }
@@ -151,6 +155,21 @@ fn accept(data: &[u8]) {
         let quality = named_quality(&request, media_type);
         assert!(quality.is_none_or(|quality| (0.0..=1.0).contains(&quality)), "{quality:?}");
     }
+}
+
+/// Nobody but a trusted proxy says where a request comes from, and nothing that stands left of the
+/// client does.
+fn forwarded_for(data: &[u8]) {
+    let name = HeaderName::from_static("x-forwarded-for");
+    let (proxy, stranger) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
+    let Ok(trusted) = "10.0.0.0/8".parse::<TrustedProxies>() else { panic!("no network") };
+    let Some(request) = with(name.clone(), data) else { return };
+    assert_eq!(trusted.client(stranger, request.headers()), stranger);
+    let client = trusted.client(proxy, request.headers());
+    let is_proxy = |address: IpAddr| matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10);
+    let Some(forged) = with(name, &[b"203.0.113.66,", data].concat()) else { return };
+    let forged = trusted.client(proxy, forged.headers());
+    assert!(is_proxy(client) || client == forged, "{client} became {forged}");
 }
 
 fn file_name(data: &[u8]) {
