@@ -14,6 +14,8 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod events;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod model;
 pub mod openid;

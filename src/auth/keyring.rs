@@ -159,7 +159,7 @@ impl Keyring {
         }
     }
 
-    fn replace(&self, keys: KeySet) {
+    pub(super) fn replace(&self, keys: KeySet) {
         tracing::debug!(keys = keys.len(), "fetched the identity provider's keys");
         let fetched = Fetched { keys: Arc::new(keys), at: self.clock.now() };
         telemetry::keys_fetched(fetched.at);

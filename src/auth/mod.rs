@@ -9,6 +9,8 @@
 //! with. To read one more claim: `claims`.
 
 mod claims;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod key;
 mod keyring;
 mod provider;

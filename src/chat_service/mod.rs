@@ -25,6 +25,8 @@ mod error;
 mod fetched_token;
 mod file;
 mod file_content;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod http;
 mod settings;
 mod stored_file;

@@ -9,6 +9,8 @@
 
 mod chat;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod link;
 mod log;
 mod seat;

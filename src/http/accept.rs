@@ -15,7 +15,7 @@ pub fn named_quality(request: &HttpRequest, media_type: &str) -> Option<f32> {
             let range = parts.next().unwrap_or_default();
             let weight = parts
                 .find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")))
-                .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+                .map_or(1.0, weight);
             if range.eq_ignore_ascii_case(media_type) {
                 exact = Some(weight);
             } else if range.strip_suffix("/*").is_some_and(|f| f.eq_ignore_ascii_case(family)) {
@@ -24,6 +24,11 @@ pub fn named_quality(request: &HttpRequest, media_type: &str) -> Option<f32> {
         }
     }
     exact.or(of_family)
+}
+
+/// A weight of another form, which a float may still have (`nan`, `inf`, `-1`), is none.
+fn weight(text: &str) -> f32 {
+    text.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -41,6 +46,9 @@ mod tests {
             ("*/*", None),
             ("text/html", None),
             ("image/svg+xml;q=nonsense", Some(0.0)),
+            ("image/svg+xml;q=NaN", Some(0.0)),
+            ("image/svg+xml;q=inf", Some(0.0)),
+            ("image/svg+xml;q=-1", Some(0.0)),
         ] {
             let request =
                 TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();

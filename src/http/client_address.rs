@@ -56,7 +56,7 @@ impl TrustedProxies {
     /// Who made the connection, or whoever a trusted proxy says it was for: the right-most address of
     /// `X-Forwarded-For` that is no trusted proxy, as everything left of it was sent by that one.
     /// What is no address (`unknown`, a name: RFC 7239, 6) ends the search at the last one that is.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if self.0.is_empty() {
             return client;

@@ -145,6 +145,15 @@ fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
     }
 }
 
+/// What a request presents, for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub(super) fn credential_of(request: &HttpRequest, cookie: Option<&str>) -> Option<Credential> {
+    match presented(request, cookie) {
+        Presented::Credential(credential) => Some(credential),
+        Presented::Nothing | Presented::Malformed => None,
+    }
+}
+
 fn credential(value: &str) -> Option<Credential> {
     let (scheme, token) = value.trim().split_once(' ')?;
     let scheme = match scheme {

@@ -132,6 +132,19 @@ pub struct ViewedMessage {
     pub reply_to: Option<String>,
 }
 
+/// What one event of a stream is made of; `crate::events::Frame` writes it.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it is only described: what is sent is no JSON, but its data is")]
+pub struct ChatEvent {
+    #[schema(pattern = "^(message|changed|removed|renamed|settings|reset|revoked)$")]
+    event: String,
+    /// The cursor from here on: of a `message` its own id.
+    id: Option<String>,
+    /// A JSON object.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// A file that the agents made in the chat.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Artifact<'a> {

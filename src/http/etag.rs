@@ -37,14 +37,19 @@ impl ViewTag {
 }
 
 /// The revision that a tag of ours stands for, whatever its content and variant.
-fn revision(tag: &str) -> Option<i64> {
+fn revision(tag: &[u8]) -> Option<i64> {
+    let tag = std::str::from_utf8(tag).ok()?;
     tag.strip_prefix('"')?.strip_suffix('"')?.split('-').nth(1)?.parse().ok()
 }
 
 /// Whether the client has this representation already: `If-None-Match` names it, weakly compared.
 #[must_use]
 pub fn not_modified(request: &HttpRequest, tag: &str) -> bool {
-    values(request, &header::IF_NONE_MATCH).any(|given| given == "*" || strong_part(given) == tag)
+    match Named::of(request, &header::IF_NONE_MATCH) {
+        Named::Any => true,
+        Named::Tags(tags) => tags.iter().any(|given| given.opaque == tag.as_bytes()),
+        Named::NotAsked | Named::Malformed => false,
+    }
 }
 
 /// Which settings `If-Match` names: those of any of its tags, strongly compared.
@@ -52,34 +57,90 @@ pub fn not_modified(request: &HttpRequest, tag: &str) -> bool {
 /// # Errors
 /// 400 when the header holds something else than `*` or a list of tags.
 pub fn precondition(request: &HttpRequest) -> Result<Precondition, ApiError> {
-    let mut revisions = Vec::new();
-    let mut given_any = false;
-    for given in values(request, &header::IF_MATCH) {
-        given_any = true;
-        let strong = given.starts_with('"') && given.ends_with('"') && given.len() >= 2;
-        let weak = given.starts_with("W/\"") && given.ends_with('"');
-        match given {
-            "*" => return Ok(Precondition::None),
-            _ if strong => revisions.extend(revision(given)),
-            _ if weak => {}
-            _ => return Err(ApiError::bad_value("If-Match", "must be * or a list of entity tags")),
+    match Named::of(request, &header::IF_MATCH) {
+        Named::NotAsked | Named::Any => Ok(Precondition::None),
+        Named::Tags(tags) => {
+            let strong = tags.iter().filter(|tag| !tag.is_weak);
+            Ok(Precondition::Revisions(strong.filter_map(|tag| revision(tag.opaque)).collect()))
+        }
+        Named::Malformed => {
+            Err(ApiError::bad_value("If-Match", "must be * or a list of entity tags"))
         }
     }
-    Ok(if given_any { Precondition::Revisions(revisions) } else { Precondition::None })
 }
 
-/// Our tags hold no comma, so a list can be split at each.
-fn values<'r>(request: &'r HttpRequest, name: &HeaderName) -> impl Iterator<Item = &'r str> {
-    request
-        .headers()
-        .get_all(name)
-        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
-        .map(str::trim)
-        .filter(|tag| !tag.is_empty())
+/// What `If-Match` or `If-None-Match` names.
+#[derive(Debug, PartialEq, Eq)]
+enum Named<'r> {
+    /// The header is not there.
+    NotAsked,
+    /// `*`
+    Any,
+    /// A list, which may be empty: then nothing matches.
+    Tags(Vec<Tag<'r>>),
+    Malformed,
 }
 
-fn strong_part(tag: &str) -> &str {
-    tag.strip_prefix("W/").unwrap_or(tag)
+/// An entity tag as a client sends it.
+#[derive(Debug, PartialEq, Eq)]
+struct Tag<'r> {
+    is_weak: bool,
+    /// With its quotes.
+    opaque: &'r [u8],
+}
+
+impl<'r> Named<'r> {
+    /// Several headers are one list (RFC 9110, 5.3).
+    fn of(request: &'r HttpRequest, name: &HeaderName) -> Self {
+        let mut headers = request.headers().get_all(name).map(HeaderValue::as_bytes).peekable();
+        if headers.peek().is_none() {
+            return Self::NotAsked;
+        }
+        let headers: Vec<&[u8]> = headers.map(<[u8]>::trim_ascii).collect();
+        if headers == [b"*"] {
+            return Self::Any;
+        }
+        let mut tags = Vec::new();
+        for header in headers {
+            match list(header) {
+                Some(listed) => tags.extend(listed),
+                None => return Self::Malformed,
+            }
+        }
+        Self::Tags(tags)
+    }
+}
+
+/// Entity tags between commas, of which there may be more than needed (RFC 9110, 5.6.1.2). A comma
+/// may stand within a tag too. `None` where something else stands there.
+fn list(mut rest: &[u8]) -> Option<Vec<Tag<'_>>> {
+    let mut tags = Vec::new();
+    let mut is_separated = true;
+    loop {
+        rest = rest.trim_ascii_start();
+        rest = match rest {
+            [] => return Some(tags),
+            [b',', rest @ ..] => {
+                is_separated = true;
+                rest
+            }
+            _ if !is_separated => return None,
+            _ => {
+                let weak = rest.strip_prefix(b"W/");
+                let quoted = weak.unwrap_or(rest);
+                let inner = quoted.strip_prefix(b"\"")?;
+                let bytes = inner.iter().position(|b| *b == b'"')?;
+                // etagc (8.8.3): neither blanks nor control characters, but what is not ASCII.
+                if inner[..bytes].iter().any(|b| b.is_ascii_control() || *b == b' ') {
+                    return None;
+                }
+                let (opaque, rest) = quoted.split_at(bytes + 2);
+                tags.push(Tag { is_weak: weak.is_some(), opaque });
+                is_separated = false;
+                rest
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +150,7 @@ mod tests {
     use super::*;
 
     fn asked(name: HeaderName, value: &str) -> HttpRequest {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
         TestRequest::default().insert_header((name, value)).to_http_request()
     }
 
@@ -104,7 +166,38 @@ mod tests {
             let request = asked(header::IF_MATCH, &other);
             assert_eq!(precondition(&request).unwrap(), Precondition::Revisions(vec![]), "{other}");
         }
-        assert!(precondition(&asked(header::IF_MATCH, "seven")).is_err());
+        for malformed in ["seven", "\"a", "\"a\" \"b\"", "\"a b\"", "*, \"a\"", "w/\"a\""] {
+            assert!(precondition(&asked(header::IF_MATCH, malformed)).is_err(), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn a_tag_may_hold_commas_and_what_is_not_ascii() {
+        let tag = ViewTag::new(7, None, "json");
+        for other in ["\"x,\"", "\",\" , W/\",\",", "\"\u{e9}\""] {
+            let request = asked(header::IF_MATCH, other);
+            assert_eq!(precondition(&request).unwrap(), Precondition::Revisions(vec![]), "{other}");
+            let request = asked(header::IF_MATCH, &format!("{other},{}", tag.as_str()));
+            assert_eq!(precondition(&request).unwrap(), Precondition::Revisions(vec![7]));
+            let request = asked(header::IF_NONE_MATCH, &format!("{other},{}", tag.as_str()));
+            assert!(not_modified(&request, tag.as_str()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_condition_without_a_tag_holds_for_no_settings() {
+        for empty in ["", " ", ",", " , "] {
+            let request = asked(header::IF_MATCH, empty);
+            assert_eq!(
+                precondition(&request).unwrap(),
+                Precondition::Revisions(vec![]),
+                "{empty:?}"
+            );
+        }
+        assert_eq!(
+            precondition(&TestRequest::default().to_http_request()).unwrap(),
+            Precondition::None
+        );
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod docs;
 mod documents;
 mod error;
 mod etag;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod health;
 mod lifecycle;
 mod link;

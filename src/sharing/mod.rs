@@ -8,7 +8,7 @@ mod artifacts;
 mod create;
 mod download;
 mod error;
-mod legacy;
+pub(crate) mod legacy;
 mod links;
 mod live;
 mod owner;

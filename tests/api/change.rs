@@ -25,6 +25,7 @@ on_both_databases!(
     if_match_takes_a_list_and_a_star,
     if_match_never_takes_a_weak_tag_or_somebody_elses,
     if_match_that_is_no_tag_is_malformed,
+    if_match_is_never_passed_over,
     a_live_links_content_does_not_count_for_if_match,
 );
 
@@ -296,6 +297,19 @@ async fn if_match_that_is_no_tag_is_malformed(app: App) {
         let message = change.await.fails(400, "bad_request");
         assert!(message.starts_with("If-Match"), "{message}");
     }
+}
+
+/// A tag may hold a comma (RFC 9110, 8.8.3), and a list may be empty: then no settings are those.
+async fn if_match_is_never_passed_over(app: App) {
+    let alice = app.as_user("alice");
+    let link = alice.share("chat-1").await;
+    for other in ["\"x,\"", "\",\", W/\"y,\"", "", " , "] {
+        let change = alice.change(&link, &json!({"label": "x"})).header("if-match", other);
+        change.await.fails(412, "precondition_failed");
+    }
+    let tag = app.anonymous().view(&link).await.header("etag").to_owned();
+    let list = format!("\"x,\",{tag}");
+    alice.change(&link, &json!({"label": "x"})).header("if-match", &list).await.is(204);
 }
 
 async fn a_live_links_content_does_not_count_for_if_match(app: App) {

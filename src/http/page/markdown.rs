@@ -8,6 +8,8 @@
 //! To add an element: its option in [`OPTIONS`], and its tags in [`Writer::start`] and
 //! [`Writer::end`]; both matches are exhaustive.
 
+#[cfg(any(test, fuzzing))]
+pub(in crate::http) mod harmless;
 mod nesting;
 
 use std::ops::Range;
@@ -40,7 +42,7 @@ const OPTIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_MATH);
 
 /// Renders a message as HTML, which is safe to put into a page as it is.
-pub(super) fn render(text: &str) -> String {
+pub(in crate::http) fn render(text: &str) -> String {
     if text.len() > MARKDOWN_LIMIT || nests_too_deeply(text) {
         return plain(text);
     }

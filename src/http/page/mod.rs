@@ -6,7 +6,7 @@
 //! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids any
 //! other, `style` attributes included.
 
-mod markdown;
+pub(super) mod markdown;
 mod untrusted;
 mod words;
 

@@ -90,7 +90,7 @@ fn percent_decoded(segment: &str) -> Option<String> {
     ),
     responses(
         (status = 200, description = "The file",
-            content((Vec<u8> = "application/octet-stream")),
+            content((Vec<u8> = "*/*")),
             headers(
                 ("Content-Disposition" = String, description = "`attachment`, with the file's name"),
                 ("Accept-Ranges" = String, description = "`bytes`"),
@@ -98,7 +98,7 @@ fn percent_decoded(segment: &str) -> Option<String> {
                 ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
             )),
         (status = 206, description = "The range that was asked for",
-            content((Vec<u8> = "application/octet-stream")),
+            content((Vec<u8> = "*/*")),
             headers(("Content-Range" = String, description = "Which bytes of how many"))),
         (status = 304, description = "`If-None-Match` names it"),
     ),

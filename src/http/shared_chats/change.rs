@@ -26,9 +26,9 @@ pub struct UpdateSharedChatRequest {
     #[serde(default, deserialize_with = "given_time")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     expires_at: Option<Option<DateTime<Utc>>>,
-    /// At most 200 characters; null clears it.
+    /// At most 200 characters, none of them NUL; null clears it.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, max_length = 200, pattern = r"^[^\u0000]*$")]
     label: Option<Option<String>>,
 }
 

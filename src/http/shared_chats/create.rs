@@ -24,7 +24,11 @@ use crate::{
 #[schema(example = json!({"chat_session_id": "quarterly-report", "is_private": true}))]
 pub struct ShareChatRequest {
     /// 1–128 characters of `A–Z a–z 0–9 . _ ~ -`, neither `.` nor `..`.
-    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._~-]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"
+    )]
     chat_session_id: String,
     /// Only people who are signed in may open it; otherwise anyone with the link.
     #[serde(default)]
@@ -42,8 +46,8 @@ pub struct ShareChatRequest {
     #[serde(default, deserialize_with = "rfc3339")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     expires_at: Option<DateTime<Utc>>,
-    /// For the owner's eyes only.
-    #[schema(max_length = 200)]
+    /// For the owner's eyes only. No NUL.
+    #[schema(max_length = 200, pattern = r"^[^\u0000]*$")]
     label: Option<String>,
     /// For whom: required from the chat service, forbidden to users.
     #[schema(value_type = Option<OwnerOfLink>)]
@@ -54,8 +58,8 @@ pub struct ShareChatRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OwnerOfLink {
-    /// The `sub` of the user's tokens, 1–255 characters.
-    #[schema(min_length = 1, max_length = 255)]
+    /// The `sub` of the user's tokens, 1–255 characters, none of them a control character.
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     id: String,
     /// What viewers see; a name with an `@` is not shown.
     name: Option<String>,
@@ -97,7 +101,7 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
     params(("Idempotency-Key" = Option<String>, Header,
         description = "1–255 visible ASCII characters, kept 24 hours per caller and owner: the same \
                        request gives the first link again",
-        min_length = 1, max_length = 255)),
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 201, description = "The link", body = SharedChatInfo,
         headers(("Location" = String, description = "The link on this API")))),
     security(("bearer" = []), ("chat_service" = [])),

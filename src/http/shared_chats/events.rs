@@ -14,6 +14,7 @@ use super::stream;
 use crate::http::{
     State,
     credentials::OptionalCaller,
+    documents::ChatEvent,
     error::ApiError,
     view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, admitted},
 };
@@ -47,7 +48,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     ),
     responses((status = 200, description = "The stream, until the link is not the viewer's to see \
                                             any more or the service stops",
-        body = String, content_type = "text/event-stream",
+        body = ChatEvent, content_type = "text/event-stream",
         example = "event: message\nid: m2\ndata: {\"id\":\"m2\",\"role\":\"assistant\",\"content\":\"Yes.\",\"created_at\":\"2026-11-20T08:00:07Z\",\"reply_to\":\"m1\"}\n\nevent: revoked\ndata: {}\n\n")),
     security((), ("bearer" = [])),
 )]
@@ -77,7 +78,7 @@ pub async fn events(
 }
 
 /// What the client knows already. Ids are UTF-8 in the header too, as browsers send them.
-fn cursor(request: &HttpRequest) -> Option<String> {
+pub(in crate::http) fn cursor(request: &HttpRequest) -> Option<String> {
     let header = request.headers().get(LAST_EVENT_ID);
     let header = header.and_then(|value| String::from_utf8(value.as_bytes().to_vec()).ok());
     let query = || {

@@ -40,7 +40,9 @@ const NAME_FILTER_CHARS: usize = 256;
         ("showcase_filter" = Option<String>, Query,
             description = "`featured` finds nothing: this service has no showcase",
             pattern = "^(all|featured|not_featured)$"),
-        ("chat_session_id" = Option<String>, Query, description = "Links to this chat alone"),
+        ("chat_session_id" = Option<String>, Query, description = "Links to this chat alone",
+            min_length = 1, max_length = 128,
+            pattern = r"^([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"),
         ("sort" = Option<String>, Query, description = "`-created_at` by default",
             pattern = "^-?(created_at|name)$"),
     ),
@@ -76,16 +78,16 @@ pub async fn list(
     Ok(response.json(rows))
 }
 
-struct Asked {
-    query: ListQuery,
+pub(in crate::http) struct Asked {
+    pub(in crate::http) query: ListQuery,
     featured_only: bool,
     /// The parameters that the neighbouring pages have in common with this one.
-    kept: Vec<(String, String)>,
+    pub(in crate::http) kept: Vec<(String, String)>,
 }
 
 impl Asked {
     /// Parameters that are not known are ignored: the client may be newer.
-    fn parse(text: &str, owner: &UserId) -> Result<Self, ApiError> {
+    pub(in crate::http) fn parse(text: &str, owner: &UserId) -> Result<Self, ApiError> {
         let mut query = ListQuery {
             owner: owner.clone(),
             filter: LinkFilter::default(),
@@ -163,7 +165,7 @@ fn number(name: &str, value: &str, range: RangeInclusive<i64>) -> Result<i64, Ap
 }
 
 /// A place in a list as text: an opaque one, so that another order can have another form.
-fn cursor(place: &Place) -> String {
+pub(in crate::http) fn cursor(place: &Place) -> String {
     let (of, key) = match &place.key {
         PlaceKey::CreatedAt(at) => ("t", at.timestamp_micros().to_string()),
         PlaceKey::FoldedName(name) => ("n", name.clone()),
@@ -193,7 +195,7 @@ fn place(cursor: &str, order: LinkOrder) -> Result<Place, ApiError> {
 
 /// The `Link` header (RFC 8288) with the pages before and after this one. The next one goes on after
 /// the `end` of this one, so that no page costs more than the first.
-fn neighbours(
+pub(in crate::http) fn neighbours(
     path: &str,
     kept: &[(String, String)],
     offset: i64,

@@ -145,7 +145,7 @@ async fn draw(url: String, options: QrOptions) -> Result<Drawn, ApiError> {
     Ok(Drawn { image: drawn.into(), tag })
 }
 
-fn options(request: &HttpRequest) -> Result<QrOptions, ApiError> {
+pub(in crate::http) fn options(request: &HttpRequest) -> Result<QrOptions, ApiError> {
     let mut options = QrOptions::default();
     let mut format = None;
     for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {

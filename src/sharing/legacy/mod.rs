@@ -3,6 +3,8 @@
 //! A line stands for itself: a bad one leaves nothing and stops none of the others. What was
 //! imported stays as it is, so the same file can be imported again, also after it broke off.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod line;
 mod lines;
 #[cfg(test)]

@@ -1,0 +1,98 @@
+//! From the header or cookie of a request to a caller, or to nobody (contract 1).
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, value::RawValue};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    auth::{AuthSettings, Authenticator, sign_hs256},
+    clock::Clock,
+    http::fuzzing::presented,
+    model::Identity,
+};
+
+/// Three public keys, whose private ones nobody has any more, and what they once signed.
+const KEYS: &str = include_str!("keys.json");
+const SIGNED: &str = include_str!("signed.txt");
+const ISSUER: &str = "https://id.example";
+const AUDIENCE: &str = "share-links";
+const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
+
+static RUNTIME: LazyLock<Option<Runtime>> =
+    LazyLock::new(|| Builder::new_current_thread().enable_all().build().ok());
+static BY_KEYS: LazyLock<Option<Authenticator>> =
+    LazyLock::new(|| Authenticator::with_keys(ISSUER, AUDIENCE, KEYS.as_bytes()));
+static BY_SECRET: LazyLock<Authenticator> = LazyLock::new(|| {
+    let settings = AuthSettings::Hs256 {
+        secret: SECRET.to_vec(),
+        issuer: Some(ISSUER.to_owned()),
+        audience: Some(AUDIENCE.to_owned()),
+    };
+    Authenticator::with_settings(settings)
+});
+
+/// The first byte says what the others are: an `Authorization` header, a cookie, claims (which are
+/// signed, so that they are looked at), or a provider's key set.
+pub fn token(data: &[u8]) {
+    let Some((kind, data)) = data.split_first() else { return };
+    match kind {
+        b'h' => header(data, &[]),
+        b'c' => header(&[], data),
+        b'k' => key_set(data),
+        _ => claims(data),
+    }
+}
+
+fn header(authorization: &[u8], cookie: &[u8]) {
+    let Some(credential) = presented(authorization, cookie) else { return };
+    let token = credential.token();
+    let Some(by_keys) = &*BY_KEYS else { panic!("there are no keys") };
+    if verified(by_keys, token).is_some() {
+        assert!(was_signed(token), "a token that nobody signed was believed: {token:?}");
+    }
+    // With a secret none of them is any good, above all not one that names a public key's algorithm.
+    assert!(verified(&BY_SECRET, token).is_none(), "a token without the secret: {token:?}");
+}
+
+fn claims(json: &[u8]) {
+    let Ok(raw) = serde_json::from_slice::<&RawValue>(json) else { return };
+    let Ok(token) = sign_hs256(SECRET, &raw) else { return };
+    let Some(identity) = verified(&BY_SECRET, &token) else { return };
+    let name = identity.display_name.as_deref();
+    assert!(name.is_none_or(|name| !name.contains('@') && name != identity.user_id.as_str()));
+    assert!((1..=255).contains(&identity.user_id.as_str().chars().count()));
+    // What holds a lone surrogate cannot be read here.
+    let Ok(claims) = serde_json::from_str::<Value>(raw.get()) else { return };
+    assert_eq!(claims["iss"], ISSUER);
+    let audience = &claims["aud"];
+    let is_ours = |audience: &Value| audience == AUDIENCE;
+    assert!(is_ours(audience) || audience.as_array().is_some_and(|all| all.iter().any(is_ours)));
+    assert_eq!(claims["sub"], identity.user_id.as_str());
+    let now = Clock::system().now().timestamp() as f64;
+    assert!(claims["exp"].as_f64().is_some_and(|exp| exp >= now - 10.0), "{claims}");
+    assert!(claims["nbf"].as_f64().is_none_or(|nbf| nbf <= now + 10.0), "{claims}");
+    let is_scope = |claim: &str| claims[claim].to_string().contains("shared_chats:service");
+    assert!(!identity.is_chat_service || is_scope("scope") || is_scope("scp"), "{claims}");
+}
+
+/// A key set of strangers does not prove what ours signed, unless it holds one of ours.
+fn key_set(json: &[u8]) {
+    let Some(theirs) = Authenticator::with_keys(ISSUER, AUDIENCE, json) else { return };
+    for token in SIGNED.lines() {
+        let _ = verified(&theirs, token);
+    }
+}
+
+fn was_signed(token: &str) -> bool {
+    let message = |token: &str| token.rsplit_once('.').map(|(message, _)| message.to_owned());
+    SIGNED.lines().any(|signed| message(signed) == message(token))
+}
+
+/// Who it is, if anybody. Whoever was refused is not known afterwards either.
+fn verified(authenticator: &Authenticator, token: &str) -> Option<Identity> {
+    let Some(runtime) = &*RUNTIME else { panic!("there is no runtime") };
+    let identity = runtime.block_on(authenticator.verify(token)).ok();
+    assert_eq!(authenticator.verified(token), identity, "remembered as something else");
+    identity.map(|identity| (*identity).clone())
+}

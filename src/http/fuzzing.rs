@@ -1,0 +1,289 @@
+//! For the fuzz targets: what a request may say, what of it is understood, and what is sent.
+
+use std::net::IpAddr;
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderName, HeaderValue},
+    test::TestRequest,
+};
+use chrono::DateTime;
+use url::{Url, form_urlencoded};
+
+use super::{
+    accept::named_quality,
+    client_address::TrustedProxies,
+    disposition, documents, etag,
+    page::{self, PageArtifact, SharedChatPage, markdown},
+    ranges::{self, Part},
+    shared_chats::{events, list, qr_code},
+    zstd_frame,
+};
+use crate::{
+    model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility},
+    qr::QrOptions,
+    sharing::{Available, Content, Links, Messages, Precondition, SharePath},
+};
+
+const COOKIE: &str = "session";
+
+/// The credential in an `Authorization` header or, where that is empty, in a `Cookie` header.
+pub(crate) fn presented(authorization: &[u8], cookie: &[u8]) -> Option<Credential> {
+    let request = if authorization.is_empty() {
+        with(header::COOKIE, cookie)?
+    } else {
+        with(header::AUTHORIZATION, authorization)?
+    };
+    super::credentials::credential_of(&request, Some(COOKIE))
+}
+
+/// A `GET` with this header, if a header may have this value.
+fn with(name: HeaderName, value: &[u8]) -> Option<HttpRequest> {
+    let value = HeaderValue::from_bytes(value).ok()?;
+    Some(TestRequest::default().insert_header((name, value)).to_http_request())
+}
+
+/// The first byte says what of a request the others are.
+pub fn request(data: &[u8]) {
+    let Some((kind, data)) = data.split_first() else { return };
+    match kind {
+        b'l' => list_query(data),
+        b'q' => qr_query(data),
+        b'e' => event_cursor(data),
+        b'r' => range(data),
+        b'm' => entity_tags(data),
+        b'a' => accept(data),
+        b'f' => forwarded_for(data),
+        _ => file_name(data),
+    }
+}
+
+/// A query that a request can have: actix takes none with other characters.
+fn query(data: &[u8]) -> Option<HttpRequest> {
+    let text = std::str::from_utf8(data).ok()?;
+    let uri: actix_web::http::Uri = format!("/?{text}").parse().ok()?;
+    Some(TestRequest::with_uri(&uri.to_string()).to_http_request())
+}
+
+/// What was understood leads to the next page, which is understood as meant.
+fn list_query(data: &[u8]) {
+    let Some(request) = query(data) else { return };
+    let Ok(owner) = UserId::parse("owner") else { return };
+    let Ok(asked) = list::Asked::parse(request.query_string(), &owner) else { return };
+    let list = &asked.query;
+    assert!((1..=1000).contains(&list.limit) && list.offset >= 0);
+    if let Some(part) = &list.name_part {
+        assert!(part.chars().count() <= 256 && !part.contains('\0'));
+    }
+    let end = list.after.as_ref().map(list::cursor);
+    let total = list.offset.saturating_add(list.limit).saturating_add(1);
+    let links = list::neighbours("/l", &asked.kept, list.offset, list.limit, total, end.as_deref());
+    assert!(HeaderValue::from_str(&links).is_ok(), "{links:?}");
+    for link in links.split(", ").filter(|link| !link.is_empty()) {
+        let Some((query, _)) =
+            link.strip_prefix("</l?").and_then(|link| link.split_once(">; rel="))
+        else {
+            panic!("{link:?}")
+        };
+        let Ok(again) = list::Asked::parse(query, &owner) else { panic!("{query:?}") };
+        assert_eq!(again.kept, asked.kept);
+        let (again, before) = (again.query, list);
+        assert_eq!(again.name_part, before.name_part);
+        assert_eq!(again.chat_session_id, before.chat_session_id);
+        assert_eq!((again.order, again.limit), (before.order, before.limit));
+        if link.contains("rel=\"next\"") {
+            assert_eq!(again.after, before.after);
+            assert_eq!(Some(again.offset), before.offset.checked_add(before.limit));
+        }
+    }
+}
+
+fn qr_query(data: &[u8]) {
+    let Some(request) = query(data) else { return };
+    let Ok(options) = qr_code::options(&request) else { return };
+    assert!(QrOptions::SIZES.contains(&options.size));
+    assert!(QrOptions::MARGINS.contains(&options.margin));
+}
+
+/// In the header or, behind an `=`, in the query.
+fn event_cursor(data: &[u8]) {
+    let request = match data.split_first() {
+        Some((b'=', value)) => {
+            let value: String = form_urlencoded::byte_serialize(value).collect();
+            query(format!("after={value}").as_bytes())
+        }
+        _ => with(HeaderName::from_static("last-event-id"), data),
+    };
+    if let Some(cursor) = request.as_ref().and_then(events::cursor) {
+        assert!(!cursor.is_empty());
+    }
+}
+
+fn range(data: &[u8]) {
+    let Some((bytes, range)) = data.split_first_chunk() else { return };
+    let bytes = u64::from_le_bytes(*bytes);
+    let Some(request) = with(header::RANGE, range) else { return };
+    match ranges::part(&request, bytes, None) {
+        Part::Range(range) => assert!(range.start < range.end && range.end <= bytes, "{range:?}"),
+        Part::Whole | Part::Unsatisfiable => {}
+    }
+}
+
+/// A condition is never lost, and holds for a tag that it names.
+fn entity_tags(data: &[u8]) {
+    let Some(asked) = with(header::IF_MATCH, data) else { return };
+    let Ok(precondition) = etag::precondition(&asked) else { return };
+    let is_any = data.trim_ascii() == b"*";
+    assert_eq!(precondition == Precondition::None, is_any, "{:?}", asked.headers());
+    if is_any {
+        return;
+    }
+    let tag = etag::ViewTag::new(9_876, None, "json");
+    let list = [data, b",", tag.as_str().as_bytes()].concat();
+    let Some(asked) = with(header::IF_MATCH, &list) else { panic!("a comma is no header") };
+    match etag::precondition(&asked) {
+        Ok(Precondition::Revisions(revisions)) => assert!(revisions.contains(&9_876)),
+        other => panic!("{:?}: {other:?}", asked.headers()),
+    }
+    let Some(asked) = with(header::IF_NONE_MATCH, &list) else { return };
+    assert!(etag::not_modified(&asked, tag.as_str()));
+}
+
+fn accept(data: &[u8]) {
+    let Some(request) = with(header::ACCEPT, data) else { return };
+    for media_type in ["text/html", "image/svg+xml"] {
+        let quality = named_quality(&request, media_type);
+        assert!(quality.is_none_or(|quality| (0.0..=1.0).contains(&quality)), "{quality:?}");
+    }
+}
+
+/// Nobody but a trusted proxy says where a request comes from, and nothing that stands left of the
+/// client does.
+fn forwarded_for(data: &[u8]) {
+    let name = HeaderName::from_static("x-forwarded-for");
+    let (proxy, stranger) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
+    let Ok(trusted) = "10.0.0.0/8".parse::<TrustedProxies>() else { panic!("no network") };
+    let Some(request) = with(name.clone(), data) else { return };
+    assert_eq!(trusted.client(stranger, request.headers()), stranger);
+    let client = trusted.client(proxy, request.headers());
+    let is_proxy = |address: IpAddr| matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10);
+    let Some(forged) = with(name, &[b"203.0.113.66,", data].concat()) else { return };
+    let forged = trusted.client(proxy, forged.headers());
+    assert!(is_proxy(client) || client == forged, "{client} became {forged}");
+}
+
+fn file_name(data: &[u8]) {
+    let Ok(name) = std::str::from_utf8(data) else { return };
+    let value = disposition::attachment(name);
+    assert!(value.is_ascii() && HeaderValue::from_str(&value).is_ok(), "{value:?}");
+    let Some(rest) = value.strip_prefix("attachment; filename=\"") else { panic!("{value:?}") };
+    let Some((plain, rest)) = rest.split_once('"') else { panic!("{value:?}") };
+    assert!(!plain.contains(['/', '\\', '"']), "{value:?}");
+    assert!(rest.is_empty() || rest.starts_with("; filename*=UTF-8''"), "{value:?}");
+    assert!(!rest.contains('"') && rest.matches(';').count() <= 1, "{value:?}");
+}
+
+/// A message's Markdown: nothing of it becomes markup, and it stays in proportion.
+pub fn page(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let html = markdown::render(text);
+    markdown::harmless::assert_harmless(&html);
+    markdown::harmless::greatest_depth(&html);
+    assert!(html.len() <= 8192 + text.len() * 32, "{} of {}", html.len(), text.len());
+    assert!(!html.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')));
+}
+
+/// A frame within a document: made here of the data, or the data itself, as a damaged row has it.
+pub fn splice(data: &[u8]) {
+    let Some(([kind, length], data)) = data.split_first_chunk::<2>() else { return };
+    let (before, data) = data.split_at(usize::from(*length).min(data.len()));
+    let level = i32::from(kind & 7) + 1;
+    let made = zstd::bulk::compress(data, level).unwrap_or_default();
+    let is_made = kind & 8 == 0;
+    let frame = if is_made { &made[..] } else { data };
+    let enclosed = zstd_frame::enclosed(before, frame, b"]}");
+    assert!(!is_made || enclosed.is_some(), "a frame of our own could not be enclosed");
+    let Some(enclosed) = enclosed else { return };
+    // What it says it holds is not believed here: a damaged frame may say anything.
+    let Ok(content) = decoded(frame) else { return };
+    let whole = [before, &content, b"]}"].concat();
+    assert!(decoded(&enclosed).is_ok_and(|decoded| decoded == whole));
+}
+
+/// At most 4 MiB, more than the data can honestly become within a run's patience.
+fn decoded(frame: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(frame)?.single_frame();
+    let mut content = Vec::new();
+    decoder.by_ref().take(4 << 20).read_to_end(&mut content)?;
+    if content.len() == 4 << 20 {
+        Err(std::io::ErrorKind::FileTooLarge.into())
+    } else {
+        Ok(content)
+    }
+}
+
+/// What viewers get of a frozen link to such a chat: JSON, and the page.
+pub(crate) fn viewed(
+    name: Option<String>,
+    messages: &[Message],
+    files: Vec<ChatFile>,
+) -> (Vec<u8>, String) {
+    let Some((links, chat)) = link(name.clone()) else { panic!("there is no link") };
+    let Ok(array) = serde_json::to_vec(messages) else { panic!("messages are no JSON") };
+    let content = Content {
+        name,
+        messages: Messages::Plain(array.clone().into()),
+        files,
+        available: Available::All,
+    };
+    let Ok((mut json, end)) = documents::around_messages(&chat, &content, &links) else {
+        panic!("the view is no JSON")
+    };
+    json.extend(array);
+    json.extend(end);
+    let artifacts: Vec<PageArtifact> = documents::artifacts(&chat, &content, &links)
+        .into_iter()
+        .flatten()
+        .map(|file| PageArtifact {
+            filename: file.filename.to_owned(),
+            bytes: file.bytes,
+            media_type: file.media_type,
+            created_at: file.created_at,
+            url: Some(file.url),
+        })
+        .collect();
+    let shown = SharedChatPage {
+        chat: &chat,
+        messages,
+        artifacts: Some(&artifacts),
+        qr_code_url: "/qr",
+        events_url: None,
+    };
+    let Ok(html) = page::shared_chat(&shown) else { panic!("there is no page") };
+    (json, html)
+}
+
+fn link(name: Option<String>) -> Option<(Links, SharedChat)> {
+    let links = Links::new(
+        &Url::parse("https://chat.example").ok()?,
+        SharePath::parse("/shared/{id}").ok()?,
+    );
+    let chat = SharedChat {
+        id: ShareId::parse("6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11")?,
+        chat_session_id: None,
+        owner_id: None,
+        name,
+        shared_by: None,
+        label: None,
+        visibility: Visibility::Public,
+        mode: Mode::Frozen,
+        includes_artifacts: true,
+        is_legacy: false,
+        created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
+        expires_at: None,
+        revision: 1,
+    };
+    Some((links, chat))
+}
