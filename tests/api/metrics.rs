@@ -262,8 +262,8 @@ mod a_server {
 
     /// An instance that is taken away because it has much to do leaves the others more.
     async fn a_busy_pool_is_ready(setup: Setup) {
-        let app =
-            managed(setup.with("DATABASE_POOL_SIZE", "1").with("DATABASE_TIMEOUT", "5s")).await;
+        let one = setup.with("DATABASE_POOL_SIZE", "1");
+        let app = managed(one.with("DATABASE_TIMEOUT", "9s").with("QUEUE_TIMEOUT", "9s")).await;
         let alice = app.as_user("alice");
         let link = alice.share("chat-1").await;
         let lock =
