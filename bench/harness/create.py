@@ -1,6 +1,7 @@
 """Issue 4, 3: links that are made beside bare inserts of the same rows at the same durability."""
 
 import json
+import random
 import re
 import sqlite3
 import statistics
@@ -40,6 +41,13 @@ LINK = (
     "({id}, {chat}, {owner}, {name}, {name}, {name}, NULL, FALSE, TRUE, FALSE, FALSE, {now}, {now}, NULL, 1)"
 )
 SNAPSHOT = "INSERT INTO snapshots (shared_chat_id, messages, files) VALUES ({id}, {messages}, '[]')"
+AUDIT = (
+    "INSERT INTO audit_records (at, id, actor_kind, actor_id, action, result, link, chat, client, request_id, times, detail) "
+    "VALUES ({now}, {tie}, 'user', {owner}, 'create', 'ok', {short}, {short}, '127.0.0.1', {id}, 1, {detail})"
+)
+STATEMENTS = (CHAT, LINK, AUDIT, SNAPSHOT)
+# With spaces: pgbench takes what follows a colon for a variable.
+DETAIL = '{"is_private": false, "is_frozen": true, "includes_artifacts": false, "expires_at": null}'
 
 
 def measure(scene, databases):
@@ -131,8 +139,9 @@ class BareSqlite:
         }
 
     def loop(self, seconds, group):
-        fields = {"chat": ":chat", "now": ":now", "id": ":id", "owner": ":owner", "name": ":name", "messages": ":messages"}
-        statements = [statement.format(**fields) for statement in (CHAT, LINK, SNAPSHOT)]
+        fields = {"chat": ":chat", "now": ":now", "id": ":id", "owner": ":owner", "name": ":name", "messages": ":messages",
+                  "tie": ":tie", "short": ":short", "detail": ":detail"}
+        statements = [statement.format(**fields) for statement in STATEMENTS]
         begun, done, longest = time.perf_counter(), 0, []
         while time.perf_counter() < begun + seconds:
             before = time.perf_counter()
@@ -142,6 +151,7 @@ class BareSqlite:
                 values = {
                     "id": str(uuid.uuid4()), "chat": f"chat-{self.made % CHATS + 1}", "owner": self.owner,
                     "name": self.name, "now": time.time_ns() // 1000, "messages": self.messages,
+                    "tie": random.getrandbits(63), "short": f"{random.getrandbits(64):016x}", "detail": DETAIL,
                 }
                 for statement in statements:
                     self.connection.execute(statement, values)
@@ -164,8 +174,9 @@ class BarePostgres:
             "messages": ":messages::bytea",
             # As long as a UUID; pgbench makes numbers alone.
             "id": "lpad(to_hex(:a::bigint), 18, '0') || lpad(to_hex(:b::bigint), 18, '0')",
+            "tie": ":a::bigint", "short": "lpad(to_hex(:b::bigint), 16, '0')", "detail": f"'{DETAIL}'",
         }
-        statements = [statement.format(**fields) for statement in (CHAT, LINK, SNAPSHOT)]
+        statements = [statement.format(**fields) for statement in STATEMENTS]
         prologue = (
             f"\\set chat random(1, {CHATS})\n"
             "\\set a random(0, 9223372036854775806)\n\\set b random(0, 9223372036854775806)\n"
