@@ -67,12 +67,15 @@ impl From<DieselError> for StoreError {
 /// themselves are told by their English messages. A PostgreSQL server that speaks another language
 /// (`lc_messages`) makes some of them a 500 instead of a 503.
 fn is_passing(message: &str) -> bool {
-    const PASSING: [&str; 12] = [
+    const PASSING: [&str; 14] = [
         "deadlock detected",
         "database is locked",
         "database table is locked",
         "disk I/O error",
         "database or disk is full",
+        "out of memory",
+        // SQLite gave up the whole transaction because of one of these.
+        "no such savepoint",
         "No space left on device",
         "unable to open database file",
         "terminating connection",

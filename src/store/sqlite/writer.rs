@@ -27,7 +27,17 @@ const GROUP: usize = 128;
 
 /// Runs a change within the open transaction, and returns what tells its sender how that ended.
 /// Without a transaction it only tells.
-type Job = Box<dyn FnOnce(Result<&mut SqliteConn, &StoreError>) -> Option<Acknowledge> + Send>;
+type Job = Box<dyn FnOnce(Result<&mut SqliteConn, &StoreError>) -> Option<Done> + Send>;
+
+/// A change that was made, or not, and waits for the commit.
+struct Done {
+    acknowledge: Acknowledge,
+    /// Why the transaction may not stand any more. When it cannot read or write, SQLite may give up
+    /// the whole of it (lang_transaction.html, 3), with the changes before this one; the next one would
+    /// then begin another.
+    ends_group: Option<StoreError>,
+}
+
 type Acknowledge = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 
 pub(super) struct Writer {
@@ -81,14 +91,19 @@ impl Writer {
                 Ok(conn) => at_once(conn.transaction(async |conn| change(conn).await)),
                 Err(error) => Err(StoreError::Unavailable(error.to_string())),
             };
-            Some(Box::new(move |committed| {
+            let ends_group = match &result {
+                Err(error @ StoreError::Unavailable(_)) => Some(error.clone()),
+                _ => None,
+            };
+            let acknowledge = Box::new(move |committed: Result<(), &StoreError>| {
                 let result = match committed {
                     Ok(()) => result,
                     Err(error) => result.and(Err(StoreError::Unavailable(error.to_string()))),
                 };
                 // The request may have gone away; its change stands all the same.
                 let _ = done.send(result);
-            }))
+            });
+            Some(Done { acknowledge, ends_group })
         });
         let queued = async {
             let queue = self.queue.as_ref().ok_or_else(|| StoreError::unavailable("closed"))?;
@@ -127,22 +142,30 @@ fn write_group(
     let conn = match begin(path, conn) {
         Ok(conn) => conn,
         Err(error) => {
-            if let Some(acknowledge) = first(Err(&error)) {
-                acknowledge(Err(&error));
+            if let Some(done) = first(Err(&error)) {
+                (done.acknowledge)(Err(&error));
             }
             return Err(error);
         }
     };
-    let mut acknowledgements: Vec<Acknowledge> = first(Ok(conn)).into_iter().collect();
-    while acknowledgements.len() < GROUP
-        && let Ok(next) = jobs.try_recv()
-    {
-        acknowledgements.extend(next(Ok(conn)));
+    let mut acknowledgements = Vec::new();
+    let mut next = Some(first);
+    let mut ended = None;
+    while let Some(job) = next {
+        if let Some(done) = job(Ok(conn)) {
+            acknowledgements.push(done.acknowledge);
+            ended = done.ends_group;
+        }
+        let is_full = ended.is_some() || acknowledgements.len() == GROUP;
+        next = if is_full { None } else { jobs.try_recv().ok() };
     }
     let began = Instant::now();
-    let committed = at_once(async {
-        Ok(conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await?)
-    });
+    let committed = match ended {
+        Some(error) => Err(error),
+        None => at_once(async {
+            Ok(conn.spawn_blocking(AnsiTransactionManager::commit_transaction).await?)
+        }),
+    };
     telemetry::committed(acknowledgements.len(), began.elapsed());
     for acknowledge in acknowledgements {
         acknowledge(committed.as_ref().copied());
