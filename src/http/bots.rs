@@ -42,9 +42,8 @@ const KNOWN: &[&str] = &[
     "googleother",
     "googleimageproxy",
     "mediapartners-google",
-    "chatgpt-user",
-    "perplexity-user",
-    "claude-user",
+    // What an assistant fetches for whoever asked it: `…-User/1.0`.
+    "-user/",
     "cohere-ai",
     "headless",
     "lighthouse",
