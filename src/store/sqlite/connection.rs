@@ -33,10 +33,25 @@ impl SpawnBlocking for Inline {
     }
 }
 
+/// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    ReadOnly,
-    ReadWrite,
+    /// One small row at a time, of any link.
+    View,
+    /// Anything else that is read. There are many of these, and what they read is seldom read again
+    /// through the same one: a list from its index, a snapshot once before its views are cached.
+    Read,
+    Write,
+}
+
+impl Access {
+    /// Memory for pages of the file, in KiB; 2,000 is SQLite's default.
+    const fn cache_kib(self) -> u32 {
+        match self {
+            Self::View | Self::Write => 2_000,
+            Self::Read => 256,
+        }
+    }
 }
 
 /// Opens the file with the pragmas that this service relies on: WAL, so that readers and the writer
@@ -47,7 +62,7 @@ pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConn, StoreError
 }
 
 pub(in crate::store) fn open_for_migrations(path: &Path) -> Result<SqliteConnection, StoreError> {
-    open_blocking(path, Access::ReadWrite)
+    open_blocking(path, Access::Write)
 }
 
 fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnection, StoreError> {
@@ -58,15 +73,16 @@ fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnection, StoreE
         StoreError::Unavailable(format!("the SQLite file of DATABASE_URL cannot be opened: {e}"))
     };
     let mut conn = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
-    conn.batch_execute(
+    conn.batch_execute(&format!(
         "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA secure_delete = ON;",
-    )
+         PRAGMA secure_delete = ON; PRAGMA cache_size = -{};",
+        access.cache_kib()
+    ))
     .map_err(|e| failed(&e))?;
     match access {
         // The file keeps its journal mode, so a reader finds it set.
-        Access::ReadOnly => conn.batch_execute("PRAGMA query_only = ON;"),
-        Access::ReadWrite => set_journal_mode(&mut conn),
+        Access::View | Access::Read => conn.batch_execute("PRAGMA query_only = ON;"),
+        Access::Write => set_journal_mode(&mut conn),
     }
     .map_err(|e| failed(&e))?;
     Ok(conn)

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::{DatabaseSettings, StoreError, slots::Slots};
 use crate::telemetry::traced_query;
+use connection::Access;
 pub use connection::SqliteConn;
 pub(super) use connection::open_for_migrations;
 use writer::Writer;
@@ -90,7 +91,7 @@ impl Sqlite {
         let mut slot = self.inner.viewers.mine().lock().unwrap_or_else(PoisonError::into_inner);
         let mut conn = match slot.take() {
             Some(conn) => conn,
-            None => connection::open(&self.inner.path, connection::Access::ReadOnly)?,
+            None => connection::open(&self.inner.path, Access::View)?,
         };
         let result = at_once(read(&mut conn, arguments));
         *slot = Some(conn);
@@ -116,7 +117,7 @@ impl Sqlite {
             let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut conn = match idle {
                 Some(conn) => conn,
-                None => connection::open(&inner.path, connection::Access::ReadOnly)?,
+                None => connection::open(&inner.path, Access::Read)?,
             };
             let result = at_once(read(&mut conn));
             inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);

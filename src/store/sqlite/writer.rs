@@ -59,7 +59,7 @@ impl Drop for Writer {
 impl Writer {
     /// Opens the file and starts the writer's thread.
     pub(super) fn start(path: PathBuf) -> Result<Self, StoreError> {
-        let conn = connection::open(&path, Access::ReadWrite)?;
+        let conn = connection::open(&path, Access::Write)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -179,7 +179,7 @@ fn begin<'c>(
 ) -> Result<&'c mut SqliteConn, StoreError> {
     let conn = match slot {
         Some(conn) => conn,
-        None => slot.insert(connection::open(path, Access::ReadWrite)?),
+        None => slot.insert(connection::open(path, Access::Write)?),
     };
     // IMMEDIATE: the lock is taken before anything is read, so no change has to be given up half
     // way because another process wrote in between.
