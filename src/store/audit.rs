@@ -2,12 +2,7 @@
 //! there without the other, and to the log once that is committed. They outlive the links.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
-    pg::Pg,
-    query_builder::{QueryFragment, QueryId},
-    sqlite::Sqlite,
-};
+use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{
     FutureExt,
@@ -128,55 +123,6 @@ impl Record for SqliteConn {
         let row = AuditRow::from(record);
         async move {
             diesel::insert_into(audit_records::table).values(row).execute(self).await?;
-            Ok(())
-        }
-        .boxed()
-    }
-}
-
-/// Two statements of an open transaction in one round trip, where there are round trips. Neither may
-/// need the other: which one the server gets first is not said.
-pub(super) trait Together<A, B> {
-    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
-    where
-        A: 'c,
-        B: 'c;
-}
-
-impl<A, B> Together<A, B> for AsyncPgConnection
-where
-    A: QueryFragment<Pg> + QueryId + Send,
-    B: QueryFragment<Pg> + QueryId + Send,
-{
-    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
-    where
-        A: 'c,
-        B: 'c,
-    {
-        async move {
-            let (mut first, mut second) = (&*self, &*self);
-            let (one, other) = join(one.execute(&mut first), other.execute(&mut second)).await;
-            one?;
-            other?;
-            Ok(())
-        }
-        .boxed()
-    }
-}
-
-impl<A, B> Together<A, B> for SqliteConn
-where
-    A: QueryFragment<Sqlite> + QueryId + Send,
-    B: QueryFragment<Sqlite> + QueryId + Send,
-{
-    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
-    where
-        A: 'c,
-        B: 'c,
-    {
-        async move {
-            one.execute(self).await?;
-            other.execute(self).await?;
             Ok(())
         }
         .boxed()

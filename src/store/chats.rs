@@ -28,10 +28,10 @@ where
     upsert.filter(predicate)
 }
 
-/// Writes the chat's row, which makes whoever makes a link and a deletion of the chat take turns.
-/// `false`: the chat's tombstone stands, and nothing was written.
+/// Writes the chat's row, which makes whoever makes a link and a deletion of the chat take turns. It
+/// changes no row while the chat's tombstone stands.
 macro_rules! touch_chat {
-    ($conn:expr, $chat_session_id:expr, $now:expr) => {{
+    ($chat_session_id:expr, $now:expr) => {{
         use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods};
         use $crate::store::{
             TOMBSTONE_RETENTION, chats::upsert_where, schema::chats, timestamp::Moment,
@@ -44,7 +44,7 @@ macro_rules! touch_chat {
             .set(chats::deleted_at.eq(None::<Moment>));
         let unless_deleted =
             chats::deleted_at.is_null().or(chats::deleted_at.assume_not_null().le(stands_since));
-        upsert_where(touch, unless_deleted).execute($conn).await? == 1
+        upsert_where(touch, unless_deleted)
     }};
 }
 pub(super) use touch_chat;

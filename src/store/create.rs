@@ -8,12 +8,13 @@ use diesel_async::RunQueryDsl;
 use super::{
     IDEMPOTENCY_RETENTION, Refused, Store, StoreError,
     artifacts::adopt,
-    audit::{AuditRow, Together, log_audit_record},
+    audit::{AuditRow, log_audit_record},
     chats::{touch_chat, upsert_where},
     on,
     rows::SharedChatRow,
     schema::{audit_records, idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
+    together::Together,
 };
 use crate::model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId};
 
@@ -68,6 +69,8 @@ impl Store {
         let id = new.chat.id.as_str().to_owned();
         let now = new.chat.created_at;
         let chat_session_id = new.chat.chat_session_id.map(|id| id.as_str().to_owned());
+        let chat_session_id =
+            chat_session_id.ok_or_else(|| StoreError::Failed("a link to no chat".to_owned()))?;
         let NewSharedChat { snapshot, copies, idempotency, .. } = new;
         on!(&self.database, transaction, |conn| {
             if let Some((used, request_hash)) = idempotency {
@@ -98,25 +101,22 @@ impl Store {
                     return Err(StoreError::Refused(Refused::KeyTaken));
                 }
             }
-            if let Some(chat_session_id) = chat_session_id
-                && !touch_chat!(conn, chat_session_id, now)
-            {
-                return Err(StoreError::Refused(Refused::ChatDeleted));
-            }
-            conn.together(
-                diesel::insert_into(shared_chats::table).values(row),
-                diesel::insert_into(audit_records::table).values(audit),
-            )
-            .await?;
-            if let Some(snapshot) = snapshot {
-                diesel::insert_into(snapshots::table)
-                    .values((
+            let touch = touch_chat!(chat_session_id.as_str(), now);
+            let link = diesel::insert_into(shared_chats::table).values(row);
+            let record = diesel::insert_into(audit_records::table).values(audit);
+            let changed = match &snapshot {
+                Some(snapshot) => {
+                    let snapshot = diesel::insert_into(snapshots::table).values((
                         snapshots::shared_chat_id.eq(id.as_str()),
                         snapshots::messages.eq(snapshot.messages.as_ref()),
                         snapshots::files.eq(snapshot.files.as_str()),
-                    ))
-                    .execute(conn)
-                    .await?;
+                    ));
+                    conn.together((touch, link, record, snapshot)).await?
+                }
+                None => conn.together((touch, link, record)).await?,
+            };
+            if !changed.starts_with(&[1]) {
+                return Err(StoreError::Refused(Refused::ChatDeleted));
             }
             adopt!(conn, copies, id.as_str());
             Ok(())

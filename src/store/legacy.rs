@@ -51,8 +51,8 @@ impl Store {
             // instead of standing in each other's way.
             let mut is_there: BTreeMap<String, bool> = BTreeMap::new();
             for chat in chats {
-                let touched = touch_chat!(conn, chat.as_str(), now);
-                is_there.insert(chat, touched);
+                let touched = touch_chat!(chat.as_str(), now).execute(conn).await?;
+                is_there.insert(chat, touched == 1);
             }
             let mut outcomes = vec![LegacyOutcome::ChatDeleted; links.len()];
             for index in in_order {

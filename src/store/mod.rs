@@ -23,6 +23,7 @@ mod slots;
 mod sqlite;
 mod sweep;
 mod timestamp;
+mod together;
 mod view;
 
 pub use activity::SIGHTINGS_AT_ONCE;

@@ -1,0 +1,1 @@
+ALTER TABLE snapshots ALTER CONSTRAINT snapshots_shared_chat_id_fkey NOT DEFERRABLE;
