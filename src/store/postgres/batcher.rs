@@ -10,10 +10,13 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 
+use tokio::task::yield_now;
+
 use crate::store::StoreError;
 
 /// Asks for rows by their keys. While one query is under way, those who come gather for the next one,
-/// so a query costs as much as one view when few look, and next to nothing a view when many do.
+/// and so do all whose requests this thread has at hand by then: a query costs as much as one view when
+/// few look, and next to nothing a view when many do.
 ///
 /// Nobody is answered by a query that began before they asked: what was revoked before a view began
 /// is revoked for it. The query belongs to all who wait for it, whichever of them goes away.
@@ -75,6 +78,9 @@ impl<R: Clone + Send + Sync + 'static> Batcher<R> {
                 // Its failure is not ours.
                 let _ = before.rows.await;
             }
+            // Whoever can ask in this turn of the thread does so before the query goes out. Without that
+            // the first of those who were just answered would go ahead alone, and all others wait for it.
+            yield_now().await;
             let keys = lock(&mine).take().unwrap_or_default();
             let found = query(keys.into_iter().collect()).await?;
             Ok(Arc::new(found.into_iter().collect()))
@@ -116,8 +122,9 @@ mod tests {
         }
     }
 
+    /// Polls it, and once more after its turn of waiting for others.
     fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
-        future.now_or_never()
+        future.now_or_never().or_else(|| future.now_or_never())
     }
 
     #[test]
@@ -143,6 +150,23 @@ mod tests {
         let rows = poll(&mut second).unwrap().unwrap();
         assert_eq!((rows["a"], rows["b"]), (2, 2));
         assert_eq!(poll(&mut third).unwrap().unwrap()["b"], 2);
+    }
+
+    #[test]
+    fn all_whose_requests_are_at_hand_are_one_query() {
+        let batcher = Batcher::default();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (let_go, may) = oneshot::channel();
+        let mut first = batcher.join("a".to_owned(), query(1, may, asked.clone()));
+        assert!((&mut first).now_or_never().is_none());
+        assert_eq!(asked.load(Ordering::SeqCst), 0, "the others of this turn may ask as well");
+        let (_, never) = oneshot::channel();
+        let mut second = batcher.join("b".to_owned(), query(2, never, asked.clone()));
+        assert!(poll(&mut second).is_none());
+        let_go.send(()).unwrap();
+        assert_eq!(poll(&mut first).unwrap().unwrap()["b"], 1);
+        assert_eq!(poll(&mut second).unwrap().unwrap()["b"], 1);
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
 
     #[test]

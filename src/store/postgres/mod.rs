@@ -222,9 +222,15 @@ impl Postgres {
             *slot = None;
             let since = self.now();
             // On the heap: connecting takes kilobytes, which would be part of every view.
-            let conn = Arc::new(Box::pin(self.connect()).await?);
+            let conn = Arc::new(Box::pin(self.connect_viewer()).await?);
             *slot = Some(Viewer { conn, since });
         }
+    }
+
+    async fn connect_viewer(&self) -> Result<AsyncPgConnection, StoreError> {
+        let mut conn = self.connect().await?;
+        conn.batch_execute(VIEWER_SESSION).await?;
+        Ok(conn)
     }
 
     /// Microseconds since this was opened.
@@ -266,6 +272,11 @@ impl Postgres {
         }
     }
 }
+
+/// All that views ask is for rows by their keys, which is planned once: for one key PostgreSQL takes a
+/// plan of the moment for cheaper than one that it can keep, and would make it anew at each question.
+/// What was planned while the table was small goes by the index as well.
+const VIEWER_SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
 
 /// The advisory lock of changes of many rows ("shrcbulk").
 const BULK_LOCK: i64 = 0x7368_7263_6275_6c6b;
