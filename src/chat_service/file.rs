@@ -1,7 +1,7 @@
 //! Chats from a JSON file (contract 5): the embedded default, for trying the service out and for
 //! running it without a chat service.
 //!
-//! The file is looked at each time and read again when it changed. One that became unreadable or
+//! The file is looked at by each operation and read again when it changed. One that became unreadable or
 //! broken gives errors, never what it held before: a chat that somebody took out must not stay
 //! readable because of a slip elsewhere in the file.
 
@@ -14,7 +14,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::RwLock, time::Instant};
+use tokio::{
+    sync::{OnceCell, RwLock},
+    time::Instant,
+};
 
 use crate::model::{Chat, ChatFile, ChatSessionId, Message, UserId};
 
@@ -44,6 +47,9 @@ pub struct FileChatService {
 }
 
 pub(super) type Chats = HashMap<ChatSessionId, StoredChat>;
+
+/// What the file held when an operation first looked at it.
+pub(super) type Version = OnceCell<Arc<Chats>>;
 
 #[derive(Debug)]
 pub(super) struct StoredChat {
@@ -92,18 +98,21 @@ impl FileChatService {
 
     pub(super) async fn chat(
         &self,
+        version: &Version,
         access: Access<'_>,
         id: &ChatSessionId,
     ) -> Result<Chat, ChatServiceError> {
-        self.find(access, id, |chat| Ok(Chat { id: id.clone(), name: chat.name.clone() })).await
+        self.find(version, access, id, |chat| Ok(Chat { id: id.clone(), name: chat.name.clone() }))
+            .await
     }
 
     pub(super) async fn messages(
         &self,
+        version: &Version,
         access: Access<'_>,
         id: &ChatSessionId,
     ) -> Result<Vec<Message>, ChatServiceError> {
-        self.find(access, id, |chat| {
+        self.find(version, access, id, |chat| {
             chat.transcript.check_size(self.max_snapshot_bytes)?;
             Ok(chat.transcript.messages().to_vec())
         })
@@ -112,18 +121,20 @@ impl FileChatService {
 
     pub(super) async fn has_messages(
         &self,
+        version: &Version,
         access: Access<'_>,
         id: &ChatSessionId,
     ) -> Result<bool, ChatServiceError> {
-        self.find(access, id, |chat| Ok(!chat.transcript.is_empty())).await
+        self.find(version, access, id, |chat| Ok(!chat.transcript.is_empty())).await
     }
 
     pub(super) async fn files(
         &self,
+        version: &Version,
         access: Access<'_>,
         id: &ChatSessionId,
     ) -> Result<Vec<ChatFile>, ChatServiceError> {
-        self.find(access, id, |chat| {
+        self.find(version, access, id, |chat| {
             transcript::files(chat.artifacts.iter().map(|stored| stored.file.clone()).collect())
         })
         .await
@@ -131,11 +142,12 @@ impl FileChatService {
 
     pub(super) async fn find<T>(
         &self,
+        version: &Version,
         access: Access<'_>,
         id: &ChatSessionId,
         take: impl FnOnce(&StoredChat) -> Result<T, ChatServiceError> + Send,
     ) -> Result<T, ChatServiceError> {
-        let chats = self.chats().await?;
+        let chats = version.get_or_try_init(|| self.chats()).await?;
         let chat = chats.get(id).ok_or(ChatServiceError::NotFound)?;
         match access {
             Access::Caller(caller) if *caller.user_id() != chat.owner => {

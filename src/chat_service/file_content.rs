@@ -10,7 +10,7 @@ use crate::model::ChatSessionId;
 
 use super::{
     Access, ChatServiceError, FileContent,
-    file::{FileChatService, unreachable},
+    file::{FileChatService, Version, unreachable},
     stored_file::FileSource,
 };
 
@@ -20,12 +20,13 @@ const CHUNK: usize = 64 * 1024;
 impl FileChatService {
     pub(super) async fn file(
         &self,
+        version: &Version,
         access: Access<'_>,
         id: &ChatSessionId,
         file_id: &str,
     ) -> Result<FileContent, ChatServiceError> {
         let source = self
-            .find(access, id, |chat| {
+            .find(version, access, id, |chat| {
                 let stored = chat.artifacts.iter().find(|stored| stored.file.0.id == file_id);
                 // One that is listed with neither text nor path is gone.
                 stored.and_then(|s| s.source.clone()).ok_or(ChatServiceError::NotFound)

@@ -110,7 +110,14 @@ impl ChatService {
     #[must_use]
     pub fn read<'a>(&'a self, access: Access<'a>, id: &'a ChatSessionId) -> ChatReader<'a> {
         let deadline = Instant::now() + self.timeout();
-        ChatReader { service: self, access, id, deadline, place: OnceCell::new() }
+        ChatReader {
+            service: self,
+            access,
+            id,
+            deadline,
+            place: OnceCell::new(),
+            version: OnceCell::new(),
+        }
     }
 
     /// A file is asked by as many as like.
@@ -129,8 +136,8 @@ impl ChatService {
     }
 }
 
-/// The reads of one operation on one chat, all of which end by the same deadline. Nothing is kept
-/// between them: each one asks. The first one waits for a place (`CHAT_SERVICE_MAX_CALLS`), which the
+/// The reads of one operation on one chat, all of which end by the same deadline. A chat service is
+/// asked by each of them; of a file all of them read the same version. The first one waits for a place (`CHAT_SERVICE_MAX_CALLS`), which the
 /// operation has until this is dropped, so that what was begun is not turned away half way.
 #[derive(Debug)]
 pub struct ChatReader<'a> {
@@ -139,6 +146,7 @@ pub struct ChatReader<'a> {
     id: &'a ChatSessionId,
     deadline: Instant,
     place: OnceCell<Option<SemaphorePermit<'a>>>,
+    version: file::Version,
 }
 
 impl ChatReader<'_> {
@@ -152,7 +160,7 @@ impl ChatReader<'_> {
                 self.in_time(Operation::Chat, http.chat(self.access, self.id)).await
             }
             ChatService::File(file) => {
-                self.in_time(Operation::Chat, file.chat(self.access, self.id)).await
+                self.in_time(Operation::Chat, file.chat(&self.version, self.access, self.id)).await
             }
         }
     }
@@ -168,7 +176,11 @@ impl ChatReader<'_> {
                 self.in_time(Operation::Messages, http.messages(self.access, self.id)).await
             }
             ChatService::File(file) => {
-                self.in_time(Operation::Messages, file.messages(self.access, self.id)).await
+                self.in_time(
+                    Operation::Messages,
+                    file.messages(&self.version, self.access, self.id),
+                )
+                .await
             }
         }
     }
@@ -184,7 +196,11 @@ impl ChatReader<'_> {
                 self.in_time(Operation::HasMessages, http.has_messages(self.access, self.id)).await
             }
             ChatService::File(file) => {
-                self.in_time(Operation::HasMessages, file.has_messages(self.access, self.id)).await
+                self.in_time(
+                    Operation::HasMessages,
+                    file.has_messages(&self.version, self.access, self.id),
+                )
+                .await
             }
         }
     }
@@ -200,7 +216,8 @@ impl ChatReader<'_> {
                 self.in_time(Operation::Files, http.files(self.access, self.id)).await
             }
             ChatService::File(file) => {
-                self.in_time(Operation::Files, file.files(self.access, self.id)).await
+                self.in_time(Operation::Files, file.files(&self.version, self.access, self.id))
+                    .await
             }
         }
     }
@@ -217,7 +234,11 @@ impl ChatReader<'_> {
                 self.in_time(Operation::File, http.file(self.access, self.id, file_id)).await
             }
             ChatService::File(file) => {
-                self.in_time(Operation::File, file.file(self.access, self.id, file_id)).await
+                self.in_time(
+                    Operation::File,
+                    file.file(&self.version, self.access, self.id, file_id),
+                )
+                .await
             }
         };
         Ok(opened?.paced(pace, self.deadline, self.service.timeout()))

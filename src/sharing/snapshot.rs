@@ -11,11 +11,19 @@ use crate::{
 /// zstd's own default: half the time of the next levels for a few percent more bytes.
 const LEVEL: i32 = 3;
 
-/// Encodes what was read. It is CPU work, milliseconds for a large chat, so it leaves the worker.
+/// From so many bytes of messages on a snapshot is encoded on a thread of its own: it is CPU work,
+/// milliseconds for a large chat. Below it the hop would cost about as much.
+const ENCODE_INLINE_BYTES: usize = 32 * 1024;
+
+/// Encodes what was read, off the worker where that takes long.
 pub(super) async fn encode(
     messages: Vec<Message>,
     files: Vec<ChatFile>,
 ) -> Result<Snapshot, SharingError> {
+    let bytes: usize = messages.iter().map(|message| message.content.as_json().len()).sum();
+    if bytes < ENCODE_INLINE_BYTES && files.is_empty() {
+        return encode_blocking(&messages, &files);
+    }
     off_the_worker(move || encode_blocking(&messages, &files)).await
 }
 

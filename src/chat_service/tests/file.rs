@@ -123,6 +123,19 @@ async fn a_file_that_does_not_change_is_not_read_again() {
 }
 
 #[tokio::test]
+async fn one_operation_reads_one_version_of_the_file() {
+    let file = ChatsFile::holding(&chats("old"));
+    let service = file.service();
+    let (caller, id) = (caller(), chat_id());
+    let operation = service.read(Access::Caller(&caller), &id);
+    assert_eq!(operation.chat().await.unwrap().name.as_deref(), Some("old"));
+    file.write("[]");
+    assert_eq!(operation.messages().await.unwrap().len(), 2);
+    let next = service.read(Access::Caller(&caller), &id).messages().await;
+    assert_eq!(next.unwrap_err(), ChatServiceError::NotFound);
+}
+
+#[tokio::test]
 async fn another_file_put_in_its_place_is_read() {
     let file = ChatsFile::holding(&chats("old"));
     let service = file.service();
