@@ -1,31 +1,27 @@
 //! The application: its parts, wired; `main` and every test start this same thing.
 
 use std::{
-    any::Any,
     io,
     net::{SocketAddr, TcpListener},
     time::Duration,
 };
 
-use actix_cors::Cors;
 use actix_web::{
-    App, HttpServer,
     dev::{Server, ServerHandle},
-    http::header::{self, HeaderName},
-    middleware::{Condition, from_fn},
-    web::{self, ServiceConfig},
+    web,
 };
-use socket2::SockRef;
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::task::JoinHandle;
 use url::Url;
 
 mod log;
 mod management;
 mod reconciler;
 mod recorder;
+mod server;
 mod stop;
 
 pub use log::start_log;
+pub use server::serve;
 pub use stop::Stopper;
 
 use management::Management;
@@ -41,7 +37,7 @@ use crate::{
     openid,
     sharing::{Artifacts, Links, Sharing},
     store::{Database, Store},
-    telemetry::{Route, StartMetricsError},
+    telemetry::StartMetricsError,
 };
 
 /// How often what nobody may see any more is taken away; expired content goes within an hour.
@@ -51,9 +47,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// it does when `SHUTDOWN_TIMEOUT` is over.
 const LAST_WRITE: Duration = Duration::from_secs(3);
 const LEAST_LAST_WRITE: Duration = Duration::from_millis(500);
-
-/// How long a client may leave what was sent to it untaken.
-const STALLED: Duration = Duration::from_secs(30);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -227,79 +220,6 @@ impl Application {
         self.recorder.finish(left.clamp(LEAST_LAST_WRITE, LAST_WRITE)).await;
         ended
     }
-}
-
-/// Serves the routes the way this service serves its own: behind what goes around every request, and
-/// within the bounds that the settings give. It must be awaited to run.
-///
-/// # Errors
-/// When the listener cannot be used.
-pub fn serve(
-    listener: TcpListener,
-    config: &Config,
-    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
-) -> io::Result<Server> {
-    let origins = config.cors_allowed_origins.clone();
-    let mut server = HttpServer::new(move || {
-        App::new()
-            .wrap(from_fn(http::admit))
-            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
-            .wrap(from_fn(http::observe))
-            .app_data(Route::none())
-            .configure(&routes)
-    })
-    // A client that closed its side is gone; waiting for it would keep streams open for ever.
-    .h1_allow_half_closed(false)
-    .disable_signals()
-    .max_connections(config.max_connections)
-    .client_request_timeout(config.request_timeout)
-    .on_connect(|connection, _| give_up_on_silence(connection))
-    .keep_alive(config.keep_alive)
-    .shutdown_timeout(config.time_to_finish().as_secs().max(1));
-    if let Some(workers) = config.workers {
-        server = server.workers(workers);
-    }
-    Ok(server.listen(listener)?.run())
-}
-
-/// Lets the kernel close a connection whose other side takes nothing for a while (tcp(7),
-/// `TCP_USER_TIMEOUT`): no answer is waited with for ever, and an event stream that nobody reads does
-/// not keep its place.
-fn give_up_on_silence(connection: &dyn Any) {
-    #[cfg(target_os = "linux")]
-    if let Some(connection) = connection.downcast_ref::<TcpStream>() {
-        // Without it the connection works all the same.
-        let _ = SockRef::from(connection).set_tcp_user_timeout(Some(STALLED));
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = connection;
-}
-
-fn cors(origins: &[String]) -> Cors {
-    let listed = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
-    listed
-        .allowed_methods(["GET", "HEAD", "POST", "PATCH", "DELETE"])
-        .allowed_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            HeaderName::from_static("last-event-id"),
-            HeaderName::from_static("idempotency-key"),
-            HeaderName::from_static("x-request-id"),
-        ])
-        .expose_headers([
-            header::ETAG,
-            header::LINK,
-            header::LOCATION,
-            HeaderName::from_static("x-total-count"),
-            header::RETRY_AFTER,
-            http::RATE_LIMIT,
-            http::RATE_LIMIT_POLICY,
-        ])
-        // For `AUTH_COOKIE`; the origins are listed one by one.
-        .supports_credentials()
-        .max_age(3600)
 }
 
 async fn sweep(

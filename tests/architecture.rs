@@ -190,6 +190,8 @@ fn each_engine_lives_in_its_own_rooms() {
         ("opentelemetry_sdk", &["telemetry"]),
         ("tracing_opentelemetry", &["telemetry"]),
         ("actix_web", &["http", "app"]),
+        ("actix_http", &["app"]),
+        ("actix_service", &["app"]),
         ("askama", &["http"]),
         ("qrcode", &["qr"]),
     ] {

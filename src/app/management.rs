@@ -8,22 +8,31 @@ use std::{
 };
 
 use actix_web::{
-    App, HttpServer,
+    App,
     dev::{Server, ServerHandle},
+    middleware::from_fn,
     web::Data,
 };
 use tokio::task::JoinHandle;
 
-use super::StartError;
+use super::{
+    StartError,
+    server::{Bounds, listen},
+};
 use crate::{
-    http::{self, State},
+    http::{
+        self, State,
+        connection::{self, Patience},
+    },
     telemetry::Metrics,
 };
 
 /// Those who ask are few: Prometheus, and whoever looks after the instance.
 const CONNECTIONS: usize = 64;
-/// How long a request's head may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For a request's head to arrive, and for the next request.
+const PATIENCE: Patience = Patience { head: Duration::from_secs(5), idle: Duration::from_secs(5) };
+/// For what is under way at the end.
+const TO_FINISH: Duration = Duration::from_secs(30);
 /// How often what metrics gathered is put together.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -82,15 +91,18 @@ impl Bound {
     pub(super) fn serve(self, state: &Data<State>) -> io::Result<Management> {
         let Self { listener, address, metrics } = self;
         let (state, shown) = (state.clone(), metrics.clone());
-        let server =
-            HttpServer::new(move || App::new().configure(http::management_routes(&state, &shown)))
-                .workers(1)
-                .max_connections(CONNECTIONS)
-                .backlog(CONNECTIONS as u32)
-                .client_request_timeout(PATIENCE)
-                .disable_signals()
-                .listen(listener)?
-                .run();
+        let bounds = Bounds {
+            workers: Some(1),
+            connections: CONNECTIONS,
+            patience: PATIENCE,
+            to_finish: TO_FINISH,
+            is_counted: false,
+        };
+        let server = listen(listener, &bounds, move || {
+            App::new()
+                .wrap(from_fn(connection::count))
+                .configure(http::management_routes(&state, &shown))
+        })?;
         Ok(Management { server, address, metrics })
     }
 }

@@ -26,6 +26,7 @@ pub enum ErrorType {
     Forbidden,
     NotFound,
     MethodNotAllowed,
+    RequestTimeout,
     LegacyLink,
     IdempotencyConflict,
     PreconditionFailed,
@@ -38,6 +39,7 @@ pub enum ErrorType {
     ArtifactTooLarge,
     TooManyRequests,
     RateLimited,
+    HeaderFieldsTooLarge,
     InternalError,
     ChatServiceError,
     Unavailable,
@@ -55,6 +57,9 @@ impl ErrorType {
             Self::Forbidden => (S::FORBIDDEN, "You may not do that."),
             Self::NotFound => (S::NOT_FOUND, "There is no such thing here."),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "This path has no such method."),
+            Self::RequestTimeout => {
+                (S::REQUEST_TIMEOUT, "The request's head did not arrive in time.")
+            }
             Self::LegacyLink => {
                 (S::CONFLICT, "A link from the old system cannot be changed or deleted.")
             }
@@ -83,6 +88,9 @@ impl ErrorType {
             Self::RateLimited => {
                 (S::TOO_MANY_REQUESTS, "You call too often. Slow down, and try again later.")
             }
+            Self::HeaderFieldsTooLarge => {
+                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large.")
+            }
             Self::InternalError => {
                 (S::INTERNAL_SERVER_ERROR, "Something is wrong here. It has been logged.")
             }
@@ -98,15 +106,19 @@ impl ErrorType {
         }
     }
 
-    fn for_status(status: StatusCode) -> Self {
+    /// What it is when the framework refuses, which gives a status alone.
+    pub(super) fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
             401 => Self::LoginRequired,
             403 => Self::Forbidden,
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
+            408 => Self::RequestTimeout,
             413 => Self::PayloadTooLarge,
+            414 => Self::UriTooLong,
             415 => Self::UnsupportedMediaType,
             429 => Self::TooManyRequests,
+            431 => Self::HeaderFieldsTooLarge,
             503 => Self::Unavailable,
             400..=499 => Self::BadRequest,
             _ => Self::InternalError,

@@ -12,6 +12,7 @@ mod bots;
 mod chats;
 pub mod client_address;
 pub mod coding;
+pub mod connection;
 mod credentials;
 mod disposition;
 mod docs;

@@ -14,7 +14,13 @@ use actix_web::{
 };
 use uuid::Uuid;
 
-use super::{audit, error::ApiError, lifecycle::Lifecycle, unread_body::RequestBody};
+use super::{
+    audit,
+    connection::{Answered, UnderWay},
+    error::ApiError,
+    lifecycle::Lifecycle,
+    unread_body::RequestBody,
+};
 use crate::telemetry::{RequestSpan, RequestsInFlight, Route};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,11 +36,16 @@ impl RequestId {
             (1..=64).contains(&value.len()) && value.as_bytes().iter().all(allowed)
         };
         let given = request.headers().get(X_REQUEST_ID).filter(sane).cloned();
-        Self(given.unwrap_or_else(|| {
-            let mut text = Uuid::encode_buffer();
-            let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
-            HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
-        }))
+        given.map_or_else(Self::new, Self)
+    }
+
+    /// A new one.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "no two of them are the same")]
+    pub fn new() -> Self {
+        let mut text = Uuid::encode_buffer();
+        let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+        Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-")))
     }
 
     /// The id as text.
@@ -53,7 +64,7 @@ impl RequestId {
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse, Error> {
+) -> Result<ServiceResponse<Answered>, Error> {
     let headers = request.headers();
     let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(span) = RequestSpan::begin(request.method().as_str(), said) else {
@@ -70,8 +81,9 @@ pub async fn observe(
 async fn answer(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse, Error> {
+) -> Result<ServiceResponse<Answered>, Error> {
     let started = Instant::now();
+    let under_way = UnderWay::begin(&request);
     let _in_flight = RequestsInFlight::one_more();
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());
@@ -81,13 +93,11 @@ async fn answer(
         audit::note_refusal(&response);
         response = shape_error(response, &id);
     }
-    let is_new = response.status() != StatusCode::NOT_MODIFIED;
-    let headers = response.headers_mut();
-    headers.insert(X_REQUEST_ID, id.0.clone());
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // What a 304 says would replace what was said of the page that it is about (RFC 9111, 3.2).
-    if is_new {
-        forbid_the_rest(headers);
+    if response.status() == StatusCode::NOT_MODIFIED {
+        name(response.headers_mut(), &id);
+    } else {
+        on_every_answer(response.headers_mut(), &id);
     }
     if let Some(unread) = unread {
         response = unread.until_answered(response);
@@ -111,7 +121,18 @@ async fn answer(
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         request_id = id.as_str(),
     );
-    Ok(response)
+    Ok(under_way.until_answered(response))
+}
+
+/// What every answer says beside what its route says.
+pub(super) fn on_every_answer(headers: &mut HeaderMap, id: &RequestId) {
+    name(headers, id);
+    forbid_the_rest(headers);
+}
+
+fn name(headers: &mut HeaderMap, id: &RequestId) {
+    headers.insert(X_REQUEST_ID, id.0.clone());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// What an answer does not ask for itself, a browser is not to do with it: it is data, which loads
@@ -130,7 +151,7 @@ fn forbid_the_rest(headers: &mut HeaderMap) {
 
 /// The route that answered. Each resource has its own at hand ([`super::resource`]): to find it once more
 /// by the path would match all patterns again.
-fn route(response: &ServiceResponse) -> Option<&Route> {
+fn route<B>(response: &ServiceResponse<B>) -> Option<&Route> {
     response.request().app_data()
 }
 

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::support::{App, Setup, claims, hs256, on_both_databases};
 
 on_both_databases!(
@@ -11,6 +13,7 @@ on_both_databases!(
     a_chunk_that_is_none_ends_the_connection,
     what_follows_a_body_that_nobody_read_is_no_request,
     a_head_that_comes_slowly_is_given_up,
+    a_later_head_that_comes_slowly_is_given_up_too,
     a_body_that_comes_slowly_is_given_up,
     whoever_is_answered_early_does_not_stay,
     a_head_beyond_the_bound_is_refused,
@@ -64,6 +67,7 @@ async fn a_body_of_two_lengths_is_refused(app: App) {
         let sent = post(&app, framing) + "0\r\n\r\n" + SMUGGLED;
         let received = app.send_until_closed(sent.as_bytes(), b"").await;
         assert_eq!(statuses(&received), ["400"], "{framing:?}");
+        ends_with(&received, "bad_request");
         assert!(!received.contains("smuggled"), "{framing:?}: {received}");
     }
     let without_host = format!("GET / HTTP/1.1\r\n\r\n{SMUGGLED}");
@@ -114,13 +118,42 @@ async fn what_follows_a_body_that_nobody_read_is_no_request(app: App) {
     }
 }
 
+/// The last answer is an error of this kind.
+#[track_caller]
+fn ends_with(received: &str, error_type: &str) {
+    let body = received.rsplit_once("\r\n\r\n").unwrap().1;
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{received}"));
+    assert_eq!(body["error_type"], error_type, "{received}");
+}
+
 async fn a_head_that_comes_slowly_is_given_up(setup: Setup) {
     let app = setup.with("REQUEST_TIMEOUT", "500ms").start().await;
     for head in ["", "GET /health/live HTTP/1.1\r\nx: "] {
         let began = Instant::now();
         let received = app.send_until_closed(head.as_bytes(), b"x").await;
-        assert!(statuses(&received).iter().all(|s| ["400", "408"].contains(s)), "{received}");
+        assert_eq!(statuses(&received), ["408"], "{received}");
+        ends_with(&received, "request_timeout");
         assert!(began.elapsed() < Duration::from_secs(5), "{head:?}");
+    }
+}
+
+async fn a_later_head_that_comes_slowly_is_given_up_too(setup: Setup) {
+    let app = setup.with("REQUEST_TIMEOUT", "500ms").start().await;
+    let first = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+    // What comes of it may come with the request before.
+    for next in ["", "\r\n", "GET", "GET /health/live HTTP/1.1\r\nx: "] {
+        for drip in [&b"x"[..], b"\r\n"] {
+            let began = Instant::now();
+            let sent = first.to_owned() + next;
+            let received = app.send_until_closed(sent.as_bytes(), drip).await;
+            let statuses = statuses(&received);
+            // A line that ends too early is no time's matter.
+            assert!(matches!(statuses[..], ["200", "408" | "400"]), "{next:?} {received}");
+            if drip == b"x" {
+                ends_with(&received, "request_timeout");
+            }
+            assert!(began.elapsed() < Duration::from_secs(5), "{next:?}");
+        }
     }
 }
 
@@ -163,6 +196,7 @@ async fn a_head_beyond_the_bound_is_refused(app: App) {
     for head in [large, many] {
         let received = app.send_until_closed((head + SMUGGLED).as_bytes(), b"").await;
         assert_eq!(statuses(&received), ["431"], "{received}");
+        ends_with(&received, "header_fields_too_large");
     }
     app.anonymous().get("/health/live").await.is(200);
 }

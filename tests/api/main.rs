@@ -21,6 +21,7 @@ mod batch_delete;
 mod change;
 mod chats;
 mod concurrency;
+mod connections;
 mod create;
 mod delete;
 mod errors;

@@ -323,6 +323,21 @@ impl App {
         raw::until_closed(self.address, bytes, drip).await
     }
 
+    /// The same at the management address.
+    pub async fn send_to_management(&self, bytes: &[u8], drip: &[u8]) -> String {
+        raw::until_closed(self.management.unwrap(), bytes, drip).await
+    }
+
+    /// Sends these pieces one after the other; everything that came back until the server closed.
+    pub async fn send_in_pieces(&self, pieces: &[&str], pause: Duration) -> String {
+        raw::in_pieces(self.address, pieces, pause).await
+    }
+
+    /// Sends a request and is slow to take the answer, after which the server closes.
+    pub async fn take_slowly(&self, bytes: &[u8]) -> String {
+        raw::taken_slowly(self.address, bytes).await
+    }
+
     /// Sends what is no HTTP, and reads whatever comes back.
     pub async fn send_nonsense(&self, bytes: &[u8]) -> String {
         String::from_utf8(raw::receive(self.address, bytes, &[], 0).await.2).unwrap()

@@ -77,6 +77,43 @@ pub async fn until_closed(address: SocketAddr, bytes: &[u8], drip: &[u8]) -> Str
     received
 }
 
+/// Sends these pieces with a pause before each further one; everything that came back until the server
+/// closed.
+pub async fn in_pieces(address: SocketAddr, pieces: &[&str], pause: Duration) -> String {
+    let (mut stream, mut sending) = TcpStream::connect(address).await.unwrap().into_split();
+    let mut received = Vec::new();
+    let writing = async {
+        for piece in pieces {
+            if sending.write_all(piece.as_bytes()).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    };
+    let reading = async { while let Ok(1..) = stream.read_buf(&mut received).await {} };
+    let both = async { tokio::join!(writing, reading) };
+    let closed = tokio::time::timeout(Duration::from_secs(20), both).await.is_ok();
+    let received = String::from_utf8_lossy(&received).into_owned();
+    assert!(closed, "the connection is still open after {received:?}");
+    received
+}
+
+/// Sends this and takes a little of what comes now and then, for two seconds, and then the rest.
+pub async fn taken_slowly(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut received = Vec::new();
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut little = vec![0; 64 * 1024];
+        let read = stream.read(&mut little).await.unwrap();
+        received.extend_from_slice(&little[..read]);
+    }
+    let rest = stream.read_to_end(&mut received);
+    tokio::time::timeout(Duration::from_secs(20), rest).await.unwrap().unwrap();
+    String::from_utf8(received).unwrap()
+}
+
 fn head_length(received: &[u8]) -> Option<usize> {
     received.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }

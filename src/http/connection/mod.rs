@@ -1,0 +1,223 @@
+//! A client's connection, as the server of this process reads and writes it.
+//!
+//! The framework leaves two things to whoever uses it, and both are done here, below it. Of a kept
+//! connection it times no request's head but the first, so that whoever sends the next one byte by byte
+//! would stay for ever. And what is no HTTP it answers with a bare status, where every error of this
+//! service is JSON (contract 2).
+//!
+//! It does so by looking at what the framework does, once for each time that it is woken: it reads what
+//! there is, writes what it has to say, and then flushes, which it does only when all of that was taken.
+//! So if nothing is under way at a flush, and nothing has been since the last one, it waits for the head
+//! of a request that has begun to arrive. Requests are counted by [`Traffic`]. A request that comes in
+//! one piece is read and answered between two flushes, and costs neither a timer nor a look at the clock.
+
+mod refusal;
+mod traffic;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_web::http::StatusCode;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use crate::telemetry::Route;
+use refusal::{Refusal, found_at_the_end};
+pub use traffic::{Answered, Traffic, UnderWay, count};
+
+/// How long is waited for the head of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// From the first byte of it, or of the first one from the connection's beginning, to its last.
+    pub head: Duration,
+    /// Without a byte, for the next request. The framework closes the connection then.
+    pub idle: Duration,
+}
+
+/// A client's connection.
+pub struct Connection<S> {
+    stream: S,
+    traffic: Rc<Traffic>,
+    patience: Patience,
+    /// What the framework's own answers are counted as, if they are.
+    route: Option<Rc<Route>>,
+    /// Something was to be read since the last flush.
+    asked: bool,
+    /// Something came since the last flush while no request was under way.
+    came: bool,
+    waits_for: Awaited,
+    /// By when the next head has to be complete; `None` while nobody was seen to wait for one.
+    deadline: Option<Instant>,
+    /// May be earlier than the deadline: it is set anew when it is over. On the heap, as most
+    /// connections never need one.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The last thing that is said.
+    refusal: Option<Box<Refusal>>,
+}
+
+/// What a connection is there for while no request is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    FirstRequest,
+    NextRequest,
+    /// The framework reads no more requests from it.
+    End,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Around what was accepted. What is no HTTP is counted as this route, if at all.
+    #[must_use]
+    pub fn new(stream: S, patience: Patience, route: Option<Rc<Route>>) -> Self {
+        Self {
+            stream,
+            traffic: Rc::default(),
+            patience,
+            route,
+            asked: false,
+            came: false,
+            waits_for: Awaited::FirstRequest,
+            deadline: None,
+            timer: None,
+            refusal: None,
+        }
+    }
+
+    /// What was accepted.
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// What requests by this connection are counted in; it belongs among the connection's data.
+    #[must_use]
+    pub fn traffic(&self) -> Rc<Traffic> {
+        self.traffic.clone()
+    }
+
+    /// Whether there is still time. To be asked when everything that there was to read and to write is
+    /// done.
+    fn is_in_time(&mut self, cx: &mut Context<'_>) -> bool {
+        let asked = std::mem::take(&mut self.asked);
+        let came = std::mem::take(&mut self.came);
+        if self.traffic.take_moved() {
+            self.waits_for = Awaited::NextRequest;
+            self.deadline = None;
+            return true;
+        }
+        if self.traffic.is_under_way() {
+            return true;
+        }
+        // It is about to be closed: what else comes by it is thrown away, and not for long.
+        if !asked {
+            self.waits_for = Awaited::End;
+        }
+        let patience = match self.waits_for {
+            Awaited::End => return true,
+            Awaited::FirstRequest => self.patience.head,
+            Awaited::NextRequest if came => self.patience.head,
+            // It was woken for no reason of the client's. A part of a head may be there all the same: it
+            // came in one piece with the last request.
+            Awaited::NextRequest => self.patience.idle + self.patience.head,
+        };
+        let latest = Instant::now() + patience;
+        let deadline = self.deadline.map_or(latest, |deadline| deadline.min(latest));
+        self.deadline = Some(deadline);
+        self.poll_timer(deadline, cx).is_pending()
+    }
+
+    fn poll_timer(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+    }
+
+    fn refuse(&mut self, status: StatusCode) {
+        self.refusal = Some(Box::new(Refusal::begin(status, self.route.as_deref())));
+    }
+
+    /// Sends the refusal, if there is one, and fails when that is done: it is the end of the connection.
+    /// An error is the one end of which the framework makes no line in the log.
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(refusal) = &mut self.refusal else { return Poll::Ready(Ok(())) };
+        ready!(refusal.poll_sent(Pin::new(&mut self.stream), cx));
+        Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.refusal.is_some() {
+            // What still comes is no request any more; writing and flushing see to it.
+            return Poll::Pending;
+        }
+        this.asked = true;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        this.came |= buf.filled().len() > before && !this.traffic.is_under_way();
+        read
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let mut own = buf;
+        // The framework refuses when all requests are answered, as the last thing that it says.
+        if this.refusal.is_none()
+            && !this.traffic.is_under_way()
+            && let Some((at, status)) = found_at_the_end(buf)
+            && !this.traffic.may_end_like_a_head()
+        {
+            // First the answers before it, however many steps that takes.
+            match buf.split_at(at) {
+                ([], _) => this.refuse(status),
+                (answers, _) => own = answers,
+            }
+        }
+        ready!(this.poll_refused(cx))?;
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, own))?;
+        if written == own.len() {
+            this.traffic.all_sent();
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.refusal.is_none() && !this.is_in_time(cx) {
+            this.refuse(StatusCode::REQUEST_TIMEOUT);
+        }
+        ready!(this.poll_refused(cx))?;
+        Pin::new(&mut this.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
