@@ -180,12 +180,12 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
                     .route(web::delete().to(delete::delete)),
             )
             .service(
-                resource("/api/v1/shared_chats/{id}/activity", "GET, HEAD")
-                    .route(get().to(activity::activity)),
-            )
-            .service(
                 resource("/api/v1/shared_chats/{id}/qr_code", "GET, HEAD")
                     .route(get().to(qr_code::qr_code)),
+            )
+            .service(
+                resource("/api/v1/shared_chats/{id}/activity", "GET, HEAD")
+                    .route(get().to(activity::activity)),
             )
             .service(
                 resource("/api/v1/shared_chats/{id}/artifacts/{artifact_id}", "GET, HEAD")
