@@ -129,22 +129,23 @@ impl Bodies {
     ///
     /// # Errors
     /// Those of `make`, which the next one to ask tries again.
-    pub async fn get_or_make<F>(
+    pub async fn get_or_make<F, E>(
         &self,
         chat: &SharedChat,
         variant: Variant,
         make: impl FnOnce() -> F,
-    ) -> Result<Bytes, ApiError>
+    ) -> Result<Bytes, E>
     where
-        F: Future<Output = Result<Bytes, ApiError>>,
+        F: Future<Output = Result<Bytes, E>>,
+        E: From<ApiError>,
     {
         let key = (chat.id.clone(), chat.revision, variant);
         let body = self.in_use(&key);
         let made = body.0.get_or_try_init(|| async {
             let turn = timeout(self.queue_timeout, self.makers.acquire()).await;
             let turn = turn.map_err(|_| ApiError::overloaded("too many views are being made"))?;
-            let _turn = turn.map_err(SharingError::defect)?;
-            Ok::<_, ApiError>(make().await?.into())
+            let _turn = turn.map_err(|closed| ApiError::from(SharingError::defect(closed)))?;
+            Ok::<_, E>(make().await?.into())
         });
         made.await?;
         self.kept.insert(key, body.clone());

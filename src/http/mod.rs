@@ -34,6 +34,7 @@ mod request;
 mod shared_chats;
 mod unread_body;
 mod view;
+mod viewer;
 mod watched;
 mod zstd_frame;
 

@@ -2,7 +2,8 @@
 //!
 //! A view asks the database for the link each time, and again after anything that took its time
 //! (a token's verification, a body that was made, an answer of the chat service): whatever was
-//! revoked meanwhile is not shown (contract 3, "Narrowing is strict").
+//! revoked meanwhile is not shown (contract 3, "Narrowing is strict"). What was changed otherwise does
+//! not matter: the view shows the link as it was at one moment since it was asked for.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
@@ -21,13 +22,14 @@ use super::{
     coding::Coding,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
-    error::{ApiError, ErrorType},
+    error::ApiError,
     etag::{ViewTag, not_modified},
     page,
+    viewer::{Admission, admit, is_admitted},
 };
 use crate::{
-    model::{Mode, Seen, ShareId, SharedChat, Standing},
-    sharing::{Found, SharingError, may_view},
+    model::{Mode, Seen, ShareId, SharedChat},
+    sharing::SharingError,
     telemetry::{self, LinkKind, MediumKind, ViewOutcome},
 };
 
@@ -38,8 +40,10 @@ pub const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 /// For what a browser fetches (Fetch Metadata): a script's own request is for nothing.
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// How often a view starts over because the link was changed meanwhile.
-const TRIES: usize = 4;
+/// How often a view starts over: because telling who the viewer is took its time; because the link was
+/// closed, or its files taken away, while a body was made (what is made next is as narrow); or because it
+/// was changed in the millisecond between the reading of its row and that of its list of files.
+const TRIES: usize = 16;
 
 /// Opens the link and shows it in the given form.
 ///
@@ -94,32 +98,36 @@ async fn shown(
     medium: Medium,
 ) -> Result<(HttpResponse, Mode), ApiError> {
     let variant = Variant { medium, coding: Coding::negotiate(request) };
-    let mut made: Option<(i64, Shown)> = None;
+    let mut made: Option<Made> = None;
     for _ in 0..TRIES {
         let standing = state.sharing.standing(id).await?;
         if !is_admitted(standing, viewer).await? {
             continue;
         }
+        let (mode, is_private) = (standing.mode, standing.is_private());
         if standing.is_frozen()
             && let Some(body) = state.bodies.get(id, standing.revision, variant)
         {
-            let shown = Shown { body, content: None };
-            return Ok((respond(request, state, standing, variant, shown), standing.mode));
+            let shown = Shown { body, content: None, revision: standing.revision };
+            return Ok((respond(request, state, mode, is_private, variant, shown), mode));
         }
-        match made.take() {
-            // The link is as it was when this was made.
-            Some((revision, shown)) if revision == standing.revision => {
-                return Ok((respond(request, state, standing, variant, shown), standing.mode));
-            }
-            _ => {
-                let chat = state.sharing.open(id).await?;
-                if let Admission::Admitted(chat) = admit(chat, viewer).await? {
-                    // On the heap, as it is rare: it would make every view's future some kilobytes
-                    // larger.
-                    made = Some((chat.revision, Box::pin(make(state, &chat, variant)).await?));
-                }
-            }
+        // The link is as it was when this was made.
+        if let Some(made) = made.take_if(|made| made.shown.revision == standing.revision) {
+            return Ok((respond(request, state, mode, is_private, variant, made.shown), mode));
         }
+        let Admission::Admitted(chat) = admit(state.sharing.open(id).await?, viewer).await? else {
+            continue;
+        };
+        if let Some(made) = made.take_if(|made| made.may_be_shown_of(&chat)) {
+            let is_private = made.is_private;
+            return Ok((respond(request, state, mode, is_private, variant, made.shown), mode));
+        }
+        // On the heap, as it is rare: it would make every view's future some kilobytes larger.
+        made = match Box::pin(make(state, &chat, variant)).await {
+            Ok(shown) => Some(Made::new(&chat, shown)),
+            Err(NotMade::Moved) => None,
+            Err(NotMade::Failed(error)) => return Err(error),
+        };
     }
     Err(SharingError::Unsettled.into())
 }
@@ -135,88 +143,67 @@ fn count(request: &HttpRequest, state: &State, id: &ShareId, medium: Medium) {
     state.sharing.count(id, seen);
 }
 
-/// Whether this viewer may see a link that stands so, for what is at hand already. `false` when telling
-/// who it is took its time: then the link is to be asked for again.
-///
-/// # Errors
-/// As [`admit`].
-async fn is_admitted(standing: Standing, viewer: &OptionalCaller) -> Result<bool, ApiError> {
-    if !standing.is_private() {
-        viewer.count_as_anyone()?;
-        return Ok(true);
-    }
-    if let Some(caller) = viewer.verified() {
-        viewer.count_as(&caller)?;
-        may_view(standing.visibility, Some(&caller.identity))?;
-        return Ok(true);
-    }
-    Box::pin(viewer.require()).await.map_err(sign_in_first)?;
-    Ok(false)
-}
-
-/// A body, and for a live link what its content is known by.
+/// A body, the revision that it shows, and for a live link what its content is known by.
 struct Shown {
     body: Bytes,
     content: Option<String>,
+    revision: i64,
 }
 
-/// Whether somebody may see a link.
-pub enum Admission {
-    Admitted(SharedChat),
-    /// Telling who it is took its time; the link may have changed meanwhile.
-    AskAgain,
+/// What was made of a link, which may have been changed since.
+struct Made {
+    shown: Shown,
+    is_private: bool,
+    includes_artifacts: bool,
 }
 
-/// Admits whoever may see the link.
-///
-/// # Errors
-/// 401 when it is private and nobody is signed in; 403 for the chat service; 503 when it cannot be told.
-pub async fn admit(found: Found, viewer: &OptionalCaller) -> Result<Admission, ApiError> {
-    if !found.is_private() {
-        viewer.count_as_anyone()?;
-        return Ok(Admission::Admitted(found.admit(None)?));
+impl Made {
+    fn new(chat: &SharedChat, shown: Shown) -> Self {
+        let (is_private, includes_artifacts) = (chat.is_private(), chat.includes_artifacts);
+        Self { shown, is_private, includes_artifacts }
     }
-    if let Some(caller) = viewer.verified() {
-        viewer.count_as(&caller)?;
-        return Ok(Admission::Admitted(found.admit(Some(&caller.identity))?));
+
+    /// Whether this shows nothing that was taken away since, and does not call anything open that was
+    /// closed. The viewer was admitted to the link as it is now. What was changed otherwise may have its
+    /// old value: this tells the truth about a moment since the view began, and under a revision of which
+    /// there are no other bytes.
+    fn may_be_shown_of(&self, now: &SharedChat) -> bool {
+        (now.includes_artifacts || !self.includes_artifacts)
+            && (self.is_private || !now.is_private())
     }
-    Box::pin(viewer.require()).await.map_err(sign_in_first)?;
-    Ok(Admission::AskAgain)
 }
 
-/// The link, for a viewer who may see it as it is at this moment.
-///
-/// # Errors
-/// 404 when there is no such link, then 401 when it is private and nobody is signed in.
-pub async fn admitted(
-    state: &State,
-    id: &ShareId,
-    viewer: &OptionalCaller,
-) -> Result<SharedChat, ApiError> {
-    for _ in 0..TRIES {
-        if let Admission::Admitted(chat) = admit(state.sharing.open(id).await?, viewer).await? {
-            return Ok(chat);
+/// Why there is no body.
+enum NotMade {
+    /// The link was changed before all was read that belongs to its revision.
+    Moved,
+    Failed(ApiError),
+}
+
+impl From<ApiError> for NotMade {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<SharingError> for NotMade {
+    fn from(error: SharingError) -> Self {
+        match error {
+            SharingError::Unsettled => Self::Moved,
+            other => Self::Failed(other.into()),
         }
     }
-    Err(SharingError::Unsettled.into())
 }
 
-/// Says of a private link that it is private, where nothing was presented.
-fn sign_in_first(error: ApiError) -> ApiError {
-    match error.error_type() {
-        ErrorType::LoginRequired => SharingError::SignInRequired.into(),
-        _ => error,
-    }
-}
-
-async fn make(state: &State, chat: &SharedChat, variant: Variant) -> Result<Shown, ApiError> {
+async fn make(state: &State, chat: &SharedChat, variant: Variant) -> Result<Shown, NotMade> {
+    let revision = chat.revision;
     if chat.is_frozen() {
         let make = || async {
             let content = state.sharing.content(chat).await?;
-            bodies::make(chat, content, &state.links, variant).await
+            Ok::<_, NotMade>(bodies::make(chat, content, &state.links, variant).await?)
         };
         let body = state.bodies.get_or_make(chat, variant, make).await?;
-        return Ok(Shown { body, content: None });
+        return Ok(Shown { body, content: None, revision });
     }
     let content = state.sharing.content(chat).await?;
     let mut hash = Sha256::new();
@@ -226,20 +213,21 @@ async fn make(state: &State, chat: &SharedChat, variant: Variant) -> Result<Show
     hash.update(content.messages.json()?);
     let known_by = hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect();
     let body = bodies::make(chat, content, &state.links, variant).await?;
-    Ok(Shown { body, content: Some(known_by) })
+    Ok(Shown { body, content: Some(known_by), revision })
 }
 
 fn respond(
     request: &HttpRequest,
     state: &State,
-    standing: Standing,
+    mode: Mode,
+    is_private: bool,
     variant: Variant,
     shown: Shown,
 ) -> HttpResponse {
-    let tag = ViewTag::new(standing.revision, shown.content.as_deref(), variant.name());
+    let tag = ViewTag::new(shown.revision, shown.content.as_deref(), variant.name());
     let unchanged = not_modified(request, tag.as_str());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    cache_headers(&mut response, standing.is_private(), tag.to_header());
+    cache_headers(&mut response, is_private, tag.to_header());
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
@@ -254,9 +242,9 @@ fn respond(
         Medium::Json => response.content_type("application/json"),
         Medium::Page => response.content_type("text/html; charset=utf-8").insert_header((
             header::CONTENT_SECURITY_POLICY,
-            match standing.is_frozen() {
-                true => page::CONTENT_SECURITY_POLICY.as_str(),
-                false => page::LIVE_CONTENT_SECURITY_POLICY.as_str(),
+            match mode {
+                Mode::Frozen => page::CONTENT_SECURITY_POLICY.as_str(),
+                Mode::Live => page::LIVE_CONTENT_SECURITY_POLICY.as_str(),
             },
         )),
     };

@@ -89,23 +89,26 @@ impl Sharing {
         found.filter(|standing| !standing.is_expired(now)).ok_or(SharingError::NotFound)
     }
 
-    /// What the link shows: for a frozen one what was stored with it, which never changes; for a
+    /// What the link shows: for a frozen one what was stored with it, at exactly this revision; for a
     /// live one what the chat service says now, asked with the service credential. This may take
     /// long; whoever calls it opens the link again before showing anything.
     ///
     /// # Errors
     /// [`SharingError::NotFound`] when the link, or the chat of a live one, is gone by now;
+    /// [`SharingError::Unsettled`] when a frozen one that includes files is at another revision by now;
     /// [`SharingError::ChatService`] when the chat service does not answer well.
     pub async fn content(&self, chat: &SharedChat) -> Result<Content, SharingError> {
         if chat.is_frozen() { self.frozen(chat).await } else { self.live(chat).await }
     }
 
     async fn frozen(&self, chat: &SharedChat) -> Result<Content, SharingError> {
-        let stored = self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?;
+        // First, as it is the one thing here that changes.
         let available = match chat.includes_artifacts {
-            true => self.store.kept_files(&chat.id).await?,
-            false => HashSet::new(),
+            true => self.store.kept_files(&chat.id, chat.revision).await?,
+            false => Some(HashSet::new()),
         };
+        let available = available.ok_or(SharingError::Unsettled)?;
+        let stored = self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?;
         Ok(Content {
             name: chat.name.clone(),
             messages: Messages::Compressed(stored.messages),

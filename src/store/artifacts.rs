@@ -4,10 +4,16 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
+use diesel::{
+    ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
+};
 use diesel_async::RunQueryDsl;
 
-use super::{Store, StoreError, on, schema::artifacts, timestamp::Moment};
+use super::{
+    Store, StoreError, on,
+    schema::{artifacts, shared_chats},
+    timestamp::Moment,
+};
 use crate::model::{KeptFile, ObjectKey, ShareId};
 
 /// Hands finished copies over to a link, within the transaction that makes the link show them. All
@@ -85,17 +91,28 @@ impl Store {
         })
     }
 
-    /// The ids of the files that are kept for the link.
+    /// The ids of the files that are kept for the link at this revision; `None` when it is at another
+    /// one by now, or gone. One statement, so the files are those of this revision.
     ///
     /// # Errors
     /// [`StoreError`] when the database is out of reach.
-    pub async fn kept_files(&self, link: &ShareId) -> Result<HashSet<String>, StoreError> {
+    pub async fn kept_files(
+        &self,
+        link: &ShareId,
+        revision: i64,
+    ) -> Result<Option<HashSet<String>>, StoreError> {
         let link = link.as_str().to_owned();
-        let ids: Vec<String> = on!(&self.database, read, |conn| {
-            let kept = artifacts::table.filter(artifacts::shared_chat_id.eq(link));
-            Ok(kept.select(artifacts::artifact_id).load(conn).await?)
+        let ids: Vec<Option<String>> = on!(&self.database, read, |conn| {
+            let of_the_link = artifacts::shared_chat_id.eq(shared_chats::id.nullable());
+            Ok(shared_chats::table
+                .left_join(artifacts::table.on(of_the_link))
+                .filter(shared_chats::id.eq(link))
+                .filter(shared_chats::revision.eq(revision))
+                .select(artifacts::artifact_id.nullable())
+                .load(conn)
+                .await?)
         })?;
-        Ok(ids.into_iter().collect())
+        Ok((!ids.is_empty()).then(|| ids.into_iter().flatten().collect()))
     }
 
     /// One file that is kept for the link.

@@ -19,6 +19,7 @@ mod audit;
 mod auth;
 mod batch_delete;
 mod change;
+mod changing;
 mod chats;
 mod concurrency;
 mod connections;

@@ -23,15 +23,13 @@ use crate::{
         error::ApiError,
         etag::not_modified,
         ranges::{Part, part},
-        view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, admitted, cache_headers},
+        view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
+        viewer::admitted,
         watched::watched,
     },
     model::{Seen, ShareId, SharedChat},
     sharing::{Artifact, SharingError},
 };
-
-/// How often it starts over because the link was changed while the file was looked up.
-const TRIES: usize = 4;
 
 /// The id of a file in a path. It may hold anything, `/` for one, so it is read from the path as it
 /// was sent: the router's own reading leaves some of its characters encoded.
@@ -112,21 +110,11 @@ pub async fn artifact(
     viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.get()?;
-    let mut looked_up: Option<(i64, Artifact)> = None;
-    for _ in 0..TRIES {
-        let chat = admitted(&state, &id, &viewer).await?;
-        match looked_up.take() {
-            // The link is as it was when the file was looked up.
-            Some((revision, artifact)) if revision == chat.revision => {
-                return send(&request, state, chat, artifact, viewer).await;
-            }
-            _ => {
-                let artifact = state.sharing.artifact(&chat, &artifact_id.0).await?;
-                looked_up = Some((chat.revision, artifact));
-            }
-        }
-    }
-    Err(SharingError::Unsettled.into())
+    let chat = admitted(&state, &id, &viewer).await?;
+    let artifact = state.sharing.artifact(&chat, &artifact_id.0).await?;
+    // That may have taken long.
+    let chat = may_have(&state, &id, &viewer).await?;
+    send(&request, state, chat, artifact, viewer).await
 }
 
 async fn send(
@@ -205,14 +193,19 @@ async fn body(
     may_have(&watch.0, &watch.1, &watch.2).await?;
     Ok(watched(bytes, move || {
         let watch = watch.clone();
-        async move { may_have(&watch.0, &watch.1, &watch.2).await }
+        async move { may_have(&watch.0, &watch.1, &watch.2).await.map(drop) }
     }))
 }
 
-/// Whether the viewer may have the link's files at this moment.
-async fn may_have(state: &State, id: &ShareId, viewer: &OptionalCaller) -> Result<(), ApiError> {
-    match admitted(state, id, viewer).await?.includes_artifacts {
-        true => Ok(()),
+/// The link, if the viewer may have its files at this moment.
+async fn may_have(
+    state: &State,
+    id: &ShareId,
+    viewer: &OptionalCaller,
+) -> Result<SharedChat, ApiError> {
+    let chat = admitted(state, id, viewer).await?;
+    match chat.includes_artifacts {
+        true => Ok(chat),
         false => Err(SharingError::ArtifactNotFound.into()),
     }
 }

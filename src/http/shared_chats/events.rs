@@ -16,7 +16,8 @@ use crate::http::{
     credentials::OptionalCaller,
     documents::ChatEvent,
     error::ApiError,
-    view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, admitted},
+    view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG},
+    viewer::admitted,
 };
 
 /// nginx holds answers back until it has enough of them, unless it is told not to.
