@@ -41,7 +41,6 @@ impl RequestId {
 
     /// A new one.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "no two of them are the same")]
     pub fn new() -> Self {
         let mut text = Uuid::encode_buffer();
         let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
