@@ -42,7 +42,6 @@ impl RequestId {
     /// A new one. Nothing depends on its being hard to guess, so it is not asked of the operating system,
     /// which costs more than all else that is done for an id.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "no two of them are the same")]
     pub fn new() -> Self {
         let mut text = Uuid::encode_buffer();
         let text = next_id().hyphenated().encode_lower(&mut text);

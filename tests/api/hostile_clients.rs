@@ -16,6 +16,7 @@ on_both_databases!(
     a_later_head_that_comes_slowly_is_given_up_too,
     a_body_that_comes_slowly_is_given_up,
     whoever_is_answered_early_does_not_stay,
+    whoever_sends_on_and_on_while_a_stream_is_answered_keeps_nobody_busy,
     a_head_beyond_the_bound_is_refused,
     an_address_beyond_the_bound_is_refused,
 );
@@ -188,6 +189,14 @@ async fn whoever_is_answered_early_does_not_stay(app: App) {
     let last = "GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let received = app.send_until_closed((whole.clone() + &whole + last).as_bytes(), b"").await;
     assert_eq!(statuses(&received), ["201", "201", "200"], "{received}");
+}
+
+async fn whoever_sends_on_and_on_while_a_stream_is_answered_keeps_nobody_busy(app: App) {
+    let link = app.as_user("alice").share_live("chat-1").await;
+    let stream = format!("GET {}/events HTTP/1.1\r\nhost: x\r\n\r\n", link.path());
+    let next = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n".repeat(5000);
+    let received = app.send_until_closed((stream + &next).as_bytes(), b"").await;
+    assert_eq!(statuses(&received), ["200"], "{received}");
 }
 
 async fn a_head_beyond_the_bound_is_refused(app: App) {

@@ -35,6 +35,11 @@ use crate::telemetry::Route;
 use refusal::{Refusal, found_at_the_end};
 pub use traffic::{Answered, Traffic, UnderWay, count};
 
+/// How often in a row the framework may be woken while it can neither read nor write. When so many requests
+/// lie before it unread that it takes no more, because an event stream is still being answered, it wakes
+/// itself again and again, for as long as the stream lasts.
+const MOST_VAIN_TURNS: u32 = 1000;
+
 /// How long is waited for the head of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -61,6 +66,8 @@ pub struct Connection<S> {
     /// May be earlier than the deadline: it is set anew when it is over. On the heap, as most
     /// connections never need one.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Flushes since anything was to be read or written.
+    vain_turns: u32,
     /// The last thing that is said.
     refusal: Option<Box<Refusal>>,
 }
@@ -88,6 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             waits_for: Awaited::FirstRequest,
             deadline: None,
             timer: None,
+            vain_turns: 0,
             refusal: None,
         }
     }
@@ -173,6 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
             return Poll::Pending;
         }
         this.asked = true;
+        this.vain_turns = 0;
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         this.came |= buf.filled().len() > before && !this.traffic.is_under_way();
@@ -187,6 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.vain_turns = 0;
         let mut own = buf;
         // The framework refuses when all requests are answered, as the last thing that it says.
         if this.refusal.is_none()
@@ -210,6 +220,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.vain_turns += 1;
+        if this.vain_turns > MOST_VAIN_TURNS {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if this.refusal.is_none() && !this.is_in_time(cx) {
             this.refuse(StatusCode::REQUEST_TIMEOUT);
         }
