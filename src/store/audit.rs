@@ -2,12 +2,7 @@
 //! there without the other, and to the log once that is committed. They outlive the links.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
-    pg::Pg,
-    query_builder::{QueryFragment, QueryId},
-    sqlite::Sqlite,
-};
+use diesel::{ExpressionMethods, Insertable, QueryDsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{
     FutureExt,
@@ -16,8 +11,14 @@ use futures_util::{
 use uuid::Uuid;
 
 use super::{
-    Notice, Store, StoreError, notices::notify, on, schema::audit_records, sqlite::SqliteConn,
-    sweep::BATCH, timestamp::Moment,
+    Notice, Store, StoreError,
+    notices::notify,
+    on,
+    rows::SharedChatRow,
+    schema::{audit_records, shared_chats},
+    sqlite::SqliteConn,
+    sweep::sweep_until,
+    timestamp::Moment,
 };
 use crate::model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId};
 
@@ -89,17 +90,25 @@ pub fn log_audit_record(record: &AuditRecord) {
     );
 }
 
-/// Writes a record within an open transaction, and announces its change.
+/// Writes a record within an open transaction, with what goes along in the same round trip where there
+/// are round trips. The two must not need each other: which one the server gets first is not said.
 pub(super) trait Record {
+    /// The record of a change, and its announcement.
     fn record<'c>(
         &'c mut self,
         record: &AuditRecord,
         notice: &Notice,
     ) -> BoxFuture<'c, Result<(), StoreError>>;
+
+    /// The record of a new link, and the link's row. Nobody watches a link that is not there yet.
+    fn record_new(
+        &mut self,
+        record: AuditRow,
+        link: SharedChatRow,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
 impl Record for AsyncPgConnection {
-    /// Both in one round trip.
     fn record<'c>(
         &'c mut self,
         record: &AuditRecord,
@@ -113,6 +122,23 @@ impl Record for AsyncPgConnection {
                 join(insert.execute(&mut conn), notify(&*self, payloads)).await;
             written?;
             announced
+        }
+        .boxed()
+    }
+
+    fn record_new(
+        &mut self,
+        record: AuditRow,
+        link: SharedChatRow,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move {
+            let (mut first, mut second) = (&*self, &*self);
+            let link = diesel::insert_into(shared_chats::table).values(link);
+            let record = diesel::insert_into(audit_records::table).values(record);
+            let (made, written) = join(link.execute(&mut first), record.execute(&mut second)).await;
+            made?;
+            written?;
+            Ok(())
         }
         .boxed()
     }
@@ -132,51 +158,15 @@ impl Record for SqliteConn {
         }
         .boxed()
     }
-}
 
-/// Two statements of an open transaction in one round trip, where there are round trips. Neither may
-/// need the other: which one the server gets first is not said.
-pub(super) trait Together<A, B> {
-    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
-    where
-        A: 'c,
-        B: 'c;
-}
-
-impl<A, B> Together<A, B> for AsyncPgConnection
-where
-    A: QueryFragment<Pg> + QueryId + Send,
-    B: QueryFragment<Pg> + QueryId + Send,
-{
-    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
-    where
-        A: 'c,
-        B: 'c,
-    {
+    fn record_new(
+        &mut self,
+        record: AuditRow,
+        link: SharedChatRow,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         async move {
-            let (mut first, mut second) = (&*self, &*self);
-            let (one, other) = join(one.execute(&mut first), other.execute(&mut second)).await;
-            one?;
-            other?;
-            Ok(())
-        }
-        .boxed()
-    }
-}
-
-impl<A, B> Together<A, B> for SqliteConn
-where
-    A: QueryFragment<Sqlite> + QueryId + Send,
-    B: QueryFragment<Sqlite> + QueryId + Send,
-{
-    fn together<'c>(&'c mut self, one: A, other: B) -> BoxFuture<'c, Result<(), StoreError>>
-    where
-        A: 'c,
-        B: 'c,
-    {
-        async move {
-            one.execute(self).await?;
-            other.execute(self).await?;
+            diesel::insert_into(shared_chats::table).values(link).execute(self).await?;
+            diesel::insert_into(audit_records::table).values(record).execute(self).await?;
             Ok(())
         }
         .boxed()
@@ -234,27 +224,6 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database is out of reach; the next sweep goes on.
     pub async fn sweep_audit_records(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        let mut swept = 0;
-        loop {
-            let end: Option<Moment> = on!(&self.database, read, |conn| {
-                Ok(audit_records::table
-                    .filter(audit_records::at.le(Moment(until)))
-                    .select(audit_records::at)
-                    .order((audit_records::at.asc(), audit_records::id.asc()))
-                    .offset(BATCH - 1)
-                    .first(conn)
-                    .await
-                    .optional()?)
-            })?;
-            let last = end.is_none();
-            let end = end.unwrap_or(Moment(until));
-            swept += on!(&self.database, bulk, |conn| {
-                let records = audit_records::table.filter(audit_records::at.le(end));
-                Ok(diesel::delete(records).execute(conn).await?)
-            })?;
-            if last {
-                return Ok(swept);
-            }
-        }
+        sweep_until!(self, audit_records, at, until)
     }
 }

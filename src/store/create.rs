@@ -8,11 +8,11 @@ use diesel_async::RunQueryDsl;
 use super::{
     IDEMPOTENCY_RETENTION, Refused, Store, StoreError,
     artifacts::adopt,
-    audit::{AuditRow, Together, log_audit_record},
+    audit::{AuditRow, Record, log_audit_record},
     chats::{touch_chat, upsert_where},
     on,
     rows::SharedChatRow,
-    schema::{audit_records, idempotency_keys, shared_chats, snapshots},
+    schema::{idempotency_keys, snapshots},
     timestamp::Moment,
 };
 use crate::model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId};
@@ -103,11 +103,7 @@ impl Store {
             {
                 return Err(StoreError::Refused(Refused::ChatDeleted));
             }
-            conn.together(
-                diesel::insert_into(shared_chats::table).values(row),
-                diesel::insert_into(audit_records::table).values(audit),
-            )
-            .await?;
+            conn.record_new(audit, row).await?;
             if let Some(snapshot) = snapshot {
                 diesel::insert_into(snapshots::table)
                     .values((
