@@ -113,3 +113,24 @@ fn each_target_has_its_file_its_seeds_and_its_binary() {
         assert!(target.contains(&format!("shared_chats::fuzzing::{name}(data)")), "{name}");
     }
 }
+
+/// Then they are built with the same features, and what `cargo test` built of them is used by
+/// `fuzz/run --shared`.
+#[test]
+fn the_fuzz_targets_share_what_the_tests_are_built_of() {
+    let table = |manifest: &str, heading: &str| -> Vec<String> {
+        let lines = manifest.lines().skip_while(|line| *line != heading).skip(1);
+        let lines = lines.take_while(|line| !line.starts_with('['));
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let (service, fuzz) = (read(&fuzz().join("../Cargo.toml")), read(&fuzz().join("Cargo.toml")));
+    let shared = table(&fuzz, "[dependencies]");
+    let missing: Vec<String> = table(&service, "[dev-dependencies]")
+        .into_iter()
+        .filter(|line| !shared.contains(line))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new(), "fuzz/Cargo.toml lacks dev-dependencies");
+    assert_eq!(table(&fuzz, "[profile.dev]"), table(&service, "[profile.dev]"));
+}

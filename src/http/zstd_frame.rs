@@ -22,7 +22,7 @@ const COMPRESSED: u32 = 2;
 pub fn enclosed(before: &[u8], frame: &[u8], after: &[u8]) -> Option<Vec<u8>> {
     let header = Header::parse(frame)?;
     let blocks = frame.get(header.bytes..)?;
-    let last = last_block(blocks)?;
+    let last = last_block(blocks, header.content)?;
     let size = header.content.checked_add(before.len() as u64)?.checked_add(after.len() as u64)?;
     let exponent = header.window.max(BLOCK as u64).checked_next_power_of_two()?.ilog2() - 10;
 
@@ -94,8 +94,10 @@ impl Header {
     }
 }
 
-/// Where the last block begins, if the blocks are all there is.
-fn last_block(blocks: &[u8]) -> Option<usize> {
+/// Where the last block begins, if the blocks are all there is. Where it is empty, decoders do not compare
+/// what came out with the size that the frame says, and a damaged one would pass alone but not enclosed:
+/// only a frame of nothing at all ends so, of those that we make.
+fn last_block(blocks: &[u8], content: u64) -> Option<usize> {
     let mut at = 0usize;
     loop {
         let header = blocks.get(at..at.checked_add(3)?)?;
@@ -107,7 +109,8 @@ fn last_block(blocks: &[u8]) -> Option<usize> {
         };
         let next = at + 3 + size;
         if header as u8 & LAST != 0 {
-            return (next == blocks.len()).then_some(at);
+            let is_sound = size > 0 || (at == 0 && content == 0);
+            return (is_sound && next == blocks.len()).then_some(at);
         }
         at = next;
     }
@@ -157,6 +160,22 @@ mod tests {
             let whole = [b"[", &content[..], b"]"].concat();
             assert_eq!(decoded(&enclosed(b"[", &frame, b"]").unwrap(), whole.len()), whole);
         }
+    }
+
+    #[test]
+    fn a_frame_that_says_another_size_than_it_has_is_left_alone_though_it_decodes() {
+        // Single segments: the size in a byte, then blocks of three bytes of head each.
+        for (size, blocks) in [
+            (52, &[0, 0, 0, 1, 0, 0][..]),
+            (52, &[1, 0, 0]),
+            (0, &[8, 0, 0, b'x', 1, 0, 0]),
+            (7, &[8, 0, 0, b'x', 1, 0, 0]),
+        ] {
+            let frame = [&MAGIC[..], &[0b0010_0000, size], blocks].concat();
+            assert!(enclosed(b"[", &frame, b"]").is_none(), "{frame:?}");
+        }
+        let nothing = [&MAGIC[..], &[0b0010_0000, 0, 1, 0, 0]].concat();
+        assert_eq!(decoded(&enclosed(b"[", &nothing, b"]").unwrap(), 2), b"[]");
     }
 
     #[test]

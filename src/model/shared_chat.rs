@@ -69,7 +69,7 @@ impl Standing {
         self.mode == Mode::Frozen
     }
 
-    /// As [`SharedChat::is_expired`].
+    /// Whether nobody may see it any more: at its moment, not after it.
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
@@ -77,19 +77,28 @@ impl Standing {
 }
 
 impl SharedChat {
+    /// How the link stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let Self { visibility, mode, expires_at, revision, .. } = *self;
+        Standing { visibility, mode, expires_at, revision }
+    }
+
+    /// As [`Standing::is_private`].
     #[must_use]
     pub fn is_private(&self) -> bool {
-        self.visibility == Visibility::Private
+        self.standing().is_private()
     }
 
+    /// As [`Standing::is_frozen`].
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        self.mode == Mode::Frozen
+        self.standing().is_frozen()
     }
 
-    /// Whether nobody may see it any more: at its moment, not after it.
+    /// As [`Standing::is_expired`].
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+        self.standing().is_expired(now)
     }
 }

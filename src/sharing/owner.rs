@@ -131,17 +131,12 @@ impl Sharing {
     ) -> Result<SharedChat, SharingError> {
         let guard = ChangeGuard { revisions: precondition.revisions(), ..Default::default() };
         let ends_artifacts = change.includes_artifacts == Some(false);
-        let record = changing(caller, id, &change, origin, self.clock.now());
-        let changed = self.store.change_settings(id, caller.user_id(), change, guard, record);
-        let changed = changed.await?;
+        let changed = self.make_change(caller, id, change, guard, origin).await?;
         if ends_artifacts {
             self.waste_was_made();
         }
         match changed {
-            Some(chat) => {
-                self.tell(&Notice::Links(vec![id.clone()]));
-                Ok(chat)
-            }
+            Some(chat) => Ok(chat),
             // It is there and the caller's own: then it was the precondition.
             None => self.owned(caller, id).await.and(Err(SharingError::PreconditionFailed)),
         }
@@ -171,14 +166,9 @@ impl Sharing {
                 includes_artifacts: Some(chat.includes_artifacts),
                 copies: copies.clone(),
             };
-            let record = changing(caller, id, &change, origin.clone(), self.clock.now());
-            let change = change.clone();
-            let changed = self.store.change_settings(id, caller.user_id(), change, guard, record);
-            match changed.await {
-                Ok(Some(chat)) => {
-                    self.tell(&Notice::Links(vec![id.clone()]));
-                    return Ok(chat);
-                }
+            let (change, origin) = (change.clone(), origin.clone());
+            match self.make_change(caller, id, change, guard, origin).await {
+                Ok(Some(chat)) => return Ok(chat),
                 Ok(None) => self.discard(copies).await,
                 Err(error) => {
                     self.discard(copies).await;
@@ -187,6 +177,24 @@ impl Sharing {
             }
         }
         Err(SharingError::Unsettled)
+    }
+
+    /// Makes a change if its guard holds, with its record, and tells of it.
+    async fn make_change(
+        &self,
+        caller: &Caller,
+        id: &ShareId,
+        change: SettingsChange,
+        guard: ChangeGuard,
+        origin: Origin,
+    ) -> Result<Option<SharedChat>, StoreError> {
+        let record = changing(caller, id, &change, origin, self.clock.now());
+        let changed = self.store.change_settings(id, caller.user_id(), change, guard, record);
+        let changed = changed.await?;
+        if changed.is_some() {
+            self.tell(&Notice::Links(vec![id.clone()]));
+        }
+        Ok(changed)
     }
 
     async fn copy_remembered(

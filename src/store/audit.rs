@@ -2,7 +2,7 @@
 //! there without the other, and to the log once that is committed. They outlive the links.
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, Insertable, OptionalExtension, QueryDsl};
+use diesel::{ExpressionMethods, Insertable, QueryDsl};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{
     FutureExt,
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Notice, Store, StoreError, notices::notify, on, schema::audit_records, sqlite::SqliteConn,
-    sweep::BATCH, timestamp::Moment,
+    sweep::sweep_until, timestamp::Moment,
 };
 use crate::model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId};
 
@@ -84,8 +84,10 @@ pub fn log_audit_record(record: &AuditRecord) {
     );
 }
 
-/// Writes a record within an open transaction, and announces its change.
+/// Writes a record within an open transaction, with what goes along in the same round trip where there
+/// are round trips. The two must not need each other: which one the server gets first is not said.
 pub(super) trait Record {
+    /// The record of a change, and its announcement.
     fn record<'c>(
         &'c mut self,
         record: &AuditRecord,
@@ -94,7 +96,6 @@ pub(super) trait Record {
 }
 
 impl Record for AsyncPgConnection {
-    /// Both in one round trip.
     fn record<'c>(
         &'c mut self,
         record: &AuditRecord,
@@ -180,27 +181,6 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database is out of reach; the next sweep goes on.
     pub async fn sweep_audit_records(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        let mut swept = 0;
-        loop {
-            let end: Option<Moment> = on!(&self.database, read, |conn| {
-                Ok(audit_records::table
-                    .filter(audit_records::at.le(Moment(until)))
-                    .select(audit_records::at)
-                    .order((audit_records::at.asc(), audit_records::id.asc()))
-                    .offset(BATCH - 1)
-                    .first(conn)
-                    .await
-                    .optional()?)
-            })?;
-            let last = end.is_none();
-            let end = end.unwrap_or(Moment(until));
-            swept += on!(&self.database, bulk, |conn| {
-                let records = audit_records::table.filter(audit_records::at.le(end));
-                Ok(diesel::delete(records).execute(conn).await?)
-            })?;
-            if last {
-                return Ok(swept);
-            }
-        }
+        sweep_until!(self, audit_records, at, until)
     }
 }

@@ -4,16 +4,14 @@
 //! SQLite's one writer goes on serving others in between, and no time-out stands in the way.
 
 use chrono::{DateTime, Duration, Utc};
-use diesel::prelude::{
-    ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
-};
+use diesel::prelude::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl};
 use diesel_async::RunQueryDsl;
 
 use super::{
     IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION,
     artifacts::disown,
     on,
-    schema::{chats, idempotency_keys, shared_chats, snapshots},
+    schema::{chats, shared_chats, snapshots},
     timestamp::Moment,
 };
 
@@ -45,6 +43,40 @@ diesel::define_sql_function! {
     fn length(content: diesel::sql_types::Nullable<diesel::sql_types::Binary>)
         -> diesel::sql_types::Nullable<diesel::sql_types::Integer>;
 }
+
+/// Deletes the rows of a table whose moment is `until` or before, page by page, and says how many. The
+/// end of a page is looked up off SQLite's writer, by the index that begins with that moment.
+macro_rules! sweep_until {
+    ($store:expr, $table:ident, $moment:ident, $until:expr) => {{
+        use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
+        use diesel_async::RunQueryDsl;
+        use $crate::store::{on, schema::$table, sweep::BATCH, timestamp::Moment};
+        let until = Moment($until);
+        let mut swept = 0;
+        loop {
+            let end: Option<Moment> = on!(&$store.database, read, |conn| {
+                Ok($table::table
+                    .filter($table::$moment.le(until))
+                    .select($table::$moment)
+                    .order($table::$moment.asc())
+                    .offset(BATCH - 1)
+                    .first(conn)
+                    .await
+                    .optional()?)
+            })?;
+            let is_last = end.is_none();
+            let end = end.unwrap_or(until);
+            swept += on!(&$store.database, bulk, |conn| {
+                let page = $table::table.filter($table::$moment.le(end));
+                Ok(diesel::delete(page).execute(conn).await?)
+            })?;
+            if is_last {
+                break Ok(swept);
+            }
+        }
+    }};
+}
+pub(super) use sweep_until;
 
 impl Store {
     /// Deletes the content of links that have expired by `now`, the bare rows of those that did so
@@ -165,28 +197,7 @@ impl Store {
     }
 
     async fn sweep_keys(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        let mut swept = 0;
-        loop {
-            let end: Option<Moment> = on!(&self.database, read, |conn| {
-                Ok(idempotency_keys::table
-                    .filter(idempotency_keys::created_at.le(Moment(until)))
-                    .select(idempotency_keys::created_at)
-                    .order(idempotency_keys::created_at.asc())
-                    .offset(BATCH - 1)
-                    .first(conn)
-                    .await
-                    .optional()?)
-            })?;
-            let last = end.is_none();
-            let end = end.unwrap_or(Moment(until));
-            swept += on!(&self.database, bulk, |conn| {
-                let keys = idempotency_keys::table.filter(idempotency_keys::created_at.le(end));
-                Ok(diesel::delete(keys).execute(conn).await?)
-            })?;
-            if last {
-                return Ok(swept);
-            }
-        }
+        sweep_until!(self, idempotency_keys, created_at, until)
     }
 
     async fn sweep_tombstones(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {

@@ -1,0 +1,153 @@
+//! What is too long, too deep or too clever.
+
+use super::super::{
+    MARKDOWN_LIMIT,
+    harmless::{assert_harmless, greatest_depth},
+    nesting::MAX_NESTING,
+    render,
+    writer::{MAX_DEPTH, MAX_GROWTH},
+};
+
+#[test]
+fn a_long_message_is_plain_text_to_the_last_character() {
+    let text = format!("{}\n</div><script>", "*a* ".repeat(MARKDOWN_LIMIT / 4));
+    let html = render(&text);
+    assert!(html.starts_with("<div class=\"plain\" dir=\"auto\">*a* "));
+    assert!(html.ends_with("\n&lt;/div&gt;&lt;script&gt;</div>"));
+    assert!(render(&"*a* ".repeat(MARKDOWN_LIMIT / 4)).starts_with("<p dir=\"auto\"><em>a</em>"));
+    assert!(render(&"x".repeat(5_000_000)).len() < 5_000_100);
+}
+
+#[test]
+fn pathological_input_comes_to_an_end_in_proportion() {
+    const N: usize = 100_000;
+    let lazy = "a\n".to_owned() + &"b\n".repeat(N / 2);
+    let mut inputs: Vec<String> = [
+        ">",
+        "[",
+        "*",
+        "- ",
+        "1. ",
+        "![",
+        "[](",
+        "*a ",
+        "**a_",
+        "`",
+        "~a ",
+        "$a ",
+        "${",
+        "<a ",
+        "<!--",
+        "a<?",
+        "[^a]: ",
+        "[^",
+        "&",
+        "# \n",
+        "-\n",
+        "a\n",
+        "```\n",
+        "|",
+        "<div>\n",
+        "\\",
+        "[a](<",
+        "[a\n",
+        "- [ ] x\n",
+        "> - ",
+        "\t",
+    ]
+    .map(|part| part.repeat(N / part.len()))
+    .into();
+    inputs.extend([
+        "- ".repeat(5000) + &lazy,
+        ">".repeat(5000) + &lazy,
+        "> 1. ".repeat(5000) + &lazy,
+        (1..400).map(|depth| "> ".repeat(depth) + "a\n").collect(),
+        (0..400).map(|depth| "  ".repeat(depth) + "- a\n").collect(),
+        "|".repeat(9000) + "\n" + &"|-".repeat(9000) + "\n" + &"a\n".repeat(N / 2),
+        format!("[a]: https://e.org/{}\n\n", "x".repeat(N / 2)) + &"[a]".repeat(N / 6),
+    ]);
+    for input in inputs {
+        let html = render(&input);
+        let start = &input[..input.len().min(12)];
+        assert!(html.len() <= 8192 + input.len() * MAX_GROWTH, "{start:?}: {} bytes", html.len());
+        assert_harmless(&html);
+        // A table is five elements deep by itself.
+        assert!(greatest_depth(&html) <= MAX_DEPTH + 2, "{start:?}");
+    }
+}
+
+#[test]
+fn deep_nesting_keeps_its_text_and_ordinary_nesting_its_elements() {
+    let html = render(&format!("{}deep", "> ".repeat(50)));
+    assert_eq!(greatest_depth(&html), MAX_DEPTH);
+    assert!(html.contains("deep"));
+    for marker in ["> ", ">", "- ", "* "] {
+        let plain = |depth| render(&format!("{}x", marker.repeat(depth))).contains("\"plain\"");
+        assert!(plain(MAX_NESTING + 2) && !plain(MAX_NESTING - 1), "{marker}");
+    }
+    // Rules, indented code and numbers do not nest.
+    for line in ["-".repeat(500), " ".repeat(500) + "code", "1.2.".repeat(100), "* ".repeat(20)] {
+        assert!(!render(&line).contains("class=\"plain\""), "{line}");
+    }
+}
+
+#[test]
+fn no_mixture_of_markup_gets_through() {
+    const PARTS: [&str; 40] = [
+        "[",
+        "](",
+        ")",
+        "javascript:",
+        "https://e.org/",
+        "<",
+        ">",
+        "\"",
+        "'",
+        "`",
+        "```\n",
+        "\n",
+        "\n\n",
+        "    ",
+        "|",
+        "-",
+        "|-|\n",
+        "*",
+        "**",
+        "_",
+        "~~",
+        "$",
+        "$$",
+        "!",
+        "[^a]",
+        "]: ",
+        "# ",
+        "- ",
+        "> ",
+        "1. ",
+        "&quot;",
+        "&#60;",
+        "\\",
+        "<b onclick=x>",
+        "</p>",
+        "<!--",
+        "שלום",
+        "a",
+        "[x] ",
+        "\u{0}",
+    ];
+    // A fixed sequence (xorshift), so that a failure repeats.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for _ in 0..4000 {
+        let length = next() % 24 + 1;
+        let text: String = (0..length).map(|_| PARTS[(next() % 40) as usize]).collect();
+        let html = render(&text);
+        assert_harmless(&html);
+        greatest_depth(&html);
+    }
+}
