@@ -240,12 +240,15 @@ pub fn serve(
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     let origins = config.cors_allowed_origins.clone();
+    let most_lag = config.max_worker_lag;
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(http::admit))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
             .app_data(Route::none())
+            // The factory is called by each worker, on its own thread.
+            .app_data(http::Round::new(most_lag))
             .configure(&routes)
     })
     // A client that closed its side is gone; waiting for it would keep streams open for ever.

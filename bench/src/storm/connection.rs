@@ -49,7 +49,8 @@ async fn serve(storm: &Storm, mut stream: TcpStream, first: Due) {
         storm.under_way.set(storm.under_way.get() - 1);
         match answer {
             Ok(reply) => {
-                storm.tally.borrow_mut().answered(&reply, microseconds_since(due.at));
+                let method = &storm.mix[due.what].method;
+                storm.tally.borrow_mut().answered(method, &reply, microseconds_since(due.at));
                 if reply.closes {
                     return;
                 }

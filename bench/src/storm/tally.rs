@@ -9,7 +9,9 @@ use super::{reply::Reply, times::Times};
 /// Counts. Each request is in one of `statuses`, `broken`, `unconnected`, `unanswered`, `not_sent`.
 pub struct Tally {
     statuses: BTreeMap<u16, u64>,
-    served: Times,
+    /// To GET and HEAD, and to all else.
+    read: Times,
+    changed: Times,
     shed: Times,
     shed_without_retry_after: u64,
     /// The connection ended, or made no sense, before the answer was whole; or was reset while idle.
@@ -32,7 +34,8 @@ impl Tally {
     pub fn new() -> Self {
         Self {
             statuses: BTreeMap::new(),
-            served: Times::new(),
+            read: Times::new(),
+            changed: Times::new(),
             shed: Times::new(),
             shed_without_retry_after: 0,
             broken: 0,
@@ -47,10 +50,11 @@ impl Tally {
     }
 
     /// An answer that was whole so many microseconds after its request was due.
-    pub fn answered(&mut self, reply: &Reply, time: u64) {
+    pub fn answered(&mut self, method: &str, reply: &Reply, time: u64) {
         *self.statuses.entry(reply.status).or_default() += 1;
         match reply.status {
-            200..300 | 304 => self.served.add(time),
+            200..300 | 304 if matches!(method, "GET" | "HEAD") => self.read.add(time),
+            200..300 => self.changed.add(time),
             429 | 503 => {
                 self.shed.add(time);
                 self.shed_without_retry_after += u64::from(!reply.has_retry_after);
@@ -71,7 +75,9 @@ impl Tally {
             "seconds": seconds,
             "answered": answered,
             "statuses": self.statuses,
-            "served": times(&self.served),
+            "served": times(&self.read.and(&self.changed)),
+            "served_reads": times(&self.read),
+            "served_changes": times(&self.changed),
             "shed": times(&self.shed),
             "shed_without_retry_after": self.shed_without_retry_after,
             "broken": self.broken,

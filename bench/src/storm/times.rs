@@ -25,6 +25,16 @@ impl Times {
         self.longest = self.longest.max(time);
     }
 
+    /// These and those.
+    pub fn and(&self, others: &Self) -> Self {
+        let counts = self.counts.iter().zip(&others.counts).map(|(one, other)| one + other);
+        Self {
+            counts: counts.collect(),
+            all: self.all + others.all,
+            longest: self.longest.max(others.longest),
+        }
+    }
+
     pub fn count(&self) -> u64 {
         self.all
     }
@@ -88,5 +98,9 @@ mod tests {
         assert!(times.within(500) < 104 && times.within(990) == 50_000, "{}", times.within(990));
         assert_eq!((times.count(), times.longest()), (1000, 50_000));
         assert_eq!(Times::new().within(990), 0);
+        let mut slow = Times::new();
+        slow.add(70_000);
+        let both = times.and(&slow);
+        assert_eq!((both.count(), both.longest(), both.within(1000)), (1001, 70_000, 70_000));
     }
 }
