@@ -64,7 +64,8 @@ fn routes(
     let answers = Answers { whole, not_modified };
     Ok(move |app: &mut ServiceConfig| {
         let resource = web::resource(&*route).app_data(Route::new(&route));
-        app.app_data(web::Data::new(answers.clone())).service(resource.route(web::get().to(answer)));
+        app.app_data(web::Data::new(answers.clone()))
+            .service(resource.route(web::get().to(answer)));
     })
 }
 

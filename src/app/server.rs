@@ -62,12 +62,15 @@ pub fn serve(
         is_counted: true,
     };
     let origins = config.cors_allowed_origins.clone();
+    let most_lag = config.max_worker_lag;
     listen(listener, &bounds, move || {
         App::new()
             .wrap(from_fn(http::admit))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
             .app_data(Route::none())
+            // The factory is called by each worker, on its own thread.
+            .app_data(http::Round::new(most_lag))
             .configure(&routes)
     })
 }

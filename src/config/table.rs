@@ -107,6 +107,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("WORKERS", "one a core", "threads that serve requests"),
     setting("MAX_CONNECTIONS", "10000", "open connections for each worker"),
     setting("MAX_CONCURRENT_REQUESTS", "4000", "requests under way; a further one is 503"),
+    setting("MAX_WORKER_LAG", "200ms", "for a worker to come to a request; then it is 503"),
     setting(
         "QUEUE_TIMEOUT",
         "2s",

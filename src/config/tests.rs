@@ -85,6 +85,7 @@ fn each_wrong_setting_is_named() {
         ("RATE_LIMIT_MAX_CLIENTS", "0"),
         ("CHAT_SERVICE_MAX_CALLS", "0"),
         ("MAX_CONCURRENT_REQUESTS", "0"),
+        ("MAX_WORKER_LAG", "0s"),
         ("QUEUE_TIMEOUT", "0s"),
         ("MAX_URI_BYTES", "long"),
         ("EXPIRED_RETENTION", "never"),

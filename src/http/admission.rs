@@ -16,6 +16,7 @@ use super::{
     State,
     error::{ApiError, ErrorType},
     rate_limits,
+    rounds::Round,
 };
 
 /// Places for requests under way. A place is free again once the response begins, so neither event
@@ -48,7 +49,7 @@ impl Places {
 }
 
 /// Lets a request in, or refuses it before anything is done for it: 414 with too long an address, 503
-/// while all places are taken, 429 where its sender calls too often. Probes are always let in.
+/// while all places are taken or the worker is too far behind, 429 where its sender calls too often. Probes are always let in.
 ///
 /// # Errors
 /// None of its own; a refusal is a response.
@@ -63,6 +64,10 @@ pub async fn admit(
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     if target.len() > state.max_uri_bytes {
         return Ok(request.error_response(ApiError::from(ErrorType::UriTooLong)));
+    }
+    // Asked of each, since each counts.
+    if !request.app_data::<Round>().is_none_or(Round::has_time) {
+        return Ok(request.error_response(ApiError::overloaded("its worker is too far behind")));
     }
     let Some(_place) = state.places.take() else {
         return Ok(request.error_response(ApiError::overloaded("all places are taken")));

@@ -31,6 +31,7 @@ mod ranges;
 pub mod rate_limits;
 mod refusals;
 mod request;
+mod rounds;
 mod shared_chats;
 mod unread_body;
 mod view;
@@ -53,6 +54,7 @@ pub use lifecycle::Lifecycle;
 pub use management::routes as management_routes;
 pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use request::observe;
+pub use rounds::Round;
 
 use crate::{
     auth::Authenticator,

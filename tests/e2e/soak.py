@@ -1,16 +1,24 @@
 """More than the service can serve, for minutes: it answers in bounded time, sheds the rest in good order, and its
 memory does not grow without end.
 
+    cargo build --release && cp Cargo.lock bench/
+    CARGO_TARGET_DIR=target cargo build --release --manifest-path bench/Cargo.toml
     .venv/bin/python tests/e2e/soak.py                 # ten minutes on SQLite
     .venv/bin/python tests/e2e/soak.py --seconds 60 --database postgres://postgres@127.0.0.1:5432/test
 
-wrk sends each connection's next request when the last one is answered. So first it is told what the service can
-serve, at the fewest connections that keep it busy; then it keeps so many open that twice as much is always asked for
-as is answered, and those that are shed come again at once. The database should be an empty one.
+First wrk finds what the service can serve, with the fewest connections that keep it busy. Then `shared-chats-bench
+storm` offers twice as many requests a second, each at its own moment whether or not earlier ones were answered (an open
+loop), and times each answer from when its request was due.
+
+Where that program is not built (or with `--closed`), wrk keeps so many connections open that twice as much is always
+asked for as is answered, and those that are shed come again at once. That is a closed loop: the slower the answers, the
+less is asked. The database should be an empty one.
 """
 
 import argparse
 import json
+import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -22,15 +30,20 @@ from pathlib import Path
 import requests
 
 from chat_service import ChatService
-from conftest import SECRET, SERVICE_TOKEN, Service, User, link_path, settings_on, token
+from conftest import REPOSITORY, SECRET, SERVICE_TOKEN, Service, User, link_path, settings_on, token
 
 MIB = 1024 * 1024
 LINKS = "/api/v1/shared_chats"
 BUSY_CONNECTIONS = 32
-# Far more than are under way when the service is just busy.
+STORM = Path(os.environ.get("SHARED_CHATS_BENCH") or REPOSITORY / "target" / "release" / "shared-chats-bench").absolute()
+# What is offered, against what can be served.
+TIMES = 2.0
+# Open at a time in the open loop: a person's browser each. More than are ever needed while answers are in time.
+OPEN_CONNECTIONS = 4000
+# Far more than are under way when the service is just busy: the closed loop.
 CONNECTIONS = 1000
 # Half of them may be under way; the others are shed.
-SETTINGS = {"MAX_CONCURRENT_REQUESTS": str(CONNECTIONS // 2)}
+CLOSED_SETTINGS = {"MAX_CONCURRENT_REQUESTS": str(CONNECTIONS // 2)}
 # Or, where that is longer (a debug build, a busy machine), twice what a fair queue of so many would take.
 MOST_SECONDS = 5.0
 # What the allocator may keep beside a level that does not rise.
@@ -80,8 +93,18 @@ class Load:
             wanted += [("GET", f"{LINKS}?limit=20&offset={number}", bearer)]
             wanted += [("PATCH", link_path(other), bearer)]
         texts = [self._text(host, *one) for one in wanted]
-        self.url, self.script = service.url, Path(folder) / "soak.lua"
+        self.host, self.url, self.script, self.mix = host, service.url, Path(folder) / "soak.lua", Path(folder) / "mix"
+        self.mix.write_text("".join(self._line(*one) + "\n" for one in wanted))
         self.script.write_text(SCRIPT % ("{" + ",".join(f"[==[\n{text}]==]" for text in texts) + "}"))
+
+    @staticmethod
+    def _line(method, path, headers):
+        """The request, as `shared-chats-bench storm` reads it."""
+        line = {"method": method, "path": path, "headers": dict(h.split(": ", 1) for h in headers.splitlines())}
+        if method == "PATCH":
+            line["headers"]["Content-Type"] = "application/json"
+            line["body"] = '{"label":"again"}'
+        return json.dumps(line)
 
     @staticmethod
     def _text(host, method, path, headers):
@@ -103,6 +126,17 @@ class Load:
         result["statuses"] = statuses
         result["a_second"] = result["requests"] / (result["microseconds"] / 1e6)
         return result
+
+
+    def storm(self, rate, seconds, connections=OPEN_CONNECTIONS):
+        """So many requests a second, come what may."""
+        command = [STORM, "storm", self.host, self.mix, str(rate), str(seconds), str(connections)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 90, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {**json.loads(done.stdout), "generator_cores": round(used / seconds, 2)}
 
 
 class Watch:
@@ -146,19 +180,24 @@ class Watch:
                 self.wrong.append(f"{answer.status_code} {answer.text[:200]}")
 
 
-def soak(seconds, database_url, folder, **settings):
+def soak(seconds, database_url, folder, *, times=TIMES, closed=False, connections=OPEN_CONNECTIONS, **settings):
     """Runs it all, fails on what must not be, and gives back the figures."""
     assert shutil.which("wrk"), "wrk is needed: apt install wrk"
+    is_open = not closed and STORM.is_file()
+    settings = settings if is_open else {**CLOSED_SETTINGS, **settings}
     chats = ChatService(SECRET, SERVICE_TOKEN).start()
-    service = Service(folder, **settings_on(database_url, chats, RUST_LOG="error", **SETTINGS, **settings)).start()
+    service = Service(folder, **settings_on(database_url, chats, RUST_LOG="error", **settings)).start()
     try:
         alice = User("Alice")
         owner = token(alice.sub, lasts=seconds + 600)
         links = [service.http(owner).share(chats.new_chat(alice.sub)) for _ in range(50)]
         load = Load(folder, service, links, owner)
-        calm = load.run(BUSY_CONNECTIONS, max(3, seconds // 20))
+        calm = load.run(BUSY_CONNECTIONS, max(3, min(30, seconds // 6)))
         with Watch(service, links[0]) as watch:
-            storm = load.run(CONNECTIONS, seconds)
+            if is_open:
+                storm = load.storm(times * calm["a_second"], seconds, connections)
+            else:
+                storm = load.run(CONNECTIONS, seconds)
         time.sleep(1)
         after = load.run(BUSY_CONNECTIONS, 3)
         service.terminate()
@@ -167,43 +206,89 @@ def soak(seconds, database_url, folder, **settings):
             service.kill()
         chats.stop()
     assert "panicked" not in service.log(), service.log()[-2000:]
-    return judged(calm, storm, after, watch, seconds)
+    figures = {"seconds": seconds, "settings": settings, "served_a_second_when_busy": round(calm["a_second"])}
+    figures |= open_figures(storm, seconds) if is_open else closed_figures(storm)
+    figures |= watched_figures(watch)
+    figures["served_a_second_afterwards"] = round(after["a_second"])
+    figures["log_mib"] = round(len(service.log()) / MIB, 1)
+    print(json.dumps(figures))
+    (judge_open if is_open else judge_closed)(storm, calm, figures)
+    judge_watched(watch, figures)
+    assert set(after["statuses"]) <= {200, 204}, f"it is not itself again: {after['statuses']}"
+    return figures
 
 
-def judged(calm, storm, after, watch, seconds):
-    quarter = len(watch.memory) // 4
-    early = statistics.median(watch.memory[quarter : 2 * quarter])
-    late = statistics.median(watch.memory[-quarter:])
-    waits = sorted(watch.waits)
-    bound = max(MOST_SECONDS, 2 * CONNECTIONS / calm["a_second"])
-    figures = {
-        "seconds": seconds,
-        "served_a_second_when_busy": round(calm["a_second"]),
+def open_figures(storm, seconds):
+    of_times = ("served_reads", "served_changes", "shed", "begun_late")
+    return {
+        "offered_a_second": round(storm["offered"] / seconds),
+        "answered_a_second": round(storm["answered"] / seconds),
+        "served_a_second": round(storm["served"]["count"] / seconds),
+        "statuses": storm["statuses"],
+        **{name: [round(storm[name][part]) for part in ("p50_ms", "p99_ms", "max_ms")] for name in of_times},
+        **{name: storm[name] for name in ("not_sent", "broken", "unconnected", "unanswered", "most_open", "opened")},
+        "generator_cores": storm["generator_cores"],
+    }
+
+
+def judge_open(storm, calm, figures):
+    assert {int(status) for status in storm["statuses"]} <= ALLOWED, storm["statuses"]
+    assert storm["shed_without_retry_after"] == 0, "503 without Retry-After"
+    failures = {name: storm[name] for name in ("broken", "unconnected", "unanswered")}
+    assert not any(failures.values()), (failures, storm["first_failure"])
+
+
+def closed_figures(storm):
+    return {
         "connections": CONNECTIONS,
         "answered_a_second": round(storm["a_second"]),
         "statuses": storm["statuses"],
         "p50_s": storm["p50"] / 1e6,
         "p99_s": storm["p99"] / 1e6,
-        "view_answered_p99_s": round(waits[int(len(waits) * 0.99)], 3) if waits else None,
-        "memory_mib": [round(size / MIB, 1) for size in (watch.memory[0], early, late, max(watch.memory))],
-        "served_a_second_afterwards": round(after["a_second"]),
     }
-    print(json.dumps(figures))
+
+
+def judge_closed(storm, calm, figures):
+    bound = max(MOST_SECONDS, 2 * CONNECTIONS / calm["a_second"])
     assert set(storm["statuses"]) <= ALLOWED, storm["statuses"]
     assert storm["without_retry_after"] == 0, "503 without Retry-After"
     assert storm["errors"] == 0 and storm["late"] == 0, storm
+    assert max(figures["view_answered_p99_s"] or 0, figures["p99_s"]) < bound, f"more than {bound} s"
+
+
+def watched_figures(watch):
+    quarter = len(watch.memory) // 4
+    waits = sorted(watch.waits)
+    early = statistics.median(watch.memory[quarter : 2 * quarter])
+    late = statistics.median(watch.memory[-quarter:])
+    return {
+        "view_answered_p99_s": round(waits[int(len(waits) * 0.99)], 3) if waits else None,
+        "memory_mib": [round(size / MIB, 1) for size in (watch.memory[0], early, late, max(watch.memory))],
+    }
+
+
+def judge_watched(watch, figures):
+    _, early, late, _ = figures["memory_mib"]
     assert not watch.wrong, watch.wrong[:5]
-    assert waits, "nobody was served"
-    assert max(figures["view_answered_p99_s"], figures["p99_s"]) < bound, f"more than {bound} s"
-    assert late <= max(early * MOST_GROWTH, early + MOST_GROWTH_BYTES), "memory grows without end"
-    assert set(after["statuses"]) <= {200, 204}, f"it is not itself again: {after['statuses']}"
-    return figures
+    assert watch.waits, "nobody was served"
+    assert late <= max(early * MOST_GROWTH, early + MOST_GROWTH_BYTES / MIB), "memory grows without end"
 
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=int, default=600)
     arguments.add_argument("--database", help="a DATABASE_URL; by default a SQLite file")
+    arguments.add_argument("--storm", type=Path, help="shared-chats-bench; by default SHARED_CHATS_BENCH, or where cargo puts it")
+    arguments.add_argument("--rate", type=float, default=TIMES, help="offered, as so many times what it can serve")
+    arguments.add_argument("--connections", type=int, default=OPEN_CONNECTIONS, help="open at a time, at most")
+    arguments.add_argument("--closed", action="store_true", help="by wrk alone: a closed loop")
+    arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
     asked = arguments.parse_args()
+    if asked.storm:
+        STORM = asked.storm.absolute()
+        assert STORM.is_file(), f"{STORM} is not there"
+    given = dict(pair.split("=", 1) for pair in asked.set)
     with tempfile.TemporaryDirectory(prefix="shared-chats-soak-") as folder:
-        soak(asked.seconds, asked.database or f"sqlite:{folder}/links.db", folder)
+        url = asked.database or f"sqlite:{folder}/links.db"
+        options = {"times": asked.rate, "closed": asked.closed, "connections": asked.connections}
+        soak(asked.seconds, url, folder, **options, **given)
