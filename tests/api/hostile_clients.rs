@@ -194,7 +194,7 @@ async fn whoever_is_answered_early_does_not_stay(app: App) {
 async fn whoever_sends_on_and_on_while_a_stream_is_answered_keeps_nobody_busy(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let stream = format!("GET {}/events HTTP/1.1\r\nhost: x\r\n\r\n", link.path());
-    let next = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n".repeat(5000);
+    let next = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20_000);
     let received = app.send_until_closed((stream + &next).as_bytes(), b"").await;
     assert_eq!(statuses(&received), ["200"], "{received}");
 }
