@@ -55,6 +55,11 @@ const LEAST_LAST_WRITE: Duration = Duration::from_millis(500);
 /// How long a client may leave what was sent to it untaken.
 const STALLED: Duration = Duration::from_secs(30);
 
+/// How many new connections may wait to be accepted (Linux takes `net.core.somaxconn` if that is
+/// less). Of more than that the kernel drops the first packet, and the client's next attempt comes a
+/// second later; Rust's own 128 are soon there when everybody comes at once.
+const BACKLOG: i32 = 4096;
+
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -259,10 +264,17 @@ pub fn serve(
     .on_connect(|connection, _| give_up_on_silence(connection))
     .keep_alive(config.keep_alive)
     .shutdown_timeout(config.time_to_finish().as_secs().max(1));
+    lengthen(&listener);
     if let Some(workers) = config.workers {
         server = server.workers(workers);
     }
     Ok(server.listen(listener)?.run())
+}
+
+/// Gives the queue of connections that wait to be accepted its length.
+fn lengthen(listener: &TcpListener) {
+    // Without it the listener works all the same.
+    let _ = SockRef::from(listener).listen(BACKLOG);
 }
 
 /// Lets the kernel close a connection whose other side takes nothing for a while (tcp(7),
@@ -340,5 +352,23 @@ async fn sweep_files(sharing: &Sharing) {
         Ok(0) => {}
         Ok(files) => tracing::info!(files, "deleted files of no link"),
         Err(error) => tracing::warn!(%error, "files were not deleted; the next sweep goes on"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_crowd_that_comes_before_anybody_is_accepted_is_not_turned_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        lengthen(&listener);
+        let address = listener.local_addr().unwrap();
+        let crowd =
+            (0..400).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(500)));
+        let came = crowd.take_while(Result::is_ok).count();
+        assert_eq!(came, 400);
     }
 }
