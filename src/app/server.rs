@@ -28,6 +28,11 @@ use crate::{
 /// How long a client may leave what was sent to it untaken.
 const STALLED: Duration = Duration::from_secs(30);
 
+/// How many new connections may wait to be accepted (Linux takes `net.core.somaxconn` if that is
+/// less). Of more than that the kernel drops the first packet, and the client's next attempt comes a
+/// second later; Rust's own 128 are soon there when everybody comes at once.
+const BACKLOG: i32 = 4096;
+
 /// How long a client that was answered before it had sent its whole body may go on sending it.
 const LINGERING: Duration = Duration::from_secs(1);
 
@@ -102,6 +107,7 @@ where
     }
     let stopping = server.graceful_shutdown_signal();
     let address = listener.local_addr()?;
+    lengthen(&listener);
     let server = server.listen(address.to_string(), listener, move || {
         let stopping = stopping.clone();
         let application = application().into_factory().map_err(|e| e.into().error_response());
@@ -132,6 +138,12 @@ where
         .and_then(http)
     })?;
     Ok(server.run())
+}
+
+/// Gives the queue of connections that wait to be accepted its length.
+fn lengthen(listener: &TcpListener) {
+    // Without it the listener works all the same.
+    let _ = SockRef::from(listener).listen(BACKLOG);
 }
 
 /// Lets the kernel close a connection whose other side takes nothing for a while (tcp(7),
@@ -172,4 +184,22 @@ fn cors(origins: &[String]) -> Cors {
         // For `AUTH_COOKIE`; the origins are listed one by one.
         .supports_credentials()
         .max_age(3600)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_crowd_that_comes_before_anybody_is_accepted_is_not_turned_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        lengthen(&listener);
+        let address = listener.local_addr().unwrap();
+        let crowd =
+            (0..400).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(500)));
+        let came = crowd.take_while(Result::is_ok).count();
+        assert_eq!(came, 400);
+    }
 }

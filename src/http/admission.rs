@@ -2,7 +2,13 @@
 //! places are taken is told so at once, which costs next to nothing, instead of waiting in a queue
 //! that only grows.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error,
@@ -48,8 +54,35 @@ impl Places {
     }
 }
 
+/// How often the log says how many were refused. A line for each would be the most that there is to
+/// do when there is too much to do already.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Requests that were refused since the log said so.
+#[derive(Default)]
+pub struct Refused {
+    count: AtomicU64,
+    told: Mutex<Option<Instant>>,
+}
+
+impl Refused {
+    fn refuse(&self, cause: &'static str) -> ApiError {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        // Whoever finds it taken leaves it to the other one.
+        if let Ok(mut told) = self.told.try_lock()
+            && told.is_none_or(|at| at.elapsed() >= TOLD_EVERY)
+        {
+            *told = Some(Instant::now());
+            let requests = self.count.swap(0, Ordering::Relaxed);
+            tracing::warn!(requests, "too much is asked, and refused with 503: {cause}");
+        }
+        ApiError::overloaded(cause).noted()
+    }
+}
+
 /// Lets a request in, or refuses it before anything is done for it: 414 with too long an address, 503
-/// while all places are taken or the worker is too far behind, 429 where its sender calls too often. Probes are always let in.
+/// while all places are taken or the worker is too far behind, 429 where its sender calls too often.
+/// Probes are always let in.
 ///
 /// # Errors
 /// None of its own; a refusal is a response.
@@ -67,10 +100,10 @@ pub async fn admit(
     }
     // Asked of each, since each counts.
     if !request.app_data::<Round>().is_none_or(Round::has_time) {
-        return Ok(request.error_response(ApiError::overloaded("its worker is too far behind")));
+        return Ok(request.error_response(state.refused.refuse("a worker is too far behind")));
     }
     let Some(_place) = state.places.take() else {
-        return Ok(request.error_response(ApiError::overloaded("all places are taken")));
+        return Ok(request.error_response(state.refused.refuse("all places are taken")));
     };
     match &state.rate_limits {
         Some(limits) => rate_limits::counted(request, next, &state, limits.clone()).await,

@@ -157,6 +157,8 @@ pub struct ApiError {
     content_range: Option<u64>,
     /// Seconds until another try makes sense, where that is known.
     retry_after: Option<u64>,
+    /// The log knows of it already.
+    is_noted: bool,
 }
 
 /// Seconds until another try makes sense while something of ours is out of reach.
@@ -172,6 +174,7 @@ impl ApiError {
             allow: None,
             content_range: None,
             retry_after: None,
+            is_noted: false,
         }
     }
 
@@ -221,6 +224,17 @@ impl ApiError {
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
+    }
+
+    /// With a log that knows of it already, so that it gets no line of its own.
+    #[must_use]
+    pub fn noted(self) -> Self {
+        Self { is_noted: true, ..self }
+    }
+
+    #[must_use]
+    pub fn is_noted(&self) -> bool {
+        self.is_noted
     }
 
     #[must_use]
@@ -293,8 +307,8 @@ impl ResponseError for ApiError {
         self.error_type.row().0
     }
 
-    /// `http::request` renders it once more, with the request's id.
+    /// `http::request` renders it, with the request's id.
     fn error_response(&self) -> HttpResponse {
-        self.respond("")
+        HttpResponse::new(self.status_code())
     }
 }

@@ -61,7 +61,7 @@ use crate::{
     sharing::{Links, SharePath, Sharing},
     telemetry::{RequestsInFlight, Route},
 };
-use admission::Places;
+use admission::{Places, Refused};
 use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
@@ -87,6 +87,7 @@ pub struct State {
     rate_limits: Option<Arc<RateLimits>>,
     /// `MAX_CONCURRENT_REQUESTS`
     places: Places,
+    refused: Refused,
     /// `MAX_URI_BYTES`
     max_uri_bytes: usize,
     bodies: Bodies,
@@ -133,6 +134,7 @@ impl State {
             trusted_proxies: settings.trusted_proxies,
             rate_limits: RateLimits::new(settings.rates).map(Arc::new),
             places: Places::new(settings.max_concurrent_requests),
+            refused: Refused::default(),
             max_uri_bytes: settings.max_uri_bytes,
             bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),

@@ -170,7 +170,9 @@ fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let error = response.response().error();
     let mut shaped = match error.map(|error| (error, error.as_error::<ApiError>())) {
         Some((_, Some(error))) => {
-            log_defect(status, error.cause().unwrap_or(error.message()), id);
+            if !error.is_noted() {
+                log_defect(status, error.cause().unwrap_or(error.message()), id);
+            }
             error.respond(id.as_str())
         }
         Some((error, None)) => {

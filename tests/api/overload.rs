@@ -9,6 +9,7 @@ use crate::support::{Answer, App, Request, Setup, Trouble, WriteLock, on_both_da
 
 on_both_databases!(
     whoever_finds_all_places_taken_is_told_so_at_once,
+    a_worker_that_is_behind_refuses_what_it_comes_to_late,
     a_client_that_goes_away_leaves_its_place,
     streams_and_downloads_take_no_place_while_they_flow,
     a_chat_service_that_has_enough_to_do_is_asked_no_more,
@@ -51,6 +52,24 @@ async fn whoever_finds_all_places_taken_is_told_so_at_once(setup: Setup) {
     }
     app.anonymous().view(&link).await.is(200);
     create(&app).await.is(201);
+}
+
+async fn a_worker_that_is_behind_refuses_what_it_comes_to_late(setup: Setup) {
+    let app = setup.with("WORKERS", "1").with("MAX_WORKER_LAG", "1ms").start().await;
+    let link = app.as_user("alice").share("chat-1").await;
+    // They are there faster than anybody can be answered; nothing of this waits for a database.
+    let one = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    let last = one("/health/live", "Connection: close\r\n");
+    let sixteen = one("/nowhere", "").repeat(15) + &last;
+    let clients = (0..40).map(|_| app.send_until_closed(sixteen.as_bytes(), b""));
+    let answers = futures_util::future::join_all(clients).await.concat();
+    let count = |words: &str| answers.matches(words).count();
+    let (served, refused) = (count("HTTP/1.1 404"), count("HTTP/1.1 503"));
+    assert_eq!(served + refused, 40 * 15, "{served} were served and {refused} refused");
+    assert!(served >= 64 && refused > 0, "{served} were served and {refused} refused");
+    assert_eq!(count("retry-after: 5"), refused);
+    assert_eq!(count("HTTP/1.1 200"), 40, "a probe was refused");
+    app.anonymous().view(&link).await.is(200);
 }
 
 async fn a_client_that_goes_away_leaves_its_place(setup: Setup) {

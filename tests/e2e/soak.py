@@ -35,7 +35,8 @@ from conftest import REPOSITORY, SECRET, SERVICE_TOKEN, Service, User, link_path
 MIB = 1024 * 1024
 LINKS = "/api/v1/shared_chats"
 BUSY_CONNECTIONS = 32
-STORM = Path(os.environ.get("SHARED_CHATS_BENCH") or REPOSITORY / "target" / "release" / "shared-chats-bench").absolute()
+BENCH = os.environ.get("SHARED_CHATS_BENCH") or REPOSITORY / "target" / "release" / "shared-chats-bench"
+STORM = Path(BENCH).absolute()
 # What is offered, against what can be served.
 TIMES = 2.0
 # Open at a time in the open loop: a person's browser each. More than are ever needed while answers are in time.
@@ -46,6 +47,21 @@ CONNECTIONS = 1000
 CLOSED_SETTINGS = {"MAX_CONCURRENT_REQUESTS": str(CONNECTIONS // 2)}
 # Or, where that is longer (a debug build, a busy machine), twice what a fair queue of so many would take.
 MOST_SECONDS = 5.0
+# The open loop, with the service's own defaults. A worker serves for MAX_WORKER_LAG of each round and refuses for the
+# rest of it, so what it takes up has waited for the round before and this one; the rest is for a machine that does
+# other things, this program's load among them.
+MAX_WORKER_LAG = 0.2
+ROUNDS = 5
+# A change may wait for its turn at the database besides.
+QUEUE_TIMEOUT = 2.0
+# On PostgreSQL so many reads may be under way, each for as long as the others take.
+MAX_CONCURRENT_REQUESTS = 4000
+# Serving goes on: at least so much of what was served before there was too much.
+LEAST_SERVED = 0.25
+# So much of what is offered has to be refused, or it was not too much.
+LEAST_SHED = 0.05
+# For so much there may be no free connection within a second.
+MOST_NOT_SENT = 0.01
 # What the allocator may keep beside a level that does not rise.
 MOST_GROWTH = 1.15
 MOST_GROWTH_BYTES = 16 * MIB
@@ -192,7 +208,9 @@ def soak(seconds, database_url, folder, *, times=TIMES, closed=False, connection
         owner = token(alice.sub, lasts=seconds + 600)
         links = [service.http(owner).share(chats.new_chat(alice.sub)) for _ in range(50)]
         load = Load(folder, service, links, owner)
-        calm = load.run(BUSY_CONNECTIONS, max(3, min(30, seconds // 6)))
+        # The best of three: what else the machine does must not make it look as if it could serve less.
+        calms = [load.run(BUSY_CONNECTIONS, max(3, min(20, seconds // 10))) for _ in range(3)]
+        calm = max(calms, key=lambda run: run["a_second"])
         with Watch(service, links[0]) as watch:
             if is_open:
                 storm = load.storm(times * calm["a_second"], seconds, connections)
@@ -206,7 +224,8 @@ def soak(seconds, database_url, folder, *, times=TIMES, closed=False, connection
             service.kill()
         chats.stop()
     assert "panicked" not in service.log(), service.log()[-2000:]
-    figures = {"seconds": seconds, "settings": settings, "served_a_second_when_busy": round(calm["a_second"])}
+    figures = {"seconds": seconds, "database": database_url.split(":")[0], "settings": settings}
+    figures |= {"served_a_second_when_busy": round(calm["a_second"])}
     figures |= open_figures(storm, seconds) if is_open else closed_figures(storm)
     figures |= watched_figures(watch)
     figures["served_a_second_afterwards"] = round(after["a_second"])
@@ -232,10 +251,20 @@ def open_figures(storm, seconds):
 
 
 def judge_open(storm, calm, figures):
+    offered, settings = storm["offered"], figures["settings"]
     assert {int(status) for status in storm["statuses"]} <= ALLOWED, storm["statuses"]
     assert storm["shed_without_retry_after"] == 0, "503 without Retry-After"
     failures = {name: storm[name] for name in ("broken", "unconnected", "unanswered")}
     assert not any(failures.values()), (failures, storm["first_failure"])
+    assert storm["not_sent"] <= MOST_NOT_SENT * offered, "connections wait for answers"
+    assert storm["shed"]["count"] >= LEAST_SHED * offered, "it could serve that: the machine was busy before, so again"
+    assert figures["served_a_second"] >= LEAST_SERVED * calm["a_second"], "it is busy with refusing"
+    worker = ROUNDS * MAX_WORKER_LAG
+    places = int(settings.get("MAX_CONCURRENT_REQUESTS", MAX_CONCURRENT_REQUESTS)) / calm["a_second"]
+    read = worker + (places if figures["database"] == "postgres" else 0)
+    bounds = {"shed": worker, "served_reads": read, "served_changes": read + QUEUE_TIMEOUT}
+    for name, bound in bounds.items():
+        assert storm[name]["p99_ms"] < 1000 * bound, f"{name}: p99 of more than {bound:.1f} s"
 
 
 def closed_figures(storm):
@@ -278,7 +307,7 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=int, default=600)
     arguments.add_argument("--database", help="a DATABASE_URL; by default a SQLite file")
-    arguments.add_argument("--storm", type=Path, help="shared-chats-bench; by default SHARED_CHATS_BENCH, or where cargo puts it")
+    arguments.add_argument("--storm", type=Path, help="shared-chats-bench; by default SHARED_CHATS_BENCH or the release")
     arguments.add_argument("--rate", type=float, default=TIMES, help="offered, as so many times what it can serve")
     arguments.add_argument("--connections", type=int, default=OPEN_CONNECTIONS, help="open at a time, at most")
     arguments.add_argument("--closed", action="store_true", help="by wrk alone: a closed loop")
