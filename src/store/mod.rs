@@ -7,6 +7,7 @@
 mod activity;
 mod artifacts;
 mod audit;
+mod batcher;
 mod chats;
 mod create;
 mod database;

@@ -13,13 +13,23 @@ use super::{
 };
 use crate::model::{ShareId, SharedChat, Standing};
 
-/// By the key alone: SQLite would plan it anew for each LIMIT that is bound.
-fn one_standing(
+/// Those of the links that there are, one by one: SQLite has no round trips, and one statement for
+/// however many there are is planned once. By the key alone: it would plan anew for each LIMIT that is
+/// bound.
+pub(super) fn each_standing(
     conn: &mut SqliteConn,
-    id: String,
-) -> BoxFuture<'_, Result<Option<StandingRow>, StoreError>> {
-    let found = shared_chats::table.find(id).select(StandingRow::as_select());
-    async move { Ok(found.get_result(conn).await.optional()?) }.boxed()
+    ids: Vec<String>,
+) -> BoxFuture<'_, Result<Vec<(String, StandingRow)>, StoreError>> {
+    async move {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let link = shared_chats::table.find(&id).select(StandingRow::as_select());
+            let row = link.get_result(conn).await.optional()?;
+            found.extend(row.map(|row| (id, row)));
+        }
+        Ok(found)
+    }
+    .boxed()
 }
 
 /// Those of the links that there are.
@@ -69,7 +79,7 @@ impl Store {
     ) -> Result<Option<Standing>, StoreError> {
         let id = id.as_str().to_owned();
         let row = match &self.database {
-            Database::Sqlite(db) => db.view((id,), |conn, (id,)| one_standing(conn, id)).await?,
+            Database::Sqlite(db) => db.standing(id).await?,
             Database::Postgres(db) => db.standing(id).await?,
         };
         let standing = row.map(Standing::from);

@@ -1,6 +1,5 @@
 //! PostgreSQL: a pool for most operations, and one pipelined connection a worker for views.
 
-mod batcher;
 mod connect;
 mod listen;
 
@@ -27,9 +26,11 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{DatabaseSettings, StoreError, rows::StandingRow, slots::Slots, view::many_standings};
+use super::{
+    DatabaseSettings, StoreError, batcher::Batcher, rows::StandingRow, slots::Slots,
+    view::many_standings,
+};
 use crate::telemetry::{PoolStatus, traced_query};
-use batcher::Batcher;
 use connect::Connector;
 
 /// A PostgreSQL server, or several behind one URL.

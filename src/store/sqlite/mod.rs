@@ -15,7 +15,10 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::Semaphore;
 
-use super::{DatabaseSettings, StoreError, slots::Slots};
+use super::{
+    DatabaseSettings, StoreError, batcher::Batcher, rows::StandingRow, slots::Slots,
+    view::each_standing,
+};
 use crate::telemetry::traced_query;
 use connection::Access;
 pub use connection::SqliteConn;
@@ -39,6 +42,7 @@ struct Inner {
     readers: Mutex<Vec<SqliteConn>>,
     /// Connections for views, one a worker thread, so that nobody waits for the lock.
     viewers: Slots<Mutex<Option<SqliteConn>>>,
+    standings: Slots<Batcher<StandingRow>>,
     /// Dropped last, so that its connection is the last one to close.
     writer: Writer,
 }
@@ -57,6 +61,7 @@ impl Sqlite {
                 may_read: Arc::new(Semaphore::new(settings.pool_size)),
                 readers: Mutex::default(),
                 viewers: Slots::default(),
+                standings: Slots::default(),
             }),
         })
     }
@@ -96,6 +101,15 @@ impl Sqlite {
         let result = at_once(read(&mut conn, arguments));
         *slot = Some(conn);
         result
+    }
+
+    /// How a link stands, asked for together with the other views that this worker has at hand: many of
+    /// one link are one read.
+    pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
+        let this = self.clone();
+        let query =
+            async move |ids| this.view((ids,), |conn, (ids,)| each_standing(conn, ids)).await;
+        self.inner.standings.mine().ask(id, query).await
     }
 
     /// Runs a read on a blocking thread, on one of `pool_size` connections.

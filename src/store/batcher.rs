@@ -1,4 +1,4 @@
-//! Many questions of one kind at the same moment, put to the server as one.
+//! Many questions of one kind at the same moment, put to the database as one.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,7 +20,7 @@ use crate::store::StoreError;
 ///
 /// Nobody is answered by a query that began before they asked: what was revoked before a view began
 /// is revoked for it. The query belongs to all who wait for it, whichever of them goes away.
-pub(super) struct Batcher<R> {
+pub(in crate::store) struct Batcher<R> {
     latest: Mutex<Option<Batch<R>>>,
 }
 
