@@ -196,7 +196,8 @@ async fn whoever_sends_on_and_on_while_a_stream_is_answered_keeps_nobody_busy(ap
     let stream = format!("GET {}/events HTTP/1.1\r\nhost: x\r\n\r\n", link.path());
     let next = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20_000);
     let received = app.send_until_closed((stream + &next).as_bytes(), b"").await;
-    assert_eq!(statuses(&received), ["200"], "{received}");
+    // Its end is a reset, as not all that was sent is read; that may take the stream's head with it.
+    assert!(matches!(statuses(&received)[..], [] | ["200"]), "{received}");
 }
 
 async fn a_head_beyond_the_bound_is_refused(app: App) {
