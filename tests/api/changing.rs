@@ -134,7 +134,9 @@ async fn a_link_that_never_stands_still_is_viewed(app: App) {
         let viewers = [app.anonymous(), other.anonymous()].map(|viewer| {
             let link = link.clone();
             let ask = move || viewer.view(&link);
-            keep_asking(&acknowledged, ask, |answer, _| drop(is_whole(&answer.is(200))))
+            keep_asking(&acknowledged, ask, |answer, _| {
+                is_whole(&answer.is(200));
+            })
         });
         let reader = {
             let (viewer, link) = (app.anonymous(), link.clone());
