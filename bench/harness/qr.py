@@ -1,5 +1,7 @@
 """Issue 4, 5: QR codes, from the cache and drawn for the first time."""
 
+import statistics
+
 from .load import Target, alternate
 from .machine import cpu_of
 from .programs import record
@@ -37,17 +39,20 @@ def measure(scene, databases):
 
 def first(scene, service):
     """The CPU time of a first PNG, by what the process took beyond the same requests repeated."""
-    paths = [scene.share(service) + "/qr_code" for _ in range(DRAWN)]
 
-    def asked():
+    def asked(paths):
         before = cpu_of(service.pid)
         for path in paths:
             service.request("GET", path)
         return cpu_of(service.pid) - before
 
-    drawn, kept = asked(), asked()
-    each = (drawn - kept) / DRAWN * 1000
+    each = []
+    for _ in range(scene.options.runs):
+        paths = [scene.share(service) + "/qr_code" for _ in range(DRAWN)]
+        drawn, kept = asked(paths), asked(paths)
+        each.append((drawn - kept) / DRAWN * 1000)
+    middle = statistics.median(each)
     return row(
-        f"A first PNG of 300 × 300, mean of {DRAWN}", f"{each:.2f} ms of CPU more than a repeated one",
-        goal="≤ 0.5 ms", met=each <= 0.5,
+        f"A first PNG of 300 × 300, mean of {DRAWN}, median of {len(each)}",
+        f"{middle:.2f} ms of CPU more than a repeated one", goal="≤ 0.5 ms", met=middle <= 0.5,
     )
