@@ -36,8 +36,8 @@ use refusal::{Refusal, found_at_the_end};
 pub use traffic::{Answered, Traffic, UnderWay, count};
 
 /// How often in a row the framework may be woken while it can neither read nor write. When so many requests
-/// lie before it unread that it takes no more, because an event stream is still being answered, it wakes
-/// itself again and again, for as long as the stream lasts.
+/// lie before it that it takes no more, because an event stream is still being answered, it wakes itself
+/// again and again, for as long as the stream lasts (`read_available` in `actix_http::h1::dispatcher`).
 const MOST_VAIN_TURNS: u32 = 1000;
 
 /// How long is waited for the head of a request.
