@@ -21,6 +21,8 @@ pub mod model;
 pub mod openid;
 pub mod probe;
 pub mod qr;
+pub mod queue;
+pub mod relay;
 pub mod sharing;
 pub mod store;
 pub mod telemetry;

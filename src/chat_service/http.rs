@@ -8,15 +8,13 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, HeaderValue},
     redirect,
 };
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use crate::{
     clock::Clock,
     model::{Chat, ChatFile, ChatSessionId, Message},
+    queue::Turns,
     telemetry::CallSpan,
 };
 
@@ -47,8 +45,7 @@ pub struct HttpChatService {
     credential: Credential,
     timeout: Duration,
     /// For operations under way.
-    places: Semaphore,
-    queue_timeout: Duration,
+    places: Turns,
     page_size: u32,
     max_snapshot_bytes: u64,
     file_path: FilePath,
@@ -79,8 +76,7 @@ impl HttpChatService {
             base,
             credential,
             timeout: settings.timeout,
-            places: Semaphore::new(settings.max_calls),
-            queue_timeout: settings.queue_timeout,
+            places: Turns::new(settings.max_calls, settings.queue_timeout),
             page_size: settings.page_size,
             max_snapshot_bytes: settings.max_snapshot_bytes,
             file_path: settings.file_path,
@@ -96,9 +92,8 @@ impl HttpChatService {
     }
 
     /// A place for one operation.
-    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>, ChatServiceError> {
-        let place = timeout(self.queue_timeout, self.places.acquire()).await;
-        place.ok().and_then(Result::ok).ok_or(ChatServiceError::Busy)
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, ChatServiceError> {
+        self.places.take().await.map_err(|_| ChatServiceError::Busy)
     }
 
     pub(super) async fn chat(

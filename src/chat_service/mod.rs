@@ -9,13 +9,14 @@
 use std::{future::Future, time::Duration};
 
 use tokio::{
-    sync::{OnceCell, SemaphorePermit},
+    sync::{OnceCell, OwnedSemaphorePermit},
     time::{Instant, timeout_at},
 };
 
 use crate::{
     clock::Clock,
     model::{Caller, Chat, ChatFile, ChatSessionId, Message},
+    relay,
     telemetry::{self, AskedOutcome, Operation},
 };
 
@@ -121,7 +122,7 @@ impl ChatService {
     }
 
     /// A file is asked by as many as like.
-    async fn place(&self) -> Result<Option<SemaphorePermit<'_>>, ChatServiceError> {
+    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, ChatServiceError> {
         match self {
             Self::Http(http) => http.place().await.map(Some),
             Self::File(_) => Ok(None),
@@ -145,7 +146,7 @@ pub struct ChatReader<'a> {
     access: Access<'a>,
     id: &'a ChatSessionId,
     deadline: Instant,
-    place: OnceCell<Option<SemaphorePermit<'a>>>,
+    place: OnceCell<Option<OwnedSemaphorePermit>>,
     version: file::Version,
 }
 
@@ -249,11 +250,12 @@ impl ChatReader<'_> {
         operation: Operation,
         read: impl Future<Output = Result<T, ChatServiceError>> + Send,
     ) -> Result<T, ChatServiceError> {
-        let place = self.place.get_or_try_init(|| self.service.place()).await;
+        let place = relay::from_afar(self.place.get_or_try_init(|| self.service.place())).await;
         let began = Instant::now();
         let read = match place {
             Ok(_) => {
-                timeout_at(self.deadline, read).await.unwrap_or(Err(ChatServiceError::TimedOut))
+                let read = relay::from_afar(timeout_at(self.deadline, read));
+                read.await.unwrap_or(Err(ChatServiceError::TimedOut))
             }
             Err(busy) => Err(busy),
         };

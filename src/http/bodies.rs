@@ -7,12 +7,9 @@ use std::{
     time::Duration,
 };
 
-use actix_web::web::{self, Bytes};
+use actix_web::web::Bytes;
 use moka::sync::Cache;
-use tokio::{
-    sync::{OnceCell, Semaphore},
-    time::timeout,
-};
+use tokio::sync::OnceCell;
 
 use super::{
     coding::Coding,
@@ -23,6 +20,8 @@ use super::{
 };
 use crate::{
     model::{ShareId, SharedChat},
+    queue::Turns,
+    relay,
     sharing::{Content, Links, SharingError},
     telemetry::{self, Cache as Cached},
 };
@@ -69,8 +68,7 @@ pub struct Bodies {
     kept: Cache<Key, Arc<Body>>,
     in_use: Arc<Mutex<HashMap<Key, Weak<Body>>>>,
     /// Bounds how many are made at the same time.
-    makers: Arc<Semaphore>,
-    queue_timeout: Duration,
+    makers: Turns,
 }
 
 /// A body, from the moment somebody asks for it.
@@ -105,8 +103,8 @@ impl Bodies {
             })
             .build();
         let makers = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
-        let makers = Arc::new(Semaphore::new(makers));
-        Self { kept, in_use: Arc::default(), makers, queue_timeout }
+        let makers = Turns::new(makers, queue_timeout);
+        Self { kept, in_use: Arc::default(), makers }
     }
 
     /// The body of a frozen link, if it is kept.
@@ -142,12 +140,11 @@ impl Bodies {
         let key = (chat.id.clone(), chat.revision, variant);
         let body = self.in_use(&key);
         let made = body.0.get_or_try_init(|| async {
-            let turn = timeout(self.queue_timeout, self.makers.acquire()).await;
-            let turn = turn.map_err(|_| ApiError::overloaded("too many views are being made"))?;
-            let _turn = turn.map_err(|closed| ApiError::from(SharingError::defect(closed)))?;
+            let turn = self.makers.take().await;
+            let _turn = turn.map_err(|_| ApiError::overloaded("too many views are being made"))?;
             Ok::<_, E>(make().await?.into())
         });
-        made.await?;
+        relay::from_afar(made).await?;
         self.kept.insert(key, body.clone());
         Ok(to_send(body))
     }
@@ -178,7 +175,7 @@ pub async fn make(
     variant: Variant,
 ) -> Result<Bytes, ApiError> {
     let (chat, links) = (chat.clone(), links.clone());
-    let making = web::block(move || make_blocking(&chat, &content, &links, variant));
+    let making = relay::blocking(move || make_blocking(&chat, &content, &links, variant));
     Ok(making.await.map_err(SharingError::defect)??)
 }
 

@@ -18,6 +18,7 @@ use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
     events::{Fetched, Transcript, Unread},
     model::{ChatFile, ChatSessionId},
+    relay,
     store::Notice,
 };
 
@@ -157,7 +158,7 @@ impl LiveChats {
             };
             (place, answer)
         };
-        let answered = answer.wait_for(Option::is_some).await;
+        let answered = relay::from_afar(answer.wait_for(Option::is_some)).await;
         let stopped = || Err(ChatServiceError::Unreachable("asking was stopped".to_owned()));
         answered.ok().and_then(|answer| answer.clone()).unwrap_or_else(stopped)
     }

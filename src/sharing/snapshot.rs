@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::SharingError;
 use crate::{
     model::{ChatFile, Message},
+    relay,
     store::Snapshot,
 };
 
@@ -83,5 +84,5 @@ impl Messages {
 async fn off_the_worker<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SharingError> + Send + 'static,
 ) -> Result<T, SharingError> {
-    tokio::task::spawn_blocking(work).await.map_err(SharingError::defect)?
+    relay::blocking(work).await.map_err(SharingError::defect)?
 }

@@ -22,6 +22,7 @@ use crate::{
     },
     model::ShareId,
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
+    relay,
     sharing::SharingError,
     telemetry::{self, Cache as Cached},
 };
@@ -131,7 +132,7 @@ async fn draw(url: String, options: QrOptions) -> Result<Drawn, ApiError> {
     let QrOptions { format, size, margin, error_correction } = options;
     let tag = format!("\"q1-{address}-{format:?}-{size}-{margin}-{error_correction:?}\"");
     let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;
-    let drawn = web::block(move || qr::render(&url, &options)).await;
+    let drawn = relay::blocking(move || qr::render(&url, &options)).await;
     let drawn = drawn.map_err(SharingError::defect)?.map_err(|error| match error {
         QrError::TooSmall { least } => {
             ApiError::bad_value("size", format!("must be at least {least} to be scanned"))

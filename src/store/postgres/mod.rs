@@ -21,8 +21,8 @@ use diesel_async::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     runtime::Handle,
-    sync::{Mutex, Semaphore},
-    time::{Instant, timeout, timeout_at},
+    sync::Mutex,
+    time::{Instant, timeout_at},
 };
 use tracing::Instrument;
 
@@ -30,7 +30,11 @@ use super::{
     DatabaseSettings, StoreError, batcher::Batcher, rows::StandingRow, slots::Slots,
     view::many_standings,
 };
-use crate::telemetry::{PoolStatus, traced_query};
+use crate::{
+    queue::Turns,
+    relay,
+    telemetry::{PoolStatus, traced_query},
+};
 use connect::Connector;
 
 /// A PostgreSQL server, or several behind one URL.
@@ -42,10 +46,9 @@ pub struct Postgres {
 struct Inner {
     connector: Connector,
     pool: Pool<AsyncPgConnection>,
-    /// As many permits as the pool has connections: the queue for them, in the order of arrival.
-    turns: Semaphore,
+    /// As many as the pool has connections: the queue for them, in the order of arrival.
+    turns: Turns,
     timeout: Duration,
-    queue_timeout: Duration,
     /// Where pooled work runs, so that neither a request that goes away nor a worker that ends
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
@@ -86,9 +89,8 @@ impl Postgres {
             inner: Arc::new(Inner {
                 connector,
                 pool,
-                turns: Semaphore::new(settings.pool_size),
+                turns: Turns::new(settings.pool_size, settings.queue_timeout),
                 timeout: settings.timeout,
-                queue_timeout: settings.queue_timeout,
                 runtime: Handle::current(),
                 viewers: Slots::default(),
                 standings: Slots::default(),
@@ -160,9 +162,8 @@ impl Postgres {
         let this = self.clone();
         let working = async move {
             let until = Instant::now() + this.inner.timeout;
-            let turn = timeout(this.inner.queue_timeout, this.inner.turns.acquire()).await;
             let no_turn = |_| StoreError::unavailable("no connection became free in time");
-            let _turn = turn.map_err(no_turn)?.map_err(StoreError::unavailable)?;
+            let _turn = this.inner.turns.take().await.map_err(no_turn)?;
             let connecting = timeout_at(until, this.inner.pool.get()).await;
             let mut conn = connecting.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
             match timeout_at(until, read(&mut conn)).await {
@@ -181,7 +182,7 @@ impl Postgres {
         };
         let working = traced_query("postgresql", "query", working);
         let working = self.inner.runtime.spawn(working.in_current_span());
-        working.await.map_err(|e| StoreError::Failed(e.to_string()))?
+        relay::from_afar(working).await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 
     /// A change that is given up because it is too late never sends its COMMIT, so what was answered

@@ -13,13 +13,12 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::sync::Semaphore;
 
 use super::{
     DatabaseSettings, StoreError, batcher::Batcher, rows::StandingRow, slots::Slots,
     view::each_standing,
 };
-use crate::telemetry::traced_query;
+use crate::{queue::Turns, relay, telemetry::traced_query};
 use connection::Access;
 pub use connection::SqliteConn;
 pub(super) use connection::open_for_migrations;
@@ -36,9 +35,8 @@ struct Inner {
     /// Which file that was when it was opened.
     opened: (u64, u64),
     timeout: Duration,
-    queue_timeout: Duration,
-    /// As many permits as there may be readers; an idle one waits in `readers`.
-    may_read: Arc<Semaphore>,
+    /// As many as there may be readers; an idle one waits in `readers`.
+    may_read: Turns,
     readers: Mutex<Vec<SqliteConn>>,
     /// Connections for views, one a worker thread, so that nobody waits for the lock.
     viewers: Slots<Mutex<Option<SqliteConn>>>,
@@ -49,16 +47,15 @@ struct Inner {
 
 impl Sqlite {
     pub(super) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Self, StoreError> {
-        let writer = Writer::start(path.to_owned())?;
+        let writer = Writer::start(path.to_owned(), settings.queue_timeout)?;
         let opened = identity(path).map_err(StoreError::unavailable)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
                 opened,
                 timeout: settings.timeout,
-                queue_timeout: settings.queue_timeout,
                 writer,
-                may_read: Arc::new(Semaphore::new(settings.pool_size)),
+                may_read: Turns::new(settings.pool_size, settings.queue_timeout),
                 readers: Mutex::default(),
                 viewers: Slots::default(),
                 standings: Slots::default(),
@@ -120,14 +117,10 @@ impl Sqlite {
         + 'static,
     ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        let wait = inner.queue_timeout;
-        let permit = tokio::time::timeout(wait, inner.may_read.clone().acquire_owned());
-        let permit = permit
-            .await
-            .map_err(|_| StoreError::unavailable("no reader became free in time"))?
-            .map_err(StoreError::unavailable)?;
-        let reading = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+        let turn = relay::from_afar(inner.may_read.take()).await;
+        let turn = turn.map_err(|_| StoreError::unavailable("no reader became free in time"))?;
+        let reading = relay::blocking(move || {
+            let _turn = turn;
             let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut conn = match idle {
                 Some(conn) => conn,
@@ -149,8 +142,8 @@ impl Sqlite {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
-        let (timeout, queue_timeout) = (self.inner.timeout, self.inner.queue_timeout);
-        let writing = self.inner.writer.run(change, timeout, queue_timeout);
+        let writing = self.inner.writer.run(change, self.inner.timeout);
+        let writing = relay::from_afar(writing);
         traced_query("sqlite", "transaction", writing).await
     }
 

@@ -6,21 +6,24 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel_async::AsyncConnection;
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     SqliteConn, at_once,
     connection::{self, Access},
 };
-use crate::{store::StoreError, telemetry};
+use crate::{queue::Queue, store::StoreError, telemetry};
 
-/// Changes that may wait; a further one waits for a place, within the same time.
+/// Changes that are handed over at a time; a further one waits for that, within the same time.
 const QUEUE: usize = 1024;
 /// Changes in one commit, so that the first of them does not wait too long for the last.
 const GROUP: usize = 128;
@@ -42,14 +45,16 @@ type Acknowledge = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 
 pub(super) struct Writer {
     /// `None` only while this is dropped.
-    queue: Option<mpsc::Sender<Job>>,
+    jobs: Option<mpsc::Sender<Job>>,
+    /// Those who wait for the writer to begin with theirs.
+    queue: Queue,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Writer {
     /// Waits for the changes that were taken on; the last connection to close tidies the file up.
     fn drop(&mut self) {
-        drop(self.queue.take());
+        drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -57,20 +62,21 @@ impl Drop for Writer {
 }
 
 impl Writer {
-    /// Opens the file and starts the writer's thread.
-    pub(super) fn start(path: PathBuf) -> Result<Self, StoreError> {
+    /// Opens the file and starts the writer's thread. No change waits for longer than `queue_timeout`
+    /// until it is begun.
+    pub(super) fn start(path: PathBuf, queue_timeout: Duration) -> Result<Self, StoreError> {
         let conn = connection::open(&path, Access::Write)?;
-        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (sender, jobs) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || write_all(&path, Some(conn), jobs))
             .map_err(StoreError::unavailable)?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { jobs: Some(sender), queue: Queue::new(queue_timeout), thread: Some(thread) })
     }
 
     /// Changes that wait.
     pub(super) fn queued(&self) -> usize {
-        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+        self.queue.count()
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -79,7 +85,6 @@ impl Writer {
         + Send
         + 'static,
         timeout: Duration,
-        queue_timeout: Duration,
     ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
         let too_late = || StoreError::unavailable("the writer did not get to it in time");
@@ -105,15 +110,19 @@ impl Writer {
             });
             Some(Done { acknowledge, ends_group })
         });
+        // Whoever gives up waits no longer, though the writer may not have come to that.
+        let place = self.queue.join();
+        let by = Instant::now() + place.allowed();
         let queued = async {
-            let queue = self.queue.as_ref().ok_or_else(|| StoreError::unavailable("closed"))?;
-            let place = tokio::time::timeout(queue_timeout, queue.send(job)).await;
-            place.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
-            if tokio::time::timeout(queue_timeout, &mut begun).await.is_err() {
+            let jobs = self.jobs.as_ref().ok_or_else(|| StoreError::unavailable("closed"))?;
+            let sent = timeout_at(by, jobs.send(job)).await;
+            sent.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
+            if timeout_at(by, &mut begun).await.is_err() {
                 // From here on it is not begun any more; it may have been just now.
                 begun.close();
                 begun.try_recv().map_err(|_| too_late())?;
             }
+            drop(place);
             answer.await.map_err(StoreError::unavailable)?
         };
         tokio::time::timeout(timeout, queued).await.map_err(|_| too_late())?
