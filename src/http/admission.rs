@@ -3,11 +3,9 @@
 //! that only grows.
 
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+    future::poll_fn,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
 };
 
 use actix_web::{
@@ -17,6 +15,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use futures_util::StreamExt;
 
 use super::{
     State,
@@ -54,32 +53,6 @@ impl Places {
     }
 }
 
-/// How often the log says how many were refused. A line for each would be the most that there is to
-/// do when there is too much to do already.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
-
-/// Requests that were refused since the log said so.
-#[derive(Default)]
-pub struct Refused {
-    count: AtomicU64,
-    told: Mutex<Option<Instant>>,
-}
-
-impl Refused {
-    fn refuse(&self, cause: &'static str) -> ApiError {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        // Whoever finds it taken leaves it to the other one.
-        if let Ok(mut told) = self.told.try_lock()
-            && told.is_none_or(|at| at.elapsed() >= TOLD_EVERY)
-        {
-            *told = Some(Instant::now());
-            let requests = self.count.swap(0, Ordering::Relaxed);
-            tracing::warn!(requests, "too much is asked, and refused with 503: {cause}");
-        }
-        ApiError::overloaded(cause).noted()
-    }
-}
-
 /// Lets a request in, or refuses it before anything is done for it: 414 with too long an address, 503
 /// while all places are taken or the worker is too far behind, 429 where its sender calls too often.
 /// Probes are always let in.
@@ -99,14 +72,42 @@ pub async fn admit(
         return Ok(request.error_response(ApiError::from(ErrorType::UriTooLong)));
     }
     // Asked of each, since each counts.
-    if !request.app_data::<Round>().is_none_or(Round::has_time) {
-        return Ok(request.error_response(state.refused.refuse("a worker is too far behind")));
+    if let Some(round) = request.app_data::<Round>().filter(|round| !round.has_time()).cloned() {
+        return Ok(turn_away(request, round.refuse()).await);
     }
     let Some(_place) = state.places.take() else {
-        return Ok(request.error_response(state.refused.refuse("all places are taken")));
+        return Ok(turn_away(request, state.turned_away.one("all places are taken")).await);
     };
     match &state.rate_limits {
         Some(limits) => rate_limits::counted(request, next, &state, limits.clone()).await,
         None => Ok(next.call(request).await?.map_into_boxed_body()),
     }
+}
+
+/// So many bytes of a refused request's body are taken.
+const TAKEN: usize = 16 * 1024;
+
+/// Refuses it. A small body that is there already is taken, and nothing done with it: a connection that
+/// is closed because of an unread one has to be opened anew, which costs both sides more than a request.
+async fn turn_away(request: ServiceRequest, why: ApiError) -> ServiceResponse<BoxBody> {
+    let (request, mut body) = request.into_parts();
+    let (mut taken, mut has_waited) = (0, false);
+    poll_fn(|cx| {
+        while taken <= TAKEN {
+            match body.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(piece))) => taken += piece.len(),
+                Poll::Ready(_) => break,
+                // The framework begins with a request before it looks at what came behind its head.
+                Poll::Pending if !has_waited => {
+                    has_waited = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+    ServiceResponse::from_err(why, request)
 }

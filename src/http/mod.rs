@@ -33,6 +33,7 @@ mod refusals;
 mod request;
 mod rounds;
 mod shared_chats;
+mod turned_away;
 mod unread_body;
 mod view;
 mod viewer;
@@ -61,7 +62,7 @@ use crate::{
     sharing::{Links, SharePath, Sharing},
     telemetry::{RequestsInFlight, Route},
 };
-use admission::{Places, Refused};
+use admission::Places;
 use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
@@ -69,6 +70,7 @@ use rate_limits::{RateLimits, RateSettings};
 use shared_chats::{
     activity, artifact, batch_delete, change, create, delete, events, list, qr_code,
 };
+use turned_away::TurnedAway;
 
 /// What handlers work with.
 pub struct State {
@@ -87,7 +89,7 @@ pub struct State {
     rate_limits: Option<Arc<RateLimits>>,
     /// `MAX_CONCURRENT_REQUESTS`
     places: Places,
-    refused: Refused,
+    turned_away: TurnedAway,
     /// `MAX_URI_BYTES`
     max_uri_bytes: usize,
     bodies: Bodies,
@@ -134,7 +136,7 @@ impl State {
             trusted_proxies: settings.trusted_proxies,
             rate_limits: RateLimits::new(settings.rates).map(Arc::new),
             places: Places::new(settings.max_concurrent_requests),
-            refused: Refused::default(),
+            turned_away: TurnedAway::default(),
             max_uri_bytes: settings.max_uri_bytes,
             bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),

@@ -5,54 +5,143 @@
 //! long as the mark has.
 //!
 //! So of each round, from one mark to the next, no more than a set time goes into serving; what is
-//! left of it is refused, which is many times cheaper, and the next round is short again. Who is
-//! served has waited about that time, whatever the rate at which others come.
+//! left of it is refused, which is many times cheaper, and the next round is short again. How much that
+//! is depends on whether the queue comes and goes or stays ([`queue`](crate::queue)): a crowd that comes at
+//! once is served, and of a stream that never ends those who come last are served soon. Short rounds
+//! are found in between then too, since there was little time to come in, so they say that the queue is gone
+//! when there were none but such for a while.
 
-use std::{
-    cell::Cell,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{error::ApiError, turned_away::TurnedAway};
+use crate::queue::shorter;
 
 /// So many are served in a round, however long it took: a pause of the whole machine is not a queue.
 const SERVED_ANYWAY: u32 = 64;
 
 /// The round that one worker is in.
 #[derive(Clone)]
-pub struct Round {
+pub struct Round(Rc<Inner>);
+
+struct Inner {
+    turned_away: TurnedAway,
+    most: Duration,
+    past: Cell<Past>,
+    /// While the worker has not come to its mark.
+    now: Cell<Option<Now>>,
+}
+
+/// What the rounds before were like.
+#[derive(Clone, Copy)]
+struct Past {
+    /// The queue stays.
+    stays: bool,
+    /// Whether the last one was long, and since when all were like that.
+    was_long: bool,
+    since: Instant,
+    last: Instant,
+}
+
+#[derive(Clone, Copy)]
+struct Now {
+    began: Instant,
     /// How much of it goes into serving.
     most: Duration,
-    /// When the mark was put, while the worker has not come to it.
-    mark: Rc<Cell<Option<Instant>>>,
-    /// Requests since then.
-    requests: Rc<Cell<u32>>,
+    requests: u32,
+    has_refused: bool,
+}
+
+impl Now {
+    fn is_over(&self) -> bool {
+        self.requests > SERVED_ANYWAY && self.began.elapsed() > self.most
+    }
 }
 
 impl Round {
-    /// For one worker, on its own thread.
+    /// For one worker, on its own thread; at most so much of a round goes into serving.
     #[must_use]
     pub fn new(most: Duration) -> Self {
-        Self { most, mark: Rc::default(), requests: Rc::default() }
+        let (turned_away, now) = (TurnedAway::default(), Instant::now());
+        let past = Past { stays: false, was_long: false, since: now, last: now };
+        Self(Rc::new(Inner { turned_away, most, past: Cell::new(past), now: Cell::new(None) }))
+    }
+
+    /// One that is over, for ever.
+    #[cfg(test)]
+    #[must_use]
+    pub fn over() -> Self {
+        let round = Self::new(Duration::ZERO);
+        let began = Instant::now() - Duration::from_secs(1);
+        let now = Now { began, most: Duration::ZERO, requests: u32::MAX, has_refused: false };
+        round.0.now.set(Some(now));
+        round
     }
 
     /// Whether there is time in this round to serve one more request. It has to be asked by the
     /// worker, for each request that it takes up.
     pub fn has_time(&self) -> bool {
-        let Some(mark) = self.mark.get() else {
+        let Some(mut now) = self.0.now.get() else {
             self.begin();
             return true;
         };
-        let requests = self.requests.get() + 1;
-        self.requests.set(requests);
-        requests <= SERVED_ANYWAY || mark.elapsed() <= self.most
+        now.requests += 1;
+        self.0.now.set(Some(now));
+        !now.is_over()
+    }
+
+    /// Whether all time of this round is used up.
+    pub fn is_over(&self) -> bool {
+        self.0.now.get().is_some_and(|now| now.is_over())
+    }
+
+    /// Refuses somebody for whom there is no time.
+    pub fn refuse(&self) -> ApiError {
+        if let Some(mut now) = self.0.now.get() {
+            now.has_refused = true;
+            self.0.now.set(Some(now));
+        }
+        self.0.turned_away.one("a worker is too far behind")
     }
 
     fn begin(&self) {
-        self.mark.set(Some(Instant::now()));
-        self.requests.set(1);
-        let mark = self.mark.clone();
+        let began = Instant::now();
+        let stays = self.0.past.get().stays_at(began, self.0.most);
+        let most = if stays { shorter(self.0.most) } else { self.0.most };
+        self.0.now.set(Some(Now { began, most, requests: 1, has_refused: false }));
+        let inner = self.0.clone();
         // It runs when everything that is ready now has had its turn.
-        actix_web::rt::spawn(async move { mark.set(None) });
+        actix_web::rt::spawn(async move { inner.end() });
+    }
+}
+
+impl Past {
+    /// What was long ago says nothing.
+    fn stays_at(&self, now: Instant, most: Duration) -> bool {
+        self.stays && now - self.last <= most
+    }
+
+    fn add(&mut self, was_long: bool, most: Duration) {
+        let now = Instant::now();
+        self.stays = self.stays_at(now, most);
+        if was_long != self.was_long || now - self.last > most {
+            self.was_long = was_long;
+            self.since = now;
+        }
+        if now - self.since >= most {
+            self.stays = was_long;
+        }
+        self.last = now;
+    }
+}
+
+impl Inner {
+    fn end(&self) {
+        let Some(now) = self.now.take() else { return };
+        let mut past = self.past.get();
+        past.add(now.has_refused || now.began.elapsed() > shorter(self.most), self.most);
+        self.past.set(past);
     }
 }
 
@@ -62,9 +151,12 @@ mod tests {
 
     use super::*;
 
-    const MOST: Duration = Duration::from_millis(5);
+    const MOST: Duration = Duration::from_millis(20);
+    /// Far more than are served in any round.
+    const TOO_MANY: usize = 500;
 
-    /// So many requests that are ready at the same time, each of them done in one go.
+    /// So many requests that are ready at the same time, each of them done in one go. Gives back how many
+    /// were served.
     async fn taken_up(round: &Round, count: usize, each: Duration) -> usize {
         let served = Rc::new(Cell::new(0));
         let requests = (0..count).map(|_| {
@@ -73,6 +165,8 @@ mod tests {
                 if round.has_time() {
                     served.set(served.get() + 1);
                     sleep(each);
+                } else {
+                    round.refuse();
                 }
             })
         });
@@ -85,11 +179,44 @@ mod tests {
     #[actix_web::test]
     async fn what_waited_too_long_is_refused_and_the_next_round_begins_anew() {
         let round = Round::new(MOST);
-        for _ in 0..3 {
-            let served = taken_up(&round, 500, Duration::from_micros(200)).await;
-            assert!((64..400).contains(&served), "{served}");
-        }
+        let served = taken_up(&round, TOO_MANY, Duration::from_micros(200)).await;
+        assert!((64..400).contains(&served), "{served}");
         assert_eq!(taken_up(&round, 20, Duration::ZERO).await, 20);
+    }
+
+    #[actix_web::test]
+    async fn in_a_queue_that_stays_fewer_are_served_until_it_is_gone() {
+        let round = Round::new(MOST);
+        let until = Instant::now() + 3 * MOST;
+        while Instant::now() < until {
+            taken_up(&round, TOO_MANY, Duration::from_micros(100)).await;
+        }
+        assert_eq!(taken_up(&round, TOO_MANY, Duration::from_micros(100)).await, 64);
+        // A machine that pauses makes a short round a long one, and it takes as long again.
+        for tries in 1.. {
+            let until = Instant::now() + 3 * MOST / 2;
+            while Instant::now() < until {
+                assert_eq!(taken_up(&round, 1, Duration::ZERO).await, 1);
+            }
+            if taken_up(&round, 100, Duration::from_micros(20)).await == 100 {
+                break;
+            }
+            assert!(tries < 200, "it never ends");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_queue_of_long_ago_says_nothing() {
+        let round = Round::new(MOST);
+        let until = Instant::now() + 3 * MOST;
+        while Instant::now() < until {
+            taken_up(&round, TOO_MANY, Duration::from_micros(100)).await;
+        }
+        for _ in 0..3 {
+            tokio::time::sleep(2 * MOST).await;
+            let served = taken_up(&round, TOO_MANY, Duration::from_micros(100)).await;
+            assert!(served > 64, "{served}");
+        }
     }
 
     #[actix_web::test]
@@ -101,7 +228,7 @@ mod tests {
     #[actix_web::test]
     async fn a_pause_refuses_nobody_while_few_wait() {
         let round = Round::new(MOST);
-        assert_eq!(taken_up(&round, 60, Duration::from_millis(1)).await, 60);
+        assert_eq!(taken_up(&round, 60, Duration::from_millis(5)).await, 60);
     }
 
     #[actix_web::test]
