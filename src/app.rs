@@ -156,8 +156,8 @@ impl Application {
         let (stopping, state) =
             (lifecycle.clone(), web::Data::new(State::new(sharing, authenticator, settings)));
         let management = management.map(|bound| bound.serve(&state)).transpose()?;
-        let server = serve(listener, &config, move |app| {
-            app.app_data(state.clone()).app_data(lifecycle.clone());
+        let server = serve(listener, &config, &lifecycle, move |app| {
+            app.app_data(state.clone());
             http::routes(&state)(app);
         })?;
         let stopper = Stopper::new(server.handle(), streams, stopping, config.shutdown_delay);

@@ -10,6 +10,7 @@ use actix_web::{
 use shared_chats::{
     app,
     config::{self, Config, Env},
+    http::Lifecycle,
     telemetry::Route,
 };
 
@@ -28,7 +29,7 @@ pub async fn observed(route: &str, folder: &Path) -> Result<(), Failure> {
     app::start_log(config::log_format(&env)?, "info", None)?;
     let config = Config::from_env(&env)?;
     let listener = listen(&config)?;
-    Ok(app::serve(listener, &config, routes(route, folder)?)?.await?)
+    Ok(app::serve(listener, &config, &Lifecycle::default(), routes(route, folder)?)?.await?)
 }
 
 /// Within the same bounds, with nothing around it.

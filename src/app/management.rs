@@ -96,9 +96,12 @@ impl Bound {
             connections: CONNECTIONS,
             patience: PATIENCE,
             to_finish: TO_FINISH,
+            // Whoever looks after the instance is answered whatever there is to do.
+            most_lag: Duration::MAX,
+            lifecycle: state.lifecycle.clone(),
             is_counted: false,
         };
-        let server = listen(listener, &bounds, move || {
+        let server = listen(listener, &bounds, move |_| {
             App::new()
                 .wrap(from_fn(connection::count))
                 .configure(http::management_routes(&state, &shown))

@@ -19,9 +19,10 @@ use tokio::net::TcpStream;
 use crate::{
     config::Config,
     http::{
-        self,
-        connection::{Connection, Patience},
+        self, Lifecycle, Round,
+        connection::{self, Connection, Patience},
     },
+    relay,
     telemetry::Route,
 };
 
@@ -45,7 +46,10 @@ pub(super) struct Bounds {
     pub(super) patience: Patience,
     /// For what is under way at the end; whole seconds count.
     pub(super) to_finish: Duration,
-    /// Whether what is no HTTP is counted among the requests.
+    /// How much of a worker's round goes into serving.
+    pub(super) most_lag: Duration,
+    pub(super) lifecycle: Lifecycle,
+    /// Whether what is answered before there is a request is counted among the requests.
     pub(super) is_counted: bool,
 }
 
@@ -57,6 +61,7 @@ pub(super) struct Bounds {
 pub fn serve(
     listener: TcpListener,
     config: &Config,
+    lifecycle: &Lifecycle,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     let bounds = Bounds {
@@ -64,18 +69,20 @@ pub fn serve(
         connections: config.max_connections,
         patience: Patience { head: config.request_timeout, idle: config.keep_alive },
         to_finish: config.time_to_finish(),
+        most_lag: config.max_worker_lag,
+        lifecycle: lifecycle.clone(),
         is_counted: true,
     };
+    let lifecycle = lifecycle.clone();
     let origins = config.cors_allowed_origins.clone();
-    let most_lag = config.max_worker_lag;
-    listen(listener, &bounds, move || {
+    listen(listener, &bounds, move |round| {
         App::new()
             .wrap(from_fn(http::admit))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
             .app_data(Route::none())
-            // The factory is called by each worker, on its own thread.
-            .app_data(http::Round::new(most_lag))
+            .app_data(round.clone())
+            .app_data(lifecycle.clone())
             .configure(&routes)
     })
 }
@@ -85,7 +92,7 @@ pub fn serve(
 pub(super) fn listen<A, F, B>(
     listener: TcpListener,
     bounds: &Bounds,
-    application: impl Fn() -> A + Clone + Send + 'static,
+    application: impl Fn(&Round) -> A + Clone + Send + 'static,
 ) -> io::Result<Server>
 where
     A: IntoServiceFactory<F, Request>,
@@ -97,7 +104,8 @@ where
     <F::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let &Bounds { workers, connections, patience, to_finish, is_counted } = bounds;
+    let &Bounds { workers, connections, patience, to_finish, most_lag, is_counted, .. } = bounds;
+    let lifecycle = bounds.lifecycle.clone();
     let mut server = Server::build()
         .disable_signals()
         .max_concurrent_connections(connections)
@@ -109,8 +117,11 @@ where
     let address = listener.local_addr()?;
     lengthen(&listener);
     let server = server.listen(address.to_string(), listener, move || {
+        // This is called by each worker, on its own thread.
+        actix_web::rt::spawn(relay::begin());
         let stopping = stopping.clone();
-        let application = application().into_factory().map_err(|e| e.into().error_response());
+        let round = Round::new(most_lag);
+        let application = application(&round).into_factory().map_err(|e| e.into().error_response());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -129,10 +140,12 @@ where
             })
             // Nobody asks what this host would be called if a request did not say it.
             .h1(map_config(application, |()| AppConfig::default()));
-        let route = is_counted.then(|| Rc::new(Route::none()));
+        let route = is_counted.then(Route::none);
+        let lifecycle = lifecycle.clone();
+        let worker = Rc::new(connection::Server { patience, route, round, lifecycle });
         fn_service(move |stream: TcpStream| {
             let client = stream.peer_addr().ok();
-            let connection = Connection::new(stream, patience, route.clone());
+            let connection = Connection::new(stream, worker.clone());
             std::future::ready(Ok((connection, client)))
         })
         .and_then(http)

@@ -1,6 +1,9 @@
 //! Around every request: its id, its line in the log, and the shape of its errors.
 
-use std::{cell::Cell, time::Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error, HttpMessage,
@@ -30,13 +33,13 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    fn of(request: &ServiceRequest) -> Self {
+    /// The one that was given, if it is sane.
+    pub(super) fn given_or_new(given: Option<&HeaderValue>) -> Self {
         let sane = |value: &&HeaderValue| {
             let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
             (1..=64).contains(&value.len()) && value.as_bytes().iter().all(allowed)
         };
-        let given = request.headers().get(X_REQUEST_ID).filter(sane).cloned();
-        given.map_or_else(Self::new, Self)
+        given.filter(sane).cloned().map_or_else(Self::new, Self)
     }
 
     /// A new one. Nothing depends on its being hard to guess, so it is not asked of the operating system,
@@ -95,7 +98,7 @@ async fn answer(
     let started = Instant::now();
     let under_way = UnderWay::begin(&request);
     let _in_flight = RequestsInFlight::one_more();
-    let id = RequestId::of(&request);
+    let id = RequestId::given_or_new(request.headers().get(X_REQUEST_ID));
     request.extensions_mut().insert(id.clone());
     let unread = RequestBody::keep(&mut request);
     let mut response = next.call(request).await?.map_into_boxed_body();
@@ -116,10 +119,20 @@ async fn answer(
         // Whoever keeps this connection for later would find it closed.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    let status = response.status().as_u16();
-    let took = started.elapsed();
     let method = response.request().method().as_str();
-    let route = route(&response);
+    note(method, route(&response), response.status(), started.elapsed(), &id);
+    Ok(under_way.until_answered(response))
+}
+
+/// Gives what was answered its place in the metrics and its line in the log.
+pub(super) fn note(
+    method: &str,
+    route: Option<&Route>,
+    status: StatusCode,
+    took: Duration,
+    id: &RequestId,
+) {
+    let status = status.as_u16();
     if let Some(route) = route {
         route.answered(method, status, took);
     }
@@ -131,7 +144,6 @@ async fn answer(
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         request_id = id.as_str(),
     );
-    Ok(under_way.until_answered(response))
 }
 
 /// What every answer says beside what its route says.

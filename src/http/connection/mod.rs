@@ -1,6 +1,6 @@
 //! A client's connection, as the server of this process reads and writes it.
 //!
-//! The framework leaves two things to whoever uses it, and both are done here, below it. Of a kept
+//! The framework leaves three things to whoever uses it, and all are done here, below it. Of a kept
 //! connection it times no request's head but the first, so that whoever sends the next one byte by byte
 //! would stay for ever. And what is no HTTP it answers with a bare status, where every error of this
 //! service is JSON (contract 2).
@@ -10,7 +10,11 @@
 //! So if nothing is under way at a flush, and nothing has been since the last one, it waits for the head
 //! of a request that has begun to arrive. Requests are counted by [`Traffic`]. A request that comes in
 //! one piece is read and answered between two flushes, and costs neither a timer nor a look at the clock.
+//!
+//! The third is to refuse what a worker that is far behind cannot serve: [`door`].
 
+mod answer;
+mod door;
 mod refusal;
 mod traffic;
 
@@ -31,7 +35,9 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+use super::{lifecycle::Lifecycle, rounds::Round};
 use crate::telemetry::Route;
+use door::Door;
 use refusal::{Refusal, found_at_the_end};
 pub use traffic::{Answered, Traffic, UnderWay, count};
 
@@ -49,13 +55,30 @@ pub struct Patience {
     pub idle: Duration,
 }
 
+/// What the connections of one worker have in common.
+pub struct Server {
+    pub patience: Patience,
+    /// What is answered here is counted as this route, if at all.
+    pub route: Option<Route>,
+    /// How much time there is for requests.
+    pub round: Round,
+    pub lifecycle: Lifecycle,
+}
+
+impl Server {
+    /// Whether requests are refused at the door. At the end of the process they are not, as they are told
+    /// that their connection ends as well.
+    fn has_no_time(&self) -> bool {
+        self.round.is_over() && !self.lifecycle.is_stopping()
+    }
+}
+
 /// A client's connection.
 pub struct Connection<S> {
     stream: S,
     traffic: Rc<Traffic>,
-    patience: Patience,
-    /// What the framework's own answers are counted as, if they are.
-    route: Option<Rc<Route>>,
+    server: Rc<Server>,
+    door: Door,
     /// Something was to be read since the last flush.
     asked: bool,
     /// Something came since the last flush while no request was under way.
@@ -63,6 +86,8 @@ pub struct Connection<S> {
     waits_for: Awaited,
     /// By when the next head has to be complete; `None` while nobody was seen to wait for one.
     deadline: Option<Instant>,
+    /// Nothing of it came since the last request was refused at the door.
+    is_idle: bool,
     /// May be earlier than the deadline: it is set anew when it is over. On the heap, as most
     /// connections never need one.
     timer: Option<Pin<Box<Sleep>>>,
@@ -82,18 +107,19 @@ enum Awaited {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Around what was accepted. What is no HTTP is counted as this route, if at all.
+    /// Around what was accepted.
     #[must_use]
-    pub fn new(stream: S, patience: Patience, route: Option<Rc<Route>>) -> Self {
+    pub fn new(stream: S, server: Rc<Server>) -> Self {
         Self {
             stream,
             traffic: Rc::default(),
-            patience,
-            route,
+            server,
+            door: Door::new(),
             asked: false,
             came: false,
             waits_for: Awaited::FirstRequest,
             deadline: None,
+            is_idle: false,
             timer: None,
             vain_turns: 0,
             refusal: None,
@@ -116,10 +142,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn is_in_time(&mut self, cx: &mut Context<'_>) -> bool {
         let asked = std::mem::take(&mut self.asked);
         let came = std::mem::take(&mut self.came);
-        if self.traffic.take_moved() {
+        let has_refused = self.door.take_refused();
+        if self.traffic.take_moved() || has_refused {
             self.waits_for = Awaited::NextRequest;
             self.deadline = None;
-            return true;
+            // The framework knows nothing of those, and so does not wait for a next one.
+            self.is_idle = has_refused && !self.traffic.is_under_way() && !came;
+            if !has_refused {
+                return true;
+            }
         }
         if self.traffic.is_under_way() {
             return true;
@@ -130,12 +161,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let patience = match self.waits_for {
             Awaited::End => return true,
-            Awaited::FirstRequest => self.patience.head,
-            Awaited::NextRequest if came => self.patience.head,
+            Awaited::FirstRequest => self.server.patience.head,
+            Awaited::NextRequest if self.is_idle && !came => self.server.patience.idle,
+            Awaited::NextRequest if came => self.server.patience.head,
             // It was woken for no reason of the client's. A part of a head may be there all the same: it
             // came in one piece with the last request.
-            Awaited::NextRequest => self.patience.idle + self.patience.head,
+            Awaited::NextRequest => self.server.patience.idle + self.server.patience.head,
         };
+        if came && std::mem::take(&mut self.is_idle) {
+            self.deadline = None;
+        }
         let latest = Instant::now() + patience;
         let deadline = self.deadline.map_or(latest, |deadline| deadline.min(latest));
         self.deadline = Some(deadline);
@@ -157,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn refuse(&mut self, status: StatusCode) {
-        self.refusal = Some(Box::new(Refusal::begin(status, self.route.as_deref())));
+        self.refusal = Some(Box::new(Refusal::begin(status, self.server.route.as_ref())));
     }
 
     /// Sends the refusal, if there is one, and fails when that is done: it is the end of the connection.
@@ -182,10 +217,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
         }
         this.asked = true;
         this.vain_turns = 0;
-        let before = buf.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        this.came |= buf.filled().len() > before && !this.traffic.is_under_way();
-        read
+        loop {
+            ready!(this.door.poll_said(Pin::new(&mut this.stream), cx))?;
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+            let read = buf.filled().get(before..).unwrap_or_default();
+            if !this.door.refuses(read, &this.server) {
+                this.came |= !read.is_empty() && !this.traffic.is_under_way();
+                return Poll::Ready(Ok(()));
+            }
+            buf.set_filled(before);
+        }
     }
 }
 
@@ -225,9 +267,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if this.refusal.is_none() && !this.is_in_time(cx) {
+            if this.is_idle {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
             this.refuse(StatusCode::REQUEST_TIMEOUT);
         }
         ready!(this.poll_refused(cx))?;
+        match this.waits_for {
+            Awaited::End => this.door.leave_open(),
+            // All that the framework had to say was taken.
+            _ => this.door.all_sent(&this.traffic),
+        }
         Pin::new(&mut this.stream).poll_flush(cx)
     }
 

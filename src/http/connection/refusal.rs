@@ -6,22 +6,17 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{
-    body::MessageBody,
-    http::{
-        StatusCode,
-        header::{self, HttpDate},
-    },
-};
+use actix_web::http::StatusCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
+use super::answer::{Ending, answer};
 use crate::{
     http::{
         error::{ApiError, ErrorType},
-        request::{RequestId, on_every_answer},
+        request::{RequestId, note},
     },
     telemetry::Route,
 };
@@ -69,20 +64,11 @@ impl Refusal {
     /// With its line in the log, and counted as this route.
     pub(super) fn begin(status: StatusCode, route: Option<&Route>) -> Self {
         let id = RequestId::new();
-        if let Some(route) = route {
-            // Nothing was worked on.
-            route.answered(UNKNOWN, status.as_u16(), Duration::ZERO);
-        }
-        tracing::info!(
-            target: "shared_chats::request",
-            method = UNKNOWN,
-            route = "none",
-            status = status.as_u16(),
-            duration_us = 0,
-            request_id = id.as_str(),
-        );
+        // Nothing was worked on.
+        note(UNKNOWN, route, status, Duration::ZERO, &id);
         let ends = Box::pin(sleep_until(Instant::now() + LINGERING));
-        Self { answer: answer(status, &id), sent: 0, is_sent: false, ends }
+        let error = ApiError::from(ErrorType::for_status(status));
+        Self { answer: answer(&error, &id, Ending::Closes), sent: 0, is_sent: false, ends }
     }
 
     /// Sends it, and waits for a moment until the client closes its side.
@@ -120,33 +106,3 @@ impl Refusal {
 
 /// The method of what is no request.
 const UNKNOWN: &str = "unknown";
-
-/// The answer as it is sent, which is an error like any other (contract 2).
-fn answer(status: StatusCode, id: &RequestId) -> Vec<u8> {
-    let mut response = ApiError::from(ErrorType::for_status(status)).respond(id.as_str());
-    on_every_answer(response.headers_mut(), id);
-    let status = response.status();
-    let headers = response.headers().clone();
-    let body = response.into_body().try_into_bytes().unwrap_or_default();
-    let mut answer = format!("HTTP/1.1 {status}\r\n").into_bytes();
-    let mut line = |name: &str, value: &[u8]| {
-        answer.extend_from_slice(name.as_bytes());
-        answer.extend_from_slice(b": ");
-        answer.extend_from_slice(value);
-        answer.extend_from_slice(b"\r\n");
-    };
-    for (name, value) in &headers {
-        line(name.as_str(), value.as_bytes());
-    }
-    line(header::CONTENT_LENGTH.as_str(), body.len().to_string().as_bytes());
-    line(header::CONNECTION.as_str(), b"close");
-    line(header::DATE.as_str(), now().to_string().as_bytes());
-    answer.extend_from_slice(b"\r\n");
-    answer.extend_from_slice(&body);
-    answer
-}
-
-#[expect(clippy::disallowed_methods, reason = "it is the machine's time in every `Date`")]
-fn now() -> HttpDate {
-    std::time::SystemTime::now().into()
-}

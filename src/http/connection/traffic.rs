@@ -20,6 +20,8 @@ use actix_web::{
 pub struct Traffic {
     /// A few at most: the framework takes the next one when the last one is answered.
     under_way: Cell<u32>,
+    /// All that ever began.
+    begun: Cell<u32>,
     /// One began or ended since somebody asked.
     moved: Cell<bool>,
     /// The last answer, which is not known to be sent, ends in an empty line as heads do.
@@ -30,6 +32,11 @@ impl Traffic {
     /// Whether a request was begun whose answer is not complete.
     pub(super) fn is_under_way(&self) -> bool {
         self.under_way.get() > 0
+    }
+
+    /// How many requests began until now.
+    pub(super) fn begun(&self) -> u32 {
+        self.begun.get()
     }
 
     /// Whether a request began or ended since this was asked last.
@@ -70,6 +77,7 @@ impl UnderWay {
     pub(super) fn by(traffic: Option<Rc<Traffic>>) -> Self {
         if let Some(traffic) = &traffic {
             traffic.under_way.set(traffic.under_way.get() + 1);
+            traffic.begun.set(traffic.begun.get().wrapping_add(1));
             traffic.moved.set(true);
             traffic.ends_like_a_head.set(false);
         }
