@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, App, Request, Setup, Trouble, WriteLock, on_both_databases};
+use crate::support::{
+    Answer, App, Request, Setup, Trouble, WriteLock, claims, hs256, on_both_databases,
+};
 
 on_both_databases!(
     whoever_finds_all_places_taken_is_told_so_at_once,
     a_worker_that_is_behind_refuses_what_it_comes_to_late,
+    whoever_keeps_a_connection_keeps_it_while_a_worker_is_behind,
+    a_small_body_of_a_refused_request_does_not_cost_the_connection,
     a_client_that_goes_away_leaves_its_place,
     streams_and_downloads_take_no_place_while_they_flow,
     a_chat_service_that_has_enough_to_do_is_asked_no_more,
@@ -70,6 +74,70 @@ async fn a_worker_that_is_behind_refuses_what_it_comes_to_late(setup: Setup) {
     assert_eq!(count("retry-after: 5"), refused);
     assert_eq!(count("HTTP/1.1 200"), 40, "a probe was refused");
     app.anonymous().view(&link).await.is(200);
+}
+
+async fn whoever_keeps_a_connection_keeps_it_while_a_worker_is_behind(setup: Setup) {
+    let app = setup.with("WORKERS", "1").with("MAX_WORKER_LAG", "1ms").start().await;
+    let alice = app.as_user("alice");
+    let link = alice.share("chat-1").await;
+    let authorization = format!("Authorization: Bearer {}", hs256(&claims(&app.clock, "alice")));
+    let body = r#"{"label":"again"}"#;
+    let requests = [
+        format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", link.path()),
+        format!(
+            "PATCH {} HTTP/1.1\r\nHost: x\r\n{authorization}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            link.path(),
+            body.len()
+        ),
+        "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+    ];
+    let clients = (0..200).map(|_| async {
+        let mut connection = app.connect().await;
+        let mut statuses = Vec::new();
+        for request in requests.iter().cycle().take(12) {
+            let answer = connection.ask(request).await;
+            if answer.status == 503 {
+                assert_eq!(answer.header("retry-after"), "5");
+                assert!(!request.contains("/health/"), "a probe was refused");
+            }
+            statuses.push(answer.status);
+        }
+        statuses
+    });
+    let statuses = futures_util::future::join_all(clients).await.concat();
+    let count = |status| statuses.iter().filter(|found| **found == status).count();
+    // What is changed says 204.
+    let (served, refused) = (count(200) + count(204), count(503));
+    assert_eq!(served + refused, 200 * 12, "{statuses:?}");
+    assert!(served > 200 * 4 && refused > 0, "{served} were served and {refused} refused");
+    app.anonymous().view(&link).await.is(200);
+}
+
+async fn a_small_body_of_a_refused_request_does_not_cost_the_connection(setup: Setup) {
+    let app = setup.with("MAX_CONCURRENT_REQUESTS", "1").start().await;
+    let held = app.chats.hold("/chats/chat-1");
+    let under_way = create(&app).spawn();
+    held.arrived(1).await;
+    let post = |length: usize| {
+        format!("POST /api/v1/shared_chats HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n")
+    };
+    let mut connection = app.connect().await;
+    for _ in 0..3 {
+        let answer = connection.ask(&(post(1000) + &"x".repeat(1000))).await;
+        assert_eq!((answer.status, answer.headers.get("connection")), (503, None));
+        let live = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+        assert_eq!(connection.ask(live).await.status, 200);
+    }
+    // What is large, or not there yet, is not waited for.
+    for body in ["x".repeat(100_000), String::new(), "x".to_owned()] {
+        let began = Instant::now();
+        let answer = app.send_raw((post(10_000_000) + &body).as_bytes()).await;
+        assert_eq!((answer.status, answer.header("connection")), (503, "close"));
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    }
+    held.let_go();
+    under_way.await.unwrap().is(201);
 }
 
 async fn a_client_that_goes_away_leaves_its_place(setup: Setup) {

@@ -114,6 +114,32 @@ pub async fn taken_slowly(address: SocketAddr, bytes: &[u8]) -> String {
     String::from_utf8(received).unwrap()
 }
 
+/// A connection that is kept.
+pub struct Kept(TcpStream);
+
+impl Kept {
+    pub async fn open(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Sends a request, and reads its answer, which is to be the only one.
+    pub async fn ask(&mut self, request: &str) -> Answer {
+        self.0.write_all(request.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        let reading = async {
+            while !is_whole(&received) {
+                let read = self.0.read_buf(&mut received).await.unwrap();
+                assert!(read > 0, "it was closed after {:?}", String::from_utf8_lossy(&received));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap();
+        let mut words = request.split(' ');
+        let answer = parse(words.next().unwrap(), words.next().unwrap(), &received);
+        rules::check(&answer);
+        answer
+    }
+}
+
 fn head_length(received: &[u8]) -> Option<usize> {
     received.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }
@@ -121,6 +147,10 @@ fn head_length(received: &[u8]) -> Option<usize> {
 fn is_whole(received: &[u8]) -> bool {
     let Some(head) = head_length(received) else { return false };
     let text = String::from_utf8_lossy(&received[..head]).to_ascii_lowercase();
+    // These have no body (RFC 9112, 6.3).
+    if text.starts_with("http/1.1 204 ") || text.starts_with("http/1.1 304 ") {
+        return true;
+    }
     let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
     length.is_some_and(|length| received.len() >= head + length.trim().parse::<usize>().unwrap())
 }
