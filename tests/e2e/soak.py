@@ -10,6 +10,9 @@ First wrk finds what the service can serve, with the fewest connections that kee
 storm` offers twice as many requests a second, each at its own moment whether or not earlier ones were answered (an open
 loop), and times each answer from when its request was due.
 
+With `--apart` the service has a core to itself (and one worker), and the load has the others: what is offered then
+takes nothing from what answers it, as in the world.
+
 Where that program is not built (or with `--closed`), wrk keeps so many connections open that twice as much is always
 asked for as is answered, and those that are shed come again at once. That is a closed loop: the slower the answers, the
 less is asked. The database should be an empty one.
@@ -196,14 +199,28 @@ class Watch:
                 self.wrong.append(f"{answer.status_code} {answer.text[:200]}")
 
 
-def soak(seconds, database_url, folder, *, times=TIMES, closed=False, connections=OPEN_CONNECTIONS, **settings):
+def set_apart(service):
+    """Gives the service the first of our cores, and everything that is started from here on the others."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    assert others, "--apart needs two cores"
+    for task in Path(f"/proc/{service.process.pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {first})
+    os.sched_setaffinity(0, others)
+
+
+def soak(
+    seconds, database_url, folder, *, times=TIMES, closed=False, connections=OPEN_CONNECTIONS, apart=False, **settings
+):
     """Runs it all, fails on what must not be, and gives back the figures."""
     assert shutil.which("wrk"), "wrk is needed: apt install wrk"
     is_open = not closed and STORM.is_file()
     settings = settings if is_open else {**CLOSED_SETTINGS, **settings}
+    settings = {"WORKERS": "1", **settings} if apart else settings
     chats = ChatService(SECRET, SERVICE_TOKEN).start()
     service = Service(folder, **settings_on(database_url, chats, RUST_LOG="error", **settings)).start()
     try:
+        if apart:
+            set_apart(service)
         alice = User("Alice")
         owner = token(alice.sub, lasts=seconds + 600)
         links = [service.http(owner).share(chats.new_chat(alice.sub)) for _ in range(50)]
@@ -305,10 +322,11 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=int, default=600)
     arguments.add_argument("--database", help="a DATABASE_URL; by default a SQLite file")
-    arguments.add_argument("--storm", type=Path, help="shared-chats-bench; by default SHARED_CHATS_BENCH or the release")
+    arguments.add_argument("--storm", type=Path, help="shared-chats-bench; by default SHARED_CHATS_BENCH, the release")
     arguments.add_argument("--rate", type=float, default=TIMES, help="offered, as so many times what it can serve")
     arguments.add_argument("--connections", type=int, default=OPEN_CONNECTIONS, help="open at a time, at most")
     arguments.add_argument("--closed", action="store_true", help="by wrk alone: a closed loop")
+    arguments.add_argument("--apart", action="store_true", help="the service on a core of its own")
     arguments.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
     asked = arguments.parse_args()
     if asked.storm:
@@ -317,5 +335,5 @@ if __name__ == "__main__":
     given = dict(pair.split("=", 1) for pair in asked.set)
     with tempfile.TemporaryDirectory(prefix="shared-chats-soak-") as folder:
         url = asked.database or f"sqlite:{folder}/links.db"
-        options = {"times": asked.rate, "closed": asked.closed, "connections": asked.connections}
+        options = {"times": asked.rate, "closed": asked.closed, "connections": asked.connections, "apart": asked.apart}
         soak(asked.seconds, url, folder, **options, **given)
