@@ -142,7 +142,7 @@ where
             .h1(map_config(application, |()| AppConfig::default()));
         let route = is_counted.then(Route::none);
         let lifecycle = lifecycle.clone();
-        let worker = Rc::new(connection::Server { patience, route, round, lifecycle });
+        let worker = Rc::new(connection::Server::new(patience, route, round, lifecycle));
         fn_service(move |stream: TcpStream| {
             let client = stream.peer_addr().ok();
             let connection = Connection::new(stream, worker.clone());

@@ -73,10 +73,13 @@ pub async fn admit(
     }
     // Asked of each, since each counts.
     if let Some(round) = request.app_data::<Round>().filter(|round| !round.has_time()).cloned() {
-        return Ok(turn_away(request, round.refuse()).await);
+        round.refuse();
+        return Ok(turn_away(request, Round::too_far_behind()).await);
     }
     let Some(_place) = state.places.take() else {
-        return Ok(turn_away(request, state.turned_away.one("all places are taken")).await);
+        const CAUSE: &str = "all places are taken";
+        state.turned_away.one(CAUSE);
+        return Ok(turn_away(request, ApiError::overloaded(CAUSE).noted()).await);
     };
     match &state.rate_limits {
         Some(limits) => rate_limits::counted(request, next, &state, limits.clone()).await,

@@ -8,8 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::error::ApiError;
-
 /// How often the log says how many were refused. A line for each would be the most that there is to
 /// do when there is too much to do already.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
@@ -22,8 +20,8 @@ pub struct TurnedAway {
 }
 
 impl TurnedAway {
-    /// One more, for the error that it gets.
-    pub fn one(&self, cause: &'static str) -> ApiError {
+    /// One more.
+    pub fn one(&self, cause: &str) {
         self.count.fetch_add(1, Ordering::Relaxed);
         // Whoever finds it taken leaves it to the other one.
         if let Ok(mut told) = self.told.try_lock()
@@ -33,6 +31,5 @@ impl TurnedAway {
             let requests = self.count.swap(0, Ordering::Relaxed);
             tracing::warn!(requests, "too much is asked, and refused with 503: {cause}");
         }
-        ApiError::overloaded(cause).noted()
     }
 }

@@ -255,7 +255,7 @@ def soak(
 
 
 def open_figures(storm, seconds):
-    of_times = ("served_reads", "served_changes", "shed", "begun_late")
+    of_times = ("served_reads", "served_changes", "shed", "once_sent", "begun_late")
     return {
         "offered_a_second": round(storm["offered"] / seconds),
         "answered_a_second": round(storm["answered"] / seconds),

@@ -45,12 +45,14 @@ pub async fn keep(storm: Rc<Storm>, first: Due) {
 async fn serve(storm: &Storm, mut stream: TcpStream, first: Due) {
     let mut due = first;
     loop {
+        let sent = std::time::Instant::now();
         let answer = exchange(storm, &mut stream, due).await;
         storm.under_way.set(storm.under_way.get() - 1);
         match answer {
             Ok(reply) => {
                 let method = &storm.mix[due.what].method;
-                storm.tally.borrow_mut().answered(method, &reply, microseconds_since(due.at));
+                let times = (microseconds_since(due.at), microseconds_since(sent));
+                storm.tally.borrow_mut().answered(method, &reply, times.0, times.1);
                 if reply.closes {
                     return;
                 }

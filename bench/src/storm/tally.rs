@@ -13,6 +13,8 @@ pub struct Tally {
     read: Times,
     changed: Times,
     shed: Times,
+    /// From when it was sent: without the wait for a free connection.
+    once_sent: Times,
     shed_without_retry_after: u64,
     /// The connection ended, or made no sense, before the answer was whole; or was reset while idle.
     pub broken: u64,
@@ -37,6 +39,7 @@ impl Tally {
             read: Times::new(),
             changed: Times::new(),
             shed: Times::new(),
+            once_sent: Times::new(),
             shed_without_retry_after: 0,
             broken: 0,
             unconnected: 0,
@@ -49,8 +52,10 @@ impl Tally {
         }
     }
 
-    /// An answer that was whole so many microseconds after its request was due.
-    pub fn answered(&mut self, method: &str, reply: &Reply, time: u64) {
+    /// An answer that was whole so many microseconds after its request was due, and so many after it was
+    /// sent.
+    pub fn answered(&mut self, method: &str, reply: &Reply, time: u64, once_sent: u64) {
+        self.once_sent.add(once_sent);
         *self.statuses.entry(reply.status).or_default() += 1;
         match reply.status {
             200..300 | 304 if matches!(method, "GET" | "HEAD") => self.read.add(time),
@@ -79,6 +84,7 @@ impl Tally {
             "served_reads": times(&self.read),
             "served_changes": times(&self.changed),
             "shed": times(&self.shed),
+            "once_sent": times(&self.once_sent),
             "shed_without_retry_after": self.shed_without_retry_after,
             "broken": self.broken,
             "unconnected": self.unconnected,

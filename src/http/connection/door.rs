@@ -15,17 +15,11 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{
-    ResponseError,
-    http::{Method, header::HeaderValue, uri::PathAndQuery},
-};
+use actix_web::http::{Method, StatusCode, header::HeaderValue, uri::PathAndQuery};
 use httparse::{Request, Status};
 use tokio::io::AsyncWrite;
 
-use super::{
-    Server, Traffic,
-    answer::{Ending, answer},
-};
+use super::{Server, Traffic};
 use crate::http::request::{RequestId, note};
 
 /// More fields than any browser sends; a request with more goes the framework's way.
@@ -88,11 +82,12 @@ impl<'a> Whole<'a> {
 
     /// The refusal, with its line in the log.
     fn refuse(&self, server: &Server) -> Vec<u8> {
-        let error = server.round.refuse();
+        server.round.refuse();
         let given = self.id.and_then(|id| HeaderValue::from_bytes(id).ok());
         let id = RequestId::given_or_new(given.as_ref());
-        note(self.method, server.route.as_ref(), error.status_code(), Duration::ZERO, &id);
-        answer(&error, &id, Ending::Stays { is_head: self.method == Method::HEAD.as_str() })
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        note(self.method, server.route.as_ref(), status, Duration::ZERO, &id);
+        server.refusal.to(&id, self.method == Method::HEAD.as_str())
     }
 }
 

@@ -37,6 +37,7 @@ use tokio::{
 
 use super::{lifecycle::Lifecycle, rounds::Round};
 use crate::telemetry::Route;
+use answer::Prepared;
 use door::Door;
 use refusal::{Refusal, found_at_the_end};
 pub use traffic::{Answered, Traffic, UnderWay, count};
@@ -57,15 +58,29 @@ pub struct Patience {
 
 /// What the connections of one worker have in common.
 pub struct Server {
-    pub patience: Patience,
+    patience: Patience,
     /// What is answered here is counted as this route, if at all.
-    pub route: Option<Route>,
+    route: Option<Route>,
     /// How much time there is for requests.
-    pub round: Round,
-    pub lifecycle: Lifecycle,
+    round: Round,
+    lifecycle: Lifecycle,
+    /// What is said at the door.
+    refusal: Prepared,
 }
 
 impl Server {
+    /// Of a worker.
+    #[must_use]
+    pub fn new(
+        patience: Patience,
+        route: Option<Route>,
+        round: Round,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        let refusal = Prepared::new(Round::too_far_behind());
+        Self { patience, route, round, lifecycle, refusal }
+    }
+
     /// Whether requests are refused at the door. At the end of the process they are not, as they are told
     /// that their connection ends as well.
     fn has_no_time(&self) -> bool {

@@ -94,7 +94,7 @@ impl Driven {
     fn by(round: Round) -> Self {
         let client = Client { is_polite: true, ..Client::default() };
         let lifecycle = Lifecycle::default();
-        let server = Server { patience: PATIENCE, route: None, round, lifecycle };
+        let server = Server::new(PATIENCE, None, round, lifecycle);
         let connection = Connection::new(client, server.into());
         Self { traffic: connection.traffic(), connection, passed_on: Vec::new() }
     }
