@@ -7,9 +7,7 @@
 //! So of each round, from one mark to the next, no more than a set time goes into serving; what is
 //! left of it is refused, which is many times cheaper, and the next round is short again. How much that
 //! is depends on whether the queue comes and goes or stays ([`queue`](crate::queue)): a crowd that comes at
-//! once is served, and of a stream that never ends those who come last are served soon. Short rounds
-//! are found in between then too, since there was little time to come in, so they say that the queue is gone
-//! when there were none but such for a while.
+//! once is served, and of a stream that never ends those who come last are served soon.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -41,9 +39,12 @@ struct Inner {
 struct Past {
     /// The queue stays.
     stays: bool,
-    /// Whether the last one was long, and since when all were like that.
-    was_long: bool,
-    since: Instant,
+    /// From when on rounds are added up: from the end of a first long one, which by itself may be a crowd,
+    /// or a machine that paused.
+    since: Option<Instant>,
+    /// So much of the time since then went by in long rounds.
+    in_long: Duration,
+    /// The end of the last one.
     last: Instant,
 }
 
@@ -67,8 +68,8 @@ impl Round {
     #[must_use]
     pub fn new(most: Duration) -> Self {
         let (turned_away, now) = (TurnedAway::default(), Instant::now());
-        let past = Past { stays: false, was_long: false, since: now, last: now };
-        Self(Rc::new(Inner { turned_away, most, past: Cell::new(past), now: Cell::new(None) }))
+        let past = Cell::new(Past::none(now));
+        Self(Rc::new(Inner { turned_away, most, past, now: Cell::new(None) }))
     }
 
     /// One that is over, for ever.
@@ -126,30 +127,46 @@ impl Round {
 }
 
 impl Past {
+    fn none(now: Instant) -> Self {
+        Self { stays: false, since: None, in_long: Duration::ZERO, last: now }
+    }
+
     /// What was long ago says nothing.
     fn stays_at(&self, now: Instant, most: Duration) -> bool {
         self.stays && now - self.last <= most
     }
 
-    fn add(&mut self, was_long: bool, most: Duration) {
-        let now = Instant::now();
-        self.stays = self.stays_at(now, most);
-        if was_long != self.was_long || now - self.last > most {
-            self.was_long = was_long;
-            self.since = now;
+    /// Adds a round. A queue stays if for so long most of the time went by in long rounds; it is gone
+    /// when there was none for as long. (Between two long ones there are short ones too: while all who
+    /// were taken on wait for one answer of the database, a worker has nothing to do.)
+    fn add(&mut self, began: Instant, ended: Instant, was_long: bool, most: Duration) {
+        if began.saturating_duration_since(self.last) > most {
+            *self = Self::none(began);
         }
-        if now - self.since >= most {
-            self.stays = was_long;
+        self.last = ended;
+        let Some(since) = self.since else {
+            self.since = was_long.then_some(ended);
+            return;
+        };
+        if was_long {
+            self.in_long += ended - began;
         }
-        self.last = now;
+        let time = ended - since;
+        if time >= most {
+            self.stays = if self.stays { !self.in_long.is_zero() } else { self.in_long > time / 2 };
+            self.since = self.stays.then_some(ended);
+            self.in_long = Duration::ZERO;
+        }
     }
 }
 
 impl Inner {
     fn end(&self) {
         let Some(now) = self.now.take() else { return };
+        let ended = Instant::now();
+        let was_long = now.has_refused || ended - now.began > shorter(self.most);
         let mut past = self.past.get();
-        past.add(now.has_refused || now.began.elapsed() > shorter(self.most), self.most);
+        past.add(now.began, ended, was_long, self.most);
         self.past.set(past);
     }
 }
@@ -185,6 +202,53 @@ mod tests {
             request.await.unwrap();
         }
         served.get()
+    }
+
+    /// The same rounds so many times, each so long after the one before and so long itself, in milliseconds.
+    fn after(mut past: Past, times: usize, rounds: &[(u64, u64)]) -> Past {
+        for _ in 0..times {
+            for (pause, took) in rounds {
+                let began = past.last + Duration::from_millis(*pause);
+                let ended = began + Duration::from_millis(*took);
+                past.add(began, ended, *took > 10, LONG);
+            }
+        }
+        past
+    }
+
+    fn none() -> Past {
+        Past::none(Instant::now())
+    }
+
+    #[test]
+    fn short_rounds_between_long_ones_do_not_end_a_queue_that_stays() {
+        let convoy = [(0, 25), (0, 1), (8, 0), (1, 30), (0, 5)];
+        assert!(!after(none(), 3, &convoy).stays);
+        let stays = after(none(), 10, &convoy);
+        assert!(stays.stays);
+        assert!(after(stays, 1, &[(0, 1), (0, 15), (100, 1), (60, 1), (30, 1)]).stays);
+    }
+
+    #[test]
+    fn rounds_that_are_longer_than_any_should_be_are_a_queue_that_stays() {
+        assert!(after(none(), 2, &[(0, 300)]).stays);
+    }
+
+    #[test]
+    fn one_long_round_is_a_crowd_or_a_pause() {
+        assert!(!after(none(), 10, &[(0, 300), (0, 1), (150, 1), (100, 1)]).stays);
+    }
+
+    #[test]
+    fn long_rounds_now_and_then_are_no_queue_that_stays() {
+        assert!(!after(none(), 100, &[(0, 15), (20, 1)]).stays);
+    }
+
+    #[test]
+    fn a_queue_is_gone_when_there_was_no_long_round_for_a_while() {
+        let stays = after(none(), 10, &[(0, 25)]);
+        assert!(after(stays, 15, &[(0, 10)]).stays);
+        assert!(!after(stays, 50, &[(0, 10)]).stays);
     }
 
     #[actix_web::test]

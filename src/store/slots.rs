@@ -16,11 +16,16 @@ pub(super) struct Slots<T>(Vec<T>);
 
 impl<T: Default> Default for Slots<T> {
     fn default() -> Self {
-        Self((0..SLOTS).map(|_| T::default()).collect())
+        Self::new(T::default)
     }
 }
 
 impl<T> Slots<T> {
+    /// With one of these in each.
+    pub(super) fn new(mut make: impl FnMut() -> T) -> Self {
+        Self((0..SLOTS).map(|_| make()).collect())
+    }
+
     /// The calling thread's own.
     pub(super) fn mine(&self) -> &T {
         &self.0[THREAD.with(|thread| thread % SLOTS)]

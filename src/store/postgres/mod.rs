@@ -93,7 +93,7 @@ impl Postgres {
                 timeout: settings.timeout,
                 runtime: Handle::current(),
                 viewers: Slots::default(),
-                standings: Slots::default(),
+                standings: Slots::new(|| Batcher::new(settings.queue_timeout)),
                 opened: Instant::now(),
                 not_before: AtomicU64::new(0),
                 was_refused: AtomicBool::new(false),

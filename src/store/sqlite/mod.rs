@@ -58,7 +58,7 @@ impl Sqlite {
                 may_read: Turns::new(settings.pool_size, settings.queue_timeout),
                 readers: Mutex::default(),
                 viewers: Slots::default(),
-                standings: Slots::default(),
+                standings: Slots::new(|| Batcher::new(settings.queue_timeout)),
             }),
         })
     }
