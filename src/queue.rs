@@ -2,10 +2,15 @@
 //!
 //! A queue that comes and goes is what makes the most of a thing that one after another has to use. One
 //! that stays does nothing but let everybody wait: as many leave it in a second as if it were short. So
-//! whoever comes to a queue that was there all the time for as long as anybody may wait at all, may wait
+//! whoever comes to the end of a long queue that was there for as long as anybody may wait at all, may wait
 //! for a small part of that alone, until it was gone. It then holds those who came last; the others
 //! were refused, and who is served is served soon. That is controlled delay (CoDel, RFC 8289) as
 //! B. Maurer, "Fail at Scale", ACM Queue 13(8), 2015, has it for servers.
+//!
+//! It differs in what counts as being there. There, one moment in which nobody waits is the end of a
+//! queue; but a worker's requests come as it takes them up, many at a time, and in between there are such
+//! moments whatever is asked. So it is what was there for most of the time. And a queue of no more
+//! than are served at the same time is none: it is gone within one turn.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -33,9 +38,16 @@ pub struct Queue(Arc<Mutex<Waiting>>);
 #[derive(Debug)]
 struct Waiting {
     most: Duration,
+    /// So many are served at the same time.
+    at_a_time: usize,
     count: usize,
-    /// Since when there was always somebody.
+    /// It stays.
+    stays: bool,
+    /// From when on the time is added up in which it is long.
     since: Instant,
+    was_long: Duration,
+    /// Since when it is long.
+    long_since: Option<Instant>,
 }
 
 /// Somebody's place in a queue, until they have their turn or give up.
@@ -46,22 +58,31 @@ pub struct Place {
 }
 
 impl Queue {
-    /// In which nobody waits for longer than `most`.
+    /// In which nobody waits for longer than `most`, for something that `at_a_time` can use.
     #[must_use]
-    pub fn new(most: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Waiting { most, count: 0, since: Instant::now() })))
+    pub fn new(most: Duration, at_a_time: usize) -> Self {
+        Self(Arc::new(Mutex::new(Waiting {
+            most,
+            at_a_time,
+            count: 0,
+            stays: false,
+            since: Instant::now(),
+            was_long: Duration::ZERO,
+            long_since: None,
+        })))
     }
 
     /// Takes a place at its end.
     #[must_use]
     pub fn join(&self) -> Place {
         let mut waiting = self.waiting();
-        if waiting.count == 0 {
-            waiting.since = Instant::now();
-        }
+        let now = Instant::now();
+        waiting.look_back(now);
+        let is_far_back = waiting.count >= waiting.at_a_time;
         waiting.count += 1;
-        let stays = waiting.since.elapsed() > waiting.most;
-        let allowed = if stays { shorter(waiting.most) } else { waiting.most };
+        waiting.note_length(now);
+        let most = waiting.most;
+        let allowed = if waiting.stays && is_far_back { shorter(most) } else { most };
         Place { queue: self.clone(), allowed }
     }
 
@@ -76,6 +97,31 @@ impl Queue {
     }
 }
 
+impl Waiting {
+    fn note_length(&mut self, now: Instant) {
+        if self.count > self.at_a_time {
+            self.long_since.get_or_insert(now);
+        } else if let Some(since) = self.long_since.take() {
+            self.was_long += now - since;
+        }
+    }
+
+    /// Decides whether it stays, each time that `most` is over.
+    fn look_back(&mut self, now: Instant) {
+        let time = now - self.since;
+        if time < self.most {
+            return;
+        }
+        if let Some(since) = &mut self.long_since {
+            self.was_long += now - *since;
+            *since = now;
+        }
+        self.stays = self.was_long > time / 2;
+        self.since = now;
+        self.was_long = Duration::ZERO;
+    }
+}
+
 impl Place {
     /// For how long it may be kept.
     #[must_use]
@@ -86,7 +132,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.waiting().count -= 1;
+        let mut waiting = self.queue.waiting();
+        waiting.count -= 1;
+        waiting.note_length(Instant::now());
     }
 }
 
@@ -105,7 +153,7 @@ impl Turns {
     /// `count` at the same time, and nobody waits for longer than `most`.
     #[must_use]
     pub fn new(count: usize, most: Duration) -> Self {
-        Self { free: Arc::new(Semaphore::new(count)), queue: Queue::new(most) }
+        Self { free: Arc::new(Semaphore::new(count)), queue: Queue::new(most, count) }
     }
 
     /// A turn, which lasts until it is dropped.
@@ -163,36 +211,75 @@ mod tests {
         assert!(about(MOST, waited), "{waited:?}");
     }
 
-    /// So many who come one after the other and again and again, each until the turn comes, so that there
-    /// are always some for the longest wait and more.
-    async fn crowd(turns: &Turns, count: u32) -> Vec<tokio::task::JoinHandle<()>> {
-        let mut crowd = Vec::new();
-        for _ in 0..count {
-            let turns = turns.clone();
-            crowd.push(tokio::spawn(async move { while turns.take().await.is_err() {} }));
-            tokio::time::sleep(MOST / count).await;
-        }
-        crowd
+    /// So many who come at once, and stay until they are dropped.
+    fn crowd(queue: &Queue, count: usize) -> Vec<Place> {
+        (0..count).map(|_| queue.join()).collect()
+    }
+
+    /// One that was there all the time, but for a moment.
+    async fn queue_that_stays() -> (Queue, Vec<Place>) {
+        let queue = Queue::new(MOST, 2);
+        let first = crowd(&queue, 5);
+        tokio::time::sleep(MOST / 2).await;
+        drop(first);
+        tokio::time::sleep(MOST / 10).await;
+        let second = crowd(&queue, 5);
+        assert!(second.iter().all(|place| place.allowed() == MOST));
+        tokio::time::sleep(MOST / 2).await;
+        (queue, second)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn in_a_queue_that_stays_nobody_waits_for_long_until_it_is_gone() {
+    async fn whoever_comes_to_the_end_of_a_queue_that_stays_does_not_wait_for_long() {
+        let (queue, _crowd) = queue_that_stays().await;
+        assert_eq!(queue.join().allowed(), SHORT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_no_more_before_them_than_are_served_at_a_time_waits_as_long_as_ever() {
+        let (queue, places) = queue_that_stays().await;
+        drop(places);
+        let allowed = crowd(&queue, 4).iter().map(Place::allowed).collect::<Vec<_>>();
+        assert_eq!(allowed, [MOST, MOST, SHORT, SHORT]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_is_not_there_for_most_of_the_time_does_not_stay() {
+        let queue = Queue::new(MOST, 2);
+        for _ in 0..20 {
+            let crowd = crowd(&queue, 50);
+            assert!(crowd.iter().all(|place| place.allowed() == MOST));
+            tokio::time::sleep(MOST * 2 / 5).await;
+            drop(crowd);
+            tokio::time::sleep(MOST * 3 / 5).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_are_served_at_a_time_are_no_queue() {
+        let queue = Queue::new(MOST, 2);
+        let _two = crowd(&queue, 2);
+        tokio::time::sleep(10 * MOST).await;
+        assert_eq!(queue.join().allowed(), MOST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_stayed_is_gone_when_it_was_short_for_most_of_the_time() {
+        let (queue, places) = queue_that_stays().await;
+        assert_eq!(queue.join().allowed(), SHORT);
+        drop(places);
+        tokio::time::sleep(MOST).await;
+        assert!(crowd(&queue, 10).iter().all(|place| place.allowed() == MOST));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_a_queue_stays_a_turn_is_not_waited_for_for_long() {
         let turns = Turns::new(1, MOST);
-        let turn = turns.take().await.unwrap();
-        let crowd = crowd(&turns, 4).await;
-        let place = turns.queue.join();
-        assert_eq!(place.allowed(), MOST);
-        drop(place);
-        tokio::time::sleep(SHORT).await;
+        let _turn = turns.take().await.unwrap();
+        let _crowd = crowd(&turns.queue, 3);
+        tokio::time::sleep(MOST).await;
         let waited = in_vain(&turns).await;
         assert!(about(SHORT, waited), "{waited:?}");
-        drop(turn);
-        for waiting in crowd {
-            waiting.await.unwrap();
-        }
-        let _turn = turns.take().await.unwrap();
-        let waited = in_vain(&turns).await;
-        assert!(about(MOST, waited), "{waited:?}");
     }
 
     #[tokio::test(start_paused = true)]

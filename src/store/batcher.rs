@@ -319,7 +319,14 @@ mod tests {
         assert_eq!(let_in(&batcher, 1000), WAIT_ANYWAY);
         let_go.send(()).unwrap();
         assert!(poll(&mut rows).is_some());
-        drop(rows);
+        // Those who were let in are the next query, which nobody lets go.
+        *lock(&batcher.latest) = None;
+
+        let (mut rows, let_go) = next(Duration::ZERO).await;
+        let_go.send(()).unwrap();
+        assert!(poll(&mut rows).is_some());
+        let (_rows, _let_go) = next(few).await;
+        assert_eq!(let_in(&batcher, 1000), 1000);
     }
 
     #[tokio::test(start_paused = true)]

@@ -28,6 +28,11 @@ async fn everything_is_unavailable(app: &App, link: &Link) {
 }
 
 mod a_server {
+    use std::time::Duration;
+
+    use futures_util::{StreamExt, stream::FuturesUnordered};
+    use tokio::time::sleep;
+
     use super::*;
     use crate::support::on_postgres;
 
@@ -35,6 +40,7 @@ mod a_server {
         a_server_that_is_gone_is_waited_for,
         a_server_that_does_not_answer_is_given_up,
         connections_that_were_cut_are_made_again,
+        few_views_wait_for_a_server_that_does_not_answer,
     );
 
     async fn behind_a_proxy(setup: Setup) -> (App, TcpProxy) {
@@ -43,12 +49,11 @@ mod a_server {
         let proxy = TcpProxy::to(host).await;
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(proxy.address.port())).unwrap();
-        let setup = setup.with("DATABASE_URL", url.as_str()).with("DATABASE_TIMEOUT", "2s");
-        (setup.start().await, proxy)
+        (setup.with("DATABASE_URL", url.as_str()).start().await, proxy)
     }
 
     async fn a_server_that_is_gone_is_waited_for(setup: Setup) {
-        let (app, proxy) = behind_a_proxy(setup).await;
+        let (app, proxy) = behind_a_proxy(setup.with("DATABASE_TIMEOUT", "2s")).await;
         let link = app.as_user("alice").share("chat-1").await;
         let before = app.anonymous().view(&link).await.is(200);
         for _ in 0..2 {
@@ -63,7 +68,7 @@ mod a_server {
     }
 
     async fn a_server_that_does_not_answer_is_given_up(setup: Setup) {
-        let (app, proxy) = behind_a_proxy(setup).await;
+        let (app, proxy) = behind_a_proxy(setup.with("DATABASE_TIMEOUT", "2s")).await;
         let link = app.as_user("alice").share("chat-1").await;
         app.anonymous().view(&link).await.is(200);
         proxy.hold();
@@ -73,14 +78,14 @@ mod a_server {
         let list = alice.list("").spawn();
         view.await.unwrap().fails(503, "unavailable");
         list.await.unwrap().fails(503, "unavailable");
-        assert!(began.elapsed() < std::time::Duration::from_secs(10));
+        assert!(began.elapsed() < Duration::from_secs(10));
         proxy.let_go();
         app.anonymous().view(&link).await.is(200);
         alice.list("").await.is(200);
     }
 
     async fn connections_that_were_cut_are_made_again(setup: Setup) {
-        let (app, proxy) = behind_a_proxy(setup).await;
+        let (app, proxy) = behind_a_proxy(setup.with("DATABASE_TIMEOUT", "2s")).await;
         let link = app.as_user("alice").share("chat-1").await;
         app.anonymous().view(&link).await.is(200);
         // As when a server restarts between two requests: nobody need notice.
@@ -89,6 +94,31 @@ mod a_server {
             proxy.mend().await;
             app.anonymous().view(&link).await.is(200);
             app.as_user("alice").list("").await.is(200);
+        }
+    }
+
+    async fn few_views_wait_for_a_server_that_does_not_answer(setup: Setup) {
+        const FEW: usize = 64;
+        const MANY: usize = 200;
+        let setup = setup.with("WORKERS", "1").with("DATABASE_TIMEOUT", "20s");
+        let (app, proxy) = behind_a_proxy(setup.with("QUEUE_TIMEOUT", "300ms")).await;
+        let link = app.as_user("alice").share("chat-1").await;
+        app.anonymous().view(&link).await.is(200);
+        proxy.hold();
+        let first = app.anonymous().view(&link).spawn();
+        sleep(Duration::from_millis(600)).await;
+        let mut views: FuturesUnordered<_> =
+            (0..MANY).map(|_| app.anonymous().view(&link).spawn()).collect();
+        // The others do not wait: the server says nothing until all of them were told.
+        for _ in 0..MANY - FEW {
+            let answer = views.next().await.unwrap().unwrap();
+            assert_eq!(answer.header("retry-after"), "5");
+            answer.fails(503, "unavailable");
+        }
+        proxy.let_go();
+        first.await.unwrap().is(200);
+        while let Some(view) = views.next().await {
+            view.unwrap().is(200);
         }
     }
 }

@@ -71,7 +71,8 @@ impl Writer {
             .name("sqlite-writer".to_owned())
             .spawn(move || write_all(&path, Some(conn), jobs))
             .map_err(StoreError::unavailable)?;
-        Ok(Self { jobs: Some(sender), queue: Queue::new(queue_timeout), thread: Some(thread) })
+        let queue = Queue::new(queue_timeout, GROUP);
+        Ok(Self { jobs: Some(sender), queue, thread: Some(thread) })
     }
 
     /// Changes that wait.
