@@ -156,6 +156,12 @@ impl Turns {
         Self { free: Arc::new(Semaphore::new(count)), queue: Queue::new(most, count) }
     }
 
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.count()
+    }
+
     /// A turn, which lasts until it is dropped.
     ///
     /// # Errors

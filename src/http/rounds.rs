@@ -14,13 +14,21 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use tokio::time::Instant;
 
 use super::{error::ApiError, turned_away::TurnedAway};
-use crate::queue::shorter;
 
 /// Why a request is refused.
 const CAUSE: &str = "a worker is too far behind";
 
 /// So many are served in a round, however long it took: a pause of the whole machine is not a queue.
 const SERVED_ANYWAY: u32 = 64;
+
+/// For so small a part of the time is served in each round of a queue that stays, and rounds longer than
+/// that are such a queue's. The longer it is, the more of those who wait for the next rounds are there, and
+/// the less is left on a shared machine for refusing them.
+const SHORTER: u32 = 40;
+
+fn shorter(most: Duration) -> Duration {
+    most / SHORTER
+}
 
 /// The round that one worker is in.
 #[derive(Clone)]
@@ -210,7 +218,7 @@ mod tests {
             for (pause, took) in rounds {
                 let began = past.last + Duration::from_millis(*pause);
                 let ended = began + Duration::from_millis(*took);
-                past.add(began, ended, *took > 10, LONG);
+                past.add(began, ended, Duration::from_millis(*took) > shorter(LONG), LONG);
             }
         }
         past
@@ -222,7 +230,7 @@ mod tests {
 
     #[test]
     fn short_rounds_between_long_ones_do_not_end_a_queue_that_stays() {
-        let convoy = [(0, 25), (0, 1), (8, 0), (1, 30), (0, 5)];
+        let convoy = [(0, 25), (0, 1), (8, 0), (1, 30), (0, 4)];
         assert!(!after(none(), 3, &convoy).stays);
         let stays = after(none(), 10, &convoy);
         assert!(stays.stays);
@@ -247,8 +255,8 @@ mod tests {
     #[test]
     fn a_queue_is_gone_when_there_was_no_long_round_for_a_while() {
         let stays = after(none(), 10, &[(0, 25)]);
-        assert!(after(stays, 15, &[(0, 10)]).stays);
-        assert!(!after(stays, 50, &[(0, 10)]).stays);
+        assert!(after(stays, 30, &[(0, 5)]).stays);
+        assert!(!after(stays, 100, &[(0, 5)]).stays);
     }
 
     #[actix_web::test]

@@ -277,6 +277,7 @@ mod a_server {
         let waiting_too = alice.list("").spawn();
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         assert_eq!(app.manage("/health/ready").await.0, 200);
+        assert_eq!(count(&app, "shared_chats_database_pool_waiting", &[]).await, 1.0);
         busy.await.unwrap();
         waiting.await.unwrap().is(204);
         waiting_too.await.unwrap().is(200);

@@ -51,7 +51,7 @@ CLOSED_SETTINGS = {"MAX_CONCURRENT_REQUESTS": str(CONNECTIONS // 2)}
 # Or, where that is longer (a debug build, a busy machine), twice what a fair queue of so many would take.
 MOST_SECONDS = 5.0
 # The open loop, with the service's own defaults. At first a worker serves for MAX_WORKER_LAG of each round, soon for a
-# twentieth of it, and refuses for the rest. What it takes up has waited for the round before and this one, and most
+# fortieth of it, and refuses for the rest. What it takes up has waited for the round before and this one, and most
 # take a second or third one; the rest is for a machine that does other things, this program's load among them.
 MAX_WORKER_LAG = 0.2
 ROUNDS = 5
@@ -59,8 +59,9 @@ ROUNDS = 5
 QUEUE_TIMEOUT = 2.0
 # One of two has to be answered in so much of what one of a hundred may take.
 HALF_WITHIN = 0.5
-# Serving goes on: at least so much of what was served before there was too much.
-LEAST_SERVED = 0.25
+# Serving goes on: at least so much of what was served before there was too much. Refusing takes most of the cores: the
+# load's side of it too.
+LEAST_SERVED = 0.2
 # So much of what is offered has to be refused, or it was not too much.
 LEAST_SHED = 0.05
 # For so much there may be no free connection within a second.

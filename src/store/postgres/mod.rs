@@ -104,7 +104,9 @@ impl Postgres {
     pub(super) fn pool_status(&self) -> PoolStatus {
         let status = self.inner.pool.status();
         let used = status.size.saturating_sub(status.available);
-        PoolStatus { max: status.max_size, idle: status.available, used, waiting: status.waiting }
+        // Nobody comes to the pool itself without a turn.
+        let waiting = self.inner.turns.waiting();
+        PoolStatus { max: status.max_size, idle: status.available, used, waiting }
     }
 
     pub(super) async fn connect(&self) -> Result<AsyncPgConnection, StoreError> {
