@@ -273,14 +273,23 @@ mod tests {
         came.filter(|is_let_in| *is_let_in).count()
     }
 
+    /// A query that is under way for so long, and what lets it go.
+    async fn under_way(
+        batcher: &Batcher<u32>,
+        took: Duration,
+    ) -> (Shared<BoxFuture<'static, Rows<u32>>>, oneshot::Sender<()>) {
+        let (let_go, may) = oneshot::channel();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let mut rows = batcher.join("a".to_owned(), query(1, may, asked)).unwrap();
+        assert!(poll(&mut rows).is_none());
+        advance(took).await;
+        (rows, let_go)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn while_a_query_takes_too_long_a_few_wait_for_the_next_and_the_others_are_told() {
         let batcher = Batcher::new(MOST);
-        let asked = Arc::new(AtomicUsize::new(0));
-        let (let_go, may) = oneshot::channel();
-        let mut first = batcher.join("a".to_owned(), query(1, may, asked)).unwrap();
-        assert!(poll(&mut first).is_none());
-        advance(MOST).await;
+        let (mut first, let_go) = under_way(&batcher, MOST).await;
         assert_eq!(let_in(&batcher, 1000), 1000);
         advance(Duration::from_millis(1)).await;
         assert_eq!(let_in(&batcher, 1000), 0);
@@ -289,54 +298,37 @@ mod tests {
         assert_eq!(let_in(&batcher, 1000), 1000, "it is over");
 
         let batcher = Batcher::new(MOST);
-        let asked = Arc::new(AtomicUsize::new(0));
-        let (_let_go, may) = oneshot::channel();
-        let mut first = batcher.join("a".to_owned(), query(1, may, asked)).unwrap();
-        assert!(poll(&mut first).is_none());
-        advance(2 * MOST).await;
+        let (_first, _let_go) = under_way(&batcher, 2 * MOST).await;
         assert_eq!(let_in(&batcher, 1000), WAIT_ANYWAY);
     }
 
     #[tokio::test(start_paused = true)]
     async fn where_queries_always_take_long_less_is_too_long_until_one_does_not() {
         let batcher = Batcher::new(MOST);
-        let asked = Arc::new(AtomicUsize::new(0));
         let few = Duration::from_millis(150);
-        // The next query is under way for so long already.
-        let next = async |took: Duration| {
-            let (let_go, may) = oneshot::channel();
-            let mut rows = batcher.join("a".to_owned(), query(1, may, asked.clone())).unwrap();
-            assert!(poll(&mut rows).is_none());
-            advance(took).await;
-            (rows, let_go)
-        };
         for _ in 0..20 {
-            let (mut rows, let_go) = next(few).await;
+            let (mut rows, let_go) = under_way(&batcher, few).await;
             let_go.send(()).unwrap();
             assert!(poll(&mut rows).is_some());
         }
-        let (mut rows, let_go) = next(few).await;
+        let (mut rows, let_go) = under_way(&batcher, few).await;
         assert_eq!(let_in(&batcher, 1000), WAIT_ANYWAY);
         let_go.send(()).unwrap();
         assert!(poll(&mut rows).is_some());
         // Those who were let in are the next query, which nobody lets go.
         *lock(&batcher.latest) = None;
 
-        let (mut rows, let_go) = next(Duration::ZERO).await;
+        let (mut rows, let_go) = under_way(&batcher, Duration::ZERO).await;
         let_go.send(()).unwrap();
         assert!(poll(&mut rows).is_some());
-        let (_rows, _let_go) = next(few).await;
+        let (_rows, _let_go) = under_way(&batcher, few).await;
         assert_eq!(let_in(&batcher, 1000), 1000);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_query_that_is_given_up_is_under_way_no_more() {
         let batcher = Batcher::new(MOST);
-        let asked = Arc::new(AtomicUsize::new(0));
-        let (_let_go, may) = oneshot::channel();
-        let mut first = batcher.join("a".to_owned(), query(1, may, asked)).unwrap();
-        assert!(poll(&mut first).is_none());
-        advance(2 * MOST).await;
+        let (first, _let_go) = under_way(&batcher, 2 * MOST).await;
         drop(first);
         *lock(&batcher.latest) = None;
         assert_eq!(let_in(&batcher, 1000), 1000);
