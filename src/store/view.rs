@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{
-    Database, Snapshot, Store, StoreError, on,
+    Database, Snapshot, Store, StoreError, counted, on,
     rows::{SharedChatRow, StandingRow},
     schema::{shared_chats, snapshots},
     sqlite::SqliteConn,
@@ -78,10 +78,10 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<Standing>, StoreError> {
         let id = id.as_str().to_owned();
-        let row = match &self.database {
-            Database::Sqlite(db) => db.standing(id).await?,
-            Database::Postgres(db) => db.standing(id).await?,
-        };
+        let row = counted(match &self.database {
+            Database::Sqlite(db) => db.standing(id).await,
+            Database::Postgres(db) => db.standing(id).await,
+        })?;
         let standing = row.map(Standing::from);
         Ok(standing.filter(|standing| !standing.is_expired(now)))
     }

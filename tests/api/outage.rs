@@ -34,13 +34,15 @@ mod a_server {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::support::on_postgres;
+    use crate::support::{WriteLock, on_postgres};
 
     on_postgres!(
         a_server_that_is_gone_is_waited_for,
         a_server_that_does_not_answer_is_given_up,
         connections_that_were_cut_are_made_again,
         few_views_wait_for_a_server_that_does_not_answer,
+        views_that_nobody_waits_for_any_more_hold_up_nobody,
+        changes_of_many_rows_leave_connections_to_others,
     );
 
     async fn behind_a_proxy(setup: Setup) -> (App, TcpProxy) {
@@ -120,6 +122,48 @@ mod a_server {
         while let Some(view) = views.next().await {
             view.unwrap().is(200);
         }
+    }
+
+    async fn views_that_nobody_waits_for_any_more_hold_up_nobody(setup: Setup) {
+        let (app, proxy) =
+            behind_a_proxy(setup.with("WORKERS", "1").with("DATABASE_TIMEOUT", "20s")).await;
+        let link = app.as_user("alice").share("chat-1").await;
+        app.anonymous().view(&link).await.is(200);
+        // A view makes its connection anew, and the server says nothing.
+        proxy.cut().await;
+        proxy.mend().await;
+        proxy.hold();
+        for _ in 0..2 {
+            let leaving = app.anonymous().view(&link).spawn();
+            sleep(Duration::from_millis(300)).await;
+            leaving.abort();
+        }
+        sleep(Duration::from_millis(300)).await;
+        proxy.let_go();
+        app.anonymous().get("/health/ready").await.is(200);
+        app.anonymous().view(&link).await.is(200);
+    }
+
+    async fn changes_of_many_rows_leave_connections_to_others(setup: Setup) {
+        let setup = setup.with("DATABASE_POOL_SIZE", "4").with("QUEUE_TIMEOUT", "300ms");
+        let app = setup.start().await;
+        let alice = app.as_user("alice");
+        let link = alice.share("chat-1").await;
+        // One of them waits, and so would all that come after it.
+        let lock = WriteLock::take(&app).await;
+        let deleting: Vec<_> = (0..10).map(|_| alice.batch_delete(&[&link]).spawn()).collect();
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(alice.list("").await.is(200).json(), json!([link.info]));
+        drop(lock);
+        let mut done = 0;
+        for deleted in deleting {
+            match deleted.await.unwrap() {
+                deleted if deleted.status == 204 => done += 1,
+                refused => drop(refused.fails(503, "unavailable")),
+            }
+        }
+        assert!(done > 0);
+        app.anonymous().view(&link).await.is(404);
     }
 }
 

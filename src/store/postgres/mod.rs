@@ -48,6 +48,8 @@ struct Inner {
     pool: Pool<AsyncPgConnection>,
     /// As many as the pool has connections: the queue for them, in the order of arrival.
     turns: Turns,
+    /// For changes of many rows, which take turns on all instances: one of each.
+    bulk: Turns,
     timeout: Duration,
     /// Where pooled work runs, so that neither a request that goes away nor a worker that ends
     /// takes an open transaction or a connection's driver with it.
@@ -90,6 +92,7 @@ impl Postgres {
                 connector,
                 pool,
                 turns: Turns::new(settings.pool_size, settings.queue_timeout),
+                bulk: Turns::new(1, settings.queue_timeout),
                 timeout: settings.timeout,
                 runtime: Handle::current(),
                 viewers: Slots::default(),
@@ -123,35 +126,51 @@ impl Postgres {
             A,
         ) -> BoxFuture<'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let until = Instant::now() + self.inner.timeout;
+        self.view_until(Instant::now() + self.inner.timeout, arguments, read).await
+    }
+
+    async fn view_until<A: Clone, T>(
+        &self,
+        until: Instant,
+        arguments: A,
+        read: impl for<'c, 'p> Fn(
+            &'c mut &'p AsyncPgConnection,
+            A,
+        ) -> BoxFuture<'c, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let began = Instant::now();
         let mut tries = 0;
-        loop {
+        while Instant::now() < until {
             let connecting = timeout_at(until, self.viewer()).await;
             let conn = connecting.map_err(|_| too_late())??;
-            let answer = timeout_at(until, read(&mut &*conn, arguments.clone())).await;
             tries += 1;
-            let answer = answer.unwrap_or_else(|_| {
-                self.leave_server(self.inner.timeout);
-                Err(too_late())
-            });
-            match answer {
-                Err(StoreError::Unavailable(why)) => {
-                    // Gone, or so silent that it may never answer again.
+            match timeout_at(until, read(&mut &*conn, arguments.clone())).await {
+                // Gone.
+                Ok(Err(StoreError::Unavailable(_))) if tries < 2 => self.forget_viewer(&conn).await,
+                Ok(Err(StoreError::Unavailable(why))) => {
                     self.forget_viewer(&conn).await;
-                    if tries == 2 || Instant::now() >= until {
-                        return Err(StoreError::Unavailable(why));
-                    }
+                    return Err(StoreError::Unavailable(why));
                 }
-                result => return result,
+                Ok(result) => return result,
+                // So silent that it may never answer again; of one that was given little time nobody knows.
+                Err(_) if began.elapsed() > self.inner.timeout / 2 => {
+                    self.leave_server(self.inner.timeout);
+                    self.forget_viewer(&conn).await;
+                }
+                Err(_) => {}
             }
         }
+        Err(too_late())
     }
 
     /// How a link stands, asked for together with the other views of this worker.
     pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
         let this = self.clone();
-        let query =
-            async move |ids| this.view((ids,), |conn, (ids,)| many_standings(conn, ids)).await;
+        let query = async move |ids, since: Instant| {
+            // Those who waited for the query before this one have waited for a part of their time.
+            let until = since + this.inner.timeout;
+            this.view_until(until, (ids,), |conn, (ids,)| many_standings(conn, ids)).await
+        };
         self.inner.standings.mine().ask(id, query).await
     }
 
@@ -206,7 +225,11 @@ impl Postgres {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
+        // Before a connection is taken: those who wait for the lock would hold all that there are.
+        let turn = relay::from_afar(self.inner.bulk.take()).await;
+        let turn = turn.map_err(|_| StoreError::unavailable("too many changes of many rows"))?;
         let change = async move |conn: &mut AsyncPgConnection| {
+            let _turn = turn;
             let lock = format!("SELECT pg_advisory_xact_lock({BULK_LOCK})");
             conn.batch_execute(&lock).await?;
             change(conn).await

@@ -13,6 +13,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio::time::timeout;
 
 use super::{
     DatabaseSettings, StoreError, batcher::Batcher, rows::StandingRow, slots::Slots,
@@ -105,7 +106,7 @@ impl Sqlite {
     pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
         let this = self.clone();
         let query =
-            async move |ids| this.view((ids,), |conn, (ids,)| each_standing(conn, ids)).await;
+            async move |ids, _| this.view((ids,), |conn, (ids,)| each_standing(conn, ids)).await;
         self.inner.standings.mine().ask(id, query).await
     }
 
@@ -130,7 +131,12 @@ impl Sqlite {
             inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             result
         });
-        let reading = async { reading.await.map_err(|e| StoreError::Failed(e.to_string()))? };
+        let reading = timeout(self.inner.timeout, reading);
+        let reading = async {
+            // It keeps its turn until it ends, if it does.
+            let read = reading.await.map_err(|_| StoreError::unavailable("no answer in time"))?;
+            read.map_err(|e| StoreError::Failed(e.to_string()))?
+        };
         traced_query("sqlite", "query", reading).await
     }
 
