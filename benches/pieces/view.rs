@@ -4,8 +4,8 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use shared_chats::{
     clock::Clock,
     http::{
-        bodies::{Medium, Variant, make_blocking},
         coding::Coding,
+        representation::{Medium, Variant, make_blocking},
     },
     model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility},
     sharing::{Available, Content, Links, Messages, SharePath, encode_blocking},
@@ -27,6 +27,7 @@ pub fn make(criterion: &mut Criterion) {
             messages,
             files: Vec::new(),
             available: Available::All,
+            known_by: None,
         };
         for coding in [Coding::Identity, Coding::Zstd, Coding::Gzip, Coding::Brotli] {
             let variant = Variant { medium: Medium::Json, coding };

@@ -1,66 +1,54 @@
-//! What views send, made once and kept. A body is bound to a link's id and revision, so it is
-//! immutable and never stale; whether the link still stands is asked elsewhere, each time.
+//! What views send, made once and kept. A body is bound to a link's id and revision, and that of a live
+//! link to what its chat held, so it is immutable and never stale; whether the link still stands, and
+//! what its chat holds now, is asked elsewhere, each time.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use actix_web::web::Bytes;
 use moka::sync::Cache;
-use tokio::sync::OnceCell;
+use tokio::sync::SetOnce;
+use tracing::Instrument;
 
-use super::{
-    coding::Coding,
-    documents,
-    error::ApiError,
-    page::{self, PageArtifact, SharedChatPage},
-    zstd_frame,
-};
+use super::{error::ApiError, representation::Variant};
 use crate::{
-    model::{ShareId, SharedChat},
-    queue::Turns,
+    model::ShareId,
+    queue::{TooLong, Turns},
     relay,
-    sharing::{Content, Links, SharingError},
+    sharing::{KnownBy, SharingError},
     telemetry::{self, Cache as Cached},
 };
 
-/// In which form a link is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Medium {
-    Json,
-    Page,
+/// A link's representation, by all that it depends on: the link, its revision, what a live chat holds.
+pub type Key = (ShareId, i64, Option<KnownBy>, Variant);
+
+/// Why there is no body.
+#[derive(Debug, Clone)]
+pub enum NotMade {
+    /// The link was changed before all was read that belongs to its revision.
+    Moved,
+    Failed(ApiError),
 }
 
-/// A form in a coding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Variant {
-    pub medium: Medium,
-    pub coding: Coding,
+impl From<ApiError> for NotMade {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
 }
 
-impl Variant {
-    /// Its name within an entity tag.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match (self.medium, self.coding) {
-            (Medium::Json, Coding::Identity) => "json",
-            (Medium::Json, Coding::Gzip) => "json.gzip",
-            (Medium::Json, Coding::Brotli) => "json.br",
-            (Medium::Json, Coding::Zstd) => "json.zstd",
-            (Medium::Page, Coding::Identity) => "page",
-            (Medium::Page, Coding::Gzip) => "page.gzip",
-            (Medium::Page, Coding::Brotli) => "page.br",
-            (Medium::Page, Coding::Zstd) => "page.zstd",
+impl From<SharingError> for NotMade {
+    fn from(error: SharingError) -> Self {
+        match error {
+            SharingError::Unsettled => Self::Moved,
+            other => Self::Failed(other.into()),
         }
     }
 }
 
-/// A link's form, by all that it depends on.
-type Key = (ShareId, i64, Variant);
-
-/// The bodies of frozen links: those kept, bounded in bytes, and those that are being made or sent.
+/// The bodies of links: those kept, bounded in bytes, and those that are being made or sent.
 /// However many ask for one, it is made once and held once, so slow readers of a large chat cost a
 /// connection each and not a copy.
 #[derive(Clone)]
@@ -73,14 +61,20 @@ pub struct Bodies {
 
 /// A body, from the moment somebody asks for it.
 #[derive(Default)]
-struct Body(OnceCell<Vec<u8>>);
+struct Body(SetOnce<Result<Vec<u8>, NotMade>>);
+
+impl Body {
+    fn text(&self) -> &[u8] {
+        self.0.get().and_then(|made| made.as_ref().ok()).map_or(&[], Vec::as_slice)
+    }
+}
 
 /// Keeps its body in use for as long as it is being sent.
 struct Sending(Arc<Body>);
 
 impl AsRef<[u8]> for Sending {
     fn as_ref(&self) -> &[u8] {
-        self.0.0.get().map_or(&[], Vec::as_slice)
+        self.0.text()
     }
 }
 
@@ -94,23 +88,26 @@ impl Bodies {
     /// `queue_timeout` until one can be made is told to come back.
     #[must_use]
     pub fn new(capacity: u64, queue_timeout: Duration) -> Self {
+        let makers = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
+        Self::with_makers(makers, capacity, queue_timeout)
+    }
+
+    fn with_makers(makers: usize, capacity: u64, queue_timeout: Duration) -> Self {
         let kept = Cache::builder()
             .max_capacity(capacity)
             .time_to_idle(Duration::from_secs(600))
             // The key and the cache's own bookkeeping count as well, or empty chats were free.
             .weigher(|_, body: &Arc<Body>| {
-                u32::try_from(body.0.get().map_or(0, Vec::len) + 256).unwrap_or(u32::MAX)
+                u32::try_from(body.text().len() + 256).unwrap_or(u32::MAX)
             })
             .build();
-        let makers = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
-        let makers = Turns::new(makers, queue_timeout);
-        Self { kept, in_use: Arc::default(), makers }
+        Self { kept, in_use: Arc::default(), makers: Turns::new(makers, queue_timeout) }
     }
 
-    /// The body of a frozen link, if it is kept.
+    /// The body, if it is kept.
     #[must_use]
-    pub fn get(&self, id: &ShareId, revision: i64, variant: Variant) -> Option<Bytes> {
-        let body = self.kept.get(&(id.clone(), revision, variant)).map(to_send);
+    pub fn get(&self, key: &Key) -> Option<Bytes> {
+        let body = self.kept.get(key).map(to_send);
         telemetry::cache_asked(Cached::Views, body.is_some());
         body
     }
@@ -123,36 +120,37 @@ impl Bodies {
         telemetry::set_cache(Cached::Views, self.kept.entry_count(), bytes);
     }
 
-    /// The body of a frozen link, made unless it is at hand.
+    /// The body, made unless it is at hand. It is made in a task of its own: who goes away takes
+    /// nothing with them, and leaves nothing behind that is done once more for the next one.
     ///
     /// # Errors
-    /// Those of `make`, which the next one to ask tries again.
-    pub async fn get_or_make<F, E>(
+    /// Those of `make`, for all who waited for it; the next one to ask tries again. 503 when it was not
+    /// its turn for too long.
+    pub async fn get_or_make<F>(
         &self,
-        chat: &SharedChat,
-        variant: Variant,
-        make: impl FnOnce() -> F,
-    ) -> Result<Bytes, E>
+        key: Key,
+        make: impl FnOnce() -> F + 'static,
+    ) -> Result<Bytes, NotMade>
     where
-        F: Future<Output = Result<Bytes, E>>,
-        E: From<ApiError>,
+        F: Future<Output = Result<Bytes, NotMade>> + 'static,
     {
-        let key = (chat.id.clone(), chat.revision, variant);
-        let body = self.in_use(&key);
-        let made = body.0.get_or_try_init(|| async {
-            let turn = self.makers.take().await;
-            let _turn = turn.map_err(|_| ApiError::overloaded("too many views are being made"))?;
-            Ok::<_, E>(make().await?.into())
-        });
-        relay::from_afar(made).await?;
-        self.kept.insert(key, body.clone());
+        let (body, attempt) = self.in_use(key);
+        if let Some(attempt) = attempt {
+            // A part of the trace of whoever asked first.
+            let making = relay::from_afar(attempt.make(make)).in_current_span();
+            actix_web::rt::spawn(making);
+        }
+        if let Err(error) = relay::from_afar(body.0.wait()).await {
+            return Err(error.clone());
+        }
         Ok(to_send(body))
     }
 
-    fn in_use(&self, key: &Key) -> Arc<Body> {
-        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(body) = in_use.get(key).and_then(Weak::upgrade) {
-            return body;
+    /// The body that is being made or sent; else one that is to be made.
+    fn in_use(&self, key: Key) -> (Arc<Body>, Option<Attempt>) {
+        let mut in_use = self.bodies_in_use();
+        if let Some(body) = in_use.get(&key).and_then(Weak::upgrade) {
+            return (body, None);
         }
         // Before it grows, entries of bodies that are gone make room.
         if in_use.len() == in_use.capacity() {
@@ -160,82 +158,66 @@ impl Bodies {
         }
         let body = Arc::<Body>::default();
         in_use.insert(key.clone(), Arc::downgrade(&body));
-        body
+        (body.clone(), Some(Attempt { bodies: self.clone(), key, body }))
+    }
+
+    fn bodies_in_use(&self) -> MutexGuard<'_, HashMap<Key, Weak<Body>>> {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes a body, on a blocking thread: it is CPU work that grows with the chat.
-///
-/// # Errors
-/// 500 when a stored row is damaged.
-pub async fn make(
-    chat: &SharedChat,
-    content: Content,
-    links: &Links,
-    variant: Variant,
-) -> Result<Bytes, ApiError> {
-    let (chat, links) = (chat.clone(), links.clone());
-    let making = relay::blocking(move || make_blocking(&chat, &content, &links, variant));
-    Ok(making.await.map_err(SharingError::defect)??)
+/// The making of a body, which all who ask for it wait for.
+struct Attempt {
+    bodies: Bodies,
+    key: Key,
+    body: Arc<Body>,
 }
 
-/// The same, right here.
-///
-/// # Errors
-/// [`SharingError::Defect`] when a stored row is damaged.
-pub fn make_blocking(
-    chat: &SharedChat,
-    content: &Content,
-    links: &Links,
-    variant: Variant,
-) -> Result<Bytes, SharingError> {
-    match variant.medium {
-        Medium::Json => json(chat, content, links, variant.coding),
-        Medium::Page => {
-            let html = html(chat, content, links)?;
-            variant.coding.encode(&Bytes::from(html)).map_err(SharingError::defect)
+impl Attempt {
+    async fn make<F>(self, make: impl FnOnce() -> F)
+    where
+        F: Future<Output = Result<Bytes, NotMade>>,
+    {
+        let turn = self.bodies.makers.take().await;
+        if self.is_for_nobody() {
+            return;
+        }
+        let made = match turn {
+            Ok(_turn) => make().await.map(Vec::from),
+            Err(TooLong) => Err(ApiError::overloaded("too many views are being made").into()),
+        };
+        let is_made = made.is_ok();
+        // Only this sets it.
+        let _ = self.body.0.set(made);
+        if is_made {
+            self.bodies.kept.insert(self.key.clone(), self.body.clone());
+        }
+    }
+
+    /// Whether all who waited have left; then nobody can join any more.
+    fn is_for_nobody(&self) -> bool {
+        let mut in_use = self.bodies.bodies_in_use();
+        let is_alone = Arc::strong_count(&self.body) == 1;
+        if is_alone {
+            in_use.remove(&self.key);
+        }
+        is_alone
+    }
+}
+
+impl Drop for Attempt {
+    /// Nobody waits for what is not going on any more, and who comes later tries again.
+    fn drop(&mut self) {
+        let stopped = SharingError::defect("the making of a view was stopped");
+        let _ = self.body.0.set(Err(stopped.into()));
+        if !self.body.0.get().is_some_and(Result::is_ok) {
+            let mut in_use = self.bodies.bodies_in_use();
+            if in_use.get(&self.key).is_some_and(|body| body.as_ptr() == Arc::as_ptr(&self.body)) {
+                in_use.remove(&self.key);
+            }
         }
     }
 }
 
-fn json(
-    chat: &SharedChat,
-    content: &Content,
-    links: &Links,
-    coding: Coding,
-) -> Result<Bytes, SharingError> {
-    let (before, after) =
-        documents::around_messages(chat, content, links).map_err(SharingError::defect)?;
-    if coding == Coding::Zstd
-        && let Some(frame) = content.messages.compressed()
-        && let Some(whole) = zstd_frame::enclosed(&before, frame, after)
-    {
-        return Ok(whole.into());
-    }
-    let whole = Bytes::from([before.as_slice(), &content.messages.json()?, after].concat());
-    coding.encode(&whole).map_err(SharingError::defect)
-}
-
-fn html(chat: &SharedChat, content: &Content, links: &Links) -> Result<String, SharingError> {
-    // A live chat may have another name by now.
-    let chat = SharedChat { name: content.name.clone(), ..chat.clone() };
-    let artifacts = documents::artifacts(&chat, content, links).map(|artifacts| {
-        let files = artifacts.into_iter().map(|artifact| PageArtifact {
-            filename: artifact.filename.to_owned(),
-            bytes: artifact.bytes,
-            media_type: artifact.media_type,
-            created_at: artifact.created_at,
-            url: artifact.available.then_some(artifact.url),
-        });
-        files.collect::<Vec<_>>()
-    });
-    let events_url = (!chat.is_frozen()).then(|| links.events_path(&chat.id));
-    let page = SharedChatPage {
-        chat: &chat,
-        messages: &content.parse_messages()?,
-        artifacts: artifacts.as_deref(),
-        qr_code_url: &links.qr_code_path(&chat.id),
-        events_url: events_url.as_deref(),
-    };
-    page::shared_chat(&page).map_err(SharingError::defect)
-}
+#[cfg(test)]
+mod tests;

@@ -146,7 +146,7 @@ pub struct EndpointError<'a> {
 }
 
 /// An error on its way out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ApiError {
     error_type: ErrorType,
     message: Cow<'static, str>,

@@ -236,6 +236,7 @@ pub(crate) fn viewed(
         messages: Messages::Plain(array.clone().into()),
         files,
         available: Available::All,
+        known_by: None,
     };
     let Ok((mut json, end)) = documents::around_messages(&chat, &content, &links) else {
         panic!("the view is no JSON")

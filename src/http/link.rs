@@ -6,11 +6,11 @@ use url::Url;
 use super::{
     State,
     accept::named_quality,
-    bodies::Medium,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
     error::{ApiError, ErrorType},
     page,
+    representation::Medium,
     request::RequestId,
     view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, show},
 };

@@ -6,7 +6,7 @@
 mod accept;
 mod admission;
 mod audit;
-pub mod bodies;
+mod bodies;
 mod body;
 mod bots;
 mod chats;
@@ -30,6 +30,7 @@ pub mod page;
 mod ranges;
 pub mod rate_limits;
 mod refusals;
+pub mod representation;
 mod request;
 mod rounds;
 mod shared_chats;

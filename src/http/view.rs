@@ -13,11 +13,10 @@ use actix_web::{
     },
     web::{self, Bytes},
 };
-use sha2::{Digest, Sha256};
 
 use super::{
     State,
-    bodies::{self, Medium, Variant},
+    bodies::NotMade,
     bots::is_bot,
     coding::Coding,
     credentials::OptionalCaller,
@@ -25,11 +24,12 @@ use super::{
     error::ApiError,
     etag::{ViewTag, not_modified},
     page,
+    representation::{self, Medium, Variant},
     viewer::{Admission, admit, is_admitted},
 };
 use crate::{
     model::{Mode, Seen, ShareId, SharedChat},
-    sharing::SharingError,
+    sharing::{KnownBy, SharingError},
     telemetry::{self, LinkKind, MediumKind, ViewOutcome},
 };
 
@@ -106,9 +106,8 @@ async fn shown(
         }
         let (mode, is_private) = (standing.mode, standing.is_private());
         if standing.is_frozen()
-            && let Some(body) = state.bodies.get(id, standing.revision, variant)
+            && let Some(shown) = at_hand(request, state, id, standing.revision, None, variant)
         {
-            let shown = Shown { body, content: None, revision: standing.revision };
             return Ok((respond(request, state, mode, is_private, variant, shown), mode));
         }
         // The link is as it was when this was made.
@@ -123,7 +122,7 @@ async fn shown(
             return Ok((respond(request, state, mode, is_private, variant, made.shown), mode));
         }
         // On the heap, as it is rare: it would make every view's future some kilobytes larger.
-        made = match Box::pin(make(state, &chat, variant)).await {
+        made = match Box::pin(make(request, state, &chat, variant)).await {
             Ok(shown) => Some(Made::new(&chat, shown)),
             Err(NotMade::Moved) => None,
             Err(NotMade::Failed(error)) => return Err(error),
@@ -143,11 +142,12 @@ fn count(request: &HttpRequest, state: &State, id: &ShareId, medium: Medium) {
     state.sharing.count(id, seen);
 }
 
-/// A body, the revision that it shows, and for a live link what its content is known by.
+/// What there is to send of a revision.
 struct Shown {
-    body: Bytes,
-    content: Option<String>,
     revision: i64,
+    tag: ViewTag,
+    /// `None` when the client has it.
+    body: Option<Bytes>,
 }
 
 /// What was made of a link, which may have been changed since.
@@ -173,47 +173,52 @@ impl Made {
     }
 }
 
-/// Why there is no body.
-enum NotMade {
-    /// The link was changed before all was read that belongs to its revision.
-    Moved,
-    Failed(ApiError),
-}
-
-impl From<ApiError> for NotMade {
-    fn from(error: ApiError) -> Self {
-        Self::Failed(error)
+/// What can be sent without making anything.
+fn at_hand(
+    request: &HttpRequest,
+    state: &State,
+    id: &ShareId,
+    revision: i64,
+    content: Option<KnownBy>,
+    variant: Variant,
+) -> Option<Shown> {
+    let tag = ViewTag::new(revision, content.as_deref(), variant.name());
+    if not_modified(request, tag.as_str()) {
+        return Some(Shown { revision, tag, body: None });
     }
+    let body = state.bodies.get(&(id.clone(), revision, content, variant))?;
+    Some(Shown { revision, tag, body: Some(body) })
 }
 
-impl From<SharingError> for NotMade {
-    fn from(error: SharingError) -> Self {
-        match error {
-            SharingError::Unsettled => Self::Moved,
-            other => Self::Failed(other.into()),
-        }
+async fn make(
+    request: &HttpRequest,
+    state: &State,
+    chat: &SharedChat,
+    variant: Variant,
+) -> Result<Shown, NotMade> {
+    // A frozen link's content is asked for when there is a body to make of it.
+    let live = match chat.mode {
+        Mode::Frozen => None,
+        Mode::Live => Some(state.sharing.content(chat).await?),
+    };
+    let (revision, known_by) = (chat.revision, live.as_ref().and_then(|now| now.known_by.clone()));
+    if live.is_some()
+        && let Some(shown) = at_hand(request, state, &chat.id, revision, known_by.clone(), variant)
+    {
+        return Ok(shown);
     }
-}
-
-async fn make(state: &State, chat: &SharedChat, variant: Variant) -> Result<Shown, NotMade> {
-    let revision = chat.revision;
-    if chat.is_frozen() {
-        let make = || async {
-            let content = state.sharing.content(chat).await?;
-            Ok::<_, NotMade>(bodies::make(chat, content, &state.links, variant).await?)
+    let tag = ViewTag::new(revision, known_by.as_deref(), variant.name());
+    let key = (chat.id.clone(), revision, known_by, variant);
+    let (sharing, links, chat) = (state.sharing.clone(), state.links.clone(), chat.clone());
+    let make = move || async move {
+        let content = match live {
+            Some(content) => content,
+            None => sharing.content(&chat).await?,
         };
-        let body = state.bodies.get_or_make(chat, variant, make).await?;
-        return Ok(Shown { body, content: None, revision });
-    }
-    let content = state.sharing.content(chat).await?;
-    let mut hash = Sha256::new();
-    hash.update(content.name.as_deref().unwrap_or_default());
-    hash.update([u8::from(content.name.is_some())]);
-    hash.update(serde_json::to_vec(&content.files).map_err(SharingError::defect)?);
-    hash.update(content.messages.json()?);
-    let known_by = hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect();
-    let body = bodies::make(chat, content, &state.links, variant).await?;
-    Ok(Shown { body, content: Some(known_by), revision })
+        Ok(representation::make(&chat, content, &links, variant).await?)
+    };
+    let body = state.bodies.get_or_make(key, make).await?;
+    Ok(Shown { revision, tag, body: Some(body) })
 }
 
 fn respond(
@@ -224,17 +229,18 @@ fn respond(
     variant: Variant,
     shown: Shown,
 ) -> HttpResponse {
-    let tag = ViewTag::new(shown.revision, shown.content.as_deref(), variant.name());
-    let unchanged = not_modified(request, tag.as_str());
-    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    cache_headers(&mut response, is_private, tag.to_header());
+    let mut response = match shown.body {
+        Some(_) => HttpResponse::Ok(),
+        None => HttpResponse::NotModified(),
+    };
+    cache_headers(&mut response, is_private, shown.tag.to_header());
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
         .insert_header((header::VARY, state.vary(request)));
-    if unchanged {
+    let Some(body) = shown.body else {
         return response.finish();
-    }
+    };
     if variant.coding != Coding::Identity {
         response.insert_header((header::CONTENT_ENCODING, variant.coding.name()));
     }
@@ -248,7 +254,7 @@ fn respond(
             },
         )),
     };
-    response.body(shown.body)
+    response.body(body)
 }
 
 /// Any cache may keep it, none may use it without asking; a private link's only the browser's own.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use moka::sync::Cache;
+use sha2::{Digest, Sha256};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, watch},
@@ -17,7 +18,7 @@ use tracing::Instrument;
 use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
     events::{Fetched, Transcript, Unread},
-    model::{ChatFile, ChatSessionId},
+    model::{Chat, ChatFile, ChatSessionId, Message},
     relay,
     store::Notice,
 };
@@ -29,6 +30,9 @@ const KEPT_BYTES: u64 = 32 * 1024 * 1024;
 /// this: the first may hang. With a time-out of 30 s at most 60 of them wait for one chat.
 const STAGGER: Duration = Duration::from_millis(500);
 
+/// A hash of all that a chat held at a moment: name, messages, files.
+pub type KnownBy = Arc<str>;
+
 /// What a chat held at a moment.
 #[derive(Debug)]
 pub struct Live {
@@ -37,9 +41,30 @@ pub struct Live {
     pub transcript: Arc<Transcript>,
     /// Empty where they were not asked for.
     pub files: Vec<ChatFile>,
+    pub known_by: KnownBy,
 }
 
 impl Live {
+    /// CPU work that grows with the chat.
+    ///
+    /// # Errors
+    /// Those of the JSON encoder, which messages and files do not have.
+    fn new(
+        began: Instant,
+        chat: Chat,
+        messages: &[Message],
+        files: Vec<ChatFile>,
+    ) -> serde_json::Result<Self> {
+        let transcript = Transcript::new(chat.name, messages)?;
+        let mut hash = Sha256::new();
+        hash.update(transcript.name().unwrap_or_default());
+        hash.update([u8::from(transcript.name().is_some())]);
+        hash.update(serde_json::to_vec(&files)?);
+        hash.update(transcript.json());
+        let known_by: String = hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect();
+        Ok(Self { began, transcript: transcript.into(), files, known_by: known_by.into() })
+    }
+
     #[must_use]
     pub fn fetched(&self) -> Fetched {
         Fetched { began: self.began, transcript: self.transcript.clone() }
@@ -220,12 +245,10 @@ impl LiveChats {
         let chat = reader.chat().await?;
         let messages = reader.messages().await?;
         let files = if *with_files { reader.files().await? } else { Vec::new() };
-        // CPU work that grows with the chat.
-        let made = tokio::task::spawn_blocking(move || Transcript::new(chat.name, &messages)).await;
+        let made =
+            tokio::task::spawn_blocking(move || Live::new(began, chat, &messages, files)).await;
         let broken = |error: String| ChatServiceError::BadAnswer(error);
-        let transcript =
-            made.map_err(|e| broken(e.to_string()))?.map_err(|e| broken(e.to_string()))?;
-        Ok(Live { began, transcript: transcript.into(), files })
+        made.map_err(|e| broken(e.to_string()))?.map_err(|e| broken(e.to_string()))
     }
 
     fn asking(&self) -> MutexGuard<'_, Asking> {

@@ -29,6 +29,7 @@ pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;
 pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use links::{InvalidSharePath, Links, SharePath};
+pub use live::KnownBy;
 pub use owner::Precondition;
 pub use reconcile::{Reconciled, Refusal};
 pub use snapshot::{Messages, encode_blocking};

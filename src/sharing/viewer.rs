@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Available, Sharing, SharingError, artifacts::remembered, snapshot::Messages, watch::gone,
+    Available, KnownBy, Sharing, SharingError, artifacts::remembered, snapshot::Messages,
+    watch::gone,
 };
 use crate::model::{ChatFile, Identity, Message, ShareId, SharedChat, Standing, Visibility};
 
@@ -53,6 +54,8 @@ pub struct Content {
     pub files: Vec<ChatFile>,
     /// Those of them whose bytes can be had.
     pub available: Available,
+    /// Of a live link; what a frozen one shows is known by its revision.
+    pub known_by: Option<KnownBy>,
 }
 
 impl Content {
@@ -114,6 +117,7 @@ impl Sharing {
             messages: Messages::Compressed(stored.messages),
             files: remembered(&stored.files)?,
             available: Available::Only(available),
+            known_by: None,
         })
     }
 
@@ -125,6 +129,7 @@ impl Sharing {
             messages: Messages::Plain(live.transcript.json().clone()),
             files: live.files.clone(),
             available: Available::All,
+            known_by: Some(live.known_by.clone()),
         })
     }
 }

@@ -1,0 +1,128 @@
+//! Bodies that many ask for: made once, whoever leaves and whatever fails.
+
+use std::{cell::Cell, rc::Rc};
+
+use actix_web::rt::task::yield_now;
+use futures_util::{FutureExt, future::join_all};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::http::{coding::Coding, representation::Medium};
+
+const MOST: Duration = Duration::from_millis(50);
+
+fn bodies(makers: usize) -> Bodies {
+    Bodies::with_makers(makers, 1024 * 1024, MOST)
+}
+
+fn some_key() -> Key {
+    let variant = Variant { medium: Medium::Json, coding: Coding::Identity };
+    (ShareId::random(), 1, None, variant)
+}
+
+/// What is made when it is let go; how often that was begun.
+fn made_when(
+    let_go: oneshot::Receiver<Result<Bytes, NotMade>>,
+    begun: &Rc<Cell<u32>>,
+) -> impl FnOnce() -> futures_util::future::LocalBoxFuture<'static, Result<Bytes, NotMade>> + use<>
+{
+    let begun = begun.clone();
+    move || {
+        begun.set(begun.get() + 1);
+        async move { let_go.await.unwrap() }.boxed_local()
+    }
+}
+
+async fn at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, NotMade> {
+    bodies.get_or_make(key.clone(), || async { Ok(Bytes::from_static(b"text")) }).await
+}
+
+/// Somebody who asks, and waits by now.
+async fn asking<T: 'static>(
+    asks: impl Future<Output = T> + 'static,
+) -> actix_web::rt::task::JoinHandle<T> {
+    let asking = actix_web::rt::spawn(asks);
+    for _ in 0..5 {
+        yield_now().await;
+    }
+    asking
+}
+
+#[actix_web::test]
+async fn however_many_ask_it_is_made_and_held_once() {
+    let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
+    let (let_go, may) = oneshot::channel();
+    let first = bodies.get_or_make(key.clone(), made_when(may, &begun));
+    let others = join_all((0..10).map(|_| at_once(&bodies, &key)));
+    let send = async { let_go.send(Ok(Bytes::from_static(b"body"))).unwrap() };
+    let (first, others, ()) = tokio::join!(first, others, send);
+    let first = first.unwrap();
+    assert_eq!(first, "body");
+    assert!(others.into_iter().all(|other| other.unwrap().as_ptr() == first.as_ptr()));
+    assert_eq!(bodies.get(&key).unwrap().as_ptr(), first.as_ptr());
+    assert_eq!(begun.get(), 1);
+}
+
+#[actix_web::test]
+async fn a_failure_is_told_to_all_who_waited_and_the_next_one_tries_again() {
+    let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
+    let (let_go, may) = oneshot::channel();
+    let first = bodies.get_or_make(key.clone(), made_when(may, &begun));
+    let others = join_all((0..10).map(|_| at_once(&bodies, &key)));
+    let send = async { let_go.send(Err(NotMade::Moved)).unwrap() };
+    let (first, others, ()) = tokio::join!(first, others, send);
+    assert!(matches!(first, Err(NotMade::Moved)));
+    assert!(others.iter().all(|other| matches!(other, Err(NotMade::Moved))));
+    assert_eq!(at_once(&bodies, &key).await.unwrap(), "text");
+}
+
+#[actix_web::test]
+async fn all_who_wait_for_a_turn_in_vain_are_told_so_together() {
+    let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
+    let (_let_go, may) = oneshot::channel();
+    let (busy, make) = (bodies.clone(), made_when(may, &begun));
+    let _busy = asking(async move { busy.get_or_make(some_key(), make).await }).await;
+    let began = std::time::Instant::now();
+    let all = join_all((0..100).map(|_| at_once(&bodies, &key))).await;
+    assert!(all.iter().all(|one| matches!(one, Err(NotMade::Failed(_)))));
+    assert!(began.elapsed() < 20 * MOST, "one behind the other it would be a hundred times that");
+}
+
+#[actix_web::test]
+async fn who_goes_away_ends_neither_the_making_nor_its_turn() {
+    let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
+    let (let_go, may) = oneshot::channel();
+    let (theirs, of, make) = (bodies.clone(), key.clone(), made_when(may, &begun));
+    let leaving = asking(async move { theirs.get_or_make(of, make).await }).await;
+    leaving.abort();
+    assert!(leaving.await.is_err());
+    let other = at_once(&bodies, &some_key()).await;
+    assert!(matches!(other, Err(NotMade::Failed(_))), "it is still being made");
+    let_go.send(Ok(Bytes::from_static(b"body"))).unwrap();
+    assert_eq!(at_once(&bodies, &key).await.unwrap(), "body");
+}
+
+#[actix_web::test]
+async fn what_nobody_waits_for_any_more_is_not_made() {
+    let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
+    let (let_go, may) = oneshot::channel();
+    let (busy, make) = (bodies.clone(), made_when(may, &begun));
+    let busy = asking(async move { busy.get_or_make(some_key(), make).await }).await;
+    let (_, never) = oneshot::channel();
+    let (theirs, of, make) = (bodies.clone(), key.clone(), made_when(never, &begun));
+    let leaving = asking(async move { theirs.get_or_make(of, make).await }).await;
+    leaving.abort();
+    assert!(leaving.await.is_err());
+    let_go.send(Ok(Bytes::from_static(b"body"))).unwrap();
+    assert_eq!(busy.await.unwrap().unwrap(), "body");
+    assert_eq!(at_once(&bodies, &key).await.unwrap(), "text");
+    assert_eq!(begun.get(), 1);
+}
+
+#[actix_web::test]
+async fn a_making_that_panics_is_a_failure_and_the_next_one_is_none() {
+    let (bodies, key) = (bodies(1), some_key());
+    let broken = bodies.get_or_make(key.clone(), || async { panic!("a defect") }).await;
+    assert!(matches!(broken, Err(NotMade::Failed(_))));
+    assert_eq!(at_once(&bodies, &key).await.unwrap(), "text");
+}
