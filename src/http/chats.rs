@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     State,
     credentials::ChatServiceCaller,
-    documents::{OwnedSharedChatInfo, SharedChatInfo},
+    documents::OwnedSharedChatInfo,
     error::{ApiError, ErrorType},
 };
 use crate::model::{ChatSessionId, Origin};
@@ -41,6 +41,8 @@ impl ChatId {
 
 /// All links to a chat, whoever made them.
 ///
+/// Labels are for their owners alone: `label` is null.
+///
 /// # Errors
 /// 401, 403 without the scope, 503.
 #[utoipa::path(
@@ -57,13 +59,8 @@ pub async fn links(
     id: ChatId,
 ) -> Result<HttpResponse, ApiError> {
     let chats = state.sharing.links_of_chat(&id.get()?).await?;
-    let rows: Vec<_> = chats
-        .iter()
-        .map(|chat| OwnedSharedChatInfo {
-            info: SharedChatInfo::new(chat, &state.links),
-            owner_id: chat.owner_id.as_ref().map(|id| id.as_str()),
-        })
-        .collect();
+    let rows: Vec<_> =
+        chats.iter().map(|chat| OwnedSharedChatInfo::new(chat, &state.links)).collect();
     Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(rows))
 }
 

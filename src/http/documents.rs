@@ -40,7 +40,8 @@ pub struct SharedChatInfo<'a> {
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
-    /// For the owner's eyes only.
+    /// For the owner's eyes only: the chat service is told the one that it gave, where it makes the
+    /// link, and in the list of a chat's links always null.
     pub label: Option<&'a str>,
     /// What a person opens.
     pub url: String,
@@ -74,12 +75,22 @@ impl<'a> SharedChatInfo<'a> {
     }
 }
 
-/// A link, as the chat service sees it.
+/// A link, as the chat service sees it: `label` is null, since it is for the owner's eyes only.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OwnedSharedChatInfo<'a> {
     #[serde(flatten)]
-    pub info: SharedChatInfo<'a>,
-    pub owner_id: Option<&'a str>,
+    info: SharedChatInfo<'a>,
+    owner_id: Option<&'a str>,
+}
+
+impl<'a> OwnedSharedChatInfo<'a> {
+    #[must_use]
+    pub fn new(chat: &'a SharedChat, links: &Links) -> Self {
+        Self {
+            info: SharedChatInfo { label: None, ..SharedChatInfo::new(chat, links) },
+            owner_id: chat.owner_id.as_ref().map(|id| id.as_str()),
+        }
+    }
 }
 
 /// A shared chat, as a viewer sees it. `messages` comes last: it is stored as it is sent.

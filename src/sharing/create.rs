@@ -53,6 +53,7 @@ impl Sharing {
         origin: Origin,
     ) -> Result<SharedChat, SharingError> {
         let owner_id = self.check(caller, &request)?;
+        let label = request.label.clone();
         let idempotency = key.map(|key| {
             let (caller, owner) = (caller.user_id().clone(), owner_id.clone());
             (IdempotencyKey { caller, owner, key }, request.hash())
@@ -60,13 +61,13 @@ impl Sharing {
         if let Some((key, hash)) = &idempotency
             && let Some(chat) = self.made_before(key, hash).await?
         {
-            return Ok(chat);
+            return Ok(as_known_to(caller, label, chat));
         }
-        let (this, caller, used) = (self.clone(), caller.clone(), idempotency.clone());
+        let (this, by, used) = (self.clone(), caller.clone(), idempotency.clone());
         let (chat, created) = to_its_end(async move {
-            let new = this.fetch(&caller, owner_id, request, used).await?;
+            let new = this.fetch(&by, owner_id, request, used).await?;
             let (chat, copies) = (new.chat.clone(), new.copies.clone());
-            let created = this.store.create(new, record(&caller, &chat, origin)).await;
+            let created = this.store.create(new, record(&by, &chat, origin)).await;
             if created.is_err() {
                 this.discard(copies).await;
             }
@@ -78,6 +79,7 @@ impl Sharing {
             (Err(StoreError::Refused(Refused::KeyTaken)), Some((key, hash))) => self
                 .made_before(&key, &hash)
                 .await?
+                .map(|chat| as_known_to(caller, label, chat))
                 .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
             (Err(StoreError::Refused(_)), _) => Err(SharingError::ChatNotFound),
             (Err(error), _) => Err(error.into()),
@@ -202,6 +204,16 @@ fn record(caller: &Caller, chat: &SharedChat, origin: Origin) -> AuditRecord {
         chat: chat.chat_session_id.as_ref().map(|id| id.short()),
         detail: Some(Detail::Settings(settings)),
         ..AuditRecord::of(Action::Create, caller.into(), origin, chat.created_at)
+    }
+}
+
+/// A link that the same request made before, for whoever repeats it. The chat service is told the
+/// label that it `asked` for, not one that the owner has given since: that is for the owner's eyes
+/// only (contract 3).
+fn as_known_to(caller: &Caller, asked: Option<String>, chat: SharedChat) -> SharedChat {
+    match caller.identity.is_chat_service {
+        true => SharedChat { label: asked, ..chat },
+        false => chat,
     }
 }
 

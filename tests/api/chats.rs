@@ -7,6 +7,7 @@ use crate::support::{App, claims, hs256, on_both_databases};
 
 on_both_databases!(
     the_chat_service_sees_every_link_of_a_chat_with_its_owner,
+    the_chat_service_sees_no_label,
     a_deleted_chat_takes_all_its_links_along,
     a_deleted_chat_leaves_other_chats_alone,
     a_create_that_is_under_way_while_the_chat_is_deleted_leaves_no_link,
@@ -34,6 +35,28 @@ async fn the_chat_service_sees_every_link_of_a_chat_with_its_owner(app: App) {
     assert_eq!(links.json(), json!(expected));
     assert_eq!(links.header("cache-control"), "no-store");
     assert_eq!(app.as_chat_service().links_of_chat("unknown").await.is(200).json(), json!([]));
+}
+
+async fn the_chat_service_sees_no_label(app: App) {
+    let alice = app.as_user("alice");
+    let labelled = alice.share_with("chat-1", json!({"label": "my salary"})).await;
+    let service = app.as_chat_service();
+    let for_alice = json!({"owner": {"id": "alice"}, "label": "from the service"});
+    let made = service.share_with("chat-1", for_alice).await;
+    assert_eq!(made.info["label"], "from the service");
+    alice.change(&made, &json!({"label": "my salary, too"})).await.is(204);
+    // The field is there, as in every row.
+    let links = service.links_of_chat("chat-1").await.is(200);
+    let labels: Vec<_> =
+        links.json().as_array().unwrap().iter().map(|row| row.get("label").cloned()).collect();
+    assert_eq!(labels, [Some(Value::Null), Some(Value::Null)]);
+    assert!(!links.text().contains("salary") && !links.text().contains("from the service"));
+    let own = alice.list("").await.json();
+    let mut own: Vec<_> =
+        own.as_array().unwrap().iter().map(|row| (&row["id"], &row["label"])).collect();
+    own.sort_by_key(|(_, label)| label.as_str().map(str::len));
+    let (first, second) = (json!(labelled.id), json!(made.id));
+    assert_eq!(own, [(&first, &json!("my salary")), (&second, &json!("my salary, too"))]);
 }
 
 async fn a_deleted_chat_takes_all_its_links_along(app: App) {

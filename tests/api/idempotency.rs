@@ -20,6 +20,7 @@ on_both_databases!(
     without_a_key_each_request_makes_a_link,
     a_key_has_1_to_255_visible_characters,
     a_link_that_was_changed_since_comes_back_as_it_is_now,
+    a_repetition_tells_the_chat_service_no_label_but_its_own,
 );
 
 fn create(client: &Client, key: &str, settings: &Value) -> Request {
@@ -208,4 +209,24 @@ async fn a_link_that_was_changed_since_comes_back_as_it_is_now(app: App) {
     let again = create(&alice, "key", &json!({})).await;
     assert_eq!(again.json()["id"], made);
     assert_eq!(again.json()["is_private"], true);
+}
+
+async fn a_repetition_tells_the_chat_service_no_label_but_its_own(app: App) {
+    let (alice, service) = (app.as_user("alice"), app.as_chat_service());
+    for (key, label) in [("with", json!("from the service")), ("without", Value::Null)] {
+        let settings = json!({"owner": {"id": "alice"}, "label": label});
+        let first = create(&service, key, &settings).await.json();
+        assert_eq!(first["label"], label);
+        let id = first["id"].as_str().unwrap();
+        for change in [json!({"label": "my salary"}), json!({"label": null})] {
+            alice.change(id, &change).await.is(204);
+            let again = create(&service, key, &settings).await.json();
+            assert_eq!((&again["id"], &again["label"]), (&first["id"], &label), "{change}");
+        }
+    }
+    // Whoever the label is for is told it.
+    let settings = json!({"label": "before"});
+    let made = id(create(&alice, "own", &settings)).await;
+    alice.change(&made, &json!({"label": "after"})).await.is(204);
+    assert_eq!(create(&alice, "own", &settings).await.json()["label"], "after");
 }
