@@ -20,7 +20,7 @@ use crate::{
         etag::not_modified,
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
     },
-    model::ShareId,
+    model::{ShareId, Standing},
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
     relay,
     sharing::SharingError,
@@ -49,6 +49,28 @@ impl QrCodes {
             .weigher(|_, drawn: &Drawn| u32::try_from(drawn.image.len() + 384).unwrap_or(u32::MAX))
             .build();
         Self { kept }
+    }
+
+    /// The image, and how the link stands once it is at hand. Drawing takes its time, so the link is
+    /// asked for `again` after it, whatever came of it: it may be gone by then, or private. An
+    /// image that is kept costs no question beside the one that told how it stands `now`.
+    async fn image(
+        &self,
+        key: &(ShareId, QrOptions),
+        now: Standing,
+        draw: impl AsyncFnOnce() -> Result<Drawn, ApiError>,
+        again: impl AsyncFnOnce() -> Result<Standing, ApiError>,
+    ) -> Result<(Drawn, Standing), ApiError> {
+        let kept = self.kept.get(key);
+        telemetry::cache_asked(Cached::QrCodes, kept.is_some());
+        if let Some(drawn) = kept {
+            return Ok((drawn, now));
+        }
+        let drawn = Box::pin(draw()).await;
+        let then = again().await?;
+        let drawn = drawn?;
+        self.kept.insert(key.clone(), drawn.clone());
+        Ok((drawn, then))
     }
 
     /// Makes known how much is kept.
@@ -93,21 +115,15 @@ pub async fn qr_code(
 ) -> Result<HttpResponse, ApiError> {
     viewer.count_as_anyone()?;
     let id = id.get()?;
-    let is_private = state.sharing.standing(&id).await?.is_private();
+    let standing = state.sharing.standing(&id).await?;
     let key = (id, options(&request)?);
-    let kept = state.qr_codes.kept.get(&key);
-    telemetry::cache_asked(Cached::QrCodes, kept.is_some());
-    let Drawn { image, tag } = match kept {
-        Some(drawn) => drawn,
-        None => {
-            let drawn = Box::pin(draw(state.links.url(&key.0), key.1)).await?;
-            state.qr_codes.kept.insert(key.clone(), drawn.clone());
-            drawn
-        }
-    };
+    let draw = || draw(state.links.url(&key.0), key.1);
+    let again = async || Ok(state.sharing.standing(&key.0).await?);
+    let (Drawn { image, tag }, standing) =
+        state.qr_codes.image(&key, standing, draw, again).await?;
     let unchanged = not_modified(&request, tag.to_str().unwrap_or_default());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    cache_headers(&mut response, is_private, tag);
+    cache_headers(&mut response, standing.is_private(), tag);
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
@@ -195,4 +211,68 @@ fn accepted(request: &HttpRequest) -> QrFormat {
     }
     let quality = |media| named_quality(request, media).unwrap_or(0.0);
     if quality("image/svg+xml") > quality("image/png") { QrFormat::Svg } else { QrFormat::Png }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::model::{Mode, Visibility};
+
+    const PUBLIC: Standing = Standing {
+        visibility: Visibility::Public,
+        mode: Mode::Frozen,
+        expires_at: None,
+        revision: 1,
+    };
+
+    fn key() -> (ShareId, QrOptions) {
+        (ShareId::random(), QrOptions::default())
+    }
+
+    async fn drawn() -> Result<Drawn, ApiError> {
+        Ok(Drawn { image: web::Bytes::new(), tag: HeaderValue::from_static("\"q1\"") })
+    }
+
+    #[tokio::test]
+    async fn a_link_that_ended_while_its_code_was_drawn_has_none() {
+        let (codes, is_gone) = (QrCodes::new(1 << 20), Cell::new(false));
+        let again = async || match is_gone.get() {
+            true => Err(ErrorType::NotFound.into()),
+            false => Ok(PUBLIC),
+        };
+        let ended = async || {
+            is_gone.set(true);
+            drawn().await
+        };
+        let gone = codes.image(&key(), PUBLIC, ended, again).await;
+        assert_eq!(gone.err().unwrap().error_type(), ErrorType::NotFound);
+        // Nor does it say what of such a code would be wrong.
+        let refused = async || Err(ErrorType::BadRequest.into());
+        let gone = codes.image(&key(), PUBLIC, refused, again).await;
+        assert_eq!(gone.err().unwrap().error_type(), ErrorType::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_code_is_sent_as_of_a_link_that_turned_private_while_it_was_drawn() {
+        let private = Standing { visibility: Visibility::Private, revision: 2, ..PUBLIC };
+        let codes = QrCodes::new(1 << 20);
+        let (_, standing) =
+            codes.image(&key(), PUBLIC, drawn, async || Ok(private)).await.ok().unwrap();
+        assert_eq!(standing, private);
+    }
+
+    #[tokio::test]
+    async fn a_code_that_is_kept_takes_one_question() {
+        let (codes, key, asked) = (QrCodes::new(1 << 20), key(), Cell::new(0));
+        let again = async || {
+            asked.set(asked.get() + 1);
+            Ok(PUBLIC)
+        };
+        for _ in 0..3 {
+            let (_, standing) = codes.image(&key, PUBLIC, drawn, again).await.ok().unwrap();
+            assert_eq!((standing, asked.get()), (PUBLIC, 1));
+        }
+    }
 }
