@@ -27,6 +27,7 @@ on_both_databases!(
     conditions_and_head_are_answered,
     an_id_or_a_name_may_hold_anything,
     a_right_that_ends_while_the_file_is_fetched_gives_nothing,
+    a_file_of_a_link_that_turns_private_meanwhile_is_not_for_shared_caches,
     a_download_ends_when_the_right_to_it_does,
     a_download_goes_on_with_the_token_that_it_began_with,
     a_copy_outlives_whoever_asked_for_it,
@@ -484,6 +485,26 @@ async fn a_right_that_ends_while_the_file_is_fetched_gives_nothing(app: App) {
     alice.change(&link, &json!({"includes_artifacts": false})).await.is(204);
     held.let_go();
     head.await.unwrap().is(404);
+}
+
+async fn a_file_of_a_link_that_turns_private_meanwhile_is_not_for_shared_caches(app: App) {
+    let path = app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
+    let (alice, bob) = (app.as_user("alice"), app.as_user("bob"));
+    let link = alice.share_with("chat-1", live()).await;
+    let public = bob.artifact(&link, "f1").await.is(200);
+    assert_eq!(public.header("cache-control"), "no-cache");
+    let held = app.chats.hold(&path);
+    let whole = bob.artifact(&link, "f1").spawn();
+    let part = bob.artifact(&link, "f1").header("range", "bytes=2-4").spawn();
+    held.arrived(2).await;
+    alice.change(&link, &json!({"is_private": true})).await.is(204);
+    held.let_go();
+    for (download, status, bytes) in [(whole, 200, "0123456789"), (part, 206, "234")] {
+        let private = download.await.unwrap().is(status);
+        assert_eq!(private.header("cache-control"), "private, no-cache");
+        assert_eq!(private.header("etag"), public.header("etag"));
+        assert_eq!(private.body, bytes);
+    }
 }
 
 async fn a_download_ends_when_the_right_to_it_does(app: App) {

@@ -132,9 +132,9 @@ async fn send(
         Some(_) => "Authorization, Cookie",
         None => "Authorization",
     };
-    let headers = |status: StatusCode| {
+    let headers = |status: StatusCode, is_private: bool| {
         let mut response = HttpResponseBuilder::new(status);
-        cache_headers(&mut response, chat.is_private(), tag.clone());
+        cache_headers(&mut response, is_private, tag.clone());
         response
             .insert_header((X_ROBOTS_TAG, NO_INDEX))
             .insert_header((header::REFERRER_POLICY, NO_REFERRER))
@@ -144,7 +144,7 @@ async fn send(
         response
     };
     if not_modified(request, &strong) {
-        return Ok(headers(StatusCode::NOT_MODIFIED).finish());
+        return Ok(headers(StatusCode::NOT_MODIFIED, chat.is_private()).finish());
     }
     let bytes = artifact.bytes;
     let (status, range) = match part(request, bytes, is_strong.then_some(strong.as_str())) {
@@ -152,49 +152,55 @@ async fn send(
         Part::Range(range) => (StatusCode::PARTIAL_CONTENT, range),
         Part::Unsatisfiable => return Err(ApiError::range_not_satisfiable(bytes)),
     };
-    let mut response = headers(status);
-    response
-        .content_type(media_type(&artifact.filename))
-        .insert_header((header::CONTENT_DISPOSITION, attachment(&artifact.filename)))
-        // Opened by itself all the same, it runs nothing and has no origin.
-        .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"))
-        .insert_header((header::ACCEPT_RANGES, "bytes"));
-    if status == StatusCode::PARTIAL_CONTENT {
-        let (first, last) = (range.start, range.end - 1);
-        response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{bytes}")));
-    }
-    let length = range.end - range.start;
+    let Range { start, end } = range;
+    let (media_type, disposition) =
+        (media_type(&artifact.filename), attachment(&artifact.filename));
+    let head = |is_private: bool| {
+        let mut response = headers(status, is_private);
+        response
+            .content_type(media_type.as_str())
+            .insert_header((header::CONTENT_DISPOSITION, disposition.as_str()))
+            // Opened by itself all the same, it runs nothing and has no origin.
+            .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"))
+            .insert_header((header::ACCEPT_RANGES, "bytes"));
+        if status == StatusCode::PARTIAL_CONTENT {
+            let part = format!("bytes {start}-{}/{bytes}", end - 1);
+            response.insert_header((header::CONTENT_RANGE, part));
+        }
+        response
+    };
     if request.method() == Method::HEAD {
         let nothing = stream::empty::<Result<web::Bytes, ApiError>>();
-        return Ok(response.body(SizedStream::new(length, nothing)));
+        return Ok(head(chat.is_private()).body(SizedStream::new(end - start, nothing)));
     }
-    let (sharing, id, from_its_beginning) =
-        (state.sharing.clone(), chat.id.clone(), range.start == 0);
-    let body = body(state, chat, artifact, viewer, range).await?;
-    if from_its_beginning {
-        sharing.count(&id, Seen::Download);
+    let sharing = state.sharing.clone();
+    let (chat, body) = body(state, chat, artifact, viewer, range).await?;
+    if start == 0 {
+        sharing.count(&chat.id, Seen::Download);
     }
-    Ok(response.body(SizedStream::new(length, Box::pin(body))))
+    Ok(head(chat.is_private()).body(SizedStream::new(end - start, Box::pin(body))))
 }
 
+/// The bytes, and the link as it was when it was asked for last, which is what the head is of.
 async fn body(
     state: web::Data<State>,
     chat: SharedChat,
     artifact: Artifact,
     viewer: OptionalCaller,
     range: Range<u64>,
-) -> Result<impl stream::Stream<Item = Result<web::Bytes, ApiError>>, ApiError> {
+) -> Result<(SharedChat, impl stream::Stream<Item = Result<web::Bytes, ApiError>>), ApiError> {
     let mut bytes = state.sharing.artifact_bytes(&chat, &artifact, range).await?;
     // A source that fails at once gets an answer that says so, instead of a broken connection.
     let first = bytes.next().await.transpose()?;
     let bytes = stream::iter(first.map(Ok)).chain(bytes).boxed();
     let watch = Rc::new((state, chat.id, viewer));
     // That may have taken long.
-    may_have(&watch.0, &watch.1, &watch.2).await?;
-    Ok(watched(bytes, move || {
+    let chat = may_have(&watch.0, &watch.1, &watch.2).await?;
+    let bytes = watched(bytes, move || {
         let watch = watch.clone();
         async move { may_have(&watch.0, &watch.1, &watch.2).await.map(drop) }
-    }))
+    });
+    Ok((chat, bytes))
 }
 
 /// The link, if the viewer may have its files at this moment.
