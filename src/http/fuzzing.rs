@@ -105,18 +105,19 @@ fn qr_query(data: &[u8]) {
     assert!(QrOptions::MARGINS.contains(&options.margin));
 }
 
-/// In the header or, behind an `=`, in the query.
+/// In the header or, behind an `=`, in the query. What is given is never passed over.
 fn event_cursor(data: &[u8]) {
-    let request = match data.split_first() {
+    let (request, given) = match data.split_first() {
         Some((b'=', value)) => {
-            let value: String = form_urlencoded::byte_serialize(value).collect();
-            query(format!("after={value}").as_bytes())
+            let encoded: String = form_urlencoded::byte_serialize(value).collect();
+            (query(format!("after={encoded}").as_bytes()), value)
         }
-        _ => with(HeaderName::from_static("last-event-id"), data),
+        _ => (with(HeaderName::from_static("last-event-id"), data), data),
     };
-    if let Some(cursor) = request.as_ref().and_then(events::cursor) {
-        assert!(!cursor.is_empty());
-    }
+    let Some(request) = request else { return };
+    let cursor = events::cursor(&request);
+    assert_eq!(cursor.is_none(), given.is_empty(), "{cursor:?}");
+    assert!(cursor.is_none_or(|cursor| !cursor.is_empty()));
 }
 
 fn range(data: &[u8]) {

@@ -10,6 +10,8 @@ on_both_databases!(
     a_stream_tells_only_what_comes_after_it_began,
     a_cursor_brings_what_was_missed,
     the_header_goes_before_the_query,
+    a_header_that_is_empty_is_none,
+    a_header_that_is_not_utf_8_is_latin_1,
     a_cursor_that_is_in_a_view_is_known_to_the_stream,
     an_unknown_cursor_is_a_reset_and_the_stream_goes_on,
     the_cursor_of_a_removed_message_is_replaced,
@@ -106,6 +108,30 @@ async fn the_header_goes_before_the_query(app: App) {
     assert!(by_query.told().await.starts_with("message m2"));
     let both = app.anonymous().get(&path).header("last-event-id", "m2").stream().await;
     both.begun().await.is_quiet_for(Duration::from_millis(200)).await;
+}
+
+async fn a_header_that_is_empty_is_none(app: App) {
+    let link = app.as_user("alice").share_live("chat-1").await;
+    let path = format!("{}/events?after=m1", link.path());
+    let mut stream = app.anonymous().get(&path).header("last-event-id", "").stream().await;
+    assert!(stream.told().await.starts_with("message m2"));
+    let stream = app.anonymous().events(&link).header("last-event-id", "").stream().await;
+    stream.begun().await.is_quiet_for(Duration::from_millis(200)).await;
+}
+
+async fn a_header_that_is_not_utf_8_is_latin_1(app: App) {
+    app.chats.change("chat-1", |chat| chat.messages.push(message("mü", "x")));
+    app.chats.change("chat-1", |chat| chat.messages.push(message("m4", "missed")));
+    let link = app.as_user("alice").share_live("chat-1").await;
+    // As `fetch` sends what a script gives it.
+    for (cursor, told) in [
+        (&b"m\xfc"[..], "message m4 missed"),
+        (b"never-seen-\xfc", "reset {}"),
+        (b"m4\xc3", "reset {}"),
+    ] {
+        let events = app.anonymous().events(&link).header_bytes("last-event-id", cursor);
+        assert_eq!(events.stream().await.told().await, told, "{}", cursor.escape_ascii());
+    }
 }
 
 async fn a_cursor_that_is_in_a_view_is_known_to_the_stream(setup: Setup) {

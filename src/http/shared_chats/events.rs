@@ -42,8 +42,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     params(
         ("shared_chat_id" = String, Path, description = "The link's id"),
         ("Last-Event-ID" = Option<String>, Header,
-            description = "A cursor, the id of any message: later ones are sent first. Without one \
-                           only what comes later is sent"),
+            description = "A cursor, the id of any message, in UTF-8 or else Latin-1: later ones are \
+                           sent first. Without one only what comes later is sent"),
         ("after" = Option<String>, Query,
             description = "The same, for whoever cannot send the header, which goes before it"),
     ),
@@ -78,14 +78,24 @@ pub async fn events(
     Ok(response.streaming(stream::events(watching, viewer, &link)))
 }
 
-/// What the client knows already. Ids are UTF-8 in the header too, as browsers send them.
+/// What the client knows already: whatever is given is a cursor, if maybe an unknown one, since
+/// without any a client is not told what it missed, nor that it missed something.
 pub(in crate::http) fn cursor(request: &HttpRequest) -> Option<String> {
-    let header = request.headers().get(LAST_EVENT_ID);
-    let header = header.and_then(|value| String::from_utf8(value.as_bytes().to_vec()).ok());
+    let is_given = |cursor: &String| !cursor.is_empty();
+    let header = request.headers().get(LAST_EVENT_ID).map(|value| text(value.as_bytes()));
     let query = || {
         form_urlencoded::parse(request.query_string().as_bytes())
             .find(|(name, _)| name == "after")
             .map(|(_, value)| value.into_owned())
     };
-    header.or_else(query).filter(|cursor| !cursor.is_empty())
+    header.filter(is_given).or_else(query).filter(is_given)
+}
+
+/// Browsers send ids as UTF-8 by themselves (`EventSource`), and as Latin-1 when a script gives them
+/// to `fetch`.
+fn text(header: &[u8]) -> String {
+    match std::str::from_utf8(header) {
+        Ok(text) => text.to_owned(),
+        Err(_) => header.iter().map(|byte| char::from(*byte)).collect(),
+    }
 }

@@ -173,6 +173,12 @@ impl Request {
         self
     }
 
+    /// The same with a value that is not UTF-8.
+    pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.builder = self.builder.header(name, value);
+        self
+    }
+
     pub fn json(self, body: &Value) -> Self {
         self.body("application/json", body.to_string())
     }
