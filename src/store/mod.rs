@@ -46,10 +46,10 @@ pub const IDEMPOTENCY_RETENTION: chrono::Duration = chrono::Duration::hours(24);
 /// How long the tombstone of a deleted chat stands (contract 4).
 pub const TOMBSTONE_RETENTION: chrono::Duration = chrono::Duration::days(30);
 
-/// Log filters that hold whatever `RUST_LOG` says: at their lower levels these crates log what a
-/// query was given, which holds the ids of links (contract 7: they are secrets).
-pub const QUIET_LOGS: [&str; 4] =
-    ["tokio_postgres=warn", "postgres_protocol=warn", "diesel=warn", "diesel_async=warn"];
+/// What may log warnings and errors alone, whatever `RUST_LOG` says: at their lower levels these crates
+/// log what a query was given, which holds the ids of links (contract 7: they are secrets).
+pub const QUIET_CRATES: [&str; 4] =
+    ["tokio_postgres", "postgres_protocol", "diesel", "diesel_async"];
 
 /// The links, on either database.
 #[derive(Clone)]

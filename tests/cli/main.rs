@@ -6,6 +6,7 @@
 
 mod health;
 mod legacy;
+mod logs;
 mod reconcile;
 mod served;
 mod stopping;
