@@ -45,7 +45,8 @@ impl ShareId {
         &self.0
     }
 
-    /// The one-way short form for logs and audit records.
+    /// The one-way short form for logs and audit records; of an imported token it keeps the secret
+    /// no better than the token's length does ([`ShortId`]).
     #[must_use]
     pub fn short(&self) -> ShortId {
         ShortId::of("link", &self.0)
@@ -53,8 +54,9 @@ impl ShareId {
 }
 
 /// A one-way short form of an id: the first 64 bits of SHA-256 over `link:` or `chat:` and the id, as
-/// hex. Whoever has the id can tell which it is, and nobody can get from here to the id of a link,
-/// which is random.
+/// hex. Whoever has the id can tell which it is, and so can whoever tries all that it can be. Nobody
+/// does so for the id of a link of our own, a UUID with 122 random bits. An imported token has 6 bits
+/// a character at most: one of 8 is found within a day, one of 14 random ones is not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShortId(String);
