@@ -80,6 +80,21 @@ impl Sharing {
         Ok(self.store.list(query, self.clock.now()).await?)
     }
 
+    /// Checks a change by itself, which comes before any question about the link (contract 2): whether
+    /// there can be one with such an id, for one.
+    ///
+    /// # Errors
+    /// [`SharingError::Invalid`] for a value out of range.
+    pub fn check_change(&self, change: &SettingsChange) -> Result<(), SharingError> {
+        if let Some(Some(label)) = &change.label {
+            check_label(label)?;
+        }
+        if let Some(Some(expires_at)) = change.expires_at {
+            check_expiry(expires_at, self.clock.now())?;
+        }
+        Ok(())
+    }
+
     /// Changes the settings of the caller's own link. When the files of a frozen one come to be
     /// included, they are copied first, fetched with the caller's token.
     ///
@@ -94,13 +109,7 @@ impl Sharing {
         precondition: Precondition,
         origin: Origin,
     ) -> Result<SharedChat, SharingError> {
-        let now = self.clock.now();
-        if let Some(Some(label)) = &change.label {
-            check_label(label)?;
-        }
-        if let Some(Some(expires_at)) = change.expires_at {
-            check_expiry(expires_at, now)?;
-        }
+        self.check_change(&change)?;
         if change == SettingsChange::default() || caller.identity.is_chat_service {
             let chat = self.owned(caller, id).await?;
             return match precondition.holds(&chat) {

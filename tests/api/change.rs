@@ -201,7 +201,18 @@ async fn refusals_come_in_their_order(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let (good, malformed) = (json!({"label": "x"}), json!({"is_privat": true}));
     let stale = "\"1-99-0-json\"";
-    for id in [link.id.as_str(), "no-such-link", "a%2Fb"] {
+    let out_of_range =
+        [json!({"label": "x".repeat(201)}), json!({"expires_at": "2020-01-01T00:00:00Z"})];
+    for id in [link.id.as_str(), "no-such-link", "short", "a%2Fb"] {
+        for body in &out_of_range {
+            app.anonymous().change(id, body).await.fails(401, "login_required");
+            for client in [app.as_user("bob"), app.as_user("alice"), app.as_chat_service()] {
+                let wrong = client.change(id, body).header("if-match", stale);
+                wrong.await.fails(400, "bad_request");
+            }
+        }
+        let malformed_tag = app.as_user("bob").change(id, &good).header("if-match", "nonsense");
+        malformed_tag.await.fails(400, "bad_request");
         let nobody = app.anonymous().change(id, &malformed).header("if-match", "nonsense");
         nobody.await.fails(401, "login_required");
         let bob = app.as_user("bob").change(id, &malformed).header("if-match", stale);

@@ -85,6 +85,7 @@ pub async fn change(
         expires_at: asked.expires_at,
         label: asked.label,
     };
+    state.sharing.check_change(&change)?;
     state.sharing.change(&caller, &id.get()?, change, precondition, origin).await?;
     Ok(HttpResponse::NoContent().finish())
 }
