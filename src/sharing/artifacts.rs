@@ -17,12 +17,15 @@
 //! 3. Whatever ends the right to them turns rows of the first kind into the third *in the same
 //!    transaction*: PATCH off and the sweep of expired links by an update, every deletion of a link,
 //!    whoever does it, by the foreign key's `ON DELETE SET NULL`.
-//! 4. Only then, and only by rows of the third kind, objects are deleted, and after them the rows.
+//! 4. Copies that did not become a link's are taken back: rows of the second kind, and only those,
+//!    turn into the third kind. A commit that broke off may have happened all the same, and its copies
+//!    are the link's then, whatever whoever asked for it was told.
+//! 5. Only then, and only by rows of the third kind, objects are deleted, and after them the rows.
 //!
 //! A process that dies during 1 leaves rows whose lease ends; the sweep turns them into waste before
 //! it touches their objects, and step 2 refuses rows that are waste, so a copy that is merely slow
 //! cannot be adopted and deleted at once, whatever the clocks of two instances say. One that dies
-//! during 4 leaves waste, which the next sweep deletes once more. The one way to an object without
+//! during 5 leaves waste, which the next sweep deletes once more. The one way to an object without
 //! a row is a copy so slow that its lease ended, whose last bytes arrive after the sweep deleted it,
 //! in a process that dies before it notices: therefore the sweep also lists the store, and deletes
 //! what is older than the lease and has no row. Since a row comes first, no live copy is among that.
@@ -176,14 +179,19 @@ impl Sharing {
         }
     }
 
-    /// Takes copies back that did not become a link's. What cannot be taken back now is left to the
-    /// sweep, as after a crash.
+    /// Takes copies back that did not become a link's; those that did stay, so this is right whatever is
+    /// known of how that ended. What cannot be taken back now is left to the sweep, as after a crash.
     pub(super) async fn discard(&self, copies: Vec<ObjectKey>) {
         for batch in copies.chunks(BATCH) {
-            if let Err(error) = self.delete_objects(batch).await {
+            if let Err(error) = self.take_back(batch).await {
                 tracing::warn!(%error, "unfinished copies stay until the sweep");
             }
         }
+    }
+
+    async fn take_back(&self, copies: &[ObjectKey]) -> Result<(), SharingError> {
+        let nobodys = self.store.take_back(copies).await?;
+        self.delete_objects(&nobodys).await.map(drop)
     }
 
     async fn delete_objects(&self, keys: &[ObjectKey]) -> Result<usize, SharingError> {

@@ -69,6 +69,8 @@ impl Sharing {
             let (chat, copies) = (new.chat.clone(), new.copies.clone());
             let created = this.store.create(new, record(&by, &chat, origin)).await;
             if created.is_err() {
+                // Our own alone. Another request with the same key has copies of its own, and if this
+                // link was made after all, which an error may leave open, it keeps what it shows.
                 this.discard(copies).await;
             }
             Ok((chat, created))

@@ -180,6 +180,7 @@ impl Sharing {
                 Ok(Some(chat)) => return Ok(chat),
                 Ok(None) => self.discard(copies).await,
                 Err(error) => {
+                    // If the change was made all the same, they stay.
                     self.discard(copies).await;
                     return Err(error.into());
                 }

@@ -174,6 +174,33 @@ impl Store {
         keys.iter().map(|key| ObjectKey::parse(key).ok_or_else(malformed)).collect()
     }
 
+    /// Makes waste of copies that did not become a link's, so that they cannot be adopted any more, and
+    /// returns those whose objects may be deleted: all but a link's. One whose outcome nobody knew may
+    /// have become one: a commit that is still under way is waited for.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach; their lease ends by itself.
+    pub async fn take_back(&self, copies: &[ObjectKey]) -> Result<Vec<ObjectKey>, StoreError> {
+        let keys: Vec<String> = copies.iter().map(|key| key.as_str().to_owned()).collect();
+        let kept: HashSet<String> = on!(&self.database, transaction, |conn| {
+            let unfinished = artifacts::table
+                .filter(artifacts::object_key.eq_any(&keys))
+                .filter(artifacts::shared_chat_id.is_null());
+            diesel::update(unfinished)
+                .set(artifacts::leased_until.eq(None::<Moment>))
+                .execute(conn)
+                .await?;
+            let kept: Vec<String> = artifacts::table
+                .filter(artifacts::object_key.eq_any(&keys))
+                .filter(artifacts::shared_chat_id.is_not_null())
+                .select(artifacts::object_key)
+                .load(conn)
+                .await?;
+            Ok(kept.into_iter().collect())
+        })?;
+        Ok(copies.iter().filter(|key| !kept.contains(key.as_str())).cloned().collect())
+    }
+
     /// Strikes out objects that were deleted. Those that belong to a link stay.
     ///
     /// # Errors

@@ -2,8 +2,10 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-/// Why a database operation did not do what was asked. Nothing was changed then, unless the
-/// connection broke while a commit was under way, which no client of a database can tell.
+/// Why a database operation did not do what was asked. Nothing was changed then, unless it ended
+/// while a commit was under way: the connection broke, which no client of a database can tell, or
+/// SQLite's writer had begun with the change and took too long. So whoever undoes something after an
+/// error looks first whether it was done.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The database is out of reach, overloaded, or did not answer in time: worth another try.

@@ -52,7 +52,7 @@ async fn listed(viewer: &Client, link: &Link) -> Vec<(String, bool)> {
 }
 
 /// Waits until the store holds so many objects.
-async fn settles_at(setup: &Setup, objects: usize) {
+pub async fn settles_at(setup: &Setup, objects: usize) {
     let until = Instant::now() + Duration::from_secs(5);
     while setup.objects() != objects {
         assert!(Instant::now() < until, "{} objects, not {objects}", setup.objects());

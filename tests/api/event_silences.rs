@@ -44,14 +44,8 @@ impl Line {
         if setup.database_url.starts_with("sqlite:") {
             return (setup, Self::File);
         }
-        let mut url = url::Url::parse(&setup.database_url).unwrap();
-        let proxy = TcpProxy::to(url.socket_addrs(|| Some(5432)).unwrap()[0]).await;
-        url.set_host(Some("127.0.0.1")).unwrap();
-        url.set_port(Some(proxy.address.port())).unwrap();
-        (
-            setup.with("DATABASE_URL", url.as_str()).with("DATABASE_TIMEOUT", "2s"),
-            Self::Server(proxy),
-        )
+        let (setup, proxy) = TcpProxy::before(setup).await;
+        (setup.with("DATABASE_TIMEOUT", "2s"), Self::Server(proxy))
     }
 
     async fn cut(&self, app: &App) {

@@ -33,6 +33,7 @@ mod forwarding;
 mod health_and_docs;
 mod hostile_clients;
 mod idempotency;
+mod in_doubt;
 mod instances;
 mod legacy;
 mod link;

@@ -46,12 +46,8 @@ mod a_server {
     );
 
     async fn behind_a_proxy(setup: Setup) -> (App, TcpProxy) {
-        let mut url = url::Url::parse(&setup.database_url).unwrap();
-        let host = url.socket_addrs(|| Some(5432)).unwrap()[0];
-        let proxy = TcpProxy::to(host).await;
-        url.set_host(Some("127.0.0.1")).unwrap();
-        url.set_port(Some(proxy.address.port())).unwrap();
-        (setup.with("DATABASE_URL", url.as_str()).start().await, proxy)
+        let (setup, proxy) = TcpProxy::before(setup).await;
+        (setup.start().await, proxy)
     }
 
     async fn a_server_that_is_gone_is_waited_for(setup: Setup) {

@@ -80,6 +80,8 @@ impl Writer {
         self.queue.count()
     }
 
+    /// Makes a change, and answers once it is committed. One that was begun goes on, and stands, also
+    /// when it takes longer than `timeout` and whoever waits is told that it was too late.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         change: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
@@ -89,6 +91,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (done, answer) = oneshot::channel();
         let too_late = || StoreError::unavailable("the writer did not get to it in time");
+        let too_long = |_| StoreError::unavailable("the writer did not come to its end in time");
         let (begin, mut begun) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
             let result = match conn {
@@ -126,7 +129,7 @@ impl Writer {
             drop(place);
             answer.await.map_err(StoreError::unavailable)?
         };
-        tokio::time::timeout(timeout, queued).await.map_err(|_| too_late())?
+        tokio::time::timeout(timeout, queued).await.map_err(too_long)?
     }
 }
 

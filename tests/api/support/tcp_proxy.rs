@@ -15,6 +15,8 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::Setup;
+
 /// Forwards to a server, until it is cut.
 pub struct TcpProxy {
     pub address: SocketAddr,
@@ -24,6 +26,16 @@ pub struct TcpProxy {
 }
 
 impl TcpProxy {
+    /// With such a line to the PostgreSQL server.
+    pub async fn before(setup: Setup) -> (Setup, Self) {
+        let mut url = url::Url::parse(&setup.database_url).unwrap();
+        let host = url.socket_addrs(|| Some(5432)).unwrap()[0];
+        let proxy = Self::to(host).await;
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(proxy.address.port())).unwrap();
+        (setup.with("DATABASE_URL", url.as_str()), proxy)
+    }
+
     pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
