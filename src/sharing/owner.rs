@@ -11,8 +11,8 @@ use super::{
 use crate::{
     chat_service::Access,
     model::{
-        Action, AuditRecord, Caller, Detail, LabelChange, ObjectKey, Origin, Settings, ShareId,
-        SharedChat,
+        Action, AuditRecord, Caller, Detail, LabelChange, Mode, ObjectKey, Origin, Settings,
+        ShareId, SharedChat,
     },
     store::{ChangeGuard, Notice, Refused, StoreError},
 };
@@ -95,8 +95,8 @@ impl Sharing {
         Ok(())
     }
 
-    /// Changes the settings of the caller's own link. When the files of a frozen one come to be
-    /// included, they are copied first, fetched with the caller's token.
+    /// Changes the settings of the caller's own link. When files come to be included, they are asked
+    /// for with the caller's token first, and those of a frozen link copied.
     ///
     /// # Errors
     /// In this order: [`SharingError::Invalid`], `NotFound`, `NotTheOwner`, `Legacy`,
@@ -165,9 +165,13 @@ impl Sharing {
             if !precondition.holds(&chat) {
                 return Err(SharingError::PreconditionFailed);
             }
-            let copies = match chat.is_frozen() && !chat.includes_artifacts {
-                true => self.copy_remembered(caller, &chat).await?,
-                false => Vec::new(),
+            let copies = match (chat.includes_artifacts, chat.mode) {
+                (true, _) => Vec::new(),
+                (false, Mode::Frozen) => self.copy_remembered(caller, &chat).await?,
+                (false, Mode::Live) => {
+                    self.ask_for_files(caller, &chat).await?;
+                    Vec::new()
+                }
             };
             let guard = ChangeGuard {
                 revisions: precondition.revisions(),
@@ -221,6 +225,17 @@ impl Sharing {
         let reader = self.chat_service.read(Access::Caller(caller), session);
         let listed = reader.files().await?;
         self.copy_files(&reader, &files, &listed).await
+    }
+
+    /// Whether the caller may still have the files of a live link's chat. Viewers get them with the
+    /// service credential, so nobody else would ask that (contract 3).
+    async fn ask_for_files(&self, caller: &Caller, chat: &SharedChat) -> Result<(), SharingError> {
+        let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
+        let reader = self.chat_service.read(Access::Caller(caller), session);
+        // A list that is not there says that there are no files, so it is the chat that says 404.
+        reader.chat().await?;
+        reader.files().await?;
+        Ok(())
     }
 
     /// Deletes the caller's own link, with its content.

@@ -12,6 +12,8 @@ on_both_databases!(
     a_frozen_links_files_are_kept_when_it_is_made,
     files_are_listed_and_served_only_while_the_switch_is_on,
     switching_on_copies_with_the_owners_token,
+    switching_on_for_a_live_link_asks_with_the_owners_token,
+    who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link,
     what_is_gone_or_changed_by_then_is_listed_but_not_available,
     a_link_made_by_the_chat_service_copies_with_the_service_credential,
     a_file_that_is_too_large_is_named_and_nothing_changes,
@@ -142,6 +144,73 @@ async fn switching_on_copies_with_the_owners_token(app: App) {
     alice.change(&link, &INCLUDED()).header("if-match", "\"1-1-0-json\"").await.is(412);
     app.as_user("bob").change(&link, &INCLUDED()).await.is(403);
     assert_eq!(app.chats.asked().len(), so_far);
+}
+
+/// With whose credentials the chat service was asked since.
+fn asked_with(app: &App, so_far: usize) -> Vec<String> {
+    app.chats.asked().into_iter().skip(so_far).map(|asked| asked.authorization).collect()
+}
+
+async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
+    app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
+    let token = crate::support::hs256(&crate::support::claims(&app.clock, "alice"));
+    let alice = app.with_token(&token);
+    let link = alice.share_live("chat-1").await;
+    let tag = app.anonymous().view(&link).await.is(200).header("etag").to_owned();
+    alice.change(&link, &json!({"label": "x"})).await.is(204);
+    // What is refused for another reason asks nobody.
+    let so_far = app.chats.asked().len();
+    alice.change(&link, &INCLUDED()).header("if-match", &tag).await.is(412);
+    app.as_user("bob").change(&link, &INCLUDED()).await.is(403);
+    assert_eq!(app.chats.asked().len(), so_far);
+    alice.change(&link, &INCLUDED()).await.is(204);
+    let asked = asked_with(&app, so_far);
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|with| with == &format!("Bearer {token}")), "{asked:?}");
+    assert_eq!(listed(&app.anonymous(), &link).await, [("f1".to_owned(), true)]);
+    // They are on already, or go off: nobody is asked.
+    let so_far = app.chats.asked().len();
+    alice.change(&link, &INCLUDED()).await.is(204);
+    alice.change(&link, &json!({"includes_artifacts": false, "label": "y"})).await.is(204);
+    assert_eq!(app.chats.asked().len(), so_far);
+}
+
+async fn who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link(setup: Setup) {
+    let app = setup.with("CHAT_SERVICE_TIMEOUT", "1s").start().await;
+    app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
+    let alice = app.as_user("alice");
+    let link = alice.share_with("chat-1", json!({"is_frozen": false, "label": "x"})).await;
+    let before = alice.list("").await.is(200).json();
+    let refused = async |status, error_type| {
+        let so_far = app.chats.asked().len();
+        for change in [INCLUDED(), json!({"includes_artifacts": true, "label": "y"})] {
+            alice.change(&link, &change).await.fails(status, error_type);
+        }
+        let asked = asked_with(&app, so_far);
+        assert!(asked.iter().all(|with| !with.contains(SERVICE_TOKEN)), "{asked:?}");
+        assert_eq!(alice.list("").await.is(200).json(), before);
+        app.anonymous().artifact(&link, "f1").await.fails(404, "not_found");
+    };
+    // She has lost the chat, which those who see the link still may.
+    app.chats.change("chat-1", |chat| chat.owner = "bob");
+    refused(403, "forbidden").await;
+    assert!(app.anonymous().view(&link).await.is(200).json().get("artifacts").is_none());
+    app.chats.change("chat-1", |chat| chat.owner = "alice");
+    for (path, trouble, status, error_type) in [
+        ("chats/chat-1", Trouble::Status(404), 404, "not_found"),
+        ("chats/chat-1", Trouble::Status(401), 401, "invalid_token"),
+        ("agent_server_files", Trouble::Status(401), 401, "invalid_token"),
+        ("agent_server_files", Trouble::Status(403), 403, "forbidden"),
+        ("agent_server_files", Trouble::Status(500), 502, "chat_service_error"),
+        ("agent_server_files", Trouble::Body("nonsense".to_owned()), 502, "chat_service_error"),
+        ("agent_server_files", Trouble::Silence, 504, "chat_service_timeout"),
+    ] {
+        app.chats.misbehaves(path, trouble);
+        refused(status, error_type).await;
+        app.chats.recovers();
+    }
+    alice.change(&link, &INCLUDED()).await.is(204);
+    app.anonymous().artifact(&link, "f1").await.is(200);
 }
 
 async fn what_is_gone_or_changed_by_then_is_listed_but_not_available(app: App) {
