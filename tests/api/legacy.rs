@@ -17,6 +17,7 @@ on_both_databases!(
     a_legacy_link_goes_with_its_chat,
     a_legacy_link_is_gone_at_its_end_date,
     an_import_can_be_repeated_and_leaves_what_is_there,
+    a_token_that_is_imported_again_shows_what_it_holds_now,
     a_bad_line_leaves_nothing_and_stops_no_other,
     an_expired_line_is_not_imported,
     a_deleted_chats_links_are_not_imported,
@@ -164,6 +165,33 @@ async fn an_import_can_be_repeated_and_leaves_what_is_there(app: App) {
     assert_eq!(app.anonymous().view("old-token-1").await.is(200).json(), before);
     assert_eq!(app.anonymous().view("old-token-3").await.is(200).json()["name"], "First");
     assert_eq!(rows(&app, "snapshots").await, 3);
+}
+
+async fn a_token_that_is_imported_again_shows_what_it_holds_now(app: App) {
+    imported(&app, "old-token").await;
+    let codings = ["identity", "gzip", "zstd"];
+    let view = |coding: &str| app.anonymous().view("old-token").header("accept-encoding", coding);
+    let mut tags = Vec::new();
+    for coding in codings {
+        let shown = view(coding).await.is(200);
+        assert!(shown.text().contains("**North**"));
+        tags.push(shown.header("etag").to_owned());
+    }
+    app.anonymous().open("old-token").await.is(200);
+    app.as_chat_service().chat_was_deleted("old-chat").await.is(200);
+    app.anonymous().view("old-token").await.is(404);
+    let mut other = line(&app, "old-token");
+    other["chat_session_id"] = "another-chat".into();
+    other["messages"] = json!([{"content": "**South**"}]);
+    let (counts, _) = import(&app, file(&[other])).await;
+    assert_eq!(counts.imported, 1);
+    for (coding, tag) in codings.into_iter().zip(tags) {
+        let shown = view(coding).header("if-none-match", &tag).await.is(200);
+        assert!(shown.text().contains("**South**") && !shown.text().contains("**North**"));
+        view(coding).header("if-none-match", shown.header("etag")).await.is(304);
+    }
+    let page = app.anonymous().open("old-token").await.is(200).text();
+    assert!(page.contains("<strong>South</strong>") && !page.contains("North"), "{page}");
 }
 
 async fn a_bad_line_leaves_nothing_and_stops_no_other(app: App) {

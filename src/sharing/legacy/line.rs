@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
+use uuid::Uuid;
 
 use crate::{
     chat_service::{decode_name, is_id, is_role},
@@ -96,9 +97,17 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
         created_at,
         updated_at: created_at,
         expires_at: Some(expires_at),
-        revision: 1,
+        revision: revision_of_its_own(),
     };
     Ok(LegacyLink { chat, messages })
+}
+
+/// A token can come again with another content, when its link is gone. Bodies that are kept, here and in
+/// browsers, are known by id and revision, so a link that begins anew must not have that of the one
+/// before: 62 random bits, which leaves as many numbers for changes.
+fn revision_of_its_own() -> i64 {
+    let (_, bits) = Uuid::new_v4().as_u64_pair();
+    (bits & (u64::MAX >> 2)).cast_signed()
 }
 
 fn token(text: &str) -> Result<ShareId, String> {

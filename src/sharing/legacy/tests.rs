@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::line::{LegacyLink, ROUTE_NAMES, parse};
@@ -44,7 +46,7 @@ fn what_is_left_out_has_its_default() {
     let LegacyLink { chat, messages } = read(&good().to_string());
     assert_eq!(chat.id.as_str(), TOKEN);
     assert!(chat.is_legacy && chat.is_frozen() && !chat.is_private() && !chat.includes_artifacts);
-    assert_eq!((chat.revision, chat.owner_id), (1, None));
+    assert_eq!(chat.owner_id, None);
     assert_eq!((chat.name, chat.shared_by, chat.chat_session_id), (None, None, None));
     assert_eq!(chat.updated_at, chat.created_at);
     let messages: Value = serde_json::from_slice(&messages).unwrap();
@@ -52,6 +54,14 @@ fn what_is_left_out_has_its_default() {
     let only =
         json!({"id": "m1", "role": "user", "content": "Hello", "created_at": at, "reply_to": null});
     assert_eq!(messages, json!([only]));
+}
+
+#[test]
+fn each_link_begins_with_a_revision_of_its_own() {
+    let revisions: HashSet<i64> =
+        (0..100).map(|_| read(&good().to_string()).chat.revision).collect();
+    assert_eq!(revisions.len(), 100);
+    assert!(revisions.iter().all(|revision| (0..i64::MAX / 2).contains(revision)));
 }
 
 #[test]
