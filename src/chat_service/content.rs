@@ -40,15 +40,18 @@ impl FileContent {
         Self { announced, bytes: Box::pin(bytes) }
     }
 
-    /// With an end to waiting: `deadline` for all, or `each` for every time it is asked.
+    /// With an end to waiting: `deadline` for all, or for the first bytes and then `each` for every time
+    /// it is asked.
     pub(super) fn paced(self, pace: Pace, deadline: Instant, each: Duration) -> Self {
-        let start = Some((self.bytes, Waiting { left: each, given: 0 }));
+        let waiting = Waiting { first_by: Some(deadline), left: each, given: 0 };
+        let start = Some((self.bytes, waiting));
         let bytes = stream::unfold(start, move |state| async move {
             let (mut bytes, mut waiting) = state?;
             let began = Instant::now();
-            let until = match pace {
-                Pace::ByDeadline => deadline,
-                Pace::AsRead => began + waiting.left.min(each),
+            let until = match (pace, waiting.first_by.take()) {
+                (Pace::ByDeadline, _) => deadline,
+                (Pace::AsRead, Some(first_by)) => first_by,
+                (Pace::AsRead, None) => began + waiting.left.min(each),
             };
             match timeout_at(until, bytes.next()).await {
                 Ok(Some(Ok(chunk))) => {
@@ -66,6 +69,8 @@ impl FileContent {
 
 /// How long a source may still be waited for.
 struct Waiting {
+    /// For the first bytes, until they came.
+    first_by: Option<Instant>,
     left: Duration,
     /// Bytes that no time was given for yet.
     given: u64,

@@ -110,7 +110,23 @@ impl ChatService {
     /// ([`ChatServiceSettings::timeout`]) starts now.
     #[must_use]
     pub fn read<'a>(&'a self, access: Access<'a>, id: &'a ChatSessionId) -> ChatReader<'a> {
-        let deadline = Instant::now() + self.timeout();
+        self.read_until(access, id, self.deadline())
+    }
+
+    /// When an operation ends that begins now.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout()
+    }
+
+    /// Goes on with an operation that ends by then: others asked a part of it for us.
+    #[must_use]
+    pub fn read_until<'a>(
+        &'a self,
+        access: Access<'a>,
+        id: &'a ChatSessionId,
+        deadline: Instant,
+    ) -> ChatReader<'a> {
         ChatReader {
             service: self,
             access,

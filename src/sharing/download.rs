@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Sharing, SharingError};
 use crate::{
@@ -25,8 +26,16 @@ pub struct Artifact {
     pub bytes: u64,
     /// Tells it from any other; hexadecimal.
     pub known_by: String,
-    /// The object that is kept; a live link's file is with the chat service.
-    kept: Option<ObjectKey>,
+    bytes_at: BytesAt,
+}
+
+/// Where a file's bytes are.
+#[derive(Debug, Clone)]
+enum BytesAt {
+    /// In the artifact store.
+    Kept(ObjectKey),
+    /// With the chat service, which has until then for all that one download asks there.
+    ChatService { until: Instant },
 }
 
 impl Artifact {
@@ -34,22 +43,23 @@ impl Artifact {
     /// only size and time are known.
     #[must_use]
     pub fn is_immutable(&self) -> bool {
-        self.kept.is_some()
+        matches!(self.bytes_at, BytesAt::Kept(_))
     }
 
     fn new(file: KeptFile) -> Self {
         let known_by = digest(&[file.key.as_str()]);
         let KeptFile { id, filename, bytes, key } = file;
-        Self { id, filename, bytes, known_by, kept: Some(key) }
+        Self { id, filename, bytes, known_by, bytes_at: BytesAt::Kept(key) }
     }
 }
 
 impl Sharing {
     /// The file of the link, if its own list holds it and its bytes can be had. Of a live link's
-    /// file that is what the chat service lists now.
+    /// file that is what the chat service lists, as live views are told it.
     ///
     /// # Errors
-    /// [`SharingError::ArtifactNotFound`] when not, also while the link does not include its files.
+    /// [`SharingError::ArtifactNotFound`] when not, also while the link does not include its files;
+    /// [`SharingError::ChatService`] when its list cannot be had.
     /// The chat service is asked about live links alone, and never for a file that it does not list.
     pub async fn artifact(&self, chat: &SharedChat, id: &str) -> Result<Artifact, SharingError> {
         // No id holds a control character, and PostgreSQL's text cannot hold NUL.
@@ -61,14 +71,17 @@ impl Sharing {
             return kept.map(Artifact::new).ok_or(SharingError::ArtifactNotFound);
         }
         let session = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
-        let listed = self.chat_service.read(Access::Service, session).files().await;
-        let listed = listed.map_err(SharingError::ChatService)?;
-        let file = listed.into_iter().find(|file| file.id == id);
-        let file = file.ok_or(SharingError::ArtifactNotFound)?;
+        let until = self.chat_service.deadline();
+        let live = timeout_at(until, self.live.files(session)).await;
+        let live = live.unwrap_or(Err(ChatServiceError::TimedOut));
+        let live = live.map_err(SharingError::ChatService)?;
+        let file = live.files.iter().find(|file| file.id == id);
+        let file = file.cloned().ok_or(SharingError::ArtifactNotFound)?;
         let time = file.created_at.timestamp_micros().to_string();
         let known_by = digest(&[&file.id, &file.bytes.to_string(), &time]);
         let (filename, bytes) = (file.filename, file.bytes);
-        Ok(Artifact { id: file.id, filename, bytes, known_by, kept: None })
+        let bytes_at = BytesAt::ChatService { until };
+        Ok(Artifact { id: file.id, filename, bytes, known_by, bytes_at })
     }
 
     /// The bytes of the file within `range`, which must lie within it.
@@ -85,17 +98,19 @@ impl Sharing {
         artifact: &Artifact,
         range: Range<u64>,
     ) -> Result<ArtifactBytes, SharingError> {
-        if let Some(key) = &artifact.kept {
-            if range.is_empty() {
-                return Ok(super::artifacts::no_bytes());
+        let until = match &artifact.bytes_at {
+            BytesAt::Kept(_) if range.is_empty() => return Ok(super::artifacts::no_bytes()),
+            BytesAt::Kept(key) => {
+                let found = self.artifacts.store.get(key, range.clone()).await?;
+                // Deleted between the row and the object, or lost by the store.
+                let bytes = found.ok_or(SharingError::ArtifactNotFound)?;
+                let bytes = bytes.map_err(SharingError::from).boxed();
+                return Ok(exactly(bytes, 0..range.end - range.start, None));
             }
-            let found = self.artifacts.store.get(key, range.clone()).await?;
-            // Deleted between the row and the object, or lost by the store.
-            let bytes = found.ok_or(SharingError::ArtifactNotFound)?.map_err(SharingError::from);
-            return Ok(exactly(bytes.boxed(), 0..range.end - range.start, None));
-        }
+            BytesAt::ChatService { until } => *until,
+        };
         let session = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
-        let reader = self.chat_service.read(Access::Service, session);
+        let reader = self.chat_service.read_until(Access::Service, session, until);
         let content =
             reader.file(&artifact.id, Pace::AsRead).await.map_err(|error| match error {
                 ChatServiceError::NotFound => SharingError::ArtifactNotFound,

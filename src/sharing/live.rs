@@ -18,7 +18,7 @@ use tracing::Instrument;
 use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
     events::{Fetched, Transcript, Unread},
-    model::{Chat, ChatFile, ChatSessionId, Message},
+    model::{ChatFile, ChatSessionId, Message},
     relay,
     store::Notice,
 };
@@ -38,8 +38,8 @@ pub type KnownBy = Arc<str>;
 pub struct Live {
     /// When asking for it began.
     began: Instant,
+    /// Empty where it was not asked for, as the files.
     pub transcript: Arc<Transcript>,
-    /// Empty where they were not asked for.
     pub files: Vec<ChatFile>,
     pub known_by: KnownBy,
 }
@@ -51,11 +51,11 @@ impl Live {
     /// Those of the JSON encoder, which messages and files do not have.
     fn new(
         began: Instant,
-        chat: Chat,
+        name: Option<String>,
         messages: &[Message],
         files: Vec<ChatFile>,
     ) -> serde_json::Result<Self> {
-        let transcript = Transcript::new(chat.name, messages)?;
+        let transcript = Transcript::new(name, messages)?;
         let mut hash = Sha256::new();
         hash.update(transcript.name().unwrap_or_default());
         hash.update([u8::from(transcript.name().is_some())]);
@@ -71,8 +71,20 @@ impl Live {
     }
 }
 
-/// A chat, with its files or without.
-type Key = (ChatSessionId, bool);
+/// What somebody wants to know of a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum What {
+    Messages,
+    /// The list alone, for a download: the messages of a large chat take many calls.
+    Files,
+    Both,
+}
+
+impl What {
+    const ALL: [Self; 3] = [Self::Messages, Self::Files, Self::Both];
+}
+
+type Key = (ChatSessionId, What);
 type Answer = Result<Arc<Live>, ChatServiceError>;
 
 /// Asks the chat service. Clones share what is under way and what is kept.
@@ -130,7 +142,16 @@ impl LiveChats {
     /// Any [`ChatServiceError`]; everyone who waits for the same question gets the same. `Busy` too
     /// when as many wait as may.
     pub async fn get(&self, chat: &ChatSessionId, with_files: bool) -> Answer {
-        self.get_within(chat, with_files, self.0.max_age).await
+        let what = if with_files { What::Both } else { What::Messages };
+        self.get_within(chat, what, self.0.max_age).await
+    }
+
+    /// Its files, as of such a moment; a chat that is gone has none.
+    ///
+    /// # Errors
+    /// As [`LiveChats::get`].
+    pub async fn files(&self, chat: &ChatSessionId) -> Answer {
+        self.get_within(chat, What::Files, self.0.max_age).await
     }
 
     /// The same, asked for after this call.
@@ -138,7 +159,7 @@ impl LiveChats {
     /// # Errors
     /// As [`LiveChats::get`].
     pub async fn get_anew(&self, chat: &ChatSessionId) -> Answer {
-        self.get_within(chat, false, Duration::ZERO).await
+        self.get_within(chat, What::Messages, Duration::ZERO).await
     }
 
     /// For [`Events`](crate::events::Events).
@@ -155,8 +176,8 @@ impl LiveChats {
         let mut asking = self.asking();
         match notice {
             Notice::Chat(chat) => {
-                for with_files in [false, true] {
-                    let key = (chat.clone(), with_files);
+                for what in What::ALL {
+                    let key = (chat.clone(), what);
                     asking.questions.get_mut(&key).into_iter().flatten().for_each(Question::age);
                     self.0.kept.invalidate(&key);
                 }
@@ -169,11 +190,11 @@ impl LiveChats {
         }
     }
 
-    async fn get_within(&self, chat: &ChatSessionId, with_files: bool, age: Duration) -> Answer {
-        let key = (chat.clone(), with_files);
+    async fn get_within(&self, chat: &ChatSessionId, what: What, age: Duration) -> Answer {
+        let key = (chat.clone(), what);
         let (_place, mut answer) = {
             let mut asking = self.asking();
-            if let Some(live) = self.0.kept.get(&key).filter(|live| live.began.elapsed() < age) {
+            if let Some(live) = self.kept(&key, age) {
                 return Ok(live);
             }
             let place = self.0.places.try_acquire().map_err(|_| ChatServiceError::Busy)?;
@@ -186,6 +207,13 @@ impl LiveChats {
         let answered = relay::from_afar(answer.wait_for(Option::is_some)).await;
         let stopped = || Err(ChatServiceError::Unreachable("asking was stopped".to_owned()));
         answered.ok().and_then(|answer| answer.clone()).unwrap_or_else(stopped)
+    }
+
+    /// An answer that is young enough. What a view was told of files is good for a download.
+    fn kept(&self, key: &Key, age: Duration) -> Option<Arc<Live>> {
+        let whole = (key.1 == What::Files).then(|| (key.0.clone(), What::Both));
+        let kept = self.0.kept.get(key).filter(|live| live.began.elapsed() < age);
+        kept.or_else(|| self.0.kept.get(&whole?).filter(|live| live.began.elapsed() < age))
     }
 
     /// Asks, in a task of its own.
@@ -240,13 +268,18 @@ impl LiveChats {
         }
     }
 
-    async fn read(&self, (id, with_files): &Key, began: Instant) -> Result<Live, ChatServiceError> {
+    async fn read(&self, (id, what): &Key, began: Instant) -> Result<Live, ChatServiceError> {
         let reader = self.0.chat_service.read(Access::Service, id);
-        let chat = reader.chat().await?;
-        let messages = reader.messages().await?;
-        let files = if *with_files { reader.files().await? } else { Vec::new() };
+        let (name, messages) = match what {
+            What::Messages | What::Both => (reader.chat().await?.name, reader.messages().await?),
+            What::Files => (None, Vec::new()),
+        };
+        let files = match what {
+            What::Messages => Vec::new(),
+            What::Files | What::Both => reader.files().await?,
+        };
         let made =
-            tokio::task::spawn_blocking(move || Live::new(began, chat, &messages, files)).await;
+            tokio::task::spawn_blocking(move || Live::new(began, name, &messages, files)).await;
         let broken = |error: String| ChatServiceError::BadAnswer(error);
         made.map_err(|e| broken(e.to_string()))?.map_err(|e| broken(e.to_string()))
     }

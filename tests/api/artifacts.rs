@@ -20,6 +20,7 @@ on_both_databases!(
     when_the_chat_service_fails_nothing_changes,
     a_live_links_files_are_what_the_chat_has_now,
     a_live_download_is_cut_when_it_is_not_what_was_listed,
+    a_live_download_has_the_time_of_one_operation_for_its_list_and_its_first_bytes,
     only_this_links_own_files_are_served_and_no_other_is_asked_for,
     a_private_links_files_need_a_token,
     bytes_go_with_the_switch_and_with_the_link,
@@ -328,7 +329,7 @@ async fn a_live_links_files_are_what_the_chat_has_now(app: App) {
     let asked = app.chats.asked().into_iter().find(|asked| asked.path == path).unwrap();
     assert_eq!(asked.authorization, format!("Bearer {SERVICE_TOKEN}"));
     app.chats.put_file("chat-1", "f2", "later.txt", b"later");
-    // Live views may be a second old; downloads ask themselves.
+    // As live views do, a download asks anew where LIVE_MAX_AGE is zero.
     assert_eq!(app.anonymous().artifact(&link, "f2").await.is(200).body, "later");
     app.chats.change("chat-1", |chat| chat.files = None);
     app.anonymous().artifact(&link, "f1").await.fails(404, "not_found");
@@ -356,6 +357,29 @@ async fn a_live_download_is_cut_when_it_is_not_what_was_listed(setup: Setup) {
     let response = app.anonymous().artifact(&link, "f1").begin(200).await;
     assert_eq!(response.content_length(), Some(4));
     assert!(response.bytes().await.is_err());
+}
+
+async fn a_live_download_has_the_time_of_one_operation_for_its_list_and_its_first_bytes(
+    setup: Setup,
+) {
+    let app = setup.with("CHAT_SERVICE_TIMEOUT", "2s").start().await;
+    app.chats.put_named("chat-2", "Another");
+    for (chat, trouble) in
+        [("chat-1", Trouble::Silence), ("chat-2", Trouble::Stalls(Bytes::new(), 4))]
+    {
+        app.chats.put_file(chat, "f1", "plan.csv", b"plan");
+        let link = app.as_user("alice").share_with(chat, live()).await;
+        app.chats.misbehaves("content", trouble.clone());
+        let held = app.chats.hold(&format!("{chat}/agent_server_files"));
+        let began = Instant::now();
+        let download = app.anonymous().artifact(&link, "f1").spawn();
+        held.arrived(1).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        held.let_go();
+        download.await.unwrap().fails(504, "chat_service_timeout");
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(3), "{trouble:?}: {took:?}");
+    }
 }
 
 async fn only_this_links_own_files_are_served_and_no_other_is_asked_for(app: App) {

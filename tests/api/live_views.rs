@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Setup, Trouble, message, on_both_databases};
+use crate::support::{App, Link, Setup, Trouble, message, on_both_databases};
 
 on_both_databases!(
     viewers_at_the_same_moment_share_one_fetch,
@@ -16,6 +16,9 @@ on_both_databases!(
     a_failure_is_not_kept,
     only_the_chat_service_may_tell_of_changes,
     links_with_files_and_without_do_not_mix,
+    downloads_at_the_same_moment_share_one_list,
+    what_a_view_was_told_of_files_is_good_for_a_download,
+    a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice,
 );
 
 fn fetches(app: &App) -> usize {
@@ -26,7 +29,7 @@ fn say(app: &App, id: &str) {
     app.chats.change("chat-1", |chat| chat.messages.push(message(id, "x")));
 }
 
-async fn last(app: &App, link: &crate::support::Link) -> String {
+async fn last(app: &App, link: &Link) -> String {
     let view = app.anonymous().view(link).await.is(200).json();
     view["messages"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned()
 }
@@ -169,4 +172,58 @@ async fn links_with_files_and_without_do_not_mix(setup: Setup) {
         let files = app.anonymous().view(&with).await.json()["artifacts"].clone();
         assert_eq!(files[0]["filename"], "a.csv");
     }
+}
+
+async fn share_files(app: &App) -> Link {
+    app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
+    let settings = json!({"is_frozen": false, "includes_artifacts": true});
+    app.as_user("alice").share_with("chat-1", settings).await
+}
+
+/// The paths that were asked for since.
+fn asked(app: &App, so_far: usize) -> Vec<String> {
+    app.chats.asked().into_iter().skip(so_far).map(|asked| asked.path).collect()
+}
+
+async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
+    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let link = share_files(&app).await;
+    let so_far = app.chats.asked().len();
+    let held = app.chats.hold("agent_server_files");
+    let unknown = |n: usize| app.anonymous().artifact(&link, &format!("unknown-{n}"));
+    let downloads: Vec<_> = (0..50).map(|n| unknown(n).spawn()).collect();
+    held.arrived(1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    held.let_go();
+    for download in downloads {
+        download.await.unwrap().fails(404, "not_found");
+    }
+    for n in 50..70 {
+        unknown(n).await.fails(404, "not_found");
+    }
+    assert_eq!(asked(&app, so_far), ["/api/v1/chats/chat-1/agent_server_files"]);
+}
+
+async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
+    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let link = share_files(&app).await;
+    app.anonymous().view(&link).await.is(200);
+    let so_far = app.chats.asked().len();
+    assert_eq!(app.anonymous().artifact(&link, "f1").await.is(200).body, "plan");
+    assert_eq!(asked(&app, so_far), ["/api/v1/chats/chat-1/agent_server_files/f1/content"]);
+}
+
+async fn a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice(setup: Setup) {
+    let soon = setup.clone().with("LIVE_MAX_AGE", "1s").start().await;
+    let late = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let link = share_files(&soon).await;
+    for app in [&soon, &late] {
+        app.anonymous().artifact(&link, "f1").await.is(200);
+    }
+    // Its bytes are still there.
+    soon.chats.change("chat-1", |chat| chat.files = Some(Vec::new()));
+    tokio::time::sleep(Duration::from_millis(1050)).await;
+    soon.anonymous().artifact(&link, "f1").await.fails(404, "not_found");
+    late.as_chat_service().chat_changed("chat-1").await.is(202);
+    late.anonymous().artifact(&link, "f1").await.fails(404, "not_found");
 }
