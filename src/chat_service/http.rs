@@ -1,5 +1,7 @@
 //! The chat service by HTTP, in the shapes of h2oGPTe's REST API (contract 5).
 
+mod pages;
+
 use std::{error::Error, time::Duration};
 
 use futures_util::TryStreamExt;
@@ -13,7 +15,7 @@ use url::Url;
 
 use crate::{
     clock::Clock,
-    model::{Chat, ChatFile, ChatSessionId, Message},
+    model::{Chat, ChatFile, ChatSessionId},
     queue::Turns,
     telemetry::CallSpan,
 };
@@ -22,8 +24,8 @@ use super::{
     Access, ChatServiceError, ChatServiceSettings, FileContent, FilePath, InvalidSettings, Source,
     credential::{Credential, sensitive},
     settings::url_error,
-    transcript::{self, Transcript, parse_answer},
-    wire::{WireChat, WireFile, WireMessage},
+    transcript::{self, parse_answer},
+    wire::{WireChat, WireFile},
 };
 
 /// What an answer may hold beyond four times `max_snapshot_bytes`: brackets and ignored fields of
@@ -32,7 +34,6 @@ const ENVELOPE_BYTES: u64 = 1024 * 1024;
 
 /// Where the reads lead, for traces: a path without ids.
 const CHAT: &str = "/api/v1/chats/{id}";
-const MESSAGES: &str = "/api/v1/chats/{id}/messages";
 const FILES: &str = "/api/v1/chats/{id}/agent_server_files";
 const FILE: &str = "/api/v1/chats/{id}/agent_server_files/{file_id}/content";
 
@@ -110,38 +111,6 @@ impl HttpChatService {
         Ok(Chat { id: id.clone(), name: chat.name })
     }
 
-    /// Asks page by page until one is empty: a short page says nothing about the end.
-    pub(super) async fn messages(
-        &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
-    ) -> Result<Vec<Message>, ChatServiceError> {
-        let mut budget = self.budget();
-        let mut transcript = Transcript::default();
-        let mut offset = 0;
-        loop {
-            let page = self.page(access, id, offset, self.page_size, &mut budget).await?;
-            if page.is_empty() {
-                return Ok(transcript.into_messages());
-            }
-            offset += page.len();
-            if !transcript.add(page) {
-                // Were this taken for the end, messages could be missing without anyone knowing.
-                return Err(bad_answer("a page holds nothing new: offset seems to be ignored"));
-            }
-            transcript.check_size(self.max_snapshot_bytes)?;
-        }
-    }
-
-    pub(super) async fn has_messages(
-        &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
-    ) -> Result<bool, ChatServiceError> {
-        let page = self.page(access, id, 0, 1, &mut self.budget()).await?;
-        Ok(!page.is_empty())
-    }
-
     pub(super) async fn files(
         &self,
         access: Access<'_>,
@@ -168,21 +137,6 @@ impl HttpChatService {
         let url = self.below_base(segments.ok_or(ChatServiceError::NotFound)?)?;
         let response = self.ask(access, url, FILE, "*/*").await?;
         Ok(FileContent::new(response.content_length(), response.bytes_stream().map_err(unanswered)))
-    }
-
-    async fn page(
-        &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
-        offset: usize,
-        limit: u32,
-        budget: &mut u64,
-    ) -> Result<Vec<WireMessage>, ChatServiceError> {
-        let mut url = self.url(id, &["messages"])?;
-        url.query_pairs_mut()
-            .append_pair("offset", &offset.to_string())
-            .append_pair("limit", &limit.to_string());
-        parse_answer("the messages", self.get(access, url, MESSAGES, budget).await?).await
     }
 
     /// Built by path segments below the base. The id is one segment by its type, so that nobody

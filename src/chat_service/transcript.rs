@@ -35,6 +35,15 @@ impl Transcript {
         self.messages.len() > before
     }
 
+    /// Whether there is one of that id.
+    pub fn has(&self, WireMessage(message): &WireMessage) -> bool {
+        self.seen.contains(message.id.as_str())
+    }
+
+    pub fn last(&self) -> Option<&Message> {
+        self.messages.last()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }

@@ -1,6 +1,6 @@
 //! What of an answer is kept, mended or refused.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Mutex};
 
 use serde_json::json;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
@@ -61,7 +61,82 @@ async fn messages_are_read_page_by_page_until_one_is_empty() {
     let messages = service.read(Access::Caller(&caller()), &chat_id()).messages().await.unwrap();
     let expected: Vec<_> = (0..23).map(|n| format!("m{n}")).collect();
     assert_eq!(ids(&messages), expected);
-    assert_eq!(server.received_requests().await.unwrap().len(), 6);
+    let requests = server.received_requests().await.unwrap();
+    let pages = requests.iter().filter(|r| !r.url.query().unwrap().ends_with("limit=1"));
+    assert_eq!(pages.count(), 6);
+}
+
+/// A chat service by pages of three, in whose chat something happens after each answer, or before
+/// the first: it is told how many there were.
+async fn changing(
+    change: impl Fn(usize, &mut Vec<serde_json::Value>) + Send + Sync + 'static,
+) -> (MockServer, ChatService) {
+    let server = MockServer::start().await;
+    let state = Mutex::new((0, listed(10)));
+    let answer = move |request: &Request| {
+        let number = |name: &str| -> usize {
+            let mut pairs = request.url.query_pairs();
+            pairs.find(|(key, _)| key == name).unwrap().1.parse().unwrap()
+        };
+        let mut state = state.lock().unwrap();
+        let (answers, all) = &mut *state;
+        change(*answers, all);
+        *answers += 1;
+        let page: Vec<_> = all.iter().skip(number("offset")).take(number("limit")).collect();
+        ResponseTemplate::new(200).set_body_json(page)
+    };
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let settings = ChatServiceSettings { page_size: 3, ..settings(&server.uri()) };
+    (server, ChatService::new(settings).unwrap())
+}
+
+#[tokio::test]
+async fn messages_that_are_deleted_while_pages_are_read_take_no_other_along() {
+    // After which answer, and which of them.
+    for (after, deleted) in [(1, 0), (1, 2), (2, 0), (3, 4), (5, 0), (5, 8)] {
+        let (_server, service) = changing(move |answers, all| {
+            if answers == after {
+                all.remove(deleted);
+            }
+        })
+        .await;
+        let read = service.read(Access::Service, &chat_id()).messages().await.unwrap();
+        let whole = (0..10).map(|n| format!("m{n}")).filter(|id| id != &format!("m{deleted}"));
+        let whole: Vec<_> = whole.collect();
+        let without: Vec<_> =
+            ids(&read).into_iter().filter(|id| *id != format!("m{deleted}")).collect();
+        assert_eq!(without, whole, "{deleted} after {after}");
+    }
+}
+
+#[tokio::test]
+async fn messages_that_are_added_while_pages_are_read_are_taken_as_they_come() {
+    let (_server, service) = changing(|answers, all| {
+        if (1..4).contains(&answers) {
+            let added = json!({"id": format!("new{answers}"), "content": "x",
+                "created_at": "2026-01-01T00:00:00Z"});
+            all.push(added);
+        }
+    })
+    .await;
+    let read = service.read(Access::Service, &chat_id()).messages().await.unwrap();
+    let read = ids(&read);
+    assert_eq!(read.len(), 13);
+    assert_eq!(read[9..], ["m9", "new1", "new2", "new3"]);
+}
+
+#[tokio::test]
+async fn a_chat_that_shrinks_all_the_while_is_not_taken_for_whole() {
+    let (server, service) = changing(|answers, all| {
+        if answers == 0 {
+            *all = listed(100);
+        }
+        all.remove(0);
+    })
+    .await;
+    let read = service.read(Access::Service, &chat_id()).messages().await;
+    assert!(matches!(read, Err(ChatServiceError::BadAnswer(_))), "{read:?}");
+    assert_eq!(server.received_requests().await.unwrap().len(), 9);
 }
 
 #[tokio::test]
@@ -75,7 +150,14 @@ async fn the_configured_page_size_is_asked_for_and_more_is_taken_too() {
     let queries: Vec<_> = requests.iter().map(|r| r.url.query().unwrap()).collect();
     assert_eq!(
         queries,
-        ["offset=0&limit=3", "offset=3&limit=3", "offset=6&limit=3", "offset=7&limit=3"]
+        [
+            "offset=0&limit=3",
+            "offset=3&limit=3",
+            "offset=2&limit=1",
+            "offset=6&limit=3",
+            "offset=5&limit=1",
+            "offset=7&limit=3",
+        ]
     );
 }
 
