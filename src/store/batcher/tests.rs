@@ -183,7 +183,8 @@ async fn a_query_is_told_since_when_somebody_waits_for_it() {
     };
     let mut next = batcher.join("b".to_owned(), query).unwrap();
     advance(MOST / 2).await;
-    batcher.join("c".to_owned(), |_, _| std::future::pending::<Found>()).unwrap();
+    let later = |_, _| std::future::pending::<Found>();
+    let _other = batcher.join("c".to_owned(), later).unwrap();
     advance(MOST).await;
     let_go.send(()).unwrap();
     soon(&mut next).await;
