@@ -28,7 +28,8 @@ pub type Key = (ShareId, i64, Option<KnownBy>, Variant);
 /// Why there is no body.
 #[derive(Debug, Clone)]
 pub enum NotMade {
-    /// The link was changed before all was read that belongs to its revision.
+    /// The link was changed before all was read that belongs to its revision, or whoever made the body
+    /// came to an end: it is to be made anew.
     Moved,
     Failed(ApiError),
 }
@@ -53,7 +54,8 @@ impl From<SharingError> for NotMade {
 /// connection each and not a copy.
 #[derive(Clone)]
 pub struct Bodies {
-    kept: Cache<Key, Arc<Body>>,
+    /// The last one of each link's representations: nobody asks for those before it any more.
+    kept: Cache<(ShareId, Variant), Kept>,
     in_use: Arc<Mutex<HashMap<Key, Weak<Body>>>>,
     /// Bounds how many are made at the same time.
     makers: Turns,
@@ -67,6 +69,14 @@ impl Body {
     fn text(&self) -> &[u8] {
         self.0.get().and_then(|made| made.as_ref().ok()).map_or(&[], Vec::as_slice)
     }
+}
+
+/// A body that is kept, and what it is of.
+#[derive(Clone)]
+struct Kept {
+    revision: i64,
+    known_by: Option<KnownBy>,
+    body: Arc<Body>,
 }
 
 /// Keeps its body in use for as long as it is being sent.
@@ -97,8 +107,8 @@ impl Bodies {
             .max_capacity(capacity)
             .time_to_idle(Duration::from_secs(600))
             // The key and the cache's own bookkeeping count as well, or empty chats were free.
-            .weigher(|_, body: &Arc<Body>| {
-                u32::try_from(body.text().len() + 256).unwrap_or(u32::MAX)
+            .weigher(|_, kept: &Kept| {
+                u32::try_from(kept.body.text().len() + 256).unwrap_or(u32::MAX)
             })
             .build();
         Self { kept, in_use: Arc::default(), makers: Turns::new(makers, queue_timeout) }
@@ -106,8 +116,17 @@ impl Bodies {
 
     /// The body, if it is kept.
     #[must_use]
-    pub fn get(&self, key: &Key) -> Option<Bytes> {
-        let body = self.kept.get(key).map(to_send);
+    pub fn get(
+        &self,
+        id: &ShareId,
+        revision: i64,
+        known_by: Option<&KnownBy>,
+        variant: Variant,
+    ) -> Option<Bytes> {
+        let kept = self.kept.get(&(id.clone(), variant));
+        let kept =
+            kept.filter(|kept| kept.revision == revision && kept.known_by.as_ref() == known_by);
+        let body = kept.map(|kept| to_send(kept.body));
         telemetry::cache_asked(Cached::Views, body.is_some());
         body
     }
@@ -190,7 +209,9 @@ impl Attempt {
         // Only this sets it.
         let _ = self.body.0.set(made);
         if is_made {
-            self.bodies.kept.insert(self.key.clone(), self.body.clone());
+            let (id, revision, known_by, variant) = self.key.clone();
+            let kept = Kept { revision, known_by, body: self.body.clone() };
+            self.bodies.kept.insert((id, variant), kept);
         }
     }
 
@@ -206,10 +227,14 @@ impl Attempt {
 }
 
 impl Drop for Attempt {
-    /// Nobody waits for what is not going on any more, and who comes later tries again.
+    /// Nobody waits for what is not going on any more, and who comes later tries again; so do those who
+    /// wait, if it is because this worker ends before theirs.
     fn drop(&mut self) {
-        let stopped = SharingError::defect("the making of a view was stopped");
-        let _ = self.body.0.set(Err(stopped.into()));
+        let stopped = match std::thread::panicking() {
+            true => SharingError::defect("the making of a view panicked").into(),
+            false => NotMade::Moved,
+        };
+        let _ = self.body.0.set(Err(stopped));
         if !self.body.0.get().is_some_and(Result::is_ok) {
             let mut in_use = self.bodies.bodies_in_use();
             if in_use.get(&self.key).is_some_and(|body| body.as_ptr() == Arc::as_ptr(&self.body)) {

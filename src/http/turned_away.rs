@@ -43,8 +43,9 @@ impl Untold {
             if self.tell(cause) > 0 {
                 continue;
             }
-            self.is_to_be_told.store(false, Ordering::Release);
-            // One may have come just before, who left it to this.
+            // Not a mere store, which the count might be read before: one may have come just now who
+            // left it to this.
+            self.is_to_be_told.swap(false, Ordering::AcqRel);
             let none_came = self.count.load(Ordering::Acquire) == 0;
             if none_came || self.is_to_be_told.swap(true, Ordering::AcqRel) {
                 return;

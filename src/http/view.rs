@@ -179,14 +179,14 @@ fn at_hand(
     state: &State,
     id: &ShareId,
     revision: i64,
-    content: Option<KnownBy>,
+    known_by: Option<&KnownBy>,
     variant: Variant,
 ) -> Option<Shown> {
-    let tag = ViewTag::new(revision, content.as_deref(), variant.name());
+    let tag = ViewTag::new(revision, known_by.map(|hash| &**hash), variant.name());
     if not_modified(request, tag.as_str()) {
         return Some(Shown { revision, tag, body: None });
     }
-    let body = state.bodies.get(&(id.clone(), revision, content, variant))?;
+    let body = state.bodies.get(id, revision, known_by, variant)?;
     Some(Shown { revision, tag, body: Some(body) })
 }
 
@@ -203,7 +203,7 @@ async fn make(
     };
     let (revision, known_by) = (chat.revision, live.as_ref().and_then(|now| now.known_by.clone()));
     if live.is_some()
-        && let Some(shown) = at_hand(request, state, &chat.id, revision, known_by.clone(), variant)
+        && let Some(shown) = at_hand(request, state, &chat.id, revision, known_by.as_ref(), variant)
     {
         return Ok(shown);
     }

@@ -157,7 +157,13 @@ impl Sharing {
             Mode::Live if !reader.has_messages().await? => {
                 return Err(SharingError::ChatIsEmpty);
             }
-            Mode::Live => None,
+            Mode::Live => {
+                // Viewers get them with the service credential, so nobody else would ask (contract 3).
+                if request.includes_artifacts {
+                    reader.files().await?;
+                }
+                None
+            }
         };
         // Of a live link there is nothing to keep.
         let copies = match request.includes_artifacts {

@@ -209,11 +209,13 @@ impl LiveChats {
         answered.ok().and_then(|answer| answer.clone()).unwrap_or_else(stopped)
     }
 
-    /// An answer that is young enough. What a view was told of files is good for a download.
+    /// An answer that is young enough. What a view was told of files is good for a download, and the
+    /// later one of both is what its viewer knows.
     fn kept(&self, key: &Key, age: Duration) -> Option<Arc<Live>> {
         let whole = (key.1 == What::Files).then(|| (key.0.clone(), What::Both));
-        let kept = self.0.kept.get(key).filter(|live| live.began.elapsed() < age);
-        kept.or_else(|| self.0.kept.get(&whole?).filter(|live| live.began.elapsed() < age))
+        let kept = [Some(key), whole.as_ref()].into_iter().flatten();
+        let kept = kept.filter_map(|key| self.0.kept.get(key)).max_by_key(|live| live.began);
+        kept.filter(|live| live.began.elapsed() < age)
     }
 
     /// Asks, in a task of its own.

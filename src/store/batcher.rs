@@ -38,7 +38,7 @@ pub(in crate::store) struct Batcher<R> {
 /// takes so long.
 struct Pace {
     most: Duration,
-    /// When the query that is under way began.
+    /// When the query began that is under way: the last one, if there are two.
     began: Option<Instant>,
     /// When the last one ended.
     ended: Option<Instant>,
@@ -66,33 +66,38 @@ struct Gathering {
 }
 
 /// A query that is under way, until it ends or is given up.
-struct UnderWay(Arc<Mutex<Pace>>);
+struct UnderWay {
+    pace: Arc<Mutex<Pace>>,
+    began: Instant,
+}
 
 impl UnderWay {
     fn begin(pace: Arc<Mutex<Pace>>) -> Self {
-        lock(&pace).begin();
-        Self(pace)
+        let began = Instant::now();
+        lock(&pace).begin(began);
+        Self { pace, began }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        lock(&self.0).end();
+        lock(&self.pace).end(self.began);
     }
 }
 
 impl Pace {
-    fn begin(&mut self) {
+    fn begin(&mut self, now: Instant) {
         // What was long ago says nothing.
         if self.ended.is_some_and(|ended| ended.elapsed() > self.most) {
             self.slow_since = None;
         }
-        self.began = Some(Instant::now());
+        self.began = Some(now);
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, began: Instant) {
         self.ended = Some(Instant::now());
-        let Some(began) = self.began.take() else { return };
+        // Another one may have begun meanwhile: when all had left who were to wait for this one's end.
+        self.began.take_if(|last| *last == began);
         let is_slow = began.elapsed() > shorter(self.most);
         self.slow_since = is_slow.then(|| self.slow_since.unwrap_or(began));
     }

@@ -14,6 +14,7 @@ on_both_databases!(
     switching_on_copies_with_the_owners_token,
     switching_on_for_a_live_link_asks_with_the_owners_token,
     who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link,
+    who_may_not_have_the_files_does_not_share_them_live,
     what_is_gone_or_changed_by_then_is_listed_but_not_available,
     a_link_made_by_the_chat_service_copies_with_the_service_credential,
     a_file_that_is_too_large_is_named_and_nothing_changes,
@@ -212,6 +213,24 @@ async fn who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link(setu
     }
     alice.change(&link, &INCLUDED()).await.is(204);
     app.anonymous().artifact(&link, "f1").await.is(200);
+}
+
+async fn who_may_not_have_the_files_does_not_share_them_live(app: App) {
+    app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
+    let alice = app.as_user("alice");
+    let with_files =
+        json!({"chat_session_id": "chat-1", "is_frozen": false, "includes_artifacts": true});
+    app.chats.misbehaves("agent_server_files", Trouble::Status(403));
+    let so_far = app.chats.asked().len();
+    alice.create(&with_files).await.fails(403, "forbidden");
+    let asked = asked_with(&app, so_far);
+    assert!(asked.iter().all(|with| !with.contains(SERVICE_TOKEN)), "{asked:?}");
+    assert_eq!(alice.list("").await.is(200).json(), json!([]));
+    // Without them it is for her to share.
+    let without = json!({"chat_session_id": "chat-1", "is_frozen": false});
+    alice.create(&without).await.is(201);
+    app.chats.recovers();
+    alice.create(&with_files).await.is(201);
 }
 
 async fn what_is_gone_or_changed_by_then_is_listed_but_not_available(app: App) {

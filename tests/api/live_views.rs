@@ -18,6 +18,7 @@ on_both_databases!(
     links_with_files_and_without_do_not_mix,
     downloads_at_the_same_moment_share_one_list,
     what_a_view_was_told_of_files_is_good_for_a_download,
+    a_view_that_knows_more_than_the_last_download_is_believed,
     a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice,
 );
 
@@ -211,6 +212,16 @@ async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
     let so_far = app.chats.asked().len();
     assert_eq!(app.anonymous().artifact(&link, "f1").await.is(200).body, "plan");
     assert_eq!(asked(&app, so_far), ["/api/v1/chats/chat-1/agent_server_files/f1/content"]);
+}
+
+async fn a_view_that_knows_more_than_the_last_download_is_believed(setup: Setup) {
+    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let link = share_files(&app).await;
+    app.anonymous().artifact(&link, "f1").await.is(200);
+    app.chats.put_file("chat-1", "f2", "later.csv", b"later");
+    let view = app.anonymous().view(&link).await.is(200).json();
+    assert_eq!(view["artifacts"][1]["id"], "f2");
+    assert_eq!(app.anonymous().artifact(&link, "f2").await.is(200).body, "later");
 }
 
 async fn a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice(setup: Setup) {

@@ -31,7 +31,7 @@ mod a_server {
     use std::time::Duration;
 
     use futures_util::{StreamExt, stream::FuturesUnordered};
-    use tokio::time::sleep;
+    use tokio::{task::JoinHandle, time::sleep};
 
     use super::*;
     use crate::support::{WriteLock, on_postgres};
@@ -130,9 +130,10 @@ mod a_server {
         proxy.mend().await;
         proxy.hold();
         for _ in 0..2 {
-            let leaving = app.anonymous().view(&link).spawn();
+            // So many that no more would be let in to wait with them.
+            let leaving: Vec<_> = (0..100).map(|_| app.anonymous().view(&link).spawn()).collect();
             sleep(Duration::from_millis(300)).await;
-            leaving.abort();
+            leaving.iter().for_each(JoinHandle::abort);
         }
         sleep(Duration::from_millis(300)).await;
         proxy.let_go();

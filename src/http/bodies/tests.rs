@@ -37,6 +37,10 @@ async fn at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, NotMade> {
     bodies.get_or_make(key.clone(), || async { Ok(Bytes::from_static(b"text")) }).await
 }
 
+fn kept(bodies: &Bodies, (id, revision, known_by, variant): &Key) -> Option<Bytes> {
+    bodies.get(id, *revision, known_by.as_ref(), *variant)
+}
+
 /// Somebody who asks, and waits by now.
 async fn asking<T: 'static>(
     asks: impl Future<Output = T> + 'static,
@@ -59,7 +63,7 @@ async fn however_many_ask_it_is_made_and_held_once() {
     let first = first.unwrap();
     assert_eq!(first, "body");
     assert!(others.into_iter().all(|other| other.unwrap().as_ptr() == first.as_ptr()));
-    assert_eq!(bodies.get(&key).unwrap().as_ptr(), first.as_ptr());
+    assert_eq!(kept(&bodies, &key).unwrap().as_ptr(), first.as_ptr());
     assert_eq!(begun.get(), 1);
 }
 
@@ -124,5 +128,33 @@ async fn a_making_that_panics_is_a_failure_and_the_next_one_is_none() {
     let (bodies, key) = (bodies(1), some_key());
     let broken = bodies.get_or_make(key.clone(), || async { panic!("a defect") }).await;
     assert!(matches!(broken, Err(NotMade::Failed(_))));
+    assert_eq!(at_once(&bodies, &key).await.unwrap(), "text");
+}
+
+#[actix_web::test]
+async fn one_body_is_kept_for_each_representation_and_nothing_else_is_shown_for_it() {
+    let (bodies, old) = (bodies(1), some_key());
+    let new = (old.0.clone(), old.1, Some(KnownBy::from("hash")), old.3);
+    let other = (old.0.clone(), old.1, Some(KnownBy::from("other")), old.3);
+    let later = (old.0.clone(), old.1 + 1, new.2.clone(), old.3);
+    at_once(&bodies, &old).await.unwrap();
+    at_once(&bodies, &new).await.unwrap();
+    assert!(kept(&bodies, &new).is_some());
+    for key in [&old, &other, &later] {
+        assert!(kept(&bodies, key).is_none(), "{key:?}");
+    }
+    bodies.kept.run_pending_tasks();
+    assert_eq!(bodies.kept.entry_count(), 1);
+}
+
+#[actix_web::test]
+async fn who_waits_for_a_worker_that_ends_has_it_made_anew() {
+    let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
+    let (body, attempt) = bodies.in_use(key.clone());
+    let (_let_go, may) = oneshot::channel();
+    let mut making = Box::pin(attempt.unwrap().make(made_when(may, &begun)));
+    assert!((&mut making).now_or_never().is_none());
+    drop(making);
+    assert!(matches!(body.0.get(), Some(Err(NotMade::Moved))));
     assert_eq!(at_once(&bodies, &key).await.unwrap(), "text");
 }

@@ -21,7 +21,7 @@ use diesel_async::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     runtime::Handle,
-    sync::Mutex,
+    sync::{Mutex, Semaphore},
     time::{Instant, timeout_at},
 };
 use tracing::Instrument;
@@ -49,7 +49,7 @@ struct Inner {
     /// As many as the pool has connections: the queue for them, in the order of arrival.
     turns: Turns,
     /// For changes of many rows, which take turns on all instances: one of each.
-    bulk: Turns,
+    bulk: Arc<Semaphore>,
     timeout: Duration,
     /// Where pooled work runs, so that neither a request that goes away nor a worker that ends
     /// takes an open transaction or a connection's driver with it.
@@ -92,7 +92,7 @@ impl Postgres {
                 connector,
                 pool,
                 turns: Turns::new(settings.pool_size, settings.queue_timeout),
-                bulk: Turns::new(1, settings.queue_timeout),
+                bulk: Arc::new(Semaphore::new(1)),
                 timeout: settings.timeout,
                 runtime: Handle::current(),
                 viewers: Slots::default(),
@@ -180,9 +180,18 @@ impl Postgres {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
+        self.read_until(Instant::now() + self.inner.timeout, read).await
+    }
+
+    async fn read_until<T: Send + 'static>(
+        &self,
+        until: Instant,
+        read: impl for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
         let this = self.clone();
         let working = async move {
-            let until = Instant::now() + this.inner.timeout;
             let no_turn = |_| StoreError::unavailable("no connection became free in time");
             let _turn = this.inner.turns.take().await.map_err(no_turn)?;
             let connecting = timeout_at(until, this.inner.pool.get()).await;
@@ -226,15 +235,19 @@ impl Postgres {
         + 'static,
     ) -> Result<T, StoreError> {
         // Before a connection is taken: those who wait for the lock would hold all that there are.
-        let turn = relay::from_afar(self.inner.bulk.take()).await;
-        let turn = turn.map_err(|_| StoreError::unavailable("too many changes of many rows"))?;
+        // Waiting for this costs nothing, and among them are those who close links.
+        let until = Instant::now() + self.inner.timeout;
+        let turn = timeout_at(until, self.inner.bulk.clone().acquire_owned());
+        let Ok(Ok(turn)) = relay::from_afar(turn).await else {
+            return Err(StoreError::unavailable("too many changes of many rows"));
+        };
         let change = async move |conn: &mut AsyncPgConnection| {
             let _turn = turn;
             let lock = format!("SELECT pg_advisory_xact_lock({BULK_LOCK})");
             conn.batch_execute(&lock).await?;
             change(conn).await
         };
-        self.written(self.read(|conn| conn.transaction(change).boxed()).await)
+        self.written(self.read_until(until, |conn| conn.transaction(change).boxed()).await)
     }
 
     /// This worker's connection. While one view makes it, the others wait for it: a server that

@@ -13,7 +13,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     DatabaseSettings, StoreError, batcher::Batcher, rows::StandingRow, slots::Slots,
@@ -117,6 +117,7 @@ impl Sqlite {
         + Send
         + 'static,
     ) -> Result<T, StoreError> {
+        let until = Instant::now() + self.inner.timeout;
         let inner = self.inner.clone();
         let turn = relay::from_afar(inner.may_read.take()).await;
         let turn = turn.map_err(|_| StoreError::unavailable("no reader became free in time"))?;
@@ -131,7 +132,7 @@ impl Sqlite {
             inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
             result
         });
-        let reading = timeout(self.inner.timeout, reading);
+        let reading = timeout_at(until, reading);
         let reading = async {
             // It keeps its turn until it ends, if it does.
             let read = reading.await.map_err(|_| StoreError::unavailable("no answer in time"))?;
