@@ -2,9 +2,9 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use actix_web::rt::task::yield_now;
+use actix_web::rt::task::{JoinHandle, yield_now};
 use futures_util::{FutureExt, future::join_all};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::LocalSet, time::Instant};
 
 use super::*;
 use crate::http::{coding::Coding, representation::Medium};
@@ -42,14 +42,25 @@ fn kept(bodies: &Bodies, (id, revision, known_by, variant): &Key) -> Option<Byte
 }
 
 /// Somebody who asks, and waits by now.
-async fn asking<T: 'static>(
-    asks: impl Future<Output = T> + 'static,
-) -> actix_web::rt::task::JoinHandle<T> {
-    let asking = actix_web::rt::spawn(asks);
+async fn asking<F>(
+    bodies: &Bodies,
+    key: &Key,
+    make: impl FnOnce() -> F + 'static,
+) -> JoinHandle<Result<Bytes, NotMade>>
+where
+    F: Future<Output = Result<Bytes, NotMade>> + 'static,
+{
+    let (bodies, key) = (bodies.clone(), key.clone());
+    let asking = actix_web::rt::spawn(async move { bodies.get_or_make(key, make).await });
     for _ in 0..5 {
         yield_now().await;
     }
     asking
+}
+
+async fn leave(asking: JoinHandle<Result<Bytes, NotMade>>) {
+    asking.abort();
+    assert!(asking.await.is_err());
 }
 
 #[actix_web::test]
@@ -80,26 +91,25 @@ async fn a_failure_is_told_to_all_who_waited_and_the_next_one_tries_again() {
     assert_eq!(at_once(&bodies, &key).await.unwrap(), "text");
 }
 
-#[actix_web::test]
+#[tokio::test(start_paused = true)]
 async fn all_who_wait_for_a_turn_in_vain_are_told_so_together() {
-    let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
-    let (_let_go, may) = oneshot::channel();
-    let (busy, make) = (bodies.clone(), made_when(may, &begun));
-    let _busy = asking(async move { busy.get_or_make(some_key(), make).await }).await;
-    let began = std::time::Instant::now();
-    let all = join_all((0..100).map(|_| at_once(&bodies, &key))).await;
-    assert!(all.iter().all(|one| matches!(one, Err(NotMade::Failed(_)))));
-    assert!(began.elapsed() < 20 * MOST, "one behind the other it would be a hundred times that");
+    let waiting = async {
+        let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
+        let (_let_go, may) = oneshot::channel();
+        let _busy = asking(&bodies, &some_key(), made_when(may, &begun)).await;
+        let began = Instant::now();
+        let all = join_all((0..100).map(|_| at_once(&bodies, &key))).await;
+        assert!(all.iter().all(|one| matches!(one, Err(NotMade::Failed(_)))));
+        assert!(began.elapsed() < 2 * MOST, "{:?}", began.elapsed());
+    };
+    LocalSet::new().run_until(waiting).await;
 }
 
 #[actix_web::test]
 async fn who_goes_away_ends_neither_the_making_nor_its_turn() {
     let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
     let (let_go, may) = oneshot::channel();
-    let (theirs, of, make) = (bodies.clone(), key.clone(), made_when(may, &begun));
-    let leaving = asking(async move { theirs.get_or_make(of, make).await }).await;
-    leaving.abort();
-    assert!(leaving.await.is_err());
+    leave(asking(&bodies, &key, made_when(may, &begun)).await).await;
     let other = at_once(&bodies, &some_key()).await;
     assert!(matches!(other, Err(NotMade::Failed(_))), "it is still being made");
     let_go.send(Ok(Bytes::from_static(b"body"))).unwrap();
@@ -110,13 +120,9 @@ async fn who_goes_away_ends_neither_the_making_nor_its_turn() {
 async fn what_nobody_waits_for_any_more_is_not_made() {
     let (bodies, key, begun) = (bodies(1), some_key(), Rc::default());
     let (let_go, may) = oneshot::channel();
-    let (busy, make) = (bodies.clone(), made_when(may, &begun));
-    let busy = asking(async move { busy.get_or_make(some_key(), make).await }).await;
+    let busy = asking(&bodies, &some_key(), made_when(may, &begun)).await;
     let (_, never) = oneshot::channel();
-    let (theirs, of, make) = (bodies.clone(), key.clone(), made_when(never, &begun));
-    let leaving = asking(async move { theirs.get_or_make(of, make).await }).await;
-    leaving.abort();
-    assert!(leaving.await.is_err());
+    leave(asking(&bodies, &key, made_when(never, &begun)).await).await;
     let_go.send(Ok(Bytes::from_static(b"body"))).unwrap();
     assert_eq!(busy.await.unwrap().unwrap(), "body");
     assert_eq!(at_once(&bodies, &key).await.unwrap(), "text");
