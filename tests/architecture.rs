@@ -120,7 +120,7 @@ fn http_does_not_know_where_links_are_kept() {
 fn the_rules_of_sharing_know_neither_the_web_nor_a_database() {
     let found = offenders(|s| {
         s.room() == "sharing"
-            && (["actix_web", "actix_http", "diesel", "diesel_async", "reqwest", "jsonwebtoken"]
+            && (["actix_web", "diesel", "diesel_async", "reqwest", "jsonwebtoken"]
                 .iter()
                 .any(|name| s.names(name))
                 || s.rooms_named().iter().any(|room| ["http", "app", "config"].contains(&&**room)))
@@ -191,9 +191,6 @@ fn each_engine_lives_in_its_own_rooms() {
         ("opentelemetry_sdk", &["telemetry"]),
         ("tracing_opentelemetry", &["telemetry"]),
         ("actix_web", &["http", "app"]),
-        ("actix_http", &["app"]),
-        ("actix_service", &["app"]),
-        ("httparse", &["http"]),
         ("askama", &["http"]),
         ("qrcode", &["qr"]),
     ] {

@@ -8,31 +8,23 @@ use std::{
 };
 
 use actix_web::{
-    App,
+    App, HttpServer,
     dev::{Server, ServerHandle},
-    middleware::from_fn,
     web::Data,
 };
 use tokio::task::JoinHandle;
 
-use super::{
-    StartError,
-    server::{Bounds, listen},
-};
+use super::StartError;
 use crate::{
-    http::{
-        self, State,
-        connection::{self, Patience},
-    },
+    http::{self, State},
     telemetry::Metrics,
 };
 
-/// Those who ask are few: Prometheus, and whoever looks after the instance.
-const CONNECTIONS: usize = 64;
+/// Its clients are few: Prometheus, and the operators.
+const MAX_CONNECTIONS: usize = 64;
 /// For a request's head to arrive, and for the next request.
-const PATIENCE: Patience = Patience { head: Duration::from_secs(5), idle: Duration::from_secs(5) };
-/// For what is under way at the end.
-const TO_FINISH: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How often what metrics gathered is put together.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -91,21 +83,17 @@ impl Bound {
     pub(super) fn serve(self, state: &Data<State>) -> io::Result<Management> {
         let Self { listener, address, metrics } = self;
         let (state, shown) = (state.clone(), metrics.clone());
-        let bounds = Bounds {
-            workers: Some(1),
-            connections: CONNECTIONS,
-            patience: PATIENCE,
-            to_finish: TO_FINISH,
-            // Whoever looks after the instance is answered whatever there is to do.
-            most_lag: Duration::MAX,
-            lifecycle: state.lifecycle.clone(),
-            is_counted: false,
-        };
-        let server = listen(listener, &bounds, move |_| {
-            App::new()
-                .wrap(from_fn(connection::count))
-                .configure(http::management_routes(&state, &shown))
-        })?;
+        let server = HttpServer::new(move || {
+            App::new().configure(http::management_routes(&state, &shown))
+        })
+        .disable_signals()
+        .workers(1)
+        .max_connections(MAX_CONNECTIONS)
+        .client_request_timeout(REQUEST_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .h1_allow_half_closed(false)
+        .listen(listener)?
+        .run();
         Ok(Management { server, address, metrics })
     }
 }

@@ -26,7 +26,6 @@ pub enum ErrorType {
     Forbidden,
     NotFound,
     MethodNotAllowed,
-    RequestTimeout,
     LegacyLink,
     IdempotencyConflict,
     PreconditionFailed,
@@ -39,7 +38,6 @@ pub enum ErrorType {
     ArtifactTooLarge,
     TooManyRequests,
     RateLimited,
-    HeaderFieldsTooLarge,
     InternalError,
     ChatServiceError,
     Unavailable,
@@ -57,9 +55,6 @@ impl ErrorType {
             Self::Forbidden => (S::FORBIDDEN, "You may not do that."),
             Self::NotFound => (S::NOT_FOUND, "There is no such thing here."),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "This path has no such method."),
-            Self::RequestTimeout => {
-                (S::REQUEST_TIMEOUT, "The request's head did not arrive in time.")
-            }
             Self::LegacyLink => {
                 (S::CONFLICT, "A link from the old system cannot be changed or deleted.")
             }
@@ -88,9 +83,6 @@ impl ErrorType {
             Self::RateLimited => {
                 (S::TOO_MANY_REQUESTS, "You call too often. Slow down, and try again later.")
             }
-            Self::HeaderFieldsTooLarge => {
-                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large.")
-            }
             Self::InternalError => {
                 (S::INTERNAL_SERVER_ERROR, "Something is wrong here. It has been logged.")
             }
@@ -113,12 +105,10 @@ impl ErrorType {
             403 => Self::Forbidden,
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
-            408 => Self::RequestTimeout,
             413 => Self::PayloadTooLarge,
             414 => Self::UriTooLong,
             415 => Self::UnsupportedMediaType,
             429 => Self::TooManyRequests,
-            431 => Self::HeaderFieldsTooLarge,
             503 => Self::Unavailable,
             400..=499 => Self::BadRequest,
             _ => Self::InternalError,
@@ -157,8 +147,6 @@ pub struct ApiError {
     content_range: Option<u64>,
     /// Seconds until another try makes sense, where that is known.
     retry_after: Option<u64>,
-    /// The log knows of it already.
-    is_noted: bool,
 }
 
 /// Seconds until another try makes sense while something of ours is out of reach.
@@ -174,7 +162,6 @@ impl ApiError {
             allow: None,
             content_range: None,
             retry_after: None,
-            is_noted: false,
         }
     }
 
@@ -224,17 +211,6 @@ impl ApiError {
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
-    }
-
-    /// With a log that knows of it already, so that it gets no line of its own.
-    #[must_use]
-    pub fn noted(self) -> Self {
-        Self { is_noted: true, ..self }
-    }
-
-    #[must_use]
-    pub fn is_noted(&self) -> bool {
-        self.is_noted
     }
 
     #[must_use]

@@ -12,7 +12,6 @@ mod bots;
 mod chats;
 pub mod client_address;
 pub mod coding;
-pub mod connection;
 mod credentials;
 mod disposition;
 mod docs;
@@ -32,10 +31,7 @@ pub mod rate_limits;
 mod refusals;
 pub mod representation;
 mod request;
-mod rounds;
 mod shared_chats;
-mod turned_away;
-mod unread_body;
 mod view;
 mod viewer;
 mod watched;
@@ -56,14 +52,13 @@ pub use lifecycle::Lifecycle;
 pub use management::routes as management_routes;
 pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use request::observe;
-pub use rounds::Round;
 
 use crate::{
     auth::Authenticator,
     sharing::{Links, SharePath, Sharing},
     telemetry::{RequestsInFlight, Route},
 };
-use admission::Places;
+use admission::ConcurrencyLimit;
 use bodies::Bodies;
 use client_address::TrustedProxies;
 use error::ApiError;
@@ -71,7 +66,6 @@ use rate_limits::{RateLimits, RateSettings};
 use shared_chats::{
     activity, artifact, batch_delete, change, create, delete, events, list, qr_code,
 };
-use turned_away::TurnedAway;
 
 /// What handlers work with.
 pub struct State {
@@ -89,8 +83,7 @@ pub struct State {
     /// `RATE_LIMIT_…`, if any is set.
     rate_limits: Option<Arc<RateLimits>>,
     /// `MAX_CONCURRENT_REQUESTS`
-    places: Places,
-    turned_away: TurnedAway,
+    requests: ConcurrencyLimit,
     /// `MAX_URI_BYTES`
     max_uri_bytes: usize,
     bodies: Bodies,
@@ -136,8 +129,7 @@ impl State {
             body_timeout: settings.body_timeout,
             trusted_proxies: settings.trusted_proxies,
             rate_limits: RateLimits::new(settings.rates).map(Arc::new),
-            places: Places::new(settings.max_concurrent_requests),
-            turned_away: TurnedAway::default(),
+            requests: ConcurrencyLimit::new(settings.max_concurrent_requests),
             max_uri_bytes: settings.max_uri_bytes,
             bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
             qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),

@@ -228,19 +228,10 @@ fn tidy(operation: &mut Operation) {
 fn describe(operation: &mut Operation) {
     let id = operation.operation_id.as_deref().unwrap_or_default();
     let Some((_, refusals)) = REFUSALS.iter().find(|(name, _)| *name == id) else { return };
-    // A probe is neither counted nor sent away. What is no HTTP has no place in the API: what it says of
-    // its path may be anything.
+    // Probes are always let in.
     let always: &[ErrorType] = match id {
-        "ready" => &[E::BadRequest, E::RequestTimeout, E::HeaderFieldsTooLarge, E::InternalError],
-        _ => &[
-            E::BadRequest,
-            E::RequestTimeout,
-            E::UriTooLong,
-            E::RateLimited,
-            E::HeaderFieldsTooLarge,
-            E::Unavailable,
-            E::InternalError,
-        ],
+        "ready" => &[E::BadRequest, E::InternalError],
+        _ => &[E::BadRequest, E::UriTooLong, E::RateLimited, E::Unavailable, E::InternalError],
     };
     let mut refusals: Vec<ErrorType> = refusals.to_vec();
     refusals

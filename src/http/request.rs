@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::{
     Error, HttpMessage,
-    body::MessageBody,
+    body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         ConnectionType, StatusCode,
@@ -18,11 +18,7 @@ use actix_web::{
 use uuid::{Builder, Uuid};
 
 use super::{
-    audit,
-    connection::{Answered, UnderWay},
-    error::ApiError,
-    lifecycle::Lifecycle,
-    unread_body::RequestBody,
+    audit, error::ApiError, lifecycle::Lifecycle,
 };
 use crate::telemetry::{RequestSpan, RequestsInFlight, Route};
 
@@ -34,7 +30,7 @@ pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The one that was given, if it is sane.
-    pub(super) fn given_or_new(given: Option<&HeaderValue>) -> Self {
+    fn given_or_new(given: Option<&HeaderValue>) -> Self {
         let sane = |value: &&HeaderValue| {
             let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
             (1..=64).contains(&value.len()) && value.as_bytes().iter().all(allowed)
@@ -77,7 +73,7 @@ fn next_id() -> Uuid {
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<Answered>, Error> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let headers = request.headers();
     let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(span) = RequestSpan::begin(request.method().as_str(), said) else {
@@ -92,15 +88,13 @@ pub async fn observe(
 }
 
 async fn answer(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<Answered>, Error> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let under_way = UnderWay::begin(&request);
     let _in_flight = RequestsInFlight::one_more();
     let id = RequestId::given_or_new(request.headers().get(X_REQUEST_ID));
     request.extensions_mut().insert(id.clone());
-    let unread = RequestBody::keep(&mut request);
     let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status().is_client_error() || response.status().is_server_error() {
         audit::note_refusal(&response);
@@ -112,20 +106,17 @@ async fn answer(
     } else {
         on_every_answer(response.headers_mut(), &id);
     }
-    if let Some(unread) = unread {
-        response = unread.until_answered(response);
-    }
     if response.request().app_data::<Lifecycle>().is_some_and(Lifecycle::is_stopping) {
         // Whoever keeps this connection for later would find it closed.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     let method = response.request().method().as_str();
     note(method, route(&response), response.status(), started.elapsed(), &id);
-    Ok(under_way.until_answered(response))
+    Ok(response)
 }
 
 /// Gives what was answered its place in the metrics and its line in the log.
-pub(super) fn note(
+fn note(
     method: &str,
     route: Option<&Route>,
     status: StatusCode,
@@ -147,7 +138,7 @@ pub(super) fn note(
 }
 
 /// What every answer says beside what its route says.
-pub(super) fn on_every_answer(headers: &mut HeaderMap, id: &RequestId) {
+fn on_every_answer(headers: &mut HeaderMap, id: &RequestId) {
     name(headers, id);
     forbid_the_rest(headers);
 }
@@ -182,9 +173,7 @@ fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let error = response.response().error();
     let mut shaped = match error.map(|error| (error, error.as_error::<ApiError>())) {
         Some((_, Some(error))) => {
-            if !error.is_noted() {
-                log_defect(status, error.cause().unwrap_or(error.message()), id);
-            }
+            log_defect(status, error.cause().unwrap_or(error.message()), id);
             error.respond(id.as_str())
         }
         Some((error, None)) => {
