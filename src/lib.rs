@@ -17,12 +17,11 @@ pub mod events;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod http;
+pub mod limit;
 pub mod model;
 pub mod openid;
 pub mod probe;
 pub mod qr;
-pub mod queue;
-pub mod relay;
 pub mod sharing;
 pub mod store;
 pub mod telemetry;

@@ -15,8 +15,8 @@ use url::Url;
 
 use crate::{
     clock::Clock,
+    limit::Limiter,
     model::{Chat, ChatFile, ChatSessionId},
-    queue::Turns,
     telemetry::CallSpan,
 };
 
@@ -46,7 +46,7 @@ pub struct HttpChatService {
     credential: Credential,
     timeout: Duration,
     /// For operations under way.
-    places: Turns,
+    calls: Limiter,
     page_size: u32,
     max_snapshot_bytes: u64,
     file_path: FilePath,
@@ -77,7 +77,7 @@ impl HttpChatService {
             base,
             credential,
             timeout: settings.timeout,
-            places: Turns::new(settings.max_calls, settings.queue_timeout),
+            calls: Limiter::new(settings.max_calls, settings.queue_timeout),
             page_size: settings.page_size,
             max_snapshot_bytes: settings.max_snapshot_bytes,
             file_path: settings.file_path,
@@ -94,7 +94,7 @@ impl HttpChatService {
 
     /// A place for one operation.
     pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, ChatServiceError> {
-        self.places.take().await.map_err(|_| ChatServiceError::Busy)
+        self.calls.acquire().await.map_err(|_| ChatServiceError::Busy)
     }
 
     pub(super) async fn chat(

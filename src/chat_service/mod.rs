@@ -16,7 +16,6 @@ use tokio::{
 use crate::{
     clock::Clock,
     model::{Caller, Chat, ChatFile, ChatSessionId, Message},
-    relay,
     telemetry::{self, AskedOutcome, Operation},
 };
 
@@ -266,11 +265,11 @@ impl ChatReader<'_> {
         operation: Operation,
         read: impl Future<Output = Result<T, ChatServiceError>> + Send,
     ) -> Result<T, ChatServiceError> {
-        let place = relay::from_afar(self.place.get_or_try_init(|| self.service.place())).await;
+        let place = self.place.get_or_try_init(|| self.service.place()).await;
         let began = Instant::now();
         let read = match place {
             Ok(_) => {
-                let read = relay::from_afar(timeout_at(self.deadline, read));
+                let read = timeout_at(self.deadline, read);
                 read.await.unwrap_or(Err(ChatServiceError::TimedOut))
             }
             Err(busy) => Err(busy),

@@ -12,7 +12,7 @@ mod token;
 
 pub use crate::{
     events::fuzzing::events,
-    http::fuzzing::{page, request, splice},
+    http::fuzzing::{page, request},
     sharing::legacy::fuzzing::legacy,
 };
 pub use chat_service::chat_service;
@@ -22,12 +22,11 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("chat_service", chat_service),
     ("events", events),
     ("legacy", legacy),
     ("page", page),
     ("request", request),
-    ("splice", splice),
     ("token", token),
 ];

@@ -27,7 +27,9 @@ impl ConcurrencyLimit {
     }
 
     fn try_acquire(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        self.0.try_acquire().map_err(|_| ApiError::overloaded("MAX_CONCURRENT_REQUESTS are in flight"))
+        self.0
+            .try_acquire()
+            .map_err(|_| ApiError::overloaded("MAX_CONCURRENT_REQUESTS are in flight"))
     }
 }
 

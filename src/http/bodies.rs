@@ -1,35 +1,34 @@
-//! What views send, made once and kept. A body is bound to a link's id and revision, and that of a live
-//! link to what its chat held, so it is immutable and never stale; whether the link still stands, and
-//! what its chat holds now, is asked elsewhere, each time.
+//! The bodies of views, made once and cached. A body is of one revision of a link, and that of a live
+//! link of one state of its chat, so a cached body is never stale. Whether the link may still be seen
+//! is asked elsewhere, at every view.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Bytes;
-use moka::sync::Cache;
-use tokio::sync::SetOnce;
-use tracing::Instrument;
+use moka::{future::Cache, policy::EvictionPolicy};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{error::ApiError, representation::Variant};
 use crate::{
+    limit::{Limiter, Timeout},
     model::ShareId,
-    queue::{TooLong, Turns},
-    relay,
     sharing::{KnownBy, SharingError},
     telemetry::{self, Cache as Cached},
 };
 
-/// A link's representation, by all that it depends on: the link, its revision, what a live chat holds.
+/// All that a body depends on: the link, its revision, what a live chat holds, and the form.
 pub type Key = (ShareId, i64, Option<KnownBy>, Variant);
+
+/// How long a body stays after its last use, so that what was deleted does not stay in memory.
+const TIME_TO_IDLE: Duration = Duration::from_secs(600);
+
+/// Bytes that an entry takes beside its body.
+const ENTRY_BYTES: usize = 256;
 
 /// Why there is no body.
 #[derive(Debug, Clone)]
 pub enum NotMade {
-    /// The link was changed before all was read that belongs to its revision, or whoever made the body
-    /// came to an end: it is to be made anew.
+    /// The link was changed before all was read that belongs to its revision: it is to be made anew.
     Moved,
     Failed(ApiError),
 }
@@ -49,53 +48,17 @@ impl From<SharingError> for NotMade {
     }
 }
 
-/// The bodies of links: those kept, bounded in bytes, and those that are being made or sent.
-/// However many ask for one, it is made once and held once, so slow readers of a large chat cost a
-/// connection each and not a copy.
+/// The cache. However many requests ask for a body at the same time, it is made once.
 #[derive(Clone)]
 pub struct Bodies {
-    /// The last one of each link's representations: nobody asks for those before it any more.
-    kept: Cache<(ShareId, Variant), Kept>,
-    in_use: Arc<Mutex<HashMap<Key, Weak<Body>>>>,
+    cache: Cache<Key, Bytes>,
     /// Bounds how many are made at the same time.
-    makers: Turns,
-}
-
-/// A body, from the moment somebody asks for it.
-#[derive(Default)]
-struct Body(SetOnce<Result<Vec<u8>, NotMade>>);
-
-impl Body {
-    fn text(&self) -> &[u8] {
-        self.0.get().and_then(|made| made.as_ref().ok()).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// A body that is kept, and what it is of.
-#[derive(Clone)]
-struct Kept {
-    revision: i64,
-    known_by: Option<KnownBy>,
-    body: Arc<Body>,
-}
-
-/// Keeps its body in use for as long as it is being sent.
-struct Sending(Arc<Body>);
-
-impl AsRef<[u8]> for Sending {
-    fn as_ref(&self) -> &[u8] {
-        self.0.text()
-    }
-}
-
-fn to_send(body: Arc<Body>) -> Bytes {
-    Bytes::from_owner(Sending(body))
+    makers: Limiter,
 }
 
 impl Bodies {
-    /// Keeps at most `capacity` bytes, and none for more than ten minutes after its last use: what
-    /// was deleted is never shown, and does not stay around either. Whoever waits for longer than
-    /// `queue_timeout` until one can be made is told to come back.
+    /// Keeps at most `capacity` bytes. A request that waits for longer than `queue_timeout` until
+    /// its body can be made is refused.
     #[must_use]
     pub fn new(capacity: u64, queue_timeout: Duration) -> Self {
         let makers = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
@@ -103,146 +66,175 @@ impl Bodies {
     }
 
     fn with_makers(makers: usize, capacity: u64, queue_timeout: Duration) -> Self {
-        let kept = Cache::builder()
+        let cache = Cache::builder()
             .max_capacity(capacity)
-            .time_to_idle(Duration::from_secs(600))
-            // The key and the cache's own bookkeeping count as well, or empty chats were free.
-            .weigher(|_, kept: &Kept| {
-                u32::try_from(kept.body.text().len() + 256).unwrap_or(u32::MAX)
-            })
+            .time_to_idle(TIME_TO_IDLE)
+            // A live chat's new body is admitted at once, however popular its last one was.
+            .eviction_policy(EvictionPolicy::lru())
+            .weigher(|_, body: &Bytes| u32::try_from(body.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
             .build();
-        Self { kept, in_use: Arc::default(), makers: Turns::new(makers, queue_timeout) }
+        Self { cache, makers: Limiter::new(makers, queue_timeout) }
     }
 
-    /// The body, if it is kept.
-    #[must_use]
-    pub fn get(
-        &self,
-        id: &ShareId,
-        revision: i64,
-        known_by: Option<&KnownBy>,
-        variant: Variant,
-    ) -> Option<Bytes> {
-        let kept = self.kept.get(&(id.clone(), variant));
-        let kept =
-            kept.filter(|kept| kept.revision == revision && kept.known_by.as_ref() == known_by);
-        let body = kept.map(|kept| to_send(kept.body));
+    /// The body, if it is cached.
+    pub async fn get(&self, key: &Key) -> Option<Bytes> {
+        let body = self.cache.get(key).await;
         telemetry::cache_asked(Cached::Views, body.is_some());
         body
     }
 
-    /// Makes known how much is kept.
-    pub fn report(&self) {
-        // The numbers are those of the last time that this was done.
-        self.kept.run_pending_tasks();
-        let bytes = Some(self.kept.weighted_size());
-        telemetry::set_cache(Cached::Views, self.kept.entry_count(), bytes);
-    }
-
-    /// The body, made unless it is at hand. It is made in a task of its own: who goes away takes
-    /// nothing with them, and leaves nothing behind that is done once more for the next one.
+    /// The cached body, or the one that `make` makes while it holds the permit.
     ///
     /// # Errors
-    /// Those of `make`, for all who waited for it; the next one to ask tries again. 503 when it was not
-    /// its turn for too long.
+    /// Those of `make`, for all requests that waited for it; the next one tries again. 503 when no
+    /// permit became free in time.
     pub async fn get_or_make<F>(
         &self,
         key: Key,
-        make: impl FnOnce() -> F + 'static,
+        make: impl FnOnce(OwnedSemaphorePermit) -> F,
     ) -> Result<Bytes, NotMade>
-    where
-        F: Future<Output = Result<Bytes, NotMade>> + 'static,
-    {
-        let (body, attempt) = self.in_use(key);
-        if let Some(attempt) = attempt {
-            // A part of the trace of whoever asked first.
-            let making = relay::from_afar(attempt.make(make)).in_current_span();
-            actix_web::rt::spawn(making);
-        }
-        if let Err(error) = relay::from_afar(body.0.wait()).await {
-            return Err(error.clone());
-        }
-        Ok(to_send(body))
-    }
-
-    /// The body that is being made or sent; else one that is to be made.
-    fn in_use(&self, key: Key) -> (Arc<Body>, Option<Attempt>) {
-        let mut in_use = self.bodies_in_use();
-        if let Some(body) = in_use.get(&key).and_then(Weak::upgrade) {
-            return (body, None);
-        }
-        // Before it grows, entries of bodies that are gone make room.
-        if in_use.len() == in_use.capacity() {
-            in_use.retain(|_, body| body.strong_count() > 0);
-        }
-        let body = Arc::<Body>::default();
-        in_use.insert(key.clone(), Arc::downgrade(&body));
-        (body.clone(), Some(Attempt { bodies: self.clone(), key, body }))
-    }
-
-    fn bodies_in_use(&self) -> MutexGuard<'_, HashMap<Key, Weak<Body>>> {
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The making of a body, which all who ask for it wait for.
-struct Attempt {
-    bodies: Bodies,
-    key: Key,
-    body: Arc<Body>,
-}
-
-impl Attempt {
-    async fn make<F>(self, make: impl FnOnce() -> F)
     where
         F: Future<Output = Result<Bytes, NotMade>>,
     {
-        let turn = self.bodies.makers.take().await;
-        if self.is_for_nobody() {
-            return;
-        }
-        let made = match turn {
-            Ok(_turn) => make().await.map(Vec::from),
-            Err(TooLong) => Err(ApiError::overloaded("too many views are being made").into()),
-        };
-        let is_made = made.is_ok();
-        // Only this sets it.
-        let _ = self.body.0.set(made);
-        if is_made {
-            let (id, revision, known_by, variant) = self.key.clone();
-            let kept = Kept { revision, known_by, body: self.body.clone() };
-            self.bodies.kept.insert((id, variant), kept);
-        }
-    }
-
-    /// Whether all who waited have left; then nobody can join any more.
-    fn is_for_nobody(&self) -> bool {
-        let mut in_use = self.bodies.bodies_in_use();
-        let is_alone = Arc::strong_count(&self.body) == 1;
-        if is_alone {
-            in_use.remove(&self.key);
-        }
-        is_alone
-    }
-}
-
-impl Drop for Attempt {
-    /// Nobody waits for what is not going on any more, and who comes later tries again; so do those who
-    /// wait, if it is because this worker ends before theirs.
-    fn drop(&mut self) {
-        let stopped = match std::thread::panicking() {
-            true => SharingError::defect("the making of a view panicked").into(),
-            false => NotMade::Moved,
-        };
-        let _ = self.body.0.set(Err(stopped));
-        if !self.body.0.get().is_some_and(Result::is_ok) {
-            let mut in_use = self.bodies.bodies_in_use();
-            if in_use.get(&self.key).is_some_and(|body| body.as_ptr() == Arc::as_ptr(&self.body)) {
-                in_use.remove(&self.key);
+        let making = async {
+            match self.makers.acquire().await {
+                Ok(permit) => make(permit).await,
+                Err(Timeout) => Err(ApiError::overloaded("too many views are being made").into()),
             }
-        }
+        };
+        let made = self.cache.try_get_with(key, making).await;
+        made.map_err(|error: Arc<NotMade>| NotMade::clone(&error))
+    }
+
+    /// Updates the gauges.
+    pub async fn report(&self) {
+        // The numbers are those of the last time that this was done.
+        self.cache.run_pending_tasks().await;
+        let bytes = Some(self.cache.weighted_size());
+        telemetry::set_cache(Cached::Views, self.cache.entry_count(), bytes);
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::{FutureExt, future::join_all};
+    use tokio::{
+        sync::oneshot,
+        task::{LocalSet, spawn_local, yield_now},
+    };
+
+    use super::*;
+    use crate::http::{coding::Coding, representation::Medium};
+
+    fn bodies(makers: usize) -> Bodies {
+        Bodies::with_makers(makers, 1024 * 1024, Duration::from_millis(50))
+    }
+
+    fn some_key() -> Key {
+        let variant = Variant { medium: Medium::Json, coding: Coding::Identity };
+        (ShareId::random(), 1, None, variant)
+    }
+
+    async fn made_at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, NotMade> {
+        let body = async |_| Ok(Bytes::from_static(b"text"));
+        bodies.get_or_make(key.clone(), body).await
+    }
+
+    #[tokio::test]
+    async fn a_body_that_many_ask_for_is_made_once() {
+        let (bodies, key, made) = (bodies(1), some_key(), AtomicUsize::new(0));
+        let asking = (0..10).map(|_| {
+            bodies.get_or_make(key.clone(), async |_| {
+                made.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+                Ok(Bytes::from_static(b"body"))
+            })
+        });
+        let found = join_all(asking).await;
+        assert!(found.into_iter().all(|body| body.unwrap() == "body"));
+        assert_eq!(made.into_inner(), 1);
+        assert_eq!(bodies.get(&key).await.unwrap(), "body");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_that_of_all_who_waited_and_the_next_one_tries_again() {
+        let (bodies, key) = (bodies(1), some_key());
+        let failing = async |_| {
+            yield_now().await;
+            Err(NotMade::Moved)
+        };
+        let first = bodies.get_or_make(key.clone(), failing);
+        let others = join_all((0..10).map(|_| made_at_once(&bodies, &key)));
+        let (first, others) = tokio::join!(first, others);
+        assert!(matches!(first, Err(NotMade::Moved)));
+        assert!(others.iter().all(|other| matches!(other, Err(NotMade::Moved))));
+        assert_eq!(made_at_once(&bodies, &key).await.unwrap(), "text");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_waits_too_long_to_make_its_body_is_503() {
+        let bodies = bodies(1);
+        let _permit = bodies.makers.acquire().await.unwrap();
+        let refused = made_at_once(&bodies, &some_key()).await;
+        assert!(matches!(refused, Err(NotMade::Failed(_))));
+    }
+
+    #[tokio::test]
+    async fn when_the_request_that_makes_a_body_is_cancelled_another_one_makes_it() {
+        let (bodies, key) = (bodies(1), some_key());
+        let waiting = async {
+            let (first, second) = (bodies.clone(), bodies.clone());
+            let (first_key, second_key) = (key.clone(), key.clone());
+            let (_, never) = oneshot::channel::<()>();
+            let first = spawn_local(async move {
+                let pending = async |_| {
+                    let _ = never.await;
+                    std::future::pending().await
+                };
+                first.get_or_make(first_key, pending).await
+            });
+            yield_now().await;
+            let second = spawn_local(async move { made_at_once(&second, &second_key).await });
+            yield_now().await;
+            first.abort();
+            assert_eq!(second.await.unwrap().unwrap(), "text");
+        };
+        LocalSet::new().run_until(waiting).await;
+    }
+
+    #[tokio::test]
+    async fn the_permit_lasts_as_long_as_the_work_that_holds_it() {
+        let bodies = bodies(1);
+        let (done, work) = oneshot::channel::<()>();
+        let cancelled = bodies.get_or_make(some_key(), async |permit| {
+            tokio::spawn(async move {
+                let _permit = permit;
+                let _ = work.await;
+            });
+            std::future::pending().await
+        });
+        assert!(cancelled.now_or_never().is_none());
+        assert!(matches!(made_at_once(&bodies, &some_key()).await, Err(NotMade::Failed(_))));
+        drop(done);
+        assert_eq!(made_at_once(&bodies, &some_key()).await.unwrap(), "text");
+    }
+
+    #[tokio::test]
+    async fn a_body_is_found_by_all_that_it_depends_on() {
+        let (bodies, key) = (bodies(1), some_key());
+        made_at_once(&bodies, &key).await.unwrap();
+        let (id, revision, _, variant) = key.clone();
+        let page = Variant { medium: Medium::Page, ..variant };
+        for other in [
+            (ShareId::random(), revision, None, variant),
+            (id.clone(), revision + 1, None, variant),
+            (id.clone(), revision, Some(KnownBy::from("hash")), variant),
+            (id, revision, None, page),
+        ] {
+            assert!(bodies.get(&other).await.is_none(), "{other:?}");
+        }
+        assert!(bodies.get(&key).await.is_some());
+    }
+}

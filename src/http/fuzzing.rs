@@ -17,7 +17,6 @@ use super::{
     page::{self, PageArtifact, SharedChatPage, markdown},
     ranges::{self, Part},
     shared_chats::{events, list, qr_code},
-    zstd_frame,
 };
 use crate::{
     model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility},
@@ -192,36 +191,6 @@ pub fn page(data: &[u8]) {
     markdown::harmless::greatest_depth(&html);
     assert!(html.len() <= 8192 + text.len() * 32, "{} of {}", html.len(), text.len());
     assert!(!html.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')));
-}
-
-/// A frame within a document: made here of the data, or the data itself, as a damaged row has it.
-pub fn splice(data: &[u8]) {
-    let Some(([kind, length], data)) = data.split_first_chunk::<2>() else { return };
-    let (before, data) = data.split_at(usize::from(*length).min(data.len()));
-    let level = i32::from(kind & 7) + 1;
-    let made = zstd::bulk::compress(data, level).unwrap_or_default();
-    let is_made = kind & 8 == 0;
-    let frame = if is_made { &made[..] } else { data };
-    let enclosed = zstd_frame::enclosed(before, frame, b"]}");
-    assert!(!is_made || enclosed.is_some(), "a frame of our own could not be enclosed");
-    let Some(enclosed) = enclosed else { return };
-    // What it says it holds is not believed here: a damaged frame may say anything.
-    let Ok(content) = decoded(frame) else { return };
-    let whole = [before, &content, b"]}"].concat();
-    assert!(decoded(&enclosed).is_ok_and(|decoded| decoded == whole));
-}
-
-/// At most 4 MiB, more than the data can honestly become within a run's patience.
-fn decoded(frame: &[u8]) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(frame)?.single_frame();
-    let mut content = Vec::new();
-    decoder.by_ref().take(4 << 20).read_to_end(&mut content)?;
-    if content.len() == 4 << 20 {
-        Err(std::io::ErrorKind::FileTooLarge.into())
-    } else {
-        Ok(content)
-    }
 }
 
 /// What viewers get of a frozen link to such a chat: JSON, and the page.

@@ -27,7 +27,7 @@ pub fn routes(state: &web::Data<State>, metrics: &Metrics) -> impl FnOnce(&mut S
 }
 
 async fn text(state: web::Data<State>, metrics: web::Data<Metrics>) -> HttpResponse {
-    state.report();
+    state.report().await;
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type(TEXT)

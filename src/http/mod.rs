@@ -35,7 +35,6 @@ mod shared_chats;
 mod view;
 mod viewer;
 mod watched;
-mod zstd_frame;
 
 use std::{sync::Arc, time::Duration};
 
@@ -138,10 +137,10 @@ impl State {
         }
     }
 
-    /// Makes known how much of everything there is at the moment; what happens is counted as it does.
-    pub fn report(&self) {
+    /// Updates the gauges.
+    pub async fn report(&self) {
         RequestsInFlight::report();
-        self.bodies.report();
+        self.bodies.report().await;
         self.qr_codes.report();
         self.authenticator.report();
         self.sharing.report();

@@ -1,17 +1,16 @@
 //! What a link's view sends: its form, and how it is made.
 
 use actix_web::web::Bytes;
+use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
 
 use super::{
     coding::Coding,
     documents,
     error::ApiError,
     page::{self, PageArtifact, SharedChatPage},
-    zstd_frame,
 };
 use crate::{
     model::SharedChat,
-    relay,
     sharing::{Content, Links, SharingError},
 };
 
@@ -46,7 +45,8 @@ impl Variant {
     }
 }
 
-/// Makes a body, on a blocking thread: it is CPU work that grows with the chat.
+/// Makes a body on a blocking thread: it is CPU work that grows with the chat. The work goes on when
+/// the request is cancelled, and so holds the permit itself.
 ///
 /// # Errors
 /// 500 when a stored row is damaged.
@@ -55,9 +55,13 @@ pub async fn make(
     content: Content,
     links: &Links,
     variant: Variant,
+    permit: OwnedSemaphorePermit,
 ) -> Result<Bytes, ApiError> {
     let (chat, links) = (chat.clone(), links.clone());
-    let making = relay::blocking(move || make_blocking(&chat, &content, &links, variant));
+    let making = spawn_blocking(move || {
+        let _permit = permit;
+        make_blocking(&chat, &content, &links, variant)
+    });
     Ok(making.await.map_err(SharingError::defect)??)
 }
 
@@ -88,12 +92,6 @@ fn json(
 ) -> Result<Bytes, SharingError> {
     let (before, after) =
         documents::around_messages(chat, content, links).map_err(SharingError::defect)?;
-    if coding == Coding::Zstd
-        && let Some(frame) = content.messages.compressed()
-        && let Some(whole) = zstd_frame::enclosed(&before, frame, after)
-    {
-        return Ok(whole.into());
-    }
     let whole = Bytes::from([before.as_slice(), &content.messages.json()?, after].concat());
     coding.encode(&whole).map_err(SharingError::defect)
 }

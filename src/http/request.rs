@@ -17,9 +17,7 @@ use actix_web::{
 };
 use uuid::{Builder, Uuid};
 
-use super::{
-    audit, error::ApiError, lifecycle::Lifecycle,
-};
+use super::{audit, error::ApiError, lifecycle::Lifecycle};
 use crate::telemetry::{RequestSpan, RequestsInFlight, Route};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -116,13 +114,7 @@ async fn answer(
 }
 
 /// Gives what was answered its place in the metrics and its line in the log.
-fn note(
-    method: &str,
-    route: Option<&Route>,
-    status: StatusCode,
-    took: Duration,
-    id: &RequestId,
-) {
+fn note(method: &str, route: Option<&Route>, status: StatusCode, took: Duration, id: &RequestId) {
     let status = status.as_u16();
     if let Some(route) = route {
         route.answered(method, status, took);

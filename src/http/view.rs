@@ -106,7 +106,7 @@ async fn shown(
         }
         let (mode, is_private) = (standing.mode, standing.is_private());
         if standing.is_frozen()
-            && let Some(shown) = at_hand(request, state, id, standing.revision, None, variant)
+            && let Some(shown) = cached(request, state, id, standing.revision, None, variant).await
         {
             return Ok((respond(request, state, mode, is_private, variant, shown), mode));
         }
@@ -174,19 +174,19 @@ impl Made {
 }
 
 /// What can be sent without making anything.
-fn at_hand(
+async fn cached(
     request: &HttpRequest,
     state: &State,
     id: &ShareId,
     revision: i64,
-    known_by: Option<&KnownBy>,
+    known_by: Option<KnownBy>,
     variant: Variant,
 ) -> Option<Shown> {
-    let tag = ViewTag::new(revision, known_by.map(|hash| &**hash), variant.name());
+    let tag = ViewTag::new(revision, known_by.as_deref(), variant.name());
     if not_modified(request, tag.as_str()) {
         return Some(Shown { revision, tag, body: None });
     }
-    let body = state.bodies.get(id, revision, known_by, variant)?;
+    let body = state.bodies.get(&(id.clone(), revision, known_by, variant)).await?;
     Some(Shown { revision, tag, body: Some(body) })
 }
 
@@ -203,19 +203,19 @@ async fn make(
     };
     let (revision, known_by) = (chat.revision, live.as_ref().and_then(|now| now.known_by.clone()));
     if live.is_some()
-        && let Some(shown) = at_hand(request, state, &chat.id, revision, known_by.as_ref(), variant)
+        && let Some(shown) =
+            cached(request, state, &chat.id, revision, known_by.clone(), variant).await
     {
         return Ok(shown);
     }
     let tag = ViewTag::new(revision, known_by.as_deref(), variant.name());
     let key = (chat.id.clone(), revision, known_by, variant);
-    let (sharing, links, chat) = (state.sharing.clone(), state.links.clone(), chat.clone());
-    let make = move || async move {
+    let make = async |permit| {
         let content = match live {
             Some(content) => content,
-            None => sharing.content(&chat).await?,
+            None => state.sharing.content(chat).await?,
         };
-        Ok(representation::make(&chat, content, &links, variant).await?)
+        Ok(representation::make(chat, content, &state.links, variant, permit).await?)
     };
     let body = state.bodies.get_or_make(key, make).await?;
     Ok(Shown { revision, tag, body: Some(body) })

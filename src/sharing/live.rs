@@ -19,7 +19,6 @@ use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
     events::{Fetched, Transcript, Unread},
     model::{ChatFile, ChatSessionId, Message},
-    relay,
     store::Notice,
 };
 
@@ -204,7 +203,7 @@ impl LiveChats {
             };
             (place, answer)
         };
-        let answered = relay::from_afar(answer.wait_for(Option::is_some)).await;
+        let answered = answer.wait_for(Option::is_some).await;
         let stopped = || Err(ChatServiceError::Unreachable("asking was stopped".to_owned()));
         answered.ok().and_then(|answer| answer.clone()).unwrap_or_else(stopped)
     }

@@ -1,11 +1,11 @@
 //! A chat's messages and files as they are stored: JSON, compressed once.
 
 use bytes::Bytes;
+use tokio::task::spawn_blocking;
 
 use super::SharingError;
 use crate::{
     model::{ChatFile, Message},
-    relay,
     store::Snapshot,
 };
 
@@ -70,19 +70,10 @@ impl Messages {
             }
         }
     }
-
-    /// The frame, where there is one.
-    #[must_use]
-    pub fn compressed(&self) -> Option<&[u8]> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Compressed(frame) => Some(frame),
-        }
-    }
 }
 
 async fn off_the_worker<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SharingError> + Send + 'static,
 ) -> Result<T, SharingError> {
-    relay::blocking(work).await.map_err(SharingError::defect)?
+    spawn_blocking(work).await.map_err(SharingError::defect)?
 }

@@ -1,10 +1,11 @@
-//! Many questions of one kind at the same moment, put to the database as one.
+//! Coalesces concurrent lookups by key into one query, separately on each worker thread.
 
 use std::{
     collections::{HashMap, HashSet},
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::{
@@ -12,177 +13,106 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
     stream::FuturesUnordered,
 };
-use tokio::{task::yield_now, time::Instant};
+use tokio::task::yield_now;
 
-use crate::{queue::shorter, store::StoreError};
+use crate::store::StoreError;
 
-/// So many wait for the next query, however long this one takes: a pause of the database is not a queue.
-const WAIT_ANYWAY: usize = 64;
+/// More than an instance has workers; two threads with the same value only share it.
+const VALUES: usize = 64;
 
-/// Asks for rows by their keys. While one query is under way, those who come gather for the next one,
-/// and so do all whose requests this thread has at hand by then: a query costs as much as one view when
-/// few look, and next to nothing a view when many do.
-///
-/// Nobody is answered by a query that began before they asked: what was revoked before a view began
-/// is revoked for it. The query belongs to all who wait for it, whichever of them goes away; when the
-/// last one does, it ends, and nothing that it held is held any longer.
-///
-/// Nobody waits for longer than two queries take, and the more come meanwhile, the longer does the next
-/// one. So while one takes too long, no more than a few are let in for the next.
-pub(in crate::store) struct Batcher<R> {
-    latest: Mutex<Option<Batch<R>>>,
-    pace: Arc<Mutex<Pace>>,
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+thread_local!(static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed));
+
+/// A value for each thread, owned by a struct, unlike `thread_local!`.
+pub(super) struct PerThread<T>(Vec<T>);
+
+impl<T: Default> Default for PerThread<T> {
+    fn default() -> Self {
+        Self((0..VALUES).map(|_| T::default()).collect())
+    }
 }
 
-/// How long queries take; as for any queue ([`queue`](crate::queue)), less is too long if it always
-/// takes so long.
-struct Pace {
-    most: Duration,
-    /// When the query began that is under way: the last one, if there are two.
-    began: Option<Instant>,
-    /// When the last one ended.
-    ended: Option<Instant>,
-    /// Since when each took longer than a small part of that.
-    slow_since: Option<Instant>,
+impl<T> PerThread<T> {
+    pub(super) fn get(&self) -> &T {
+        &self.0[THREAD.with(|thread| thread % VALUES)]
+    }
 }
 
-/// The rows that were found, by their keys.
+/// Looks rows up by their keys. The lookups of one turn of the thread form a batch, whose query
+/// begins after the last of them, so no lookup is answered by a query that began before it: what was
+/// revoked before a view began is revoked for that view.
+///
+/// A query belongs to all lookups of its batch. It goes on when some of them are cancelled, and is
+/// dropped with the last one.
+pub(super) struct Batcher<R>(Mutex<Option<Batch<R>>>);
+
 type Rows<R> = Result<Arc<HashMap<String, R>>, StoreError>;
-type Asking<R> = Shared<BoxFuture<'static, Rows<R>>>;
+type Query<R> = Shared<BoxFuture<'static, Rows<R>>>;
 
 struct Batch<R> {
-    /// Taken when the query begins; whoever comes later is not part of it.
-    gathering: Arc<Mutex<Option<Gathering>>>,
-    /// Held by those who wait for it alone. What nobody waits for, nobody drives on: it would never end.
-    rows: WeakShared<BoxFuture<'static, Rows<R>>>,
+    /// `None` once the query has begun.
+    keys: Arc<Mutex<Option<HashSet<String>>>>,
+    /// Held by the lookups alone.
+    query: WeakShared<BoxFuture<'static, Rows<R>>>,
 }
 
-/// Those who wait for a query to begin.
-struct Gathering {
-    keys: HashSet<String>,
-    count: usize,
-    /// When the first of them came.
-    since: Instant,
-}
-
-/// A query that is under way, until it ends or is given up.
-struct UnderWay {
-    pace: Arc<Mutex<Pace>>,
-    began: Instant,
-}
-
-impl UnderWay {
-    fn begin(pace: Arc<Mutex<Pace>>) -> Self {
-        let began = Instant::now();
-        lock(&pace).begin(began);
-        Self { pace, began }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        lock(&self.pace).end(self.began);
-    }
-}
-
-impl Pace {
-    fn begin(&mut self, now: Instant) {
-        // What was long ago says nothing.
-        if self.ended.is_some_and(|ended| ended.elapsed() > self.most) {
-            self.slow_since = None;
-        }
-        self.began = Some(now);
-    }
-
-    fn end(&mut self, began: Instant) {
-        self.ended = Some(Instant::now());
-        // Another one may have begun meanwhile: when all had left who were to wait for this one's end.
-        self.began.take_if(|last| *last == began);
-        let is_slow = began.elapsed() > shorter(self.most);
-        self.slow_since = is_slow.then(|| self.slow_since.unwrap_or(began));
-    }
-
-    /// Whether the query that is under way takes too long for many to wait for the next one.
-    fn is_too_slow(&self) -> bool {
-        let stays = self.slow_since.is_some_and(|since| since.elapsed() > self.most);
-        let most = if stays { shorter(self.most) } else { self.most };
-        self.began.is_some_and(|began| began.elapsed() > most)
+impl<R> Default for Batcher<R> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
 }
 
 impl<R: Clone + Send + Sync + 'static> Batcher<R> {
-    /// In which many wait for `most` at the longest before a query begins.
-    pub fn new(most: Duration) -> Self {
-        let pace = Pace { most, began: None, ended: None, slow_since: None };
-        Self { latest: Mutex::default(), pace: Arc::new(Mutex::new(pace)) }
-    }
-
-    /// The row of this key, `None` where there is none; `query` is used if another query is needed, and
-    /// is told when the first of those came who wait for it.
+    /// The row of this key, `None` where there is none. `query` gets the keys of the batch, and is
+    /// used for it if this is its first lookup.
     ///
     /// # Errors
-    /// What the query failed with, for each who waited for it; [`StoreError::Unavailable`] at once
-    /// where too many wait while one takes too long.
-    pub async fn ask<Q>(
+    /// What the query failed with, for each lookup of the batch.
+    pub async fn get<Q>(
         &self,
         key: String,
-        query: impl FnOnce(Vec<String>, Instant) -> Q + Send + 'static,
+        query: impl FnOnce(Vec<String>) -> Q + Send + 'static,
     ) -> Result<Option<R>, StoreError>
     where
         Q: Future<Output = Result<Vec<(String, R)>, StoreError>> + Send + 'static,
     {
-        let rows = self.join(key.clone(), query)?;
+        let rows = self.join(key.clone(), query);
         Ok(rows.await?.get(&key).cloned())
     }
 
     fn join<Q>(
         &self,
         key: String,
-        query: impl FnOnce(Vec<String>, Instant) -> Q + Send + 'static,
-    ) -> Result<Asking<R>, StoreError>
+        query: impl FnOnce(Vec<String>) -> Q + Send + 'static,
+    ) -> Query<R>
     where
         Q: Future<Output = Result<Vec<(String, R)>, StoreError>> + Send + 'static,
     {
-        let mut latest = lock(&self.latest);
-        let before = latest.as_ref().and_then(|batch| batch.rows.upgrade());
-        if let (Some(batch), Some(rows)) = (&*latest, &before)
-            && let Some(gathering) = &mut *lock(&batch.gathering)
+        let mut latest = lock(&self.0);
+        if let Some(batch) = &*latest
+            && let Some(query) = batch.query.upgrade()
+            && let Some(keys) = &mut *lock(&batch.keys)
         {
-            if gathering.count >= WAIT_ANYWAY && lock(&self.pace).is_too_slow() {
-                return Err(StoreError::unavailable("too many views wait for one query"));
-            }
-            gathering.keys.insert(key);
-            gathering.count += 1;
-            return Ok(rows.clone());
+            keys.insert(key);
+            return query;
         }
-        let first = Gathering { keys: HashSet::from([key]), count: 1, since: Instant::now() };
-        let gathering = Arc::new(Mutex::new(Some(first)));
-        let (mine, pace) = (gathering.clone(), self.pace.clone());
+        let keys = Arc::new(Mutex::new(Some(HashSet::from([key]))));
+        let gathered = keys.clone();
         let rows = async move {
-            if let Some(before) = before {
-                // Its failure is not ours.
-                let _ = before.await;
-            }
-            others_at_hand().await;
-            let Some(all) = lock(&mine).take() else { return Ok(Arc::default()) };
-            let _under_way = UnderWay::begin(pace);
-            let asked = query(all.keys.into_iter().collect(), all.since);
-            // A panic would be that of each query to come, which all wait for this one.
-            let found = AssertUnwindSafe(asked).catch_unwind().await;
-            let found = found.map_err(|_| StoreError::Failed("a query panicked".to_owned()))??;
-            Ok(Arc::new(found.into_iter().collect()))
+            end_of_turn().await;
+            let keys = lock(&gathered).take().unwrap_or_default();
+            let rows = query(keys.into_iter().collect()).await?;
+            Ok(Arc::new(rows.into_iter().collect()))
         };
-        let rows = rows.boxed().shared();
-        *latest = rows.downgrade().map(|rows| Batch { gathering, rows });
-        Ok(rows)
+        let query = rows.boxed().shared();
+        *latest = query.downgrade().map(|query| Batch { keys, query });
+        query
     }
 }
 
-/// Lets whoever can ask in this turn of the thread do so before the query goes out. Without that the first
-/// of those who were just answered would go ahead alone, and all others wait for it.
-async fn others_at_hand() {
-    // `yield_now` alone ends when it is polled again, whoever does so: here the second who asks.
-    // This polls it when it was woken.
+/// Lets the other requests that are ready on this thread join the batch.
+async fn end_of_turn() {
+    // A bare `yield_now` ends at the next poll, and the second lookup polls the shared query.
     FuturesUnordered::from_iter([yield_now()]).next().await;
 }
 

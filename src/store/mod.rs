@@ -20,7 +20,6 @@ mod owner;
 mod postgres;
 mod rows;
 mod schema;
-mod slots;
 mod sqlite;
 mod sweep;
 mod timestamp;

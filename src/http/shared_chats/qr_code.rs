@@ -9,6 +9,7 @@ use actix_web::{
 };
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 use url::form_urlencoded;
 
 use crate::{
@@ -22,7 +23,6 @@ use crate::{
     },
     model::{ShareId, Standing},
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
-    relay,
     sharing::SharingError,
     telemetry::{self, Cache as Cached},
 };
@@ -148,7 +148,7 @@ async fn draw(url: String, options: QrOptions) -> Result<Drawn, ApiError> {
     let QrOptions { format, size, margin, error_correction } = options;
     let tag = format!("\"q1-{address}-{format:?}-{size}-{margin}-{error_correction:?}\"");
     let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;
-    let drawn = relay::blocking(move || qr::render(&url, &options)).await;
+    let drawn = spawn_blocking(move || qr::render(&url, &options)).await;
     let drawn = drawn.map_err(SharingError::defect)?.map_err(|error| match error {
         QrError::TooSmall { least } => {
             ApiError::bad_value("size", format!("must be at least {least} to be scanned"))

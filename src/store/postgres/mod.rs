@@ -27,12 +27,13 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    DatabaseSettings, StoreError, batcher::Batcher, rows::StandingRow, slots::Slots,
+    DatabaseSettings, StoreError,
+    batcher::{Batcher, PerThread},
+    rows::StandingRow,
     view::many_standings,
 };
 use crate::{
-    queue::Turns,
-    relay,
+    limit::Limiter,
     telemetry::{PoolStatus, traced_query},
 };
 use connect::Connector;
@@ -46,16 +47,16 @@ pub struct Postgres {
 struct Inner {
     connector: Connector,
     pool: Pool<AsyncPgConnection>,
-    /// As many as the pool has connections: the queue for them, in the order of arrival.
-    turns: Turns,
+    /// A permit for each connection of the pool, whose own wait has no bound.
+    connections: Limiter,
     /// For changes of many rows, which take turns on all instances: one of each.
     bulk: Arc<Semaphore>,
     timeout: Duration,
     /// Where pooled work runs, so that neither a request that goes away nor a worker that ends
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
-    viewers: Slots<Mutex<Option<Viewer>>>,
-    standings: Slots<Batcher<StandingRow>>,
+    viewers: PerThread<Mutex<Option<Viewer>>>,
+    standings: PerThread<Batcher<StandingRow>>,
     opened: Instant,
     /// Connections of views that were begun before this are not used, in microseconds from `opened`.
     not_before: AtomicU64,
@@ -91,12 +92,12 @@ impl Postgres {
             inner: Arc::new(Inner {
                 connector,
                 pool,
-                turns: Turns::new(settings.pool_size, settings.queue_timeout),
+                connections: Limiter::new(settings.pool_size, settings.queue_timeout),
                 bulk: Arc::new(Semaphore::new(1)),
                 timeout: settings.timeout,
                 runtime: Handle::current(),
-                viewers: Slots::default(),
-                standings: Slots::new(|| Batcher::new(settings.queue_timeout)),
+                viewers: PerThread::default(),
+                standings: PerThread::default(),
                 opened: Instant::now(),
                 not_before: AtomicU64::new(0),
                 was_refused: AtomicBool::new(false),
@@ -107,8 +108,8 @@ impl Postgres {
     pub(super) fn pool_status(&self) -> PoolStatus {
         let status = self.inner.pool.status();
         let used = status.size.saturating_sub(status.available);
-        // Nobody comes to the pool itself without a turn.
-        let waiting = self.inner.turns.waiting();
+        // Nothing waits at the pool itself.
+        let waiting = self.inner.connections.waiting();
         PoolStatus { max: status.max_size, idle: status.available, used, waiting }
     }
 
@@ -126,19 +127,8 @@ impl Postgres {
             A,
         ) -> BoxFuture<'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.view_until(Instant::now() + self.inner.timeout, arguments, read).await
-    }
-
-    async fn view_until<A: Clone, T>(
-        &self,
-        until: Instant,
-        arguments: A,
-        read: impl for<'c, 'p> Fn(
-            &'c mut &'p AsyncPgConnection,
-            A,
-        ) -> BoxFuture<'c, Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
         let began = Instant::now();
+        let until = began + self.inner.timeout;
         let mut tries = 0;
         while Instant::now() < until {
             let connecting = timeout_at(until, self.viewer()).await;
@@ -152,7 +142,7 @@ impl Postgres {
                     return Err(StoreError::Unavailable(why));
                 }
                 Ok(result) => return result,
-                // So silent that it may never answer again; of one that was given little time nobody knows.
+                // So silent that it may never answer again; one that was given little time may.
                 Err(_) if began.elapsed() > self.inner.timeout / 2 => {
                     self.leave_server(self.inner.timeout);
                     self.forget_viewer(&conn).await;
@@ -166,12 +156,9 @@ impl Postgres {
     /// How a link stands, asked for together with the other views of this worker.
     pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
         let this = self.clone();
-        let query = async move |ids, since: Instant| {
-            // Those who waited for the query before this one have waited for a part of their time.
-            let until = since + this.inner.timeout;
-            this.view_until(until, (ids,), |conn, (ids,)| many_standings(conn, ids)).await
-        };
-        self.inner.standings.mine().ask(id, query).await
+        let query =
+            async move |ids| this.view((ids,), |conn, (ids,)| many_standings(conn, ids)).await;
+        self.inner.standings.get().get(id, query).await
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -192,8 +179,8 @@ impl Postgres {
     ) -> Result<T, StoreError> {
         let this = self.clone();
         let working = async move {
-            let no_turn = |_| StoreError::unavailable("no connection became free in time");
-            let _turn = this.inner.turns.take().await.map_err(no_turn)?;
+            let timed_out = |_| StoreError::unavailable("no connection became free in time");
+            let _permit = this.inner.connections.acquire().await.map_err(timed_out)?;
             let connecting = timeout_at(until, this.inner.pool.get()).await;
             let mut conn = connecting.map_err(|_| too_late())?.map_err(StoreError::unavailable)?;
             match timeout_at(until, read(&mut conn)).await {
@@ -212,7 +199,7 @@ impl Postgres {
         };
         let working = traced_query("postgresql", "query", working);
         let working = self.inner.runtime.spawn(working.in_current_span());
-        relay::from_afar(working).await.map_err(|e| StoreError::Failed(e.to_string()))?
+        working.await.map_err(|e| StoreError::Failed(e.to_string()))?
     }
 
     /// A change that is given up because it is too late never sends its COMMIT, so what was answered
@@ -238,7 +225,7 @@ impl Postgres {
         // Waiting for this costs nothing, and among them are those who close links.
         let until = Instant::now() + self.inner.timeout;
         let turn = timeout_at(until, self.inner.bulk.clone().acquire_owned());
-        let Ok(Ok(turn)) = relay::from_afar(turn).await else {
+        let Ok(Ok(turn)) = turn.await else {
             return Err(StoreError::unavailable("too many changes of many rows"));
         };
         let change = async move |conn: &mut AsyncPgConnection| {
@@ -253,7 +240,7 @@ impl Postgres {
     /// This worker's connection. While one view makes it, the others wait for it: a server that
     /// comes back is not met by a connection for each of them.
     async fn viewer(&self) -> Result<Arc<AsyncPgConnection>, StoreError> {
-        let mut slot = self.inner.viewers.mine().lock().await;
+        let mut slot = self.inner.viewers.get().lock().await;
         loop {
             let not_before = self.inner.not_before.load(Ordering::Acquire);
             if let Some(viewer) = slot.as_ref().filter(|viewer| viewer.since >= not_before) {
@@ -306,7 +293,7 @@ impl Postgres {
     }
 
     async fn forget_viewer(&self, gone: &Arc<AsyncPgConnection>) {
-        let mut slot = self.inner.viewers.mine().lock().await;
+        let mut slot = self.inner.viewers.get().lock().await;
         if slot.as_ref().is_some_and(|viewer| Arc::ptr_eq(&viewer.conn, gone)) {
             *slot = None;
         }

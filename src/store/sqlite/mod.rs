@@ -13,13 +13,18 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
+};
 
 use super::{
-    DatabaseSettings, StoreError, batcher::Batcher, rows::StandingRow, slots::Slots,
+    DatabaseSettings, StoreError,
+    batcher::{Batcher, PerThread},
+    rows::StandingRow,
     view::each_standing,
 };
-use crate::{queue::Turns, relay, telemetry::traced_query};
+use crate::{limit::Limiter, telemetry::traced_query};
 use connection::Access;
 pub use connection::SqliteConn;
 pub(super) use connection::open_for_migrations;
@@ -37,11 +42,11 @@ struct Inner {
     opened: (u64, u64),
     timeout: Duration,
     /// As many as there may be readers; an idle one waits in `readers`.
-    may_read: Turns,
+    reads: Limiter,
     readers: Mutex<Vec<SqliteConn>>,
     /// Connections for views, one a worker thread, so that nobody waits for the lock.
-    viewers: Slots<Mutex<Option<SqliteConn>>>,
-    standings: Slots<Batcher<StandingRow>>,
+    viewers: PerThread<Mutex<Option<SqliteConn>>>,
+    standings: PerThread<Batcher<StandingRow>>,
     /// Dropped last, so that its connection is the last one to close.
     writer: Writer,
 }
@@ -56,10 +61,10 @@ impl Sqlite {
                 opened,
                 timeout: settings.timeout,
                 writer,
-                may_read: Turns::new(settings.pool_size, settings.queue_timeout),
+                reads: Limiter::new(settings.pool_size, settings.queue_timeout),
                 readers: Mutex::default(),
-                viewers: Slots::default(),
-                standings: Slots::new(|| Batcher::new(settings.queue_timeout)),
+                viewers: PerThread::default(),
+                standings: PerThread::default(),
             }),
         })
     }
@@ -91,7 +96,7 @@ impl Sqlite {
         arguments: A,
         read: impl for<'c> FnOnce(&'c mut SqliteConn, A) -> BoxFuture<'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let mut slot = self.inner.viewers.mine().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.inner.viewers.get().lock().unwrap_or_else(PoisonError::into_inner);
         let mut conn = match slot.take() {
             Some(conn) => conn,
             None => connection::open(&self.inner.path, Access::View)?,
@@ -106,8 +111,8 @@ impl Sqlite {
     pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
         let this = self.clone();
         let query =
-            async move |ids, _| this.view((ids,), |conn, (ids,)| each_standing(conn, ids)).await;
-        self.inner.standings.mine().ask(id, query).await
+            async move |ids| this.view((ids,), |conn, (ids,)| each_standing(conn, ids)).await;
+        self.inner.standings.get().get(id, query).await
     }
 
     /// Runs a read on a blocking thread, on one of `pool_size` connections.
@@ -119,10 +124,11 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         let until = Instant::now() + self.inner.timeout;
         let inner = self.inner.clone();
-        let turn = relay::from_afar(inner.may_read.take()).await;
-        let turn = turn.map_err(|_| StoreError::unavailable("no reader became free in time"))?;
-        let reading = relay::blocking(move || {
-            let _turn = turn;
+        let permit = inner.reads.acquire().await;
+        let permit =
+            permit.map_err(|_| StoreError::unavailable("no reader became free in time"))?;
+        let reading = spawn_blocking(move || {
+            let _permit = permit;
             let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut conn = match idle {
                 Some(conn) => conn,
@@ -134,7 +140,7 @@ impl Sqlite {
         });
         let reading = timeout_at(until, reading);
         let reading = async {
-            // It keeps its turn until it ends, if it does.
+            // It keeps its permit until it ends, if it does.
             let read = reading.await.map_err(|_| StoreError::unavailable("no answer in time"))?;
             read.map_err(|e| StoreError::Failed(e.to_string()))?
         };
@@ -150,7 +156,6 @@ impl Sqlite {
         + 'static,
     ) -> Result<T, StoreError> {
         let writing = self.inner.writer.run(change, self.inner.timeout);
-        let writing = relay::from_afar(writing);
         traced_query("sqlite", "transaction", writing).await
     }
 

@@ -21,7 +21,7 @@ use super::{
     SqliteConn, at_once,
     connection::{self, Access},
 };
-use crate::{queue::Queue, store::StoreError, telemetry};
+use crate::{store::StoreError, telemetry};
 
 /// Changes that are handed over at a time; a further one waits for that, within the same time.
 const QUEUE: usize = 1024;
@@ -46,8 +46,8 @@ type Acknowledge = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 pub(super) struct Writer {
     /// `None` only while this is dropped.
     jobs: Option<mpsc::Sender<Job>>,
-    /// Those who wait for the writer to begin with theirs.
-    queue: Queue,
+    /// How long a change may wait until it is begun.
+    queue_timeout: Duration,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -71,13 +71,12 @@ impl Writer {
             .name("sqlite-writer".to_owned())
             .spawn(move || write_all(&path, Some(conn), jobs))
             .map_err(StoreError::unavailable)?;
-        let queue = Queue::new(queue_timeout, GROUP);
-        Ok(Self { jobs: Some(sender), queue, thread: Some(thread) })
+        Ok(Self { jobs: Some(sender), queue_timeout, thread: Some(thread) })
     }
 
-    /// Changes that wait.
+    /// Changes in the queue.
     pub(super) fn queued(&self) -> usize {
-        self.queue.count()
+        self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
     }
 
     /// Makes a change, and answers once it is committed. One that was begun goes on, and stands, also
@@ -114,9 +113,7 @@ impl Writer {
             });
             Some(Done { acknowledge, ends_group })
         });
-        // Whoever gives up waits no longer, though the writer may not have come to that.
-        let place = self.queue.join();
-        let by = Instant::now() + place.allowed();
+        let by = Instant::now() + self.queue_timeout;
         let queued = async {
             let jobs = self.jobs.as_ref().ok_or_else(|| StoreError::unavailable("closed"))?;
             let sent = timeout_at(by, jobs.send(job)).await;
@@ -126,7 +123,6 @@ impl Writer {
                 begun.close();
                 begun.try_recv().map_err(|_| too_late())?;
             }
-            drop(place);
             answer.await.map_err(StoreError::unavailable)?
         };
         tokio::time::timeout(timeout, queued).await.map_err(too_long)?

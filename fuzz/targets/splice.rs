@@ -1,6 +1,0 @@
-//! What holds: `src/fuzzing/`.
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| shared_chats::fuzzing::splice(data));
