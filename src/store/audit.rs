@@ -3,17 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, Insertable, QueryDsl};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, join},
-};
+use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::{
-    Notice, Store, StoreError, notices::notify, on, schema::audit_records, sqlite::SqliteConn,
-    sweep::sweep_until, timestamp::Moment,
-};
+use super::{Store, StoreError, on, schema::audit_records, sweep::sweep_until, timestamp::Moment};
 use crate::model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId};
 
 /// Changes of one link that its owner is told of: the latest.
@@ -84,51 +77,16 @@ pub fn log_audit_record(record: &AuditRecord) {
     );
 }
 
-/// Writes a record within an open transaction, with what goes along in the same round trip where there
-/// are round trips. The two must not need each other: which one the server gets first is not said.
-pub(super) trait Record {
-    /// The record of a change, and its announcement.
-    fn record<'c>(
-        &'c mut self,
-        record: &AuditRecord,
-        notice: &Notice,
-    ) -> BoxFuture<'c, Result<(), StoreError>>;
+/// Writes the record of a change, and announces the change, within the open transaction.
+macro_rules! record_change {
+    ($conn:expr, $record:expr, $notice:expr) => {{
+        use $crate::store::{audit::AuditRow, notices::Announce, schema::audit_records};
+        let row = AuditRow::from($record);
+        diesel::insert_into(audit_records::table).values(row).execute($conn).await?;
+        $conn.announce($notice).await?;
+    }};
 }
-
-impl Record for AsyncPgConnection {
-    fn record<'c>(
-        &'c mut self,
-        record: &AuditRecord,
-        notice: &Notice,
-    ) -> BoxFuture<'c, Result<(), StoreError>> {
-        let (row, payloads) = (AuditRow::from(record), notice.payloads());
-        async move {
-            let mut conn = &*self;
-            let insert = diesel::insert_into(audit_records::table).values(row);
-            let (written, announced) =
-                join(insert.execute(&mut conn), notify(&*self, payloads)).await;
-            written?;
-            announced
-        }
-        .boxed()
-    }
-}
-
-impl Record for SqliteConn {
-    /// There is no other instance to tell.
-    fn record<'c>(
-        &'c mut self,
-        record: &AuditRecord,
-        _: &Notice,
-    ) -> BoxFuture<'c, Result<(), StoreError>> {
-        let row = AuditRow::from(record);
-        async move {
-            diesel::insert_into(audit_records::table).values(row).execute(self).await?;
-            Ok(())
-        }
-        .boxed()
-    }
-}
+pub(super) use record_change;
 
 impl Store {
     /// Stores records of what was refused. They are in the log already.

@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     Notice, Store, StoreError,
-    audit::{Record, log_audit_record},
+    audit::{log_audit_record, record_change},
     on,
     owner::deleted_links,
     rows::{SharedChatRow, into_models, not_expired},
@@ -134,7 +134,7 @@ impl Store {
                 .await?;
             diesel::delete(links).execute(conn).await?;
             record.detail = Some(Detail::Deleted(deleted_links(&ended)));
-            conn.record(&record, &notice).await?;
+            record_change!(conn, &record, &notice);
             Ok((ended.len(), record))
         })?;
         log_audit_record(&record);

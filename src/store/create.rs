@@ -14,7 +14,6 @@ use super::{
     rows::SharedChatRow,
     schema::{audit_records, idempotency_keys, shared_chats, snapshots},
     timestamp::Moment,
-    together::Together,
 };
 use crate::model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId};
 
@@ -101,23 +100,21 @@ impl Store {
                     return Err(StoreError::Refused(Refused::KeyTaken));
                 }
             }
-            let touch = touch_chat!(chat_session_id.as_str(), now);
-            let link = diesel::insert_into(shared_chats::table).values(row);
-            let record = diesel::insert_into(audit_records::table).values(audit);
-            let changed = match &snapshot {
-                Some(snapshot) => {
-                    let snapshot = diesel::insert_into(snapshots::table).values((
+            if touch_chat!(chat_session_id.as_str(), now).execute(conn).await? == 0 {
+                return Err(StoreError::Refused(Refused::ChatDeleted));
+            }
+            diesel::insert_into(shared_chats::table).values(row).execute(conn).await?;
+            if let Some(snapshot) = &snapshot {
+                diesel::insert_into(snapshots::table)
+                    .values((
                         snapshots::shared_chat_id.eq(id.as_str()),
                         snapshots::messages.eq(snapshot.messages.as_ref()),
                         snapshots::files.eq(snapshot.files.as_str()),
-                    ));
-                    conn.together((touch, link, record, snapshot)).await?
-                }
-                None => conn.together((touch, link, record)).await?,
-            };
-            if !changed.starts_with(&[1]) {
-                return Err(StoreError::Refused(Refused::ChatDeleted));
+                    ))
+                    .execute(conn)
+                    .await?;
             }
+            diesel::insert_into(audit_records::table).values(audit).execute(conn).await?;
             adopt!(conn, copies, id.as_str());
             Ok(())
         })?;

@@ -23,7 +23,6 @@ mod schema;
 mod sqlite;
 mod sweep;
 mod timestamp;
-mod together;
 mod view;
 
 pub use activity::SIGHTINGS_AT_ONCE;

@@ -69,23 +69,18 @@ pub(super) trait Announce {
 impl Announce for AsyncPgConnection {
     fn announce<'c>(&'c mut self, notice: &Notice) -> BoxFuture<'c, Result<(), StoreError>> {
         let payloads = notice.payloads();
-        async move { notify(self, payloads).await }.boxed()
+        async move {
+            for payload in payloads {
+                diesel::sql_query("SELECT pg_notify($1, current_schema() || ' ' || $2)")
+                    .bind::<Text, _>(CHANNEL)
+                    .bind::<Text, _>(payload)
+                    .execute(self)
+                    .await?;
+            }
+            Ok(())
+        }
+        .boxed()
     }
-}
-
-/// The statements of an announcement.
-pub(super) async fn notify(
-    mut conn: &AsyncPgConnection,
-    payloads: Vec<String>,
-) -> Result<(), StoreError> {
-    for payload in payloads {
-        diesel::sql_query("SELECT pg_notify($1, current_schema() || ' ' || $2)")
-            .bind::<Text, _>(CHANNEL)
-            .bind::<Text, _>(payload)
-            .execute(&mut conn)
-            .await?;
-    }
-    Ok(())
 }
 
 impl Announce for SqliteConn {

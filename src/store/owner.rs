@@ -12,7 +12,7 @@ use diesel_async::RunQueryDsl;
 use super::{
     Notice, Refused, Store, StoreError,
     artifacts::{adopt, disown},
-    audit::{Record, log_audit_record},
+    audit::{log_audit_record, record_change},
     on,
     rows::{SharedChatRow, not_expired, short_chat},
     schema::shared_chats,
@@ -104,7 +104,7 @@ impl Store {
                 }
                 adopt!(conn, copies, &id);
                 record.chat = changed.short_chat();
-                conn.record(&record, &notice).await?;
+                record_change!(conn, &record, &notice);
                 Ok(Some((changed, record)))
             })?;
         let Some((changed, record)) = changed else { return Ok(None) };
@@ -137,7 +137,7 @@ impl Store {
                 .optional()?;
             let Some(chat) = deleted else { return Ok(None) };
             record.chat = short_chat(chat.as_deref());
-            conn.record(&record, &notice).await?;
+            record_change!(conn, &record, &notice);
             Ok(Some(record))
         })?;
         record.iter().for_each(log_audit_record);
@@ -182,7 +182,7 @@ impl Store {
             record.detail = Some(Detail::Deleted(deleted_links(&deleted)));
             // Nobody is told of ids that are nothing to anybody.
             let notice = if deleted.is_empty() { Notice::Links(Vec::new()) } else { notice };
-            conn.record(&record, &notice).await?;
+            record_change!(conn, &record, &notice);
             Ok((deleted.len(), record))
         })?;
         log_audit_record(&record);
