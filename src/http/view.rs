@@ -25,10 +25,10 @@ use super::{
     etag::{ViewTag, not_modified},
     page,
     representation::{self, Medium, Variant},
-    viewer::{Admission, admit, is_admitted},
+    viewer::is_admitted,
 };
 use crate::{
-    model::{Mode, Seen, ShareId, SharedChat},
+    model::{LinkState, Mode, Seen, ShareId, SharedChat},
     sharing::{KnownBy, SharingError},
     telemetry::{self, LinkKind, MediumKind, ViewOutcome},
 };
@@ -100,30 +100,28 @@ async fn shown(
     let variant = Variant { medium, coding: Coding::negotiate(request) };
     let mut made: Option<Made> = None;
     for _ in 0..TRIES {
-        let standing = state.sharing.standing(id).await?;
-        if !is_admitted(standing, viewer).await? {
+        let link = state.sharing.link_state(id).await?;
+        if !is_admitted(link.visibility, viewer).await? {
             continue;
         }
-        let (mode, is_private) = (standing.mode, standing.is_private());
-        if standing.is_frozen()
-            && let Some(shown) = cached(request, state, id, standing.revision, None, variant).await
-        {
-            return Ok((respond(request, state, mode, is_private, variant, shown), mode));
-        }
-        // The link is as it was when this was made.
-        if let Some(made) = made.take_if(|made| made.shown.revision == standing.revision) {
-            return Ok((respond(request, state, mode, is_private, variant, made.shown), mode));
-        }
-        let Admission::Admitted(chat) = admit(state.sharing.open(id).await?, viewer).await? else {
-            continue;
+        let cached = match link.mode {
+            Mode::Frozen => cached(request, state, id, link.revision, None, variant).await,
+            Mode::Live => None,
         };
-        if let Some(made) = made.take_if(|made| made.may_be_shown_of(&chat)) {
-            let is_private = made.is_private;
-            return Ok((respond(request, state, mode, is_private, variant, made.shown), mode));
+        if let Some(shown) = cached {
+            return Ok((respond(request, state, link, variant, shown), link.mode));
+        }
+        if let Some(made) = made.take_if(|made| made.may_be_shown(link)) {
+            let made_of = LinkState { visibility: made.link.visibility, ..link };
+            return Ok((respond(request, state, made_of, variant, made.shown), link.mode));
+        }
+        let chat = state.sharing.open(id).await?;
+        if !is_admitted(chat.visibility, viewer).await? {
+            continue;
         }
         // On the heap, as it is rare: it would make every view's future some kilobytes larger.
         made = match Box::pin(make(request, state, &chat, variant)).await {
-            Ok(shown) => Some(Made::new(&chat, shown)),
+            Ok(shown) => Some(Made { link: chat.state(), shown }),
             Err(NotMade::Moved) => None,
             Err(NotMade::Failed(error)) => return Err(error),
         };
@@ -142,9 +140,8 @@ fn count(request: &HttpRequest, state: &State, id: &ShareId, medium: Medium) {
     state.sharing.count(id, seen);
 }
 
-/// What there is to send of a revision.
+/// What there is to send.
 struct Shown {
-    revision: i64,
     tag: ViewTag,
     /// `None` when the client has it.
     body: Option<Bytes>,
@@ -152,24 +149,17 @@ struct Shown {
 
 /// What was made of a link, which may have been changed since.
 struct Made {
+    link: LinkState,
     shown: Shown,
-    is_private: bool,
-    includes_artifacts: bool,
 }
 
 impl Made {
-    fn new(chat: &SharedChat, shown: Shown) -> Self {
-        let (is_private, includes_artifacts) = (chat.is_private(), chat.includes_artifacts);
-        Self { shown, is_private, includes_artifacts }
-    }
-
-    /// Whether this shows nothing that was taken away since, and does not call anything open that was
-    /// closed. The viewer was admitted to the link as it is now. What was changed otherwise may have its
-    /// old value: this tells the truth about a moment since the view began, and under a revision of which
-    /// there are no other bytes.
-    fn may_be_shown_of(&self, now: &SharedChat) -> bool {
-        (now.includes_artifacts || !self.includes_artifacts)
-            && (self.is_private || !now.is_private())
+    /// Whether this shows nothing that was taken away since, and does not call a link public that is
+    /// private by now. The viewer was admitted to the link as it is now. What was changed otherwise may
+    /// have its old value: this is the link as it was at one moment since the view began.
+    fn may_be_shown(&self, now: LinkState) -> bool {
+        (now.includes_artifacts || !self.link.includes_artifacts)
+            && (self.link.is_private() || !now.is_private())
     }
 }
 
@@ -184,10 +174,10 @@ async fn cached(
 ) -> Option<Shown> {
     let tag = ViewTag::new(revision, known_by.as_deref(), variant.name());
     if not_modified(request, tag.as_str()) {
-        return Some(Shown { revision, tag, body: None });
+        return Some(Shown { tag, body: None });
     }
     let body = state.bodies.get(&(id.clone(), revision, known_by, variant)).await?;
-    Some(Shown { revision, tag, body: Some(body) })
+    Some(Shown { tag, body: Some(body) })
 }
 
 async fn make(
@@ -218,14 +208,13 @@ async fn make(
         Ok(representation::make(chat, content, &state.links, variant, permit).await?)
     };
     let body = state.bodies.get_or_make(key, make).await?;
-    Ok(Shown { revision, tag, body: Some(body) })
+    Ok(Shown { tag, body: Some(body) })
 }
 
 fn respond(
     request: &HttpRequest,
     state: &State,
-    mode: Mode,
-    is_private: bool,
+    link: LinkState,
     variant: Variant,
     shown: Shown,
 ) -> HttpResponse {
@@ -233,7 +222,7 @@ fn respond(
         Some(_) => HttpResponse::Ok(),
         None => HttpResponse::NotModified(),
     };
-    cache_headers(&mut response, is_private, shown.tag.to_header());
+    cache_headers(&mut response, link.is_private(), shown.tag.to_header());
     response
         .insert_header((X_ROBOTS_TAG, NO_INDEX))
         .insert_header((header::REFERRER_POLICY, NO_REFERRER))
@@ -248,7 +237,7 @@ fn respond(
         Medium::Json => response.content_type("application/json"),
         Medium::Page => response.content_type("text/html; charset=utf-8").insert_header((
             header::CONTENT_SECURITY_POLICY,
-            match mode {
+            match link.mode {
                 Mode::Frozen => page::CONTENT_SECURITY_POLICY.as_str(),
                 Mode::Live => page::LIVE_CONTENT_SECURITY_POLICY.as_str(),
             },

@@ -24,5 +24,5 @@ pub use chat::{Chat, ChatFile};
 pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, ShortId, UserId};
 pub use message::{Message, MessageContent, NotAString, Role};
 pub use moment::parse_rfc3339;
-pub use shared_chat::{Mode, SharedChat, Standing, Visibility};
+pub use shared_chat::{LinkState, Mode, SharedChat, Visibility};
 pub use text::{decode_json_string, fold_case, storable};

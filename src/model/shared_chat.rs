@@ -49,16 +49,17 @@ pub struct SharedChat {
     pub revision: i64,
 }
 
-/// Of a link what every view asks anew: few columns, since it is asked so often.
+/// What access to a link depends on. Every view reads it anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct LinkState {
     pub visibility: Visibility,
     pub mode: Mode,
+    pub includes_artifacts: bool,
     pub expires_at: Option<DateTime<Utc>>,
     pub revision: i64,
 }
 
-impl Standing {
+impl LinkState {
     #[must_use]
     pub fn is_private(&self) -> bool {
         self.visibility == Visibility::Private
@@ -69,7 +70,7 @@ impl Standing {
         self.mode == Mode::Frozen
     }
 
-    /// Whether nobody may see it any more: at its moment, not after it.
+    /// From its end on, that moment included, it is gone.
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
@@ -77,28 +78,27 @@ impl Standing {
 }
 
 impl SharedChat {
-    /// How the link stands.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        let Self { visibility, mode, expires_at, revision, .. } = *self;
-        Standing { visibility, mode, expires_at, revision }
+    pub fn state(&self) -> LinkState {
+        let Self { visibility, mode, includes_artifacts, expires_at, revision, .. } = *self;
+        LinkState { visibility, mode, includes_artifacts, expires_at, revision }
     }
 
-    /// As [`Standing::is_private`].
+    /// As [`LinkState::is_private`].
     #[must_use]
     pub fn is_private(&self) -> bool {
-        self.standing().is_private()
+        self.state().is_private()
     }
 
-    /// As [`Standing::is_frozen`].
+    /// As [`LinkState::is_frozen`].
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        self.standing().is_frozen()
+        self.state().is_frozen()
     }
 
-    /// As [`Standing::is_expired`].
+    /// As [`LinkState::is_expired`].
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        self.standing().is_expired(now)
+        self.state().is_expired(now)
     }
 }

@@ -33,7 +33,7 @@ pub use live::KnownBy;
 pub use owner::Precondition;
 pub use reconcile::{Reconciled, Refusal};
 pub use snapshot::{Messages, encode_blocking};
-pub use viewer::{Content, Found, may_view};
+pub use viewer::{Content, may_view};
 pub use watch::Watching;
 
 use std::{sync::Arc, time::Duration};

@@ -6,35 +6,14 @@ use super::{
     Available, KnownBy, Sharing, SharingError, artifacts::remembered, snapshot::Messages,
     watch::gone,
 };
-use crate::model::{ChatFile, Identity, Message, ShareId, SharedChat, Standing, Visibility};
+use crate::model::{ChatFile, Identity, LinkState, Message, ShareId, SharedChat, Visibility};
 
-/// A link that was found, and whose content nobody has been admitted to yet.
-#[derive(Debug)]
-pub struct Found(SharedChat);
-
-impl Found {
-    /// Whether only somebody who is signed in may go on.
-    #[must_use]
-    pub fn is_private(&self) -> bool {
-        self.0.is_private()
-    }
-
-    /// Admits a viewer: anyone to a public link, whatever credential they hold; to a private one
-    /// a user who is signed in.
-    ///
-    /// # Errors
-    /// [`SharingError::SignInRequired`] when nobody is; [`SharingError::WrongCaller`] for the chat
-    /// service, which is nobody's reader.
-    pub fn admit(self, viewer: Option<&Identity>) -> Result<SharedChat, SharingError> {
-        may_view(self.0.visibility, viewer)?;
-        Ok(self.0)
-    }
-}
-
-/// Whether the link is this viewer's to see: see [`Found::admit`].
+/// Whether a viewer may see a link: anyone a public one, whatever credential they hold; a private one
+/// a user who is signed in.
 ///
 /// # Errors
-/// Those of [`Found::admit`].
+/// [`SharingError::SignInRequired`] without a credential; [`SharingError::WrongCaller`] for the chat
+/// service.
 pub fn may_view(link: Visibility, viewer: Option<&Identity>) -> Result<(), SharingError> {
     match viewer {
         _ if link == Visibility::Public => Ok(()),
@@ -73,23 +52,22 @@ impl Sharing {
     ///
     /// # Errors
     /// [`SharingError::NotFound`] when there is none, or it is deleted or expired.
-    pub async fn open(&self, id: &ShareId) -> Result<Found, SharingError> {
+    pub async fn open(&self, id: &ShareId) -> Result<SharedChat, SharingError> {
         let found = self.store.link(id, self.clock.now()).await?;
-        // The database may have taken its time, and the link's end come meanwhile.
+        // The link's end may have come while the database was asked.
         let now = self.clock.now();
-        let found = found.filter(|chat| chat.expires_at.is_none_or(|end| end > now));
-        found.map(Found).ok_or(SharingError::NotFound)
+        found.filter(|chat| !chat.is_expired(now)).ok_or(SharingError::NotFound)
     }
 
-    /// How the link stands: what there is to ask before each view of something that is at hand.
+    /// What access to the link depends on.
     ///
     /// # Errors
     /// As [`Sharing::open`].
-    pub async fn standing(&self, id: &ShareId) -> Result<Standing, SharingError> {
-        let found = self.store.standing(id, self.clock.now()).await?;
-        // The database may have taken its time, and the link's end come meanwhile.
+    pub async fn link_state(&self, id: &ShareId) -> Result<LinkState, SharingError> {
+        let found = self.store.link_state(id, self.clock.now()).await?;
+        // The link's end may have come while the database was asked.
         let now = self.clock.now();
-        found.filter(|standing| !standing.is_expired(now)).ok_or(SharingError::NotFound)
+        found.filter(|link| !link.is_expired(now)).ok_or(SharingError::NotFound)
     }
 
     /// What the link shows: for a frozen one what was stored with it, at exactly this revision; for a

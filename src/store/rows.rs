@@ -4,7 +4,7 @@ use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 
 use super::{StoreError, schema::shared_chats, timestamp::Moment};
 use crate::model::{
-    ChatSessionId, Mode, ShareId, SharedChat, ShortId, Standing, UserId, Visibility, fold_case,
+    ChatSessionId, LinkState, Mode, ShareId, SharedChat, ShortId, UserId, Visibility, fold_case,
 };
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -93,21 +93,23 @@ impl TryFrom<SharedChatRow> for SharedChat {
     }
 }
 
-/// What a view depends on: all that is read of a link before one that is at hand.
+/// What access depends on.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = shared_chats, check_for_backend(Pg, Sqlite))]
-pub(super) struct StandingRow {
+pub(super) struct LinkStateRow {
     is_private: bool,
     is_frozen: bool,
+    includes_artifacts: bool,
     expires_at: Option<Moment>,
     revision: i64,
 }
 
-impl From<StandingRow> for Standing {
-    fn from(row: StandingRow) -> Self {
+impl From<LinkStateRow> for LinkState {
+    fn from(row: LinkStateRow) -> Self {
         Self {
             visibility: if row.is_private { Visibility::Private } else { Visibility::Public },
             mode: if row.is_frozen { Mode::Frozen } else { Mode::Live },
+            includes_artifacts: row.includes_artifacts,
             expires_at: row.expires_at.map(|at| at.0),
             revision: row.revision,
         }

@@ -7,23 +7,22 @@ use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{
     Database, Snapshot, Store, StoreError, counted, on,
-    rows::{SharedChatRow, StandingRow},
+    rows::{LinkStateRow, SharedChatRow},
     schema::{shared_chats, snapshots},
     sqlite::SqliteConn,
 };
-use crate::model::{ShareId, SharedChat, Standing};
+use crate::model::{LinkState, ShareId, SharedChat};
 
-/// Those of the links that there are, one by one: SQLite has no round trips, and one statement for
-/// however many there are is planned once. By the key alone: it would plan anew for each LIMIT that is
-/// bound.
-pub(super) fn each_standing(
+/// The states of the links that there are, one by one: SQLite has no round trips, and plans this
+/// statement once. (It would plan it anew for each LIMIT that is bound.)
+pub(super) fn link_states_one_by_one(
     conn: &mut SqliteConn,
     ids: Vec<String>,
-) -> BoxFuture<'_, Result<Vec<(String, StandingRow)>, StoreError>> {
+) -> BoxFuture<'_, Result<Vec<(String, LinkStateRow)>, StoreError>> {
     async move {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
-            let link = shared_chats::table.find(&id).select(StandingRow::as_select());
+            let link = shared_chats::table.find(&id).select(LinkStateRow::as_select());
             let row = link.get_result(conn).await.optional()?;
             found.extend(row.map(|row| (id, row)));
         }
@@ -32,14 +31,14 @@ pub(super) fn each_standing(
     .boxed()
 }
 
-/// Those of the links that there are.
-pub(super) fn many_standings<'c>(
+/// The states of the links that there are.
+pub(super) fn link_states<'c>(
     conn: &'c mut &AsyncPgConnection,
     ids: Vec<String>,
-) -> BoxFuture<'c, Result<Vec<(String, StandingRow)>, StoreError>> {
+) -> BoxFuture<'c, Result<Vec<(String, LinkStateRow)>, StoreError>> {
     let found = shared_chats::table
         .filter(shared_chats::id.eq_any(ids))
-        .select((shared_chats::id, StandingRow::as_select()));
+        .select((shared_chats::id, LinkStateRow::as_select()));
     async move { Ok(found.load(conn).await?) }.boxed()
 }
 
@@ -68,22 +67,21 @@ impl Store {
         Ok(link.filter(|link| !link.is_expired(now)))
     }
 
-    /// How the link stands, as [`Store::link`] would find it.
+    /// The state of the link, as [`Store::link`] would find it.
     ///
     /// # Errors
     /// [`StoreError`] when the database is out of reach.
-    pub async fn standing(
+    pub async fn link_state(
         &self,
         id: &ShareId,
         now: DateTime<Utc>,
-    ) -> Result<Option<Standing>, StoreError> {
+    ) -> Result<Option<LinkState>, StoreError> {
         let id = id.as_str().to_owned();
         let row = counted(match &self.database {
-            Database::Sqlite(db) => db.standing(id).await,
-            Database::Postgres(db) => db.standing(id).await,
+            Database::Sqlite(db) => db.link_state(id).await,
+            Database::Postgres(db) => db.link_state(id).await,
         })?;
-        let standing = row.map(Standing::from);
-        Ok(standing.filter(|standing| !standing.is_expired(now)))
+        Ok(row.map(LinkState::from).filter(|link| !link.is_expired(now)))
     }
 
     /// What a frozen link shows; `None` when the link is gone or not frozen.

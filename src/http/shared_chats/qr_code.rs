@@ -21,7 +21,7 @@ use crate::{
         etag::not_modified,
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
     },
-    model::{ShareId, Standing},
+    model::{LinkState, ShareId},
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
     sharing::SharingError,
     telemetry::{self, Cache as Cached},
@@ -57,10 +57,10 @@ impl QrCodes {
     async fn image(
         &self,
         key: &(ShareId, QrOptions),
-        now: Standing,
+        now: LinkState,
         draw: impl AsyncFnOnce() -> Result<Drawn, ApiError>,
-        again: impl AsyncFnOnce() -> Result<Standing, ApiError>,
-    ) -> Result<(Drawn, Standing), ApiError> {
+        again: impl AsyncFnOnce() -> Result<LinkState, ApiError>,
+    ) -> Result<(Drawn, LinkState), ApiError> {
         let kept = self.kept.get(key);
         telemetry::cache_asked(Cached::QrCodes, kept.is_some());
         if let Some(drawn) = kept {
@@ -115,10 +115,10 @@ pub async fn qr_code(
 ) -> Result<HttpResponse, ApiError> {
     viewer.count_as_anyone()?;
     let id = id.get()?;
-    let standing = state.sharing.standing(&id).await?;
+    let standing = state.sharing.link_state(&id).await?;
     let key = (id, options(&request)?);
     let draw = || draw(state.links.url(&key.0), key.1);
-    let again = async || Ok(state.sharing.standing(&key.0).await?);
+    let again = async || Ok(state.sharing.link_state(&key.0).await?);
     let (Drawn { image, tag }, standing) =
         state.qr_codes.image(&key, standing, draw, again).await?;
     let unchanged = not_modified(&request, tag.to_str().unwrap_or_default());
@@ -220,9 +220,10 @@ mod tests {
     use super::*;
     use crate::model::{Mode, Visibility};
 
-    const PUBLIC: Standing = Standing {
+    const PUBLIC: LinkState = LinkState {
         visibility: Visibility::Public,
         mode: Mode::Frozen,
+        includes_artifacts: false,
         expires_at: None,
         revision: 1,
     };
@@ -256,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_code_is_sent_as_of_a_link_that_turned_private_while_it_was_drawn() {
-        let private = Standing { visibility: Visibility::Private, revision: 2, ..PUBLIC };
+        let private = LinkState { visibility: Visibility::Private, revision: 2, ..PUBLIC };
         let codes = QrCodes::new(1 << 20);
         let (_, standing) =
             codes.image(&key(), PUBLIC, drawn, async || Ok(private)).await.ok().unwrap();

@@ -29,8 +29,8 @@ use tracing::Instrument;
 use super::{
     DatabaseSettings, StoreError,
     batcher::{Batcher, PerThread},
-    rows::StandingRow,
-    view::many_standings,
+    rows::LinkStateRow,
+    view::link_states,
 };
 use crate::{
     limit::Limiter,
@@ -56,7 +56,7 @@ struct Inner {
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
     viewers: PerThread<Mutex<Option<Viewer>>>,
-    standings: PerThread<Batcher<StandingRow>>,
+    link_states: PerThread<Batcher<LinkStateRow>>,
     opened: Instant,
     /// Connections of views that were begun before this are not used, in microseconds from `opened`.
     not_before: AtomicU64,
@@ -97,7 +97,7 @@ impl Postgres {
                 timeout: settings.timeout,
                 runtime: Handle::current(),
                 viewers: PerThread::default(),
-                standings: PerThread::default(),
+                link_states: PerThread::default(),
                 opened: Instant::now(),
                 not_before: AtomicU64::new(0),
                 was_refused: AtomicBool::new(false),
@@ -153,12 +153,11 @@ impl Postgres {
         Err(too_late())
     }
 
-    /// How a link stands, asked for together with the other views of this worker.
-    pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
+    /// The state of a link, in one batch with the other views of this worker.
+    pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
         let this = self.clone();
-        let query =
-            async move |ids| this.view((ids,), |conn, (ids,)| many_standings(conn, ids)).await;
-        self.inner.standings.get().get(id, query).await
+        let query = async move |ids| this.view((ids,), |conn, (ids,)| link_states(conn, ids)).await;
+        self.inner.link_states.get().get(id, query).await
     }
 
     pub(super) async fn read<T: Send + 'static>(

@@ -21,8 +21,8 @@ use tokio::{
 use super::{
     DatabaseSettings, StoreError,
     batcher::{Batcher, PerThread},
-    rows::StandingRow,
-    view::each_standing,
+    rows::LinkStateRow,
+    view::link_states_one_by_one,
 };
 use crate::{limit::Limiter, telemetry::traced_query};
 use connection::Access;
@@ -46,7 +46,7 @@ struct Inner {
     readers: Mutex<Vec<SqliteConn>>,
     /// Connections for views, one a worker thread, so that nobody waits for the lock.
     viewers: PerThread<Mutex<Option<SqliteConn>>>,
-    standings: PerThread<Batcher<StandingRow>>,
+    link_states: PerThread<Batcher<LinkStateRow>>,
     /// Dropped last, so that its connection is the last one to close.
     writer: Writer,
 }
@@ -64,7 +64,7 @@ impl Sqlite {
                 reads: Limiter::new(settings.pool_size, settings.queue_timeout),
                 readers: Mutex::default(),
                 viewers: PerThread::default(),
-                standings: PerThread::default(),
+                link_states: PerThread::default(),
             }),
         })
     }
@@ -106,13 +106,13 @@ impl Sqlite {
         result
     }
 
-    /// How a link stands, asked for together with the other views that this worker has at hand: many of
-    /// one link are one read.
-    pub(super) async fn standing(&self, id: String) -> Result<Option<StandingRow>, StoreError> {
+    /// The state of a link, in one batch with the other views of this worker.
+    pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
         let this = self.clone();
-        let query =
-            async move |ids| this.view((ids,), |conn, (ids,)| each_standing(conn, ids)).await;
-        self.inner.standings.get().get(id, query).await
+        let query = async move |ids| {
+            this.view((ids,), |conn, (ids,)| link_states_one_by_one(conn, ids)).await
+        };
+        self.inner.link_states.get().get(id, query).await
     }
 
     /// Runs a read on a blocking thread, on one of `pool_size` connections.
