@@ -6,14 +6,8 @@ mod table;
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, Request, hs256, import, on_both_databases};
+use crate::support::{Answer, App, Client, Request, apply, hs256, import, on_both_databases};
 use table::{Block, KINDS, OF_LINKS, OTHERS, ROLES};
-
-on_both_databases!(
-    reading_a_link_is_as_the_table_says,
-    changing_a_link_is_as_the_table_says,
-    other_calls_are_as_the_table_says,
-);
 
 const NEVER: &str = "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11";
 
@@ -120,6 +114,7 @@ fn check(block: &Block, what: &str, role: usize, expected: u16, answer: &Answer)
     assert_eq!(status, expected, "{call}, {what}, by {role}: see tests/api/access/table.rs");
 }
 
+#[apply(on_both_databases)]
 async fn reading_a_link_is_as_the_table_says(app: App) {
     for (kind, _) in KINDS {
         let link = link(&app, kind).await;
@@ -143,6 +138,7 @@ async fn reading_a_link_is_as_the_table_says(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn changing_a_link_is_as_the_table_says(app: App) {
     for (kind, _) in KINDS {
         for block in OF_LINKS.iter().filter(|block| !is_safe(block.call)) {
@@ -180,6 +176,7 @@ fn statuses(block: &Block, what: &str) -> [u16; ROLES.len()] {
     block.rows().into_iter().find(|(row, _)| *row == what).unwrap().1
 }
 
+#[apply(on_both_databases)]
 async fn other_calls_are_as_the_table_says(app: App) {
     app.as_chat_service().chat_was_deleted("deleted-chat").await.is(200);
     chat(&app, "deleted-chat");

@@ -5,23 +5,7 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{App, Setup, behind_its_back, import, on_both_databases, rows};
-
-on_both_databases!(
-    views_are_counted_and_known_bots_apart,
-    what_shows_nothing_is_no_view,
-    a_page_that_fetches_itself_again_is_seen_once,
-    downloads_are_counted_apart,
-    the_owner_learns_what_was_done_and_when,
-    activity_names_nobody,
-    a_view_moves_nothing_of_the_link,
-    views_of_all_instances_add_up,
-    views_are_kept_when_the_service_stops,
-    views_wait_for_a_database_that_fails,
-    many_links_are_written_early,
-    a_deleted_link_has_no_activity,
-    only_the_owner_learns_of_it,
-);
+use crate::support::{App, Setup, apply, behind_its_back, import, on_both_databases, rows};
 
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0";
 const BOT: &str = "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)";
@@ -46,6 +30,7 @@ async fn becomes(app: &App, link: impl AsRef<str>, expected: [i64; 3]) {
     assert!(waited.is_ok(), "{:?}", views(app, link.as_ref()).await);
 }
 
+#[apply(on_both_databases)]
 async fn views_are_counted_and_known_bots_apart(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let nothing = activity(&app, &link).await;
@@ -70,6 +55,7 @@ async fn views_are_counted_and_known_bots_apart(app: App) {
     assert!(app.now() - later < Duration::minutes(1), "{later}");
 }
 
+#[apply(on_both_databases)]
 async fn what_shows_nothing_is_no_view(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
@@ -85,6 +71,7 @@ async fn what_shows_nothing_is_no_view(app: App) {
     assert_eq!(views(&app, &link).await, [1, 0, 0]);
 }
 
+#[apply(on_both_databases)]
 async fn a_page_that_fetches_itself_again_is_seen_once(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let anyone = app.anonymous();
@@ -95,6 +82,7 @@ async fn a_page_that_fetches_itself_again_is_seen_once(app: App) {
     assert_eq!(views(&app, &link).await, [2, 0, 0]);
 }
 
+#[apply(on_both_databases)]
 async fn downloads_are_counted_apart(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"day,km\n");
     let settings = json!({"includes_artifacts": true});
@@ -110,6 +98,7 @@ async fn downloads_are_counted_apart(app: App) {
     assert_eq!(activity(&app, &link).await["last_viewed_at"], Value::Null);
 }
 
+#[apply(on_both_databases)]
 async fn the_owner_learns_what_was_done_and_when(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_with("chat-1", json!({"label": "plans"})).await;
@@ -142,6 +131,7 @@ async fn the_owner_learns_what_was_done_and_when(app: App) {
     assert!(changes[1]["at"].as_str() > changes[0]["at"].as_str());
 }
 
+#[apply(on_both_databases)]
 async fn activity_names_nobody(app: App) {
     let asked = json!({"chat_session_id": "chat-1", "owner": {"id": "alice"}});
     let made = app.as_chat_service().create(&asked).await.is(201).json();
@@ -160,6 +150,7 @@ async fn activity_names_nobody(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_view_moves_nothing_of_the_link(setup: Setup) {
     let app = setup.with("ACTIVITY_INTERVAL", "50ms").start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -181,6 +172,7 @@ async fn written(app: &App, links: i64) {
     tokio::time::timeout(StdDuration::from_secs(15), waiting).await.unwrap();
 }
 
+#[apply(on_both_databases)]
 async fn views_of_all_instances_add_up(setup: Setup) {
     let app = setup.with("ACTIVITY_INTERVAL", "50ms").start().await;
     let other = app.another_instance().await;
@@ -196,6 +188,7 @@ async fn views_of_all_instances_add_up(setup: Setup) {
     assert_eq!(activity(&other, &link).await["last_viewed_at"], last);
 }
 
+#[apply(on_both_databases)]
 async fn views_are_kept_when_the_service_stops(setup: Setup) {
     let app = setup.with("ACTIVITY_INTERVAL", "1h").start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -207,6 +200,7 @@ async fn views_are_kept_when_the_service_stops(setup: Setup) {
     assert_eq!(views(&next, &link).await, [2, 0, 0]);
 }
 
+#[apply(on_both_databases)]
 async fn views_wait_for_a_database_that_fails(setup: Setup) {
     let app = setup.with("ACTIVITY_INTERVAL", "50ms").start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -220,6 +214,7 @@ async fn views_wait_for_a_database_that_fails(setup: Setup) {
     becomes(&app, &link, [2, 0, 0]).await;
 }
 
+#[apply(on_both_databases)]
 async fn many_links_are_written_early(setup: Setup) {
     let app = setup.with("ACTIVITY_INTERVAL", "1h").with("ACTIVITY_LINKS", "4").start().await;
     let mut links = Vec::new();
@@ -237,6 +232,7 @@ async fn many_links_are_written_early(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_deleted_link_has_no_activity(setup: Setup) {
     let app = setup.with("ACTIVITY_INTERVAL", "300ms").start().await;
     let alice = app.as_user("alice");
@@ -259,6 +255,7 @@ async fn a_deleted_link_has_no_activity(setup: Setup) {
     assert_eq!(rows(&app, "link_activity").await, 0);
 }
 
+#[apply(on_both_databases)]
 async fn only_the_owner_learns_of_it(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     app.anonymous().activity(&link).await.fails(401, "login_required");

@@ -6,40 +6,9 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, Link, SERVICE_TOKEN, Setup, Trouble, on_both_databases, rows};
-
-on_both_databases!(
-    a_frozen_links_files_are_kept_when_it_is_made,
-    files_are_listed_and_served_only_while_the_switch_is_on,
-    switching_on_copies_with_the_owners_token,
-    switching_on_for_a_live_link_asks_with_the_owners_token,
-    who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link,
-    who_may_not_have_the_files_does_not_share_them_live,
-    what_is_gone_or_changed_by_then_is_listed_but_not_available,
-    a_link_made_by_the_chat_service_copies_with_the_service_credential,
-    a_file_that_is_too_large_is_named_and_nothing_changes,
-    when_the_chat_service_fails_nothing_changes,
-    a_live_links_files_are_what_the_chat_has_now,
-    a_live_download_is_cut_when_it_is_not_what_was_listed,
-    a_live_download_has_the_time_of_one_operation_for_its_list_and_its_first_bytes,
-    only_this_links_own_files_are_served_and_no_other_is_asked_for,
-    a_private_links_files_need_a_token,
-    bytes_go_with_the_switch_and_with_the_link,
-    bytes_of_an_expired_link_go,
-    ranges_are_served,
-    a_range_of_a_live_file_is_served,
-    conditions_and_head_are_answered,
-    an_id_or_a_name_may_hold_anything,
-    a_right_that_ends_while_the_file_is_fetched_gives_nothing,
-    a_file_of_a_link_that_turns_private_meanwhile_is_not_for_shared_caches,
-    a_download_ends_when_the_right_to_it_does,
-    a_download_goes_on_with_the_token_that_it_began_with,
-    a_copy_outlives_whoever_asked_for_it,
-    two_at_once_leave_one_copy,
-    a_copy_that_was_swept_meanwhile_does_not_become_the_links,
-    an_idempotent_repetition_copies_nothing,
-    what_nobody_knows_is_swept_after_the_grace,
-);
+use crate::support::{
+    App, Client, Link, SERVICE_TOKEN, Setup, Trouble, apply, on_both_databases, rows,
+};
 
 const INCLUDED: fn() -> Value = || json!({"includes_artifacts": true});
 
@@ -64,6 +33,7 @@ pub async fn settles_at(setup: &Setup, objects: usize) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_frozen_links_files_are_kept_when_it_is_made(app: App) {
     let big: Vec<u8> = (0..7_000_000u32).map(|at| (at % 251) as u8).collect();
     app.chats.put_file("chat-1", "f1", "plan.csv", b"day,km\n1,12\n");
@@ -105,6 +75,7 @@ async fn a_frozen_links_files_are_kept_when_it_is_made(app: App) {
     assert!(page.contains(url), "{page}");
 }
 
+#[apply(on_both_databases)]
 async fn files_are_listed_and_served_only_while_the_switch_is_on(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
@@ -126,6 +97,7 @@ async fn files_are_listed_and_served_only_while_the_switch_is_on(app: App) {
     settles_at(&app.setup, 1).await;
 }
 
+#[apply(on_both_databases)]
 async fn switching_on_copies_with_the_owners_token(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
@@ -153,6 +125,7 @@ fn asked_with(app: &App, so_far: usize) -> Vec<String> {
     app.chats.asked().into_iter().skip(so_far).map(|asked| asked.authorization).collect()
 }
 
+#[apply(on_both_databases)]
 async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let token = crate::support::hs256(&crate::support::claims(&app.clock, "alice"));
@@ -177,6 +150,7 @@ async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
     assert_eq!(app.chats.asked().len(), so_far);
 }
 
+#[apply(on_both_databases)]
 async fn who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "1s").start().await;
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
@@ -215,6 +189,7 @@ async fn who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link(setu
     app.anonymous().artifact(&link, "f1").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn who_may_not_have_the_files_does_not_share_them_live(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
@@ -233,6 +208,7 @@ async fn who_may_not_have_the_files_does_not_share_them_live(app: App) {
     alice.create(&with_files).await.is(201);
 }
 
+#[apply(on_both_databases)]
 async fn what_is_gone_or_changed_by_then_is_listed_but_not_available(app: App) {
     let alice = app.as_user("alice");
     let names = ["same", "gone", "resized", "redated", "lost", "longer", "shorter"];
@@ -258,6 +234,7 @@ async fn what_is_gone_or_changed_by_then_is_listed_but_not_available(app: App) {
     assert_eq!(app.setup.objects(), 1);
 }
 
+#[apply(on_both_databases)]
 async fn a_link_made_by_the_chat_service_copies_with_the_service_credential(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let settings = json!({"includes_artifacts": true, "owner": {"id": "carol"}});
@@ -267,6 +244,7 @@ async fn a_link_made_by_the_chat_service_copies_with_the_service_credential(app:
     app.anonymous().artifact(&link, "f1").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_file_that_is_too_large_is_named_and_nothing_changes(setup: Setup) {
     let limits = setup.with("MAX_ARTIFACT_BYTES", "1000").with("MAX_SHARE_ARTIFACT_BYTES", "2500");
     let app = limits.start().await;
@@ -300,6 +278,7 @@ async fn a_file_that_is_too_large_is_named_and_nothing_changes(setup: Setup) {
     assert_eq!(app.setup.objects(), 3);
 }
 
+#[apply(on_both_databases)]
 async fn when_the_chat_service_fails_nothing_changes(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "1s").start().await;
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
@@ -338,6 +317,7 @@ async fn when_the_chat_service_fails_nothing_changes(setup: Setup) {
     assert_eq!(app.setup.objects(), 1);
 }
 
+#[apply(on_both_databases)]
 async fn a_live_links_files_are_what_the_chat_has_now(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let link = app.as_user("alice").share_with("chat-1", live()).await;
@@ -357,6 +337,7 @@ async fn a_live_links_files_are_what_the_chat_has_now(app: App) {
     app.anonymous().artifact(&link, "f1").await.fails(502, "chat_service_error");
 }
 
+#[apply(on_both_databases)]
 async fn a_live_download_is_cut_when_it_is_not_what_was_listed(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "1s").start().await;
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
@@ -378,6 +359,7 @@ async fn a_live_download_is_cut_when_it_is_not_what_was_listed(setup: Setup) {
     assert!(response.bytes().await.is_err());
 }
 
+#[apply(on_both_databases)]
 async fn a_live_download_has_the_time_of_one_operation_for_its_list_and_its_first_bytes(
     setup: Setup,
 ) {
@@ -401,6 +383,7 @@ async fn a_live_download_has_the_time_of_one_operation_for_its_list_and_its_firs
     }
 }
 
+#[apply(on_both_databases)]
 async fn only_this_links_own_files_are_served_and_no_other_is_asked_for(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     app.chats.put_file("bobs-chat", "b1", "secret.txt", b"secret");
@@ -418,6 +401,7 @@ async fn only_this_links_own_files_are_served_and_no_other_is_asked_for(app: App
     assert!(asked.iter().all(|path| path.ends_with("chat-1/agent_server_files")), "{asked:?}");
 }
 
+#[apply(on_both_databases)]
 async fn a_private_links_files_need_a_token(setup: Setup) {
     let app = setup.with("AUTH_COOKIE", "session").start().await;
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
@@ -438,6 +422,7 @@ async fn a_private_links_files_need_a_token(setup: Setup) {
     app.with_token("nonsense").artifact(&public, "f1").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn bytes_go_with_the_switch_and_with_the_link(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     app.chats.put_file("chat-1", "f2", "map.png", b"map");
@@ -459,6 +444,7 @@ async fn bytes_go_with_the_switch_and_with_the_link(app: App) {
     settles_at(&app.setup, 0).await;
 }
 
+#[apply(on_both_databases)]
 async fn bytes_of_an_expired_link_go(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let mut settings = INCLUDED();
@@ -472,6 +458,7 @@ async fn bytes_of_an_expired_link_go(app: App) {
     settles_at(&app.setup, 0).await;
 }
 
+#[apply(on_both_databases)]
 async fn ranges_are_served(app: App) {
     app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
     app.chats.put_file("chat-1", "f2", "empty.txt", b"");
@@ -513,6 +500,7 @@ async fn ranges_are_served(app: App) {
     asked.await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_range_of_a_live_file_is_served(app: App) {
     app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
     let link = app.as_user("alice").share_with("chat-1", live()).await;
@@ -524,6 +512,7 @@ async fn a_range_of_a_live_file_is_served(app: App) {
     assert_eq!(asked.await.is(200).body, "0123456789", "a weak tag never continues");
 }
 
+#[apply(on_both_databases)]
 async fn conditions_and_head_are_answered(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
     let alice = app.as_user("alice");
@@ -541,6 +530,7 @@ async fn conditions_and_head_are_answered(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_id_or_a_name_may_hold_anything(app: App) {
     let ids = ["a/b", "%2F", "é ü", "?x=1#y", "a+b", "{id}", "../../messages", "&;:@=$,'()*!"];
     for id in ids {
@@ -579,6 +569,7 @@ async fn slow_download(app: &App, link: &Link, viewer: &Client) -> reqwest::Resp
     response
 }
 
+#[apply(on_both_databases)]
 async fn a_right_that_ends_while_the_file_is_fetched_gives_nothing(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
     let alice = app.as_user("alice");
@@ -599,6 +590,7 @@ async fn a_right_that_ends_while_the_file_is_fetched_gives_nothing(app: App) {
     head.await.unwrap().is(404);
 }
 
+#[apply(on_both_databases)]
 async fn a_file_of_a_link_that_turns_private_meanwhile_is_not_for_shared_caches(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
     let (alice, bob) = (app.as_user("alice"), app.as_user("bob"));
@@ -619,6 +611,7 @@ async fn a_file_of_a_link_that_turns_private_meanwhile_is_not_for_shared_caches(
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_download_ends_when_the_right_to_it_does(app: App) {
     app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
     let alice = app.as_user("alice");
@@ -668,6 +661,7 @@ async fn a_download_ends_when_the_right_to_it_does(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_download_goes_on_with_the_token_that_it_began_with(app: App) {
     app.chats.put_file("chat-1", "f1", "digits.txt", b"0123456789");
     let alice = app.as_user("alice");
@@ -682,6 +676,7 @@ async fn a_download_goes_on_with_the_token_that_it_began_with(app: App) {
     assert!(ended.unwrap().is_err());
 }
 
+#[apply(on_both_databases)]
 async fn a_copy_outlives_whoever_asked_for_it(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
@@ -698,6 +693,7 @@ async fn a_copy_outlives_whoever_asked_for_it(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn two_at_once_leave_one_copy(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
@@ -722,6 +718,7 @@ async fn two_at_once_leave_one_copy(app: App) {
     settles_at(&app.setup, 1).await;
 }
 
+#[apply(on_both_databases)]
 async fn a_copy_that_was_swept_meanwhile_does_not_become_the_links(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     app.chats.put_named("chat-2", "Another");
@@ -748,6 +745,7 @@ async fn a_copy_that_was_swept_meanwhile_does_not_become_the_links(app: App) {
     settles_at(&app.setup, 0).await;
 }
 
+#[apply(on_both_databases)]
 async fn an_idempotent_repetition_copies_nothing(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
@@ -764,6 +762,7 @@ async fn an_idempotent_repetition_copies_nothing(app: App) {
     alice.artifact(id.as_str().unwrap(), "f1").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn what_nobody_knows_is_swept_after_the_grace(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let link = app.as_user("alice").share_with("chat-1", INCLUDED()).await;

@@ -5,16 +5,9 @@
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, Request, Setup, claims, hs256, on_both_databases, part};
-
-on_both_databases!(
-    a_forged_token_opens_nothing,
-    two_credentials_are_refused_whichever_is_good,
-    a_credential_elsewhere_than_in_its_header_is_none,
-    an_audience_as_an_array_is_read_as_one,
-    a_scope_that_only_looks_like_the_chat_services_is_not,
-    a_token_of_any_length_is_refused_and_hurts_nobody,
-);
+use crate::support::{
+    Answer, App, Client, Request, Setup, apply, claims, hs256, on_both_databases, part,
+};
 
 /// Every kind of call that a credential decides.
 fn calls(client: &Client, private: &str) -> Vec<Request> {
@@ -49,6 +42,7 @@ fn with(claims: &Value, name: &str, value: Value) -> Value {
     claims
 }
 
+#[apply(on_both_databases)]
 async fn a_forged_token_opens_nothing(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;
@@ -100,6 +94,7 @@ async fn a_forged_token_opens_nothing(setup: Setup) {
     app.anonymous().view(&private).await.is(401);
 }
 
+#[apply(on_both_databases)]
 async fn two_credentials_are_refused_whichever_is_good(app: App) {
     let private = app.as_user("alice").share_private("chat-1").await.id;
     let alice = format!("Bearer {}", hs256(&claims(&app.clock, "alice")));
@@ -123,6 +118,7 @@ async fn two_credentials_are_refused_whichever_is_good(app: App) {
     app.with_authorization(&alice).view(&private).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_credential_elsewhere_than_in_its_header_is_none(setup: Setup) {
     let app = setup.start().await;
     let private = app.as_user("alice").share_private("chat-1").await;
@@ -142,6 +138,7 @@ async fn a_credential_elsewhere_than_in_its_header_is_none(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_audience_as_an_array_is_read_as_one(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;
@@ -159,6 +156,7 @@ async fn an_audience_as_an_array_is_read_as_one(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_scope_that_only_looks_like_the_chat_services_is_not(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for (claim, value) in [
@@ -181,6 +179,7 @@ async fn a_scope_that_only_looks_like_the_chat_services_is_not(app: App) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_token_of_any_length_is_refused_and_hurts_nobody(app: App) {
     let head = |bytes: usize| {
         let token = "x".repeat(bytes);

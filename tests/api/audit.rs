@@ -7,28 +7,8 @@ use serde_json::{Value, json};
 use shared_chats::model::{Action, Actor, AuditRecord, ChatSessionId, Origin, ShareId};
 
 use crate::support::{
-    App, Setup, audit_records, behind_its_back, import, on_both_databases, rows, store,
+    App, Setup, apply, audit_records, behind_its_back, import, on_both_databases, rows, store,
 };
-
-on_both_databases!(
-    each_change_of_a_link_leaves_one_record,
-    links_that_go_together_are_one_record,
-    what_the_chat_service_does_is_recorded,
-    an_import_leaves_a_record_of_what_it_stored,
-    a_repeated_create_is_recorded_once,
-    what_is_refused_leaves_no_record_of_a_change,
-    no_record_no_change,
-    records_hold_no_secrets_and_no_text,
-    records_outlive_their_links,
-    refusals_of_a_known_caller_are_listed,
-    what_nobody_in_particular_is_refused_is_counted_by_the_minute,
-    a_caller_who_is_refused_a_lot_is_counted,
-    what_is_no_attempt_is_not_recorded,
-    refusals_wait_for_the_database,
-    refusals_are_stored_when_the_service_stops,
-    the_client_is_who_a_trusted_proxy_says,
-    records_go_after_their_retention,
-);
 
 fn short(link: impl AsRef<str>) -> String {
     ShareId::parse(link.as_ref()).unwrap().short().as_str().to_owned()
@@ -86,6 +66,7 @@ fn of_alice(action: &str, link: &str, request_id: &str, detail: &Value) -> Value
     })
 }
 
+#[apply(on_both_databases)]
 async fn each_change_of_a_link_leaves_one_record(app: App) {
     let (alice, end) = (app.as_user("alice"), app.after(Duration::days(1)));
     let asked = json!({"chat_session_id": "chat-1", "is_private": true, "label": "secret plan",
@@ -125,6 +106,7 @@ fn moment(text: &Value) -> chrono::DateTime<chrono::Utc> {
     text.as_str().unwrap().parse().unwrap()
 }
 
+#[apply(on_both_databases)]
 async fn links_that_go_together_are_one_record(app: App) {
     let alice = app.as_user("alice");
     let (one, other) = (alice.share("chat-1").await, alice.share("chat-1").await);
@@ -144,6 +126,7 @@ async fn links_that_go_together_are_one_record(app: App) {
     assert_eq!(nothing["detail"], json!({"deleted": 0, "links": []}));
 }
 
+#[apply(on_both_databases)]
 async fn what_the_chat_service_does_is_recorded(app: App) {
     let service = app.as_chat_service();
     let asked = json!({"chat_session_id": "chat-1", "owner": {"id": "alice"}});
@@ -174,6 +157,7 @@ fn old(app: &App, token: &str) -> String {
     format!("{line}\n")
 }
 
+#[apply(on_both_databases)]
 async fn an_import_leaves_a_record_of_what_it_stored(app: App) {
     let file = format!("{}no link\n{}", old(&app, "old_token-1"), old(&app, "old_token-2"));
     import(&app, &file).await;
@@ -195,6 +179,7 @@ async fn an_import_leaves_a_record_of_what_it_stored(app: App) {
     );
 }
 
+#[apply(on_both_databases)]
 async fn a_repeated_create_is_recorded_once(app: App) {
     let create = || {
         let asked = json!({"chat_session_id": "chat-1"});
@@ -205,6 +190,7 @@ async fn a_repeated_create_is_recorded_once(app: App) {
     assert_eq!(records(&app).await.len(), 1);
 }
 
+#[apply(on_both_databases)]
 async fn what_is_refused_leaves_no_record_of_a_change(app: App) {
     app.as_chat_service().chat_was_deleted("deleted-chat").await.is(200);
     app.chats.put_named("deleted-chat", "A chat");
@@ -220,6 +206,7 @@ async fn what_is_refused_leaves_no_record_of_a_change(app: App) {
     assert_eq!(actions, ["chat_deleted", "create", "create"]);
 }
 
+#[apply(on_both_databases)]
 async fn no_record_no_change(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -235,6 +222,7 @@ async fn no_record_no_change(app: App) {
     assert_eq!(records(&app).await.len(), 2);
 }
 
+#[apply(on_both_databases)]
 async fn records_hold_no_secrets_and_no_text(app: App) {
     begin_a_minute(&app);
     let alice = app.as_user("alice");
@@ -256,6 +244,7 @@ async fn records_hold_no_secrets_and_no_text(app: App) {
     assert!(text.contains(&short(&link)), "{text}");
 }
 
+#[apply(on_both_databases)]
 async fn records_outlive_their_links(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -266,6 +255,7 @@ async fn records_outlive_their_links(app: App) {
     assert_eq!(rows(&app, "shared_chats").await, 0);
 }
 
+#[apply(on_both_databases)]
 async fn refusals_of_a_known_caller_are_listed(app: App) {
     let link = app.as_user("alice").share_private("chat-1").await;
     import(&app, old(&app, "old_token-1")).await;
@@ -310,6 +300,7 @@ async fn refusals_of_a_known_caller_are_listed(app: App) {
     assert_eq!((&first["client"], &first["times"]), (&"127.0.0.1".into(), &json!(1)));
 }
 
+#[apply(on_both_databases)]
 async fn what_nobody_in_particular_is_refused_is_counted_by_the_minute(app: App) {
     begin_a_minute(&app);
     let link = app.as_user("alice").share_private("chat-1").await;
@@ -342,6 +333,7 @@ async fn what_nobody_in_particular_is_refused_is_counted_by_the_minute(app: App)
     assert_eq!(after_the_minute(&app, 5).await.len(), 4, "the next minute is another record");
 }
 
+#[apply(on_both_databases)]
 async fn a_caller_who_is_refused_a_lot_is_counted(setup: Setup) {
     let app = setup.with("AUDIT_REFUSALS_PER_MINUTE", "3").start().await;
     begin_a_minute(&app);
@@ -359,6 +351,7 @@ async fn a_caller_who_is_refused_a_lot_is_counted(setup: Setup) {
     assert_eq!(times, [("bob", 1), ("bob", 1), ("bob", 1), ("bob", 7), ("carol", 1)]);
 }
 
+#[apply(on_both_databases)]
 async fn what_is_no_attempt_is_not_recorded(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let bob = app.as_user("bob");
@@ -373,6 +366,7 @@ async fn what_is_no_attempt_is_not_recorded(app: App) {
     assert_eq!(after_the_minute(&app, 2).await.len(), 1);
 }
 
+#[apply(on_both_databases)]
 async fn refusals_wait_for_the_database(app: App) {
     behind_its_back(&app, "ALTER TABLE audit_records RENAME TO hidden").await;
     app.as_user("bob").delete("no-such-link").await.fails(404, "not_found");
@@ -382,6 +376,7 @@ async fn refusals_wait_for_the_database(app: App) {
     all_of(&app, 2).await;
 }
 
+#[apply(on_both_databases)]
 async fn refusals_are_stored_when_the_service_stops(app: App) {
     app.anonymous().delete("no-such-link").await.is(401);
     app.as_user("bob").delete("no-such-link").await.is(404);
@@ -389,6 +384,7 @@ async fn refusals_are_stored_when_the_service_stops(app: App) {
     assert_eq!(records(&app).await.len(), 2);
 }
 
+#[apply(on_both_databases)]
 async fn the_client_is_who_a_trusted_proxy_says(setup: Setup) {
     let app = setup.with("TRUSTED_PROXIES", "127.0.0.1").start().await;
     let create = app.as_user("alice").create(&json!({"chat_session_id": "chat-1"}));
@@ -400,6 +396,7 @@ async fn the_client_is_who_a_trusted_proxy_says(setup: Setup) {
     assert_eq!(clients, ["203.0.113.7", "2001:db8::1"]);
 }
 
+#[apply(on_both_databases)]
 async fn records_go_after_their_retention(app: App) {
     let now = app.now();
     let record = |n: i64| {

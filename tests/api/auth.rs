@@ -3,31 +3,14 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{App, Setup, claims, hs256, on_both_databases};
-
-on_both_databases!(
-    a_token_that_proves_nothing_is_refused_with_a_challenge,
-    a_token_is_good_until_it_expires_and_5_seconds_more,
-    schemes_are_case_insensitive_and_there_are_two,
-    two_credentials_are_none,
-    a_cookie_counts_for_reading_alone,
-    a_cookie_does_not_help_a_bad_header,
-    no_cookie_is_read_unless_it_is_named,
-    issuer_and_audience_count_with_a_secret_too_when_they_are_set,
-    a_token_of_the_provider_is_believed,
-    a_token_of_another_issuer_or_for_another_audience_is_refused,
-    a_token_signed_with_the_public_key_as_a_secret_is_refused,
-    a_new_key_works_and_a_dropped_one_does_not,
-    tokens_of_an_unknown_key_ask_the_provider_once,
-    without_keys_public_links_work_and_nothing_else,
-    known_keys_outlast_the_provider_for_24_hours,
-);
+use crate::support::{App, Setup, apply, claims, hs256, on_both_databases};
 
 /// Asks for what only a signed-in user gets.
 async fn status(app: &App, token: &str) -> u16 {
     app.with_token(token).list("").await.status
 }
 
+#[apply(on_both_databases)]
 async fn a_token_that_proves_nothing_is_refused_with_a_challenge(app: App) {
     let good = claims(&app.clock, "alice");
     let with = |name: &str, value: Value| {
@@ -67,6 +50,7 @@ async fn a_token_that_proves_nothing_is_refused_with_a_challenge(app: App) {
     assert_eq!(status(&app, &token).await, 200);
 }
 
+#[apply(on_both_databases)]
 async fn a_token_is_good_until_it_expires_and_5_seconds_more(app: App) {
     let mut claims = claims(&app.clock, "alice");
     claims["exp"] = (app.now().timestamp() + 60).into();
@@ -78,6 +62,7 @@ async fn a_token_is_good_until_it_expires_and_5_seconds_more(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn schemes_are_case_insensitive_and_there_are_two(app: App) {
     let token = hs256(&claims(&app.clock, "alice"));
     for scheme in ["Bearer", "bearer", "BEARER", "Bearer-Token", "bearer-TOKEN"] {
@@ -92,6 +77,7 @@ async fn schemes_are_case_insensitive_and_there_are_two(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn two_credentials_are_none(app: App) {
     let token = hs256(&claims(&app.clock, "alice"));
     let bearer = format!("Bearer {token}");
@@ -99,6 +85,7 @@ async fn two_credentials_are_none(app: App) {
     answer.fails(401, "invalid_token");
 }
 
+#[apply(on_both_databases)]
 async fn a_cookie_counts_for_reading_alone(setup: Setup) {
     let app = setup.with("AUTH_COOKIE", "session").start().await;
     let link = app.as_user("alice").share_private("chat-1").await;
@@ -118,6 +105,7 @@ async fn a_cookie_counts_for_reading_alone(setup: Setup) {
     app.anonymous().view(&link).await.is(401);
 }
 
+#[apply(on_both_databases)]
 async fn a_cookie_does_not_help_a_bad_header(setup: Setup) {
     let app = setup.with("AUTH_COOKIE", "session").start().await;
     let link = app.as_user("alice").share_private("chat-1").await;
@@ -128,6 +116,7 @@ async fn a_cookie_does_not_help_a_bad_header(setup: Setup) {
     assert_eq!(both.await.is(200).json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn no_cookie_is_read_unless_it_is_named(setup: Setup) {
     let app = setup.clone().start().await;
     let link = app.as_user("alice").share_private("chat-1").await;
@@ -138,6 +127,7 @@ async fn no_cookie_is_read_unless_it_is_named(setup: Setup) {
     app.anonymous().view(&link).header("cookie", &cookie).await.fails(401, "login_required");
 }
 
+#[apply(on_both_databases)]
 async fn issuer_and_audience_count_with_a_secret_too_when_they_are_set(setup: Setup) {
     let app = setup.with("AUTH_ISSUER", "ours").with("AUTH_AUDIENCE", "us").start().await;
     for (iss, aud, expected) in [
@@ -155,6 +145,7 @@ async fn issuer_and_audience_count_with_a_secret_too_when_they_are_set(setup: Se
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_token_of_the_provider_is_believed(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;
@@ -168,6 +159,7 @@ async fn a_token_of_the_provider_is_believed(setup: Setup) {
     app.with_token(&issuer.token("1", &service)).links_of_chat("chat-1").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_token_of_another_issuer_or_for_another_audience_is_refused(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;
@@ -187,6 +179,7 @@ async fn a_token_of_another_issuer_or_for_another_audience_is_refused(setup: Set
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_token_signed_with_the_public_key_as_a_secret_is_refused(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;
@@ -202,6 +195,7 @@ async fn a_token_signed_with_the_public_key_as_a_secret_is_refused(setup: Setup)
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_new_key_works_and_a_dropped_one_does_not(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;
@@ -215,6 +209,7 @@ async fn a_new_key_works_and_a_dropped_one_does_not(setup: Setup) {
     assert_eq!(status(&app, &old).await, 401);
 }
 
+#[apply(on_both_databases)]
 async fn tokens_of_an_unknown_key_ask_the_provider_once(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;
@@ -233,6 +228,7 @@ async fn tokens_of_an_unknown_key_ask_the_provider_once(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn without_keys_public_links_work_and_nothing_else(setup: Setup) {
     // Made while all was well.
     let before = setup.clone().start().await;
@@ -257,6 +253,7 @@ async fn without_keys_public_links_work_and_nothing_else(setup: Setup) {
     app.anonymous().get("/health/ready").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn known_keys_outlast_the_provider_for_24_hours(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;

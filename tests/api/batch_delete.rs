@@ -2,18 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, on_both_databases};
-
-on_both_databases!(
-    a_batch_is_deleted_at_once,
-    one_of_somebody_else_in_a_thousand_saves_them_all,
-    links_that_are_not_there_are_skipped,
-    a_link_named_twice_is_deleted_once,
-    a_batch_has_1_to_1000_ids,
-    a_malformed_batch_deletes_nothing,
-    a_batch_is_for_users_who_are_signed_in,
-    batches_that_overlap_do_not_block_each_other,
-);
+use crate::support::{App, Client, apply, on_both_databases};
 
 async fn share_many(app: &App, count: usize) -> Vec<String> {
     let alice = app.as_user("alice");
@@ -33,6 +22,7 @@ fn raw(client: &Client, body: &Value) -> crate::support::Request {
     client.post("/api/v1/shared_chats/batch_delete", body)
 }
 
+#[apply(on_both_databases)]
 async fn a_batch_is_deleted_at_once(app: App) {
     let other = app.another_instance().await;
     let ids = share_many(&app, 5).await;
@@ -46,6 +36,7 @@ async fn a_batch_is_deleted_at_once(app: App) {
     assert_eq!(app.as_user("alice").list("").await.ids(), ids[4..]);
 }
 
+#[apply(on_both_databases)]
 async fn one_of_somebody_else_in_a_thousand_saves_them_all(app: App) {
     let bobs = app.as_user("bob").share("bobs-chat").await;
     let mut ids = share_many(&app, 60).await;
@@ -63,6 +54,7 @@ async fn one_of_somebody_else_in_a_thousand_saves_them_all(app: App) {
     app.anonymous().view(&bobs).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn links_that_are_not_there_are_skipped(app: App) {
     let alice = app.as_user("alice");
     let (one, gone) = (alice.share("chat-1").await, alice.share("chat-1").await);
@@ -81,6 +73,7 @@ async fn links_that_are_not_there_are_skipped(app: App) {
     alice.batch_delete(&[&bobs]).await.is(204);
 }
 
+#[apply(on_both_databases)]
 async fn a_link_named_twice_is_deleted_once(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -88,6 +81,7 @@ async fn a_link_named_twice_is_deleted_once(app: App) {
     app.anonymous().view(&link).await.is(404);
 }
 
+#[apply(on_both_databases)]
 async fn a_batch_has_1_to_1000_ids(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -100,6 +94,7 @@ async fn a_batch_has_1_to_1000_ids(app: App) {
     alice.batch_delete(&too_many[..1000]).await.is(204);
 }
 
+#[apply(on_both_databases)]
 async fn a_malformed_batch_deletes_nothing(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -121,6 +116,7 @@ async fn a_malformed_batch_deletes_nothing(app: App) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_batch_is_for_users_who_are_signed_in(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     app.anonymous().batch_delete(&[&link]).await.fails(401, "login_required");
@@ -132,6 +128,7 @@ async fn a_batch_is_for_users_who_are_signed_in(app: App) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn batches_that_overlap_do_not_block_each_other(app: App) {
     let ids = share_many(&app, 40).await;
     let mut backwards = ids.clone();

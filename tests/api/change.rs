@@ -3,32 +3,9 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{App, on_both_databases};
+use crate::support::{App, apply, on_both_databases};
 
-on_both_databases!(
-    a_link_made_private_cuts_anonymous_viewers,
-    a_link_made_public_opens_to_anyone,
-    each_setting_changes_by_itself,
-    a_change_of_nothing_changes_nothing,
-    null_clears_an_expiry_and_a_label,
-    a_change_moves_updated_at,
-    the_mode_cannot_change,
-    a_field_that_is_not_known_changes_nothing,
-    a_field_of_another_type_changes_nothing,
-    a_body_that_is_no_object_changes_nothing,
-    an_expiry_must_lie_in_the_future,
-    only_the_owner_changes_a_link,
-    refusals_come_in_their_order,
-    if_match_takes_the_tag_of_any_coding_and_form,
-    if_match_refuses_settings_that_have_changed,
-    of_two_changes_with_one_tag_one_is_made,
-    if_match_takes_a_list_and_a_star,
-    if_match_never_takes_a_weak_tag_or_somebody_elses,
-    if_match_that_is_no_tag_is_malformed,
-    if_match_is_never_passed_over,
-    a_live_links_content_does_not_count_for_if_match,
-);
-
+#[apply(on_both_databases)]
 async fn a_link_made_private_cuts_anonymous_viewers(app: App) {
     let other = app.another_instance().await;
     let alice = app.as_user("alice");
@@ -53,6 +30,7 @@ async fn a_link_made_private_cuts_anonymous_viewers(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_link_made_public_opens_to_anyone(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
@@ -63,6 +41,7 @@ async fn a_link_made_public_opens_to_anyone(app: App) {
     assert_eq!(view.json()["is_private"], false);
 }
 
+#[apply(on_both_databases)]
 async fn each_setting_changes_by_itself(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -86,6 +65,7 @@ async fn each_setting_changes_by_itself(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_change_of_nothing_changes_nothing(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -96,6 +76,7 @@ async fn a_change_of_nothing_changes_nothing(app: App) {
     nothing.await.fails(412, "precondition_failed");
 }
 
+#[apply(on_both_databases)]
 async fn null_clears_an_expiry_and_a_label(app: App) {
     let alice = app.as_user("alice");
     let settings = json!({"label": "old", "expires_at": app.after(Duration::hours(1))});
@@ -107,6 +88,7 @@ async fn null_clears_an_expiry_and_a_label(app: App) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_change_moves_updated_at(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -117,6 +99,7 @@ async fn a_change_moves_updated_at(app: App) {
     assert!(row["updated_at"].as_str() > link.info["updated_at"].as_str(), "{row}");
 }
 
+#[apply(on_both_databases)]
 async fn the_mode_cannot_change(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -128,6 +111,7 @@ async fn the_mode_cannot_change(app: App) {
     assert_eq!(alice.list("").await.json(), json!([link.info]));
 }
 
+#[apply(on_both_databases)]
 async fn a_field_that_is_not_known_changes_nothing(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
@@ -141,6 +125,7 @@ async fn a_field_that_is_not_known_changes_nothing(app: App) {
     app.anonymous().view(&link).await.is(401);
 }
 
+#[apply(on_both_databases)]
 async fn a_field_of_another_type_changes_nothing(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
@@ -163,6 +148,7 @@ async fn a_field_of_another_type_changes_nothing(app: App) {
     assert_eq!(alice.list("").await.json(), json!([link.info]));
 }
 
+#[apply(on_both_databases)]
 async fn a_body_that_is_no_object_changes_nothing(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
@@ -173,6 +159,7 @@ async fn a_body_that_is_no_object_changes_nothing(app: App) {
     app.anonymous().view(&link).await.is(401);
 }
 
+#[apply(on_both_databases)]
 async fn an_expiry_must_lie_in_the_future(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -187,6 +174,7 @@ async fn an_expiry_must_lie_in_the_future(app: App) {
     app.anonymous().view(&link).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn only_the_owner_changes_a_link(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let change = json!({"is_private": true});
@@ -197,6 +185,7 @@ async fn only_the_owner_changes_a_link(app: App) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn refusals_come_in_their_order(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let (good, malformed) = (json!({"label": "x"}), json!({"is_privat": true}));
@@ -231,6 +220,7 @@ async fn refusals_come_in_their_order(app: App) {
     mine.await.fails(412, "precondition_failed");
 }
 
+#[apply(on_both_databases)]
 async fn if_match_takes_the_tag_of_any_coding_and_form(app: App) {
     let alice = app.as_user("alice");
     for frozen in [true, false] {
@@ -245,6 +235,7 @@ async fn if_match_takes_the_tag_of_any_coding_and_form(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn if_match_refuses_settings_that_have_changed(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -255,6 +246,7 @@ async fn if_match_refuses_settings_that_have_changed(app: App) {
     assert_eq!(alice.list("").await.each("label"), ["one"]);
 }
 
+#[apply(on_both_databases)]
 async fn of_two_changes_with_one_tag_one_is_made(app: App) {
     let other = app.another_instance().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -275,6 +267,7 @@ async fn of_two_changes_with_one_tag_one_is_made(app: App) {
     assert_eq!(made, 1);
 }
 
+#[apply(on_both_databases)]
 async fn if_match_takes_a_list_and_a_star(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -288,6 +281,7 @@ async fn if_match_takes_a_list_and_a_star(app: App) {
     gone.await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn if_match_never_takes_a_weak_tag_or_somebody_elses(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -300,6 +294,7 @@ async fn if_match_never_takes_a_weak_tag_or_somebody_elses(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn if_match_that_is_no_tag_is_malformed(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -311,6 +306,7 @@ async fn if_match_that_is_no_tag_is_malformed(app: App) {
 }
 
 /// A tag may hold a comma (RFC 9110, 8.8.3), and a list may be empty: then no settings are those.
+#[apply(on_both_databases)]
 async fn if_match_is_never_passed_over(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -323,6 +319,7 @@ async fn if_match_is_never_passed_over(app: App) {
     alice.change(&link, &json!({"label": "x"})).header("if-match", &list).await.is(204);
 }
 
+#[apply(on_both_databases)]
 async fn a_live_links_content_does_not_count_for_if_match(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;

@@ -12,18 +12,12 @@ use std::{
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, App, Chat, Client, Link, Request, message, on_both_databases};
-
-on_both_databases!(
-    a_view_that_took_long_is_shown_though_the_link_was_changed,
-    a_link_that_never_stands_still_is_viewed,
-    files_that_are_switched_all_the_while_are_listed_whole_or_not_at_all,
-    a_link_that_opens_and_closes_all_the_while_is_shown_only_while_it_is_open,
-);
+use crate::support::{Answer, App, Chat, Client, Link, Request, apply, message, on_both_databases};
 
 /// How long each of these links is not left alone.
 const A_WHILE: Duration = Duration::from_millis(1500);
 
+#[apply(on_both_databases)]
 async fn a_view_that_took_long_is_shown_though_the_link_was_changed(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -120,6 +114,7 @@ fn is_whole(answer: &Answer) -> bool {
     listed
 }
 
+#[apply(on_both_databases)]
 async fn a_link_that_never_stands_still_is_viewed(app: App) {
     let other = app.another_instance().await;
     put_large_chat(&app);
@@ -160,6 +155,7 @@ async fn a_link_that_never_stands_still_is_viewed(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn files_that_are_switched_all_the_while_are_listed_whole_or_not_at_all(app: App) {
     let other = app.another_instance().await;
     put_large_chat(&app);
@@ -188,6 +184,7 @@ async fn files_that_are_switched_all_the_while_are_listed_whole_or_not_at_all(ap
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_link_that_opens_and_closes_all_the_while_is_shown_only_while_it_is_open(app: App) {
     let other = app.another_instance().await;
     put_large_chat(&app);

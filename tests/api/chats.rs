@@ -3,25 +3,9 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{App, claims, hs256, on_both_databases};
+use crate::support::{App, apply, claims, hs256, on_both_databases};
 
-on_both_databases!(
-    the_chat_service_sees_every_link_of_a_chat_with_its_owner,
-    the_chat_service_sees_no_label,
-    a_deleted_chat_takes_all_its_links_along,
-    a_deleted_chat_leaves_other_chats_alone,
-    a_create_that_is_under_way_while_the_chat_is_deleted_leaves_no_link,
-    creates_at_the_same_moment_as_the_deletion_leave_no_link,
-    a_deleted_chat_cannot_be_shared_again_for_30_days,
-    a_tombstone_stands_for_a_chat_that_was_never_shared,
-    a_deletion_repeated_lengthens_the_tombstone,
-    an_idempotency_key_does_not_bring_a_deleted_chat_back,
-    only_the_chat_service_asks,
-    the_scope_counts_as_a_whole_word_alone,
-    an_id_that_no_chat_has_is_not_found,
-    expired_links_are_not_counted_but_go,
-);
-
+#[apply(on_both_databases)]
 async fn the_chat_service_sees_every_link_of_a_chat_with_its_owner(app: App) {
     let first = app.as_user("alice").share_private("chat-1").await;
     app.clock.advance(Duration::seconds(1));
@@ -37,6 +21,7 @@ async fn the_chat_service_sees_every_link_of_a_chat_with_its_owner(app: App) {
     assert_eq!(app.as_chat_service().links_of_chat("unknown").await.is(200).json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn the_chat_service_sees_no_label(app: App) {
     let alice = app.as_user("alice");
     let labelled = alice.share_with("chat-1", json!({"label": "my salary"})).await;
@@ -59,6 +44,7 @@ async fn the_chat_service_sees_no_label(app: App) {
     assert_eq!(own, [(&first, &json!("my salary")), (&second, &json!("my salary, too"))]);
 }
 
+#[apply(on_both_databases)]
 async fn a_deleted_chat_takes_all_its_links_along(app: App) {
     let other = app.another_instance().await;
     let alice = app.as_user("alice");
@@ -87,6 +73,7 @@ async fn a_deleted_chat_takes_all_its_links_along(app: App) {
     assert_eq!(again.json(), json!({"deleted": 0}));
 }
 
+#[apply(on_both_databases)]
 async fn a_deleted_chat_leaves_other_chats_alone(app: App) {
     app.chats.put_named("CHAT-1", "Another one");
     app.chats.put_named("chat-10", "Another one");
@@ -103,6 +90,7 @@ async fn a_deleted_chat_leaves_other_chats_alone(app: App) {
     app.as_user("alice").share("CHAT-1").await;
 }
 
+#[apply(on_both_databases)]
 async fn a_create_that_is_under_way_while_the_chat_is_deleted_leaves_no_link(app: App) {
     let other = app.another_instance().await;
     let held = app.chats.hold("/messages");
@@ -127,6 +115,7 @@ async fn a_create_that_is_under_way_while_the_chat_is_deleted_leaves_no_link(app
     assert_eq!(app.as_user("alice").list("").await.json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn creates_at_the_same_moment_as_the_deletion_leave_no_link(app: App) {
     for round in 0..5 {
         let chat = format!("race-{round}");
@@ -145,6 +134,7 @@ async fn creates_at_the_same_moment_as_the_deletion_leave_no_link(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_deleted_chat_cannot_be_shared_again_for_30_days(app: App) {
     app.as_user("alice").share("chat-1").await;
     app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
@@ -160,6 +150,7 @@ async fn a_deleted_chat_cannot_be_shared_again_for_30_days(app: App) {
     app.as_user("alice").share("chat-1").await;
 }
 
+#[apply(on_both_databases)]
 async fn a_tombstone_stands_for_a_chat_that_was_never_shared(app: App) {
     let answer = app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
     assert_eq!(answer.json(), json!({"deleted": 0}));
@@ -167,6 +158,7 @@ async fn a_tombstone_stands_for_a_chat_that_was_never_shared(app: App) {
     app.as_user("alice").create(&body).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn a_deletion_repeated_lengthens_the_tombstone(app: App) {
     app.as_chat_service().chat_was_deleted("chat-1").await.is(200);
     app.clock.advance(Duration::days(20));
@@ -176,6 +168,7 @@ async fn a_deletion_repeated_lengthens_the_tombstone(app: App) {
     app.as_user("alice").create(&body).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn an_idempotency_key_does_not_bring_a_deleted_chat_back(app: App) {
     let create = || {
         let body = json!({"chat_session_id": "chat-1"});
@@ -186,6 +179,7 @@ async fn an_idempotency_key_does_not_bring_a_deleted_chat_back(app: App) {
     create().await.fails(409, "idempotency_conflict");
 }
 
+#[apply(on_both_databases)]
 async fn only_the_chat_service_asks(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for chat in ["chat-1", "unknown", "a%2Fb"] {
@@ -200,6 +194,7 @@ async fn only_the_chat_service_asks(app: App) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn the_scope_counts_as_a_whole_word_alone(app: App) {
     for (claim, value, is_service) in [
         ("scope", json!("shared_chats:service"), true),
@@ -223,6 +218,7 @@ async fn the_scope_counts_as_a_whole_word_alone(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_id_that_no_chat_has_is_not_found(app: App) {
     for chat in ["%2e%2e%2f", "a%2Fb", "a%00b", "%C3%A9", &"x".repeat(129), "a%20b"] {
         app.as_chat_service().links_of_chat(chat).await.fails(404, "not_found");
@@ -230,6 +226,7 @@ async fn an_id_that_no_chat_has_is_not_found(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn expired_links_are_not_counted_but_go(app: App) {
     let hour = Duration::hours(1);
     let settings = json!({"expires_at": app.after(hour / 2)});

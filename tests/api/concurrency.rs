@@ -11,17 +11,9 @@ use std::{
 use serde_json::json;
 use tokio::sync::Barrier;
 
-use crate::support::{App, Setup, on_both_databases};
+use crate::support::{App, Setup, apply, on_both_databases};
 
-on_both_databases!(
-    no_view_that_begins_after_a_revocation_shows_the_link,
-    many_links_are_made_at_once,
-    of_many_deletions_of_one_link_one_counts,
-    clients_that_go_away_harm_nobody,
-    instances_that_start_at_once_migrate_once,
-    a_view_is_whole_while_its_settings_change,
-);
-
+#[apply(on_both_databases)]
 async fn no_view_that_begins_after_a_revocation_shows_the_link(app: App) {
     let other = app.another_instance().await;
     let alice = app.as_user("alice");
@@ -61,6 +53,7 @@ async fn no_view_that_begins_after_a_revocation_shows_the_link(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn many_links_are_made_at_once(app: App) {
     let other = app.another_instance().await;
     let body = json!({"chat_session_id": "chat-1"});
@@ -76,6 +69,7 @@ async fn many_links_are_made_at_once(app: App) {
     assert_eq!(app.as_user("alice").list("limit=1000").await.ids().len(), ids.len());
 }
 
+#[apply(on_both_databases)]
 async fn of_many_deletions_of_one_link_one_counts(app: App) {
     let other = app.another_instance().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -91,6 +85,7 @@ async fn of_many_deletions_of_one_link_one_counts(app: App) {
     assert_eq!((statuses[0], &statuses[1..]), (204, &[404; 19][..]));
 }
 
+#[apply(on_both_databases)]
 async fn clients_that_go_away_harm_nobody(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -123,6 +118,7 @@ async fn clients_that_go_away_harm_nobody(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn instances_that_start_at_once_migrate_once(setup: Setup) {
     let starts: Vec<_> = (0..4).map(|_| tokio::spawn(setup.clone().try_start())).collect();
     let mut apps = Vec::new();
@@ -135,6 +131,7 @@ async fn instances_that_start_at_once_migrate_once(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_view_is_whole_while_its_settings_change(app: App) {
     app.chats.change("chat-1", |chat| {
         chat.files = Some(vec![

@@ -5,19 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{App, Setup, claims, hs256, message, on_both_databases};
-
-on_both_databases!(
-    an_idle_connection_is_kept_for_as_long_as_the_setting_says,
-    whoever_sends_in_time_keeps_the_connection,
-    a_stream_outlives_the_bounds_of_idle_connections,
-    an_answer_that_takes_long_is_waited_for,
-    a_body_that_comes_slowly_is_waited_for,
-    an_answer_that_is_taken_slowly_comes_whole,
-    requests_that_come_together_are_answered_in_their_order,
-    what_is_no_http_is_refused_behind_the_answers_to_what_is,
-    the_management_address_has_such_bounds_too,
-);
+use crate::support::{App, Setup, apply, claims, hs256, message, on_both_databases};
 
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -32,6 +20,7 @@ fn statuses(received: &str) -> Vec<&str> {
     received.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect()
 }
 
+#[apply(on_both_databases)]
 async fn an_idle_connection_is_kept_for_as_long_as_the_setting_says(setup: Setup) {
     let app = setup.with("REQUEST_TIMEOUT", "200ms").with("KEEP_ALIVE", "1s").start().await;
     let began = Instant::now();
@@ -41,6 +30,7 @@ async fn an_idle_connection_is_kept_for_as_long_as_the_setting_says(setup: Setup
     assert!((Duration::from_millis(900)..Duration::from_secs(4)).contains(&kept), "{kept:?}");
 }
 
+#[apply(on_both_databases)]
 async fn whoever_sends_in_time_keeps_the_connection(setup: Setup) {
     let app = setup.with("REQUEST_TIMEOUT", "1s").start().await;
     // Each head comes in pieces, the next begins with the last piece of the one before.
@@ -54,6 +44,7 @@ async fn whoever_sends_in_time_keeps_the_connection(setup: Setup) {
     assert_eq!(statuses(&received), ["200"; 7], "{received}");
 }
 
+#[apply(on_both_databases)]
 async fn a_stream_outlives_the_bounds_of_idle_connections(setup: Setup) {
     let app = hasty(setup).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -64,6 +55,7 @@ async fn a_stream_outlives_the_bounds_of_idle_connections(setup: Setup) {
     assert_eq!(stream.told().await, "message m9 Late.");
 }
 
+#[apply(on_both_databases)]
 async fn an_answer_that_takes_long_is_waited_for(setup: Setup) {
     let app = hasty(setup).start().await;
     let held = app.chats.hold("/messages");
@@ -76,6 +68,7 @@ async fn an_answer_that_takes_long_is_waited_for(setup: Setup) {
     asking.await.unwrap().is(201);
 }
 
+#[apply(on_both_databases)]
 async fn a_body_that_comes_slowly_is_waited_for(setup: Setup) {
     let app = hasty(setup).start().await;
     let token = hs256(&claims(&app.clock, "alice"));
@@ -90,6 +83,7 @@ async fn a_body_that_comes_slowly_is_waited_for(setup: Setup) {
     assert_eq!(statuses(&received), ["201"], "{received}");
 }
 
+#[apply(on_both_databases)]
 async fn an_answer_that_is_taken_slowly_comes_whole(setup: Setup) {
     let app = hasty(setup).start().await;
     let text = "long ".repeat(2_400_000);
@@ -104,6 +98,7 @@ async fn an_answer_that_is_taken_slowly_comes_whole(setup: Setup) {
     assert!(received.ends_with('}'));
 }
 
+#[apply(on_both_databases)]
 async fn requests_that_come_together_are_answered_in_their_order(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let path = link.path();
@@ -121,6 +116,7 @@ async fn requests_that_come_together_are_answered_in_their_order(app: App) {
     assert_eq!(statuses(&received), expected, "{received}");
 }
 
+#[apply(on_both_databases)]
 async fn what_is_no_http_is_refused_behind_the_answers_to_what_is(app: App) {
     let sent = LIVE.repeat(3) + "nonsense\r\n\r\n" + LIVE;
     for pieces in
@@ -134,6 +130,7 @@ async fn what_is_no_http_is_refused_behind_the_answers_to_what_is(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn the_management_address_has_such_bounds_too(setup: Setup) {
     let app = setup.with("MANAGEMENT_ADDRESS", "127.0.0.1:0").start().await;
     let received = app.send_to_management(LIVE.as_bytes(), b"x").await;

@@ -3,43 +3,11 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{App, Chat, Setup, Trouble, claims, hs256, message, on_both_databases, reply};
+use crate::support::{
+    App, Chat, Setup, Trouble, apply, claims, hs256, message, on_both_databases, reply,
+};
 
-on_both_databases!(
-    whoever_may_read_a_chat_shares_it,
-    a_link_is_public_and_frozen_unless_asked_otherwise,
-    a_link_points_where_people_open_it,
-    each_link_has_an_id_of_its_own,
-    the_callers_own_token_is_forwarded_with_its_scheme,
-    what_the_chat_service_refuses_is_refused,
-    a_chat_without_messages_cannot_be_shared,
-    a_chat_with_twenty_thousand_messages_is_shared_whole,
-    a_message_of_five_megabytes_is_shared_whole,
-    a_chat_over_the_bound_is_too_large,
-    nuls_and_lone_surrogates_come_back_as_they_were_sent,
-    a_chat_without_a_name_is_shared,
-    a_field_that_is_not_known_never_makes_a_link,
-    a_field_of_another_type_is_refused_by_its_name,
-    a_body_that_is_no_object_is_refused,
-    ids_that_could_steer_a_request_are_refused,
-    an_expiry_lies_in_the_future_and_has_a_zone,
-    an_expiry_comes_back_in_utc,
-    a_label_has_at_most_200_characters,
-    only_who_is_signed_in_creates,
-    refusals_come_in_their_order,
-    a_user_cannot_name_an_owner,
-    the_chat_service_creates_for_an_owner_with_the_services_credential,
-    the_chat_service_must_name_an_owner,
-    the_sharers_name_is_never_an_address_or_an_id,
-    the_owners_name_is_never_an_address_or_an_id,
-    a_chat_service_in_trouble_leaves_nothing_behind,
-    a_chat_service_that_is_down_leaves_nothing_behind,
-    a_chat_service_that_is_slow_leaves_nothing_behind,
-    the_service_credential_being_refused_is_not_the_callers_fault,
-    live_links_need_a_credential_of_the_service,
-    a_client_that_goes_away_leaves_no_half_link,
-);
-
+#[apply(on_both_databases)]
 async fn whoever_may_read_a_chat_shares_it(app: App) {
     let answer = app.as_user("alice").create(&json!({"chat_session_id": "chat-1"})).await.is(201);
     let info = answer.json();
@@ -49,6 +17,7 @@ async fn whoever_may_read_a_chat_shares_it(app: App) {
     assert_eq!(app.anonymous().view(id).await.is(200).json()["name"], "Quarterly report");
 }
 
+#[apply(on_both_databases)]
 async fn a_link_is_public_and_frozen_unless_asked_otherwise(app: App) {
     let alice = app.as_user("alice");
     let plain = alice.share("chat-1").await;
@@ -89,6 +58,7 @@ async fn a_link_is_public_and_frozen_unless_asked_otherwise(app: App) {
     assert_eq!(alice.share_with("chat-1", settings).await.info["label"], Value::Null);
 }
 
+#[apply(on_both_databases)]
 async fn a_link_points_where_people_open_it(setup: Setup) {
     let app = setup
         .clone()
@@ -107,6 +77,7 @@ async fn a_link_points_where_people_open_it(setup: Setup) {
     assert_eq!(link.info["url"], format!("{}/shared/{}", app.public_url, link.id));
 }
 
+#[apply(on_both_databases)]
 async fn each_link_has_an_id_of_its_own(app: App) {
     let alice = app.as_user("alice");
     let (one, other) = (alice.share("chat-1").await, alice.share("chat-1").await);
@@ -115,6 +86,7 @@ async fn each_link_has_an_id_of_its_own(app: App) {
     assert_eq!((id.get_version_num(), id.hyphenated().to_string()), (4, one.id));
 }
 
+#[apply(on_both_databases)]
 async fn the_callers_own_token_is_forwarded_with_its_scheme(app: App) {
     let token = hs256(&claims(&app.clock, "alice"));
     for (sent, forwarded) in [
@@ -133,6 +105,7 @@ async fn the_callers_own_token_is_forwarded_with_its_scheme(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn what_the_chat_service_refuses_is_refused(app: App) {
     let (alice, bob) = (app.as_user("alice"), app.as_user("bob"));
     let of = |chat: &str| json!({"chat_session_id": chat});
@@ -143,6 +116,7 @@ async fn what_the_chat_service_refuses_is_refused(app: App) {
     assert_eq!(app.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_without_messages_cannot_be_shared(app: App) {
     app.chats.put("empty", Chat::of("alice", "Nothing yet", &[]));
     for is_frozen in [true, false] {
@@ -151,6 +125,7 @@ async fn a_chat_without_messages_cannot_be_shared(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_with_twenty_thousand_messages_is_shared_whole(app: App) {
     let messages: Vec<String> =
         (0..20_000).map(|n| message(&format!("m{n}"), &format!("Number {n}"))).collect();
@@ -164,6 +139,7 @@ async fn a_chat_with_twenty_thousand_messages_is_shared_whole(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_message_of_five_megabytes_is_shared_whole(app: App) {
     let text = "five megabytes of text, \u{1f40e} ".repeat(5_000_000 / 28);
     app.chats.put("large", Chat::of("alice", "Large", &[message("m1", &text)]));
@@ -172,6 +148,7 @@ async fn a_message_of_five_megabytes_is_shared_whole(app: App) {
     assert_eq!(view["messages"][0]["content"].as_str().unwrap(), text);
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_over_the_bound_is_too_large(setup: Setup) {
     let app = setup.with("MAX_SNAPSHOT_BYTES", "64KiB").start().await;
     let large = message("m1", &"x".repeat(70_000));
@@ -186,6 +163,7 @@ async fn a_chat_over_the_bound_is_too_large(setup: Setup) {
     app.as_user("alice").share("chat-1").await;
 }
 
+#[apply(on_both_databases)]
 async fn nuls_and_lone_surrogates_come_back_as_they_were_sent(app: App) {
     let content = r#""a\u0000b \ud800 \udc00\ud83d\ude00 \/ é""#;
     let message = format!(
@@ -209,6 +187,7 @@ async fn nuls_and_lone_surrogates_come_back_as_they_were_sent(app: App) {
     assert_eq!(app.as_user("alice").list("name_filter=ONE%00two").await.ids().len(), 2);
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_without_a_name_is_shared(app: App) {
     app.chats.put_named("nameless", "");
     app.chats.change("nameless", |chat| chat.name = "null".to_owned());
@@ -218,6 +197,7 @@ async fn a_chat_without_a_name_is_shared(app: App) {
     assert_eq!(app.as_user("alice").list("sort=name").await.ids(), [link.id]);
 }
 
+#[apply(on_both_databases)]
 async fn a_field_that_is_not_known_never_makes_a_link(app: App) {
     let alice = app.as_user("alice");
     for field in ["is_privat", "isPrivate", "IS_PRIVATE", "id", "is_private "] {
@@ -234,6 +214,7 @@ async fn a_field_that_is_not_known_never_makes_a_link(app: App) {
     assert!(app.chats.asked().is_empty());
 }
 
+#[apply(on_both_databases)]
 async fn a_field_of_another_type_is_refused_by_its_name(app: App) {
     for (field, value) in [
         ("is_private", json!("yes")),
@@ -260,6 +241,7 @@ async fn a_field_of_another_type_is_refused_by_its_name(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_body_that_is_no_object_is_refused(app: App) {
     for body in [
         r#"["chat-1",false,true,false,null,null,null]"#,
@@ -279,6 +261,7 @@ async fn a_body_that_is_no_object_is_refused(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn ids_that_could_steer_a_request_are_refused(app: App) {
     for id in [
         "",
@@ -310,6 +293,7 @@ async fn ids_that_could_steer_a_request_are_refused(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_expiry_lies_in_the_future_and_has_a_zone(app: App) {
     let now = app.now().to_rfc3339();
     for at in [
@@ -333,6 +317,7 @@ async fn an_expiry_lies_in_the_future_and_has_a_zone(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_expiry_comes_back_in_utc(app: App) {
     let alice = app.as_user("alice");
     for (given, kept) in [
@@ -350,6 +335,7 @@ async fn an_expiry_comes_back_in_utc(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_label_has_at_most_200_characters(app: App) {
     let alice = app.as_user("alice");
     for label in ["é".repeat(201), "a\0b".to_owned()] {
@@ -365,6 +351,7 @@ async fn a_label_has_at_most_200_characters(app: App) {
     assert_eq!(alice.list("").await.json()[0]["label"], quoted);
 }
 
+#[apply(on_both_databases)]
 async fn only_who_is_signed_in_creates(app: App) {
     let body = json!({"chat_session_id": "chat-1"});
     app.anonymous().create(&body).await.fails(401, "login_required");
@@ -372,6 +359,7 @@ async fn only_who_is_signed_in_creates(app: App) {
     assert!(app.chats.asked().is_empty());
 }
 
+#[apply(on_both_databases)]
 async fn refusals_come_in_their_order(app: App) {
     let malformed = json!({"chat_session_id": "..", "is_privat": true});
     app.anonymous().create(&malformed).await.fails(401, "login_required");
@@ -386,6 +374,7 @@ async fn refusals_come_in_their_order(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_user_cannot_name_an_owner(app: App) {
     for owner in ["alice", "bob"] {
         let body = json!({"chat_session_id": "chat-1", "owner": {"id": owner}});
@@ -394,6 +383,7 @@ async fn a_user_cannot_name_an_owner(app: App) {
     assert!(app.chats.asked().is_empty());
 }
 
+#[apply(on_both_databases)]
 async fn the_chat_service_creates_for_an_owner_with_the_services_credential(app: App) {
     let owner = json!({"owner": {"id": "alice", "name": "Alice A."}});
     let link = app.as_chat_service().share_with("chat-1", owner).await;
@@ -406,6 +396,7 @@ async fn the_chat_service_creates_for_an_owner_with_the_services_credential(app:
     app.as_user("alice").delete(&link).await.is(204);
 }
 
+#[apply(on_both_databases)]
 async fn the_chat_service_must_name_an_owner(app: App) {
     for owner in [json!(null), json!({}), json!({"id": ""}), json!({"id": "a\0"}), json!({"id": 1})]
     {
@@ -419,6 +410,7 @@ async fn the_chat_service_must_name_an_owner(app: App) {
     assert!(message.contains("email"), "{message}");
 }
 
+#[apply(on_both_databases)]
 async fn the_sharers_name_is_never_an_address_or_an_id(app: App) {
     for (members, shared_by) in [
         (json!({"name": "Alice A."}), json!("Alice A.")),
@@ -437,6 +429,7 @@ async fn the_sharers_name_is_never_an_address_or_an_id(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn the_owners_name_is_never_an_address_or_an_id(app: App) {
     for (name, shared_by) in [
         (json!("Alice A."), json!("Alice A.")),
@@ -453,6 +446,7 @@ async fn the_owners_name_is_never_an_address_or_an_id(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_service_in_trouble_leaves_nothing_behind(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "5s").start().await;
     let body = json!({"chat_session_id": "chat-1"});
@@ -493,6 +487,7 @@ async fn a_chat_service_in_trouble_leaves_nothing_behind(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_service_that_is_down_leaves_nothing_behind(setup: Setup) {
     // Nothing listens on port 1 of loopback.
     let app = setup.with("CHAT_SERVICE_URL", "http://127.0.0.1:1").start().await;
@@ -501,6 +496,7 @@ async fn a_chat_service_that_is_down_leaves_nothing_behind(setup: Setup) {
     assert_eq!(app.as_user("alice").list("").await.json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_service_that_is_slow_leaves_nothing_behind(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "300ms").start().await;
     let body = json!({"chat_session_id": "chat-1"});
@@ -516,6 +512,7 @@ async fn a_chat_service_that_is_slow_leaves_nothing_behind(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn the_service_credential_being_refused_is_not_the_callers_fault(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TOKEN", "an-old-credential").start().await;
     let body = json!({"chat_session_id": "chat-1", "owner": {"id": "alice"}});
@@ -528,6 +525,7 @@ async fn the_service_credential_being_refused_is_not_the_callers_fault(setup: Se
     app.as_chat_service().create(&body).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn live_links_need_a_credential_of_the_service(setup: Setup) {
     let app = setup.without("CHAT_SERVICE_TOKEN").start().await;
     let live = json!({"chat_session_id": "chat-1", "is_frozen": false});
@@ -541,6 +539,7 @@ async fn live_links_need_a_credential_of_the_service(setup: Setup) {
     app.as_chat_service().create(&for_alice).await.fails(400, "bad_request");
 }
 
+#[apply(on_both_databases)]
 async fn a_client_that_goes_away_leaves_no_half_link(app: App) {
     let held = app.chats.hold("/messages");
     let request = app.as_user("alice").create(&json!({"chat_session_id": "chat-1"}));

@@ -2,16 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{App, on_both_databases};
+use crate::support::{App, apply, on_both_databases};
 
-on_both_databases!(
-    a_deleted_link_is_gone_everywhere_at_once,
-    a_deleted_link_cannot_be_told_from_one_that_never_was,
-    deleting_one_link_leaves_the_others,
-    only_the_owner_deletes_a_link,
-    refusals_come_in_their_order,
-);
-
+#[apply(on_both_databases)]
 async fn a_deleted_link_is_gone_everywhere_at_once(app: App) {
     let other = app.another_instance().await;
     let alice = app.as_user("alice");
@@ -35,6 +28,7 @@ async fn a_deleted_link_is_gone_everywhere_at_once(app: App) {
     assert_eq!(other.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn a_deleted_link_cannot_be_told_from_one_that_never_was(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -49,6 +43,7 @@ async fn a_deleted_link_cannot_be_told_from_one_that_never_was(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn deleting_one_link_leaves_the_others(app: App) {
     let alice = app.as_user("alice");
     let (one, other) = (alice.share("chat-1").await, alice.share("chat-1").await);
@@ -57,6 +52,7 @@ async fn deleting_one_link_leaves_the_others(app: App) {
     assert_eq!(alice.list("").await.ids(), [other.id]);
 }
 
+#[apply(on_both_databases)]
 async fn only_the_owner_deletes_a_link(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     app.anonymous().delete(&link).await.fails(401, "login_required");
@@ -67,6 +63,7 @@ async fn only_the_owner_deletes_a_link(app: App) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn refusals_come_in_their_order(app: App) {
     for id in ["no-such-link", "a%2Fb", "short", "a%00b"] {
         app.anonymous().delete(id).await.fails(401, "login_required");

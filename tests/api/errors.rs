@@ -5,27 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Setup, on_both_databases};
+use crate::support::{App, Setup, apply, on_both_databases};
 
-on_both_databases!(
-    an_unknown_address_is_not_found,
-    a_method_that_an_address_does_not_have_is_named_with_those_it_has,
-    a_body_that_is_not_declared_as_json_is_refused,
-    json_by_any_of_its_names_is_taken,
-    a_body_of_a_hundred_megabytes_is_refused_without_being_read,
-    a_body_without_a_length_is_cut_at_the_bound,
-    the_bound_of_a_body_is_exact,
-    broken_utf8_and_json_are_malformed,
-    json_that_nests_without_end_is_malformed,
-    a_body_that_breaks_off_is_malformed,
-    a_body_that_never_arrives_is_given_up,
-    whoever_is_unknown_sends_no_body,
-    the_request_id_is_the_callers_where_it_is_sane,
-    what_is_no_http_is_refused_in_the_same_shape_and_cut_off,
-    other_origins_are_let_in_only_where_they_are_listed,
-    messages_repeat_no_secret,
-);
-
+#[apply(on_both_databases)]
 async fn an_unknown_address_is_not_found(app: App) {
     for path in [
         "/",
@@ -59,6 +41,7 @@ async fn an_unknown_address_is_not_found(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_method_that_an_address_does_not_have_is_named_with_those_it_has(app: App) {
     let id = "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11";
     for (path, allowed) in [
@@ -89,6 +72,7 @@ async fn a_method_that_an_address_does_not_have_is_named_with_those_it_has(app: 
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_body_that_is_not_declared_as_json_is_refused(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -109,6 +93,7 @@ async fn a_body_that_is_not_declared_as_json_is_refused(app: App) {
     without.await.fails(415, "unsupported_media_type");
 }
 
+#[apply(on_both_databases)]
 async fn json_by_any_of_its_names_is_taken(app: App) {
     for kind in ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.x+json"] {
         let body = r#"{"chat_session_id":"chat-1"}"#;
@@ -124,6 +109,7 @@ fn head(app: &App, more: &str) -> String {
     )
 }
 
+#[apply(on_both_databases)]
 async fn a_body_of_a_hundred_megabytes_is_refused_without_being_read(app: App) {
     let head = head(&app, "content-length: 104857600");
     let piece = vec![b'x'; 1 << 20];
@@ -134,6 +120,7 @@ async fn a_body_of_a_hundred_megabytes_is_refused_without_being_read(app: App) {
     app.as_user("alice").share("chat-1").await;
 }
 
+#[apply(on_both_databases)]
 async fn a_body_without_a_length_is_cut_at_the_bound(app: App) {
     let head = head(&app, "transfer-encoding: chunked");
     let mut piece = b"100000\r\n".to_vec();
@@ -143,6 +130,7 @@ async fn a_body_without_a_length_is_cut_at_the_bound(app: App) {
     app.as_user("alice").share("chat-1").await;
 }
 
+#[apply(on_both_databases)]
 async fn the_bound_of_a_body_is_exact(setup: Setup) {
     let app = setup.with("MAX_BODY_BYTES", "1000").start().await;
     let body = r#"{"chat_session_id":"chat-1"}"#;
@@ -153,6 +141,7 @@ async fn the_bound_of_a_body_is_exact(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn broken_utf8_and_json_are_malformed(app: App) {
     for body in [
         &b"{\"chat_session_id\":\"chat-\xff1\"}"[..],
@@ -172,6 +161,7 @@ async fn broken_utf8_and_json_are_malformed(app: App) {
     assert_eq!(app.as_user("alice").list("").await.json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn json_that_nests_without_end_is_malformed(app: App) {
     for open in ["[", "{\"a\":", "{\"chat_session_id\":[", "{\"owner\":{\"id\":["] {
         let request = app.as_user("alice").request("POST", "/api/v1/shared_chats");
@@ -180,6 +170,7 @@ async fn json_that_nests_without_end_is_malformed(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_body_that_breaks_off_is_malformed(app: App) {
     for (more, body) in [("transfer-encoding: chunked", "zz\r\n{}"), ("content-length: 3", "{\"a")]
     {
@@ -188,6 +179,7 @@ async fn a_body_that_breaks_off_is_malformed(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_body_that_never_arrives_is_given_up(setup: Setup) {
     let app = setup.with("BODY_TIMEOUT", "300ms").start().await;
     let began = std::time::Instant::now();
@@ -196,6 +188,7 @@ async fn a_body_that_never_arrives_is_given_up(setup: Setup) {
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
+#[apply(on_both_databases)]
 async fn whoever_is_unknown_sends_no_body(app: App) {
     let head = "POST /api/v1/shared_chats HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n\
                 content-length: 104857600\r\n\r\n";
@@ -203,6 +196,7 @@ async fn whoever_is_unknown_sends_no_body(app: App) {
     app.send_much(head, &piece, 100).await.fails(401, "login_required");
 }
 
+#[apply(on_both_databases)]
 async fn the_request_id_is_the_callers_where_it_is_sane(app: App) {
     for id in ["0192f0c1-6b7a-4f0e-9a51-4f2f4a1c7d11", "a", "A.b_c-9", &"x".repeat(64)] {
         let answer = app.anonymous().list("").header("x-request-id", id).await.is(401);
@@ -219,6 +213,7 @@ async fn the_request_id_is_the_callers_where_it_is_sane(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn what_is_no_http_is_refused_in_the_same_shape_and_cut_off(app: App) {
     for bytes in [
         &b"nonsense\r\n\r\n"[..],
@@ -238,6 +233,7 @@ async fn what_is_no_http_is_refused_in_the_same_shape_and_cut_off(app: App) {
     app.anonymous().get("/health/live").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn other_origins_are_let_in_only_where_they_are_listed(setup: Setup) {
     let app = setup.clone().with("CORS_ALLOWED_ORIGINS", "https://chat.example").start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -276,6 +272,7 @@ async fn other_origins_are_let_in_only_where_they_are_listed(setup: Setup) {
     assert_eq!(view.header("access-control-allow-origin"), "");
 }
 
+#[apply(on_both_databases)]
 async fn messages_repeat_no_secret(app: App) {
     let link = app.as_user("alice").share_private("chat-1").await;
     for message in [

@@ -3,16 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{App, Setup, TcpProxy, behind_its_back, message, on_both_databases};
-
-on_both_databases!(
-    a_silent_stream_has_a_heartbeat_at_which_access_is_asked_for,
-    a_stream_waits_half_a_minute_for_the_database_and_sends_nothing_meanwhile,
-);
+use crate::support::{App, Setup, TcpProxy, apply, behind_its_back, message, on_both_databases};
 
 /// Contract 3.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+#[apply(on_both_databases)]
 async fn a_silent_stream_has_a_heartbeat_at_which_access_is_asked_for(setup: Setup) {
     let app = setup.with("LIVE_POLL_INTERVAL", "1h").start().await;
     let alice = app.as_user("alice");
@@ -70,6 +66,7 @@ async fn rename(app: &App, from: &str, to: &str) {
     behind_its_back(app, &rename).await;
 }
 
+#[apply(on_both_databases)]
 async fn a_stream_waits_half_a_minute_for_the_database_and_sends_nothing_meanwhile(setup: Setup) {
     let (setup, line) = Line::of(setup).await;
     let app = setup.with("LIVE_POLL_INTERVAL", "200ms").start().await;

@@ -5,28 +5,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Chat, Link, Setup, claims, hs256, message, on_both_databases, reply};
+use crate::support::{
+    App, Chat, Link, Setup, apply, claims, hs256, message, on_both_databases, reply,
+};
 
-on_both_databases!(
-    a_stream_is_no_ordinary_answer,
-    a_frozen_link_has_no_events,
-    watching_takes_the_right_to_view,
-    a_link_that_turns_private_while_a_stream_begins_begins_none,
-    a_head_request_tells_that_there_are_events_and_ends,
-    whoever_is_told_of_a_private_link_was_told_before_that_it_is_private,
-    a_link_made_private_cuts_anonymous_viewers_and_keeps_those_with_a_token,
-    a_deleted_link_ends_its_streams,
-    links_deleted_together_end_their_streams,
-    a_deleted_chat_ends_its_streams,
-    a_stream_ends_when_the_link_expires,
-    a_stream_ends_when_an_expiry_that_was_set_later_comes,
-    a_stream_of_a_private_link_ends_when_the_token_does,
-    a_token_that_ends_does_not_end_a_public_stream,
-    a_bad_token_does_not_keep_anyone_from_a_public_stream_but_does_not_help_later,
-    there_is_a_bound_on_streams_of_a_link,
-    there_is_a_bound_on_streams_in_all,
-);
-
+#[apply(on_both_databases)]
 async fn a_stream_is_no_ordinary_answer(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let stream = app.anonymous().watch(&link).await;
@@ -40,6 +23,7 @@ async fn a_stream_is_no_ordinary_answer(app: App) {
     assert!(stream.header("vary").contains("Authorization"));
 }
 
+#[apply(on_both_databases)]
 async fn a_frozen_link_has_no_events(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -50,6 +34,7 @@ async fn a_frozen_link_has_no_events(app: App) {
     app.anonymous().events(&private).await.fails(401, "login_required");
 }
 
+#[apply(on_both_databases)]
 async fn watching_takes_the_right_to_view(app: App) {
     let settings = json!({"is_frozen": false, "is_private": true});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
@@ -61,6 +46,7 @@ async fn watching_takes_the_right_to_view(app: App) {
     app.as_user("bob").events(&link).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn a_link_that_turns_private_while_a_stream_begins_begins_none(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -72,12 +58,14 @@ async fn a_link_that_turns_private_while_a_stream_begins_begins_none(app: App) {
     stream.await.unwrap().fails(401, "login_required");
 }
 
+#[apply(on_both_databases)]
 async fn a_head_request_tells_that_there_are_events_and_ends(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let answer = app.anonymous().request("HEAD", &format!("{}/events", link.path())).await.is(200);
     assert_eq!(answer.header("content-type"), "text/event-stream");
 }
 
+#[apply(on_both_databases)]
 async fn whoever_is_told_of_a_private_link_was_told_before_that_it_is_private(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -98,6 +86,7 @@ async fn whoever_is_told_of_a_private_link_was_told_before_that_it_is_private(ap
     assert!(told.data["expires_at"].is_string());
 }
 
+#[apply(on_both_databases)]
 async fn a_link_made_private_cuts_anonymous_viewers_and_keeps_those_with_a_token(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -115,6 +104,7 @@ async fn a_link_made_private_cuts_anonymous_viewers_and_keeps_those_with_a_token
     assert_eq!(bob.told().await, "message m3 only for some");
 }
 
+#[apply(on_both_databases)]
 async fn a_deleted_link_ends_its_streams(app: App) {
     let alice = app.as_user("alice");
     let (link, other) = (alice.share_live("chat-1").await, alice.share_live("chat-1").await);
@@ -126,6 +116,7 @@ async fn a_deleted_link_ends_its_streams(app: App) {
     other.is_quiet_for(Duration::from_millis(300)).await;
 }
 
+#[apply(on_both_databases)]
 async fn links_deleted_together_end_their_streams(app: App) {
     let alice = app.as_user("alice");
     let links = [alice.share_live("chat-1").await, alice.share_live("chat-1").await];
@@ -136,6 +127,7 @@ async fn links_deleted_together_end_their_streams(app: App) {
     assert_eq!(second.told().await, "revoked {}");
 }
 
+#[apply(on_both_databases)]
 async fn a_deleted_chat_ends_its_streams(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut stream = app.anonymous().watch(&link).await;
@@ -144,6 +136,7 @@ async fn a_deleted_chat_ends_its_streams(app: App) {
     assert_eq!(stream.told().await, "end");
 }
 
+#[apply(on_both_databases)]
 async fn a_stream_ends_when_the_link_expires(app: App) {
     let at = app.after(chrono::Duration::hours(1));
     let settings = json!({"is_frozen": false, "expires_at": at});
@@ -155,6 +148,7 @@ async fn a_stream_ends_when_the_link_expires(app: App) {
     assert_eq!(stream.told().await, "end");
 }
 
+#[apply(on_both_databases)]
 async fn a_stream_ends_when_an_expiry_that_was_set_later_comes(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -166,6 +160,7 @@ async fn a_stream_ends_when_an_expiry_that_was_set_later_comes(app: App) {
     assert_eq!(stream.told().await, "revoked {}");
 }
 
+#[apply(on_both_databases)]
 async fn a_stream_of_a_private_link_ends_when_the_token_does(app: App) {
     let settings = json!({"is_frozen": false, "is_private": true});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
@@ -186,6 +181,7 @@ async fn a_stream_of_a_private_link_ends_when_the_token_does(app: App) {
     assert_eq!(late.events(&link).stream().await.told().await, "revoked {}");
 }
 
+#[apply(on_both_databases)]
 async fn a_token_that_ends_does_not_end_a_public_stream(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -202,6 +198,7 @@ async fn a_token_that_ends_does_not_end_a_public_stream(app: App) {
     assert_eq!(stream.told().await, "revoked {}");
 }
 
+#[apply(on_both_databases)]
 async fn a_bad_token_does_not_keep_anyone_from_a_public_stream_but_does_not_help_later(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -210,6 +207,7 @@ async fn a_bad_token_does_not_keep_anyone_from_a_public_stream_but_does_not_help
     assert_eq!(stream.told().await, "revoked {}");
 }
 
+#[apply(on_both_databases)]
 async fn there_is_a_bound_on_streams_of_a_link(setup: Setup) {
     let app = setup.with("MAX_STREAMS_PER_LINK", "2").start().await;
     let alice = app.as_user("alice");
@@ -234,6 +232,7 @@ async fn has_room_soon(app: &App, link: &Link) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn there_is_a_bound_on_streams_in_all(setup: Setup) {
     let app = setup.with("MAX_STREAMS", "2").start().await;
     app.chats

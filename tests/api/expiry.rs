@@ -5,15 +5,7 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use serde_json::json;
 
-use crate::support::{App, Link, on_both_databases, rows};
-
-on_both_databases!(
-    a_link_is_gone_at_its_moment_and_not_before,
-    an_expired_link_is_gone_for_its_owner_too,
-    an_expired_private_link_is_not_found_before_anyone_signs_in,
-    an_expiry_that_is_moved_counts_from_then_on,
-    the_content_of_an_expired_link_goes_with_the_next_sweep,
-);
+use crate::support::{App, Link, apply, on_both_databases, rows};
 
 /// A link that expires in an hour.
 async fn expiring(app: &App, is_private: bool) -> Link {
@@ -22,6 +14,7 @@ async fn expiring(app: &App, is_private: bool) -> Link {
     app.as_user("alice").share_with("chat-1", settings).await
 }
 
+#[apply(on_both_databases)]
 async fn a_link_is_gone_at_its_moment_and_not_before(app: App) {
     let other = app.another_instance().await;
     let link = expiring(&app, false).await;
@@ -45,6 +38,7 @@ async fn a_link_is_gone_at_its_moment_and_not_before(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_expired_link_is_gone_for_its_owner_too(app: App) {
     let link = expiring(&app, false).await;
     app.clock.advance(Duration::hours(1));
@@ -60,6 +54,7 @@ async fn an_expired_link_is_gone_for_its_owner_too(app: App) {
     assert_eq!(app.as_chat_service().links_of_chat("chat-1").await.json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn an_expired_private_link_is_not_found_before_anyone_signs_in(app: App) {
     let link = expiring(&app, true).await;
     app.anonymous().view(&link).await.fails(401, "login_required");
@@ -68,6 +63,7 @@ async fn an_expired_private_link_is_not_found_before_anyone_signs_in(app: App) {
     app.with_token("rubbish").view(&link).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn an_expiry_that_is_moved_counts_from_then_on(app: App) {
     let link = expiring(&app, false).await;
     let later = json!({"expires_at": app.after(Duration::hours(3))});
@@ -80,6 +76,7 @@ async fn an_expiry_that_is_moved_counts_from_then_on(app: App) {
     app.anonymous().view(&link).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn the_content_of_an_expired_link_goes_with_the_next_sweep(app: App) {
     let link = expiring(&app, false).await;
     let stays = app.as_user("alice").share("chat-1").await;

@@ -3,13 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{App, Setup, claims, hs256, on_both_databases};
-
-on_both_databases!(
-    a_callers_headers_go_no_further,
-    an_id_that_is_more_than_a_segment_is_not_asked_for,
-    a_token_goes_to_the_chat_service_alone,
-);
+use crate::support::{App, Setup, apply, claims, hs256, on_both_databases};
 
 const HEADERS: [(&str, &str); 12] = [
     ("x-forwarded-for", "10.0.0.1"),
@@ -26,6 +20,7 @@ const HEADERS: [(&str, &str); 12] = [
     ("accept", "text/html"),
 ];
 
+#[apply(on_both_databases)]
 async fn a_callers_headers_go_no_further(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"day,km\n");
     let alice = app.as_user("alice");
@@ -52,6 +47,7 @@ async fn a_callers_headers_go_no_further(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_id_that_is_more_than_a_segment_is_not_asked_for(app: App) {
     let alice = app.as_user("alice");
     for id in [
@@ -94,6 +90,7 @@ async fn an_id_that_is_more_than_a_segment_is_not_asked_for(app: App) {
     assert_eq!(app.chats.asked(), []);
 }
 
+#[apply(on_both_databases)]
 async fn a_token_goes_to_the_chat_service_alone(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     let app = setup.start().await;

@@ -2,15 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{App, Setup, on_both_databases};
+use crate::support::{App, Setup, apply, on_both_databases};
 
-on_both_databases!(
-    an_instance_that_is_well_says_so,
-    an_instance_without_keys_lives_but_is_not_ready,
-    the_description_is_the_same_as_json_and_as_yaml,
-    the_description_can_be_browsed_from_the_binary_alone,
-);
-
+#[apply(on_both_databases)]
 async fn an_instance_that_is_well_says_so(app: App) {
     for path in ["/health/live", "/health/ready"] {
         let answer = app.anonymous().get(path).await.is(200);
@@ -19,6 +13,7 @@ async fn an_instance_that_is_well_says_so(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_instance_without_keys_lives_but_is_not_ready(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     issuer.fail();
@@ -27,6 +22,7 @@ async fn an_instance_without_keys_lives_but_is_not_ready(setup: Setup) {
     app.anonymous().get("/health/ready").await.fails(503, "unavailable");
 }
 
+#[apply(on_both_databases)]
 async fn the_description_is_the_same_as_json_and_as_yaml(app: App) {
     let json = app.anonymous().get("/openapi.json").await.is(200);
     assert_eq!(json.header("content-type"), "application/json");
@@ -38,6 +34,7 @@ async fn the_description_is_the_same_as_json_and_as_yaml(app: App) {
     assert!(json.json()["openapi"].as_str().unwrap().starts_with("3.1"));
 }
 
+#[apply(on_both_databases)]
 async fn the_description_can_be_browsed_from_the_binary_alone(app: App) {
     let moved = app.anonymous().get("/docs").await.is(308);
     assert_eq!(moved.header("location"), "/docs/");

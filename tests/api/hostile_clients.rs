@@ -6,20 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{App, Setup, claims, hs256, on_both_databases};
-
-on_both_databases!(
-    a_body_of_two_lengths_is_refused,
-    a_chunk_that_is_none_ends_the_connection,
-    what_follows_a_body_that_nobody_read_is_no_request,
-    a_head_that_comes_slowly_is_given_up,
-    a_later_head_that_comes_slowly_is_given_up_too,
-    a_body_that_comes_slowly_is_given_up,
-    whoever_is_answered_early_does_not_stay,
-    whoever_sends_on_and_on_while_a_stream_is_answered_keeps_nobody_busy,
-    a_head_beyond_the_bound_is_refused,
-    an_address_beyond_the_bound_is_refused,
-);
+use crate::support::{App, Setup, apply, claims, hs256, on_both_databases};
 
 /// Would be answered with its own id.
 const SMUGGLED: &str =
@@ -39,6 +26,7 @@ fn statuses(received: &str) -> Vec<&str> {
     after.map(|rest| &rest[..3]).collect()
 }
 
+#[apply(on_both_databases)]
 async fn a_body_of_two_lengths_is_refused(app: App) {
     for framing in [
         "transfer-encoding: chunked\r\ncontent-length: 5",
@@ -79,6 +67,7 @@ async fn a_body_of_two_lengths_is_refused(app: App) {
     assert_eq!(statuses(&received), ["400"]);
 }
 
+#[apply(on_both_databases)]
 async fn a_chunk_that_is_none_ends_the_connection(app: App) {
     for chunks in [
         "0x5\r\nhello\r\n0\r\n\r\n",
@@ -101,6 +90,7 @@ async fn a_chunk_that_is_none_ends_the_connection(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn what_follows_a_body_that_nobody_read_is_no_request(app: App) {
     let length = SMUGGLED.len();
     for head in [
@@ -127,6 +117,7 @@ fn ends_with(received: &str, error_type: &str) {
     assert_eq!(body["error_type"], error_type, "{received}");
 }
 
+#[apply(on_both_databases)]
 async fn a_head_that_comes_slowly_is_given_up(setup: Setup) {
     let app = setup.with("REQUEST_TIMEOUT", "500ms").start().await;
     for head in ["", "GET /health/live HTTP/1.1\r\nx: "] {
@@ -138,6 +129,7 @@ async fn a_head_that_comes_slowly_is_given_up(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_later_head_that_comes_slowly_is_given_up_too(setup: Setup) {
     let app = setup.with("REQUEST_TIMEOUT", "500ms").start().await;
     let first = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -158,6 +150,7 @@ async fn a_later_head_that_comes_slowly_is_given_up_too(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_body_that_comes_slowly_is_given_up(setup: Setup) {
     let app = setup.with("BODY_TIMEOUT", "500ms").start().await;
     for (framing, drip) in [
@@ -174,6 +167,7 @@ async fn a_body_that_comes_slowly_is_given_up(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn whoever_is_answered_early_does_not_stay(app: App) {
     for framing in ["content-length: 1000", "transfer-encoding: chunked"] {
         let head = format!("POST /api/v1/shared_chats HTTP/1.1\r\nhost: x\r\n{framing}\r\n\r\n");
@@ -191,6 +185,7 @@ async fn whoever_is_answered_early_does_not_stay(app: App) {
     assert_eq!(statuses(&received), ["201", "201", "200"], "{received}");
 }
 
+#[apply(on_both_databases)]
 async fn whoever_sends_on_and_on_while_a_stream_is_answered_keeps_nobody_busy(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let stream = format!("GET {}/events HTTP/1.1\r\nhost: x\r\n\r\n", link.path());
@@ -200,6 +195,7 @@ async fn whoever_sends_on_and_on_while_a_stream_is_answered_keeps_nobody_busy(ap
     assert!(matches!(statuses(&received)[..], [] | ["200"]), "{received}");
 }
 
+#[apply(on_both_databases)]
 async fn a_head_beyond_the_bound_is_refused(app: App) {
     let large = format!("GET /nowhere HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(200_000));
     let many = format!("GET /nowhere HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(200));
@@ -211,6 +207,7 @@ async fn a_head_beyond_the_bound_is_refused(app: App) {
     app.anonymous().get("/health/live").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn an_address_beyond_the_bound_is_refused(setup: Setup) {
     let app = setup.with("MAX_URI_BYTES", "1000").start().await;
     let link = app.as_user("alice").share("chat-1").await;

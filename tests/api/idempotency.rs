@@ -3,25 +3,7 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, Request, Trouble, on_both_databases};
-
-on_both_databases!(
-    the_same_request_gives_the_first_link_again,
-    twenty_creates_with_one_key_at_the_same_moment_make_one_link,
-    different_requests_with_one_key_at_the_same_moment_make_one_link,
-    another_request_with_the_key_is_refused,
-    two_spellings_of_a_request_are_the_same,
-    the_key_of_a_deleted_link_is_not_used_again,
-    the_key_of_an_expired_link_is_not_used_again,
-    a_key_is_free_again_after_24_hours,
-    a_failed_attempt_keeps_nothing,
-    keys_are_told_apart_per_caller,
-    keys_are_told_apart_per_owner,
-    without_a_key_each_request_makes_a_link,
-    a_key_has_1_to_255_visible_characters,
-    a_link_that_was_changed_since_comes_back_as_it_is_now,
-    a_repetition_tells_the_chat_service_no_label_but_its_own,
-);
+use crate::support::{App, Client, Request, Trouble, apply, on_both_databases};
 
 fn create(client: &Client, key: &str, settings: &Value) -> Request {
     let mut body = settings.clone();
@@ -37,6 +19,7 @@ async fn id(request: Request) -> String {
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
+#[apply(on_both_databases)]
 async fn the_same_request_gives_the_first_link_again(app: App) {
     let alice = app.as_user("alice");
     let settings =
@@ -57,6 +40,7 @@ async fn the_same_request_gives_the_first_link_again(app: App) {
     assert_eq!(alice.list("").await.ids().len(), 1);
 }
 
+#[apply(on_both_databases)]
 async fn twenty_creates_with_one_key_at_the_same_moment_make_one_link(app: App) {
     let other = app.another_instance().await;
     let held = app.chats.hold("/messages");
@@ -79,6 +63,7 @@ async fn twenty_creates_with_one_key_at_the_same_moment_make_one_link(app: App) 
     assert_eq!(ids, app.as_user("alice").list("").await.ids());
 }
 
+#[apply(on_both_databases)]
 async fn different_requests_with_one_key_at_the_same_moment_make_one_link(app: App) {
     let held = app.chats.hold("/messages");
     let creates: Vec<_> = (0..6)
@@ -96,6 +81,7 @@ async fn different_requests_with_one_key_at_the_same_moment_make_one_link(app: A
     assert_eq!((made, app.as_user("alice").list("").await.ids().len()), (1, 1));
 }
 
+#[apply(on_both_databases)]
 async fn another_request_with_the_key_is_refused(app: App) {
     let alice = app.as_user("alice");
     app.chats.put_named("chat-2", "Another");
@@ -113,6 +99,7 @@ async fn another_request_with_the_key_is_refused(app: App) {
     assert_eq!(alice.list("").await.ids().len(), 1);
 }
 
+#[apply(on_both_databases)]
 async fn two_spellings_of_a_request_are_the_same(app: App) {
     let alice = app.as_user("alice");
     let first = json!({"is_private": false, "label": null, "expires_at": "2999-01-01T00:00:00Z"});
@@ -120,6 +107,7 @@ async fn two_spellings_of_a_request_are_the_same(app: App) {
     assert_eq!(id(create(&alice, "key", &first)).await, id(create(&alice, "key", &again)).await);
 }
 
+#[apply(on_both_databases)]
 async fn the_key_of_a_deleted_link_is_not_used_again(app: App) {
     let alice = app.as_user("alice");
     let made = id(create(&alice, "key", &json!({}))).await;
@@ -129,6 +117,7 @@ async fn the_key_of_a_deleted_link_is_not_used_again(app: App) {
     assert_eq!(alice.list("").await.json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn the_key_of_an_expired_link_is_not_used_again(app: App) {
     let settings = json!({"expires_at": app.after(Duration::hours(2))});
     let made = id(create(&app.as_user("alice"), "key", &settings)).await;
@@ -138,6 +127,7 @@ async fn the_key_of_an_expired_link_is_not_used_again(app: App) {
     create(&alice, "key", &settings).await.fails(409, "idempotency_conflict");
 }
 
+#[apply(on_both_databases)]
 async fn a_key_is_free_again_after_24_hours(app: App) {
     let made = id(create(&app.as_user("alice"), "key", &json!({}))).await;
     app.clock.advance(Duration::hours(24) - Duration::minutes(1));
@@ -150,6 +140,7 @@ async fn a_key_is_free_again_after_24_hours(app: App) {
     assert_eq!(id(create(&app.as_user("alice"), "key", &json!({"label": "another"}))).await, other);
 }
 
+#[apply(on_both_databases)]
 async fn a_failed_attempt_keeps_nothing(app: App) {
     let alice = app.as_user("alice");
     app.chats.misbehaves("/messages", Trouble::Status(500));
@@ -160,6 +151,7 @@ async fn a_failed_attempt_keeps_nothing(app: App) {
     create(&alice, "key", &json!({"label": "now it works"})).await.is(201);
 }
 
+#[apply(on_both_databases)]
 async fn keys_are_told_apart_per_caller(app: App) {
     let alices = id(create(&app.as_user("alice"), "key", &json!({}))).await;
     let bobs = create(&app.as_user("bob"), "key", &json!({"chat_session_id": "bobs-chat"}));
@@ -169,6 +161,7 @@ async fn keys_are_told_apart_per_caller(app: App) {
     create(&app.as_user("bob"), "key-2", &json!({})).await.fails(403, "forbidden");
 }
 
+#[apply(on_both_databases)]
 async fn keys_are_told_apart_per_owner(app: App) {
     let service = app.as_chat_service();
     let for_alice = json!({"owner": {"id": "alice"}});
@@ -182,6 +175,7 @@ async fn keys_are_told_apart_per_owner(app: App) {
     create(&service, "key", &renamed).await.fails(409, "idempotency_conflict");
 }
 
+#[apply(on_both_databases)]
 async fn without_a_key_each_request_makes_a_link(app: App) {
     let alice = app.as_user("alice");
     let one = id(create(&alice, "one", &json!({}))).await;
@@ -189,6 +183,7 @@ async fn without_a_key_each_request_makes_a_link(app: App) {
     assert_ne!(alice.share("chat-1").await.id, alice.share("chat-1").await.id);
 }
 
+#[apply(on_both_databases)]
 async fn a_key_has_1_to_255_visible_characters(app: App) {
     let alice = app.as_user("alice");
     for key in ["", " ", "a b", "é", "a\tb", &"x".repeat(256)] {
@@ -202,6 +197,7 @@ async fn a_key_has_1_to_255_visible_characters(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_link_that_was_changed_since_comes_back_as_it_is_now(app: App) {
     let alice = app.as_user("alice");
     let made = id(create(&alice, "key", &json!({}))).await;
@@ -211,6 +207,7 @@ async fn a_link_that_was_changed_since_comes_back_as_it_is_now(app: App) {
     assert_eq!(again.json()["is_private"], true);
 }
 
+#[apply(on_both_databases)]
 async fn a_repetition_tells_the_chat_service_no_label_but_its_own(app: App) {
     let (alice, service) = (app.as_user("alice"), app.as_chat_service());
     for (key, label) in [("with", json!("from the service")), ("without", Value::Null)] {

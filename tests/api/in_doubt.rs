@@ -8,12 +8,10 @@ use serde_json::{Value, json};
 use crate::{
     artifacts::settles_at,
     support::{
-        App, Link, Request, Setup, WriteLock, behind_its_back, on_both_databases, on_postgres,
-        on_sqlite, rows,
+        App, Link, Request, Setup, WriteLock, apply, behind_its_back, on_both_databases,
+        on_postgres, on_sqlite, rows,
     },
 };
-
-on_both_databases!(copies_whose_link_was_not_made_go_in_the_end);
 
 const INCLUDED: fn() -> Value = || json!({"chat_session_id": "chat-1", "includes_artifacts": true});
 
@@ -52,6 +50,7 @@ async fn all_leases_end(app: &App) {
     tokio::time::timeout(Duration::from_secs(10), swept).await.unwrap();
 }
 
+#[apply(on_both_databases)]
 async fn copies_whose_link_was_not_made_go_in_the_end(setup: Setup) {
     let app = setup.with("DATABASE_TIMEOUT", "500ms").start().await;
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
@@ -73,13 +72,6 @@ mod a_server {
 
     use super::*;
     use crate::support::TcpProxy;
-
-    on_postgres!(
-        a_create_in_doubt_keeps_its_files,
-        a_change_in_doubt_keeps_its_files,
-        a_create_in_doubt_that_was_not_made_leaves_nothing,
-        a_create_with_the_same_key_meanwhile_leaves_the_files_alone,
-    );
 
     /// Holds back every COMMIT of a link at the server.
     struct HeldCommits {
@@ -138,6 +130,7 @@ mod a_server {
         (app, proxy)
     }
 
+    #[apply(on_postgres)]
     async fn a_create_in_doubt_keeps_its_files(setup: Setup) {
         let (app, proxy) = start(setup).await;
         let commits = HeldCommits::take(&app).await;
@@ -153,6 +146,7 @@ mod a_server {
         has_its_file(&app, &link).await;
     }
 
+    #[apply(on_postgres)]
     async fn a_change_in_doubt_keeps_its_files(setup: Setup) {
         let (app, proxy) = start(setup).await;
         let link = app.as_user("alice").share("chat-1").await;
@@ -172,6 +166,7 @@ mod a_server {
         has_its_file(&app, &link).await;
     }
 
+    #[apply(on_postgres)]
     async fn a_create_in_doubt_that_was_not_made_leaves_nothing(setup: Setup) {
         let (app, proxy) = start(setup).await;
         let commits = HeldCommits::take(&app).await;
@@ -189,6 +184,7 @@ mod a_server {
         assert_eq!(rows(&app, "artifacts").await, 0);
     }
 
+    #[apply(on_postgres)]
     async fn a_create_with_the_same_key_meanwhile_leaves_the_files_alone(setup: Setup) {
         let (app, proxy) = start(setup).await;
         let commits = HeldCommits::take(&app).await;
@@ -218,8 +214,6 @@ mod a_server {
 mod a_file {
     use super::*;
 
-    on_sqlite!(a_slow_create_keeps_its_files, a_slow_change_keeps_its_files);
-
     /// Makes whatever is done to links take longer than `DATABASE_TIMEOUT`, once it was begun.
     async fn start(setup: Setup) -> (App, Link) {
         let app = setup.with("DATABASE_TIMEOUT", "300ms").start().await;
@@ -242,6 +236,7 @@ mod a_file {
         behind_its_back(app, drop).await;
     }
 
+    #[apply(on_sqlite)]
     async fn a_slow_create_keeps_its_files(setup: Setup) {
         let (app, _) = start(setup).await;
         create(&app).await.fails(503, "unavailable");
@@ -253,6 +248,7 @@ mod a_file {
         has_its_file(&app, &link).await;
     }
 
+    #[apply(on_sqlite)]
     async fn a_slow_change_keeps_its_files(setup: Setup) {
         let (app, link) = start(setup).await;
         let on = json!({"includes_artifacts": true});

@@ -7,17 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio_postgres::NoTls;
 
-use crate::support::{App, EventStream, Link, Setup, message, on_both_databases};
-
-on_both_databases!(
-    a_change_of_the_chat_reaches_viewers_of_every_instance,
-    a_narrowed_link_is_narrowed_on_every_instance,
-    settings_reach_viewers_of_every_instance,
-    a_revocation_reaches_viewers_of_every_instance,
-    a_lost_listener_comes_back_and_catches_up,
-    a_thousand_links_deleted_at_once_reach_every_instance,
-    other_schemas_of_the_database_are_left_alone,
-);
+use crate::support::{App, EventStream, Link, Setup, apply, message, on_both_databases};
 
 fn is_sqlite(setup: &Setup) -> bool {
     setup.database_url.starts_with("sqlite:")
@@ -56,6 +46,7 @@ async fn is_revoked(stream: &mut EventStream, since: Instant) {
     is_within_a_second(since);
 }
 
+#[apply(on_both_databases)]
 async fn a_change_of_the_chat_reaches_viewers_of_every_instance(setup: Setup) {
     let (here, there) = two(setup).await;
     let link = here.as_user("alice").share_live("chat-1").await;
@@ -71,6 +62,7 @@ async fn a_change_of_the_chat_reaches_viewers_of_every_instance(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_narrowed_link_is_narrowed_on_every_instance(setup: Setup) {
     let (here, there) = two(setup).await;
     let link = here.as_user("alice").share_live("chat-1").await;
@@ -83,6 +75,7 @@ async fn a_narrowed_link_is_narrowed_on_every_instance(setup: Setup) {
     is_within_a_second(since);
 }
 
+#[apply(on_both_databases)]
 async fn settings_reach_viewers_of_every_instance(setup: Setup) {
     let (here, there) = two(setup).await;
     let alice = here.as_user("alice");
@@ -108,6 +101,7 @@ async fn settings_reach_viewers_of_every_instance(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_revocation_reaches_viewers_of_every_instance(setup: Setup) {
     let (here, there) = two(setup).await;
     let alice = here.as_user("alice");
@@ -124,6 +118,7 @@ async fn a_revocation_reaches_viewers_of_every_instance(setup: Setup) {
     is_revoked(&mut second, since).await;
 }
 
+#[apply(on_both_databases)]
 async fn a_lost_listener_comes_back_and_catches_up(setup: Setup) {
     if is_sqlite(&setup) {
         return;
@@ -168,6 +163,7 @@ async fn kill_listeners(url: &str, name: &str) -> usize {
     killed.len()
 }
 
+#[apply(on_both_databases)]
 async fn a_thousand_links_deleted_at_once_reach_every_instance(setup: Setup) {
     let (here, there) = two(setup).await;
     let alice = here.as_user("alice");
@@ -180,6 +176,7 @@ async fn a_thousand_links_deleted_at_once_reach_every_instance(setup: Setup) {
     is_revoked(&mut stream, since).await;
 }
 
+#[apply(on_both_databases)]
 async fn other_schemas_of_the_database_are_left_alone(setup: Setup) {
     let url = setup.database_url.clone();
     let (here, there) = two(setup).await;

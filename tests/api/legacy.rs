@@ -7,24 +7,7 @@ use shared_chats::{
     sharing::{Imported, LineReport, NotImported},
 };
 
-use crate::support::{App, import, on_both_databases, rows, store};
-
-on_both_databases!(
-    a_legacy_link_is_viewed_like_any_other,
-    a_private_legacy_link_needs_a_sign_in,
-    a_legacy_link_is_in_no_list,
-    nobody_changes_or_deletes_a_legacy_link,
-    a_legacy_link_goes_with_its_chat,
-    a_legacy_link_is_gone_at_its_end_date,
-    an_import_can_be_repeated_and_leaves_what_is_there,
-    a_token_that_is_imported_again_shows_what_it_holds_now,
-    a_bad_line_leaves_nothing_and_stops_no_other,
-    an_expired_line_is_not_imported,
-    a_deleted_chats_links_are_not_imported,
-    more_lines_than_one_transaction_takes_are_imported,
-    an_import_and_the_end_of_a_chat_take_turns,
-    two_imports_at_once_import_everything_once,
-);
+use crate::support::{App, apply, import, on_both_databases, rows, store};
 
 fn line(app: &App, token: &str) -> Value {
     json!({
@@ -47,6 +30,7 @@ async fn imported(app: &App, token: &str) {
     assert_eq!(counts, Imported { imported: 1, ..Imported::default() });
 }
 
+#[apply(on_both_databases)]
 async fn a_legacy_link_is_viewed_like_any_other(app: App) {
     let expires_at = app.after(Duration::days(10));
     let mut old = line(&app, "old_token-1");
@@ -83,6 +67,7 @@ async fn a_legacy_link_is_viewed_like_any_other(app: App) {
     anyone.view("OLD_token-1").await.is(404);
 }
 
+#[apply(on_both_databases)]
 async fn a_private_legacy_link_needs_a_sign_in(app: App) {
     let mut private = line(&app, "old-private");
     private["is_private"] = true.into();
@@ -91,6 +76,7 @@ async fn a_private_legacy_link_needs_a_sign_in(app: App) {
     app.as_user("bob").view("old-private").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_legacy_link_is_in_no_list(app: App) {
     let mut old = line(&app, "old-token");
     old["chat_session_id"] = "chat-1".into();
@@ -102,6 +88,7 @@ async fn a_legacy_link_is_in_no_list(app: App) {
     assert_eq!(of_chat.ids(), [link.id.as_str()]);
 }
 
+#[apply(on_both_databases)]
 async fn nobody_changes_or_deletes_a_legacy_link(app: App) {
     imported(&app, "old-token").await;
     let alice = app.as_user("alice");
@@ -116,6 +103,7 @@ async fn nobody_changes_or_deletes_a_legacy_link(app: App) {
     app.anonymous().delete("old-token").await.fails(401, "login_required");
 }
 
+#[apply(on_both_databases)]
 async fn a_legacy_link_goes_with_its_chat(app: App) {
     imported(&app, "old-token").await;
     let mut other = line(&app, "of-another-chat");
@@ -128,6 +116,7 @@ async fn a_legacy_link_goes_with_its_chat(app: App) {
     assert_eq!(rows(&app, "snapshots").await, 1);
 }
 
+#[apply(on_both_databases)]
 async fn a_legacy_link_is_gone_at_its_end_date(app: App) {
     let end = app.now() + Duration::hours(1);
     let mut old = line(&app, "old-token");
@@ -148,6 +137,7 @@ async fn a_legacy_link_is_gone_at_its_end_date(app: App) {
     app.as_user("alice").delete("old-token").await.is(404);
 }
 
+#[apply(on_both_databases)]
 async fn an_import_can_be_repeated_and_leaves_what_is_there(app: App) {
     let lines = [line(&app, "old-token-1"), line(&app, "old-token-2")];
     import(&app, file(&lines)).await;
@@ -167,6 +157,7 @@ async fn an_import_can_be_repeated_and_leaves_what_is_there(app: App) {
     assert_eq!(rows(&app, "snapshots").await, 3);
 }
 
+#[apply(on_both_databases)]
 async fn a_token_that_is_imported_again_shows_what_it_holds_now(app: App) {
     imported(&app, "old-token").await;
     let codings = ["identity", "gzip", "zstd"];
@@ -194,6 +185,7 @@ async fn a_token_that_is_imported_again_shows_what_it_holds_now(app: App) {
     assert!(page.contains("<strong>South</strong>") && !page.contains("North"), "{page}");
 }
 
+#[apply(on_both_databases)]
 async fn a_bad_line_leaves_nothing_and_stops_no_other(app: App) {
     let mut typo = line(&app, "old-token-typo");
     typo["is_privat"] = true.into();
@@ -219,6 +211,7 @@ async fn a_bad_line_leaves_nothing_and_stops_no_other(app: App) {
     assert_eq!(rows(&app, "shared_chats").await, 3);
 }
 
+#[apply(on_both_databases)]
 async fn an_expired_line_is_not_imported(app: App) {
     let mut old = line(&app, "old-token");
     old["expires_at"] = app.after(Duration::seconds(-1)).into();
@@ -227,6 +220,7 @@ async fn an_expired_line_is_not_imported(app: App) {
     assert_eq!(rows(&app, "shared_chats").await, 0);
 }
 
+#[apply(on_both_databases)]
 async fn a_deleted_chats_links_are_not_imported(app: App) {
     app.as_chat_service().chat_was_deleted("old-chat").await.is(200);
     let mut other = line(&app, "of-another-chat");
@@ -238,6 +232,7 @@ async fn a_deleted_chats_links_are_not_imported(app: App) {
     app.anonymous().view("old-token").await.is(404);
 }
 
+#[apply(on_both_databases)]
 async fn more_lines_than_one_transaction_takes_are_imported(app: App) {
     let mut lines: Vec<Value> =
         (0..450).map(|number| line(&app, &format!("old-token-{number}"))).collect();
@@ -252,6 +247,7 @@ async fn more_lines_than_one_transaction_takes_are_imported(app: App) {
     app.anonymous().view("old-token-449").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn an_import_and_the_end_of_a_chat_take_turns(app: App) {
     for round in 0..8 {
         let chat = format!("chat-{round}");
@@ -267,6 +263,7 @@ async fn an_import_and_the_end_of_a_chat_take_turns(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn two_imports_at_once_import_everything_once(app: App) {
     let mut lines: Vec<Value> =
         (0..300).map(|number| line(&app, &format!("old-token-{number}"))).collect();

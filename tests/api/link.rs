@@ -2,23 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::{App, Chat, Setup, Trouble, claims, hs256, message, on_both_databases, reply};
+use crate::support::{
+    App, Chat, Setup, Trouble, apply, claims, hs256, message, on_both_databases, reply,
+};
 
-on_both_databases!(
-    a_browser_gets_a_page_and_a_program_gets_json,
-    the_page_tells_who_shared_what_and_how,
-    the_page_runs_no_script_and_loads_nothing_from_outside,
-    hostile_text_stays_text,
-    a_private_link_prompts_to_sign_in,
-    the_prompt_leads_to_the_login_page_and_back,
-    a_dead_link_has_a_page_that_says_so,
-    a_page_that_cannot_be_made_tells_nothing_internal,
-    a_page_that_the_browser_has_is_not_sent_again,
-    the_page_is_served_where_links_point,
-    the_page_is_not_served_beside_another_frontend,
-    a_signed_in_browser_opens_a_private_link_by_its_cookie,
-);
-
+#[apply(on_both_databases)]
 async fn a_browser_gets_a_page_and_a_program_gets_json(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let path = link.info["relative_path"].as_str().unwrap().to_owned();
@@ -34,6 +22,7 @@ async fn a_browser_gets_a_page_and_a_program_gets_json(app: App) {
     assert_eq!(app.anonymous().get(&path).await.is(200).json(), json.json());
 }
 
+#[apply(on_both_databases)]
 async fn the_page_tells_who_shared_what_and_how(app: App) {
     let alice = app.as_user("alice");
     let page = app.anonymous().open(&alice.share("chat-1").await).await.is(200).text();
@@ -48,6 +37,7 @@ async fn the_page_tells_who_shared_what_and_how(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn the_page_runs_no_script_and_loads_nothing_from_outside(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for page in [app.anonymous().open(&link).await, app.anonymous().open("no-such-link").await] {
@@ -65,6 +55,7 @@ async fn the_page_runs_no_script_and_loads_nothing_from_outside(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn hostile_text_stays_text(app: App) {
     let hostile = r#"<script>alert(1)</script><img src=x onerror=alert(1)>
 [click](javascript:alert(1)) ![x](https://evil.example/pixel.png) <svg/onload=alert(1)>
@@ -97,6 +88,7 @@ async fn hostile_text_stays_text(app: App) {
     );
 }
 
+#[apply(on_both_databases)]
 async fn a_private_link_prompts_to_sign_in(app: App) {
     let link = app.as_user("alice").share_private("chat-1").await;
     for (client, challenge) in
@@ -115,6 +107,7 @@ async fn a_private_link_prompts_to_sign_in(app: App) {
     app.as_user("bob").open(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn the_prompt_leads_to_the_login_page_and_back(setup: Setup) {
     let setup = setup.with("LOGIN_URL", "https://id.example/login?client=a%26b");
     let app = setup.start().await;
@@ -131,6 +124,7 @@ async fn the_prompt_leads_to_the_login_page_and_back(setup: Setup) {
     assert_eq!(pairs, expected);
 }
 
+#[apply(on_both_databases)]
 async fn a_dead_link_has_a_page_that_says_so(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -146,6 +140,7 @@ async fn a_dead_link_has_a_page_that_says_so(app: App) {
     app.anonymous().get(&format!("/shared/{}", link.id)).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn a_page_that_cannot_be_made_tells_nothing_internal(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     app.chats.misbehaves("/messages", Trouble::Status(500));
@@ -158,6 +153,7 @@ async fn a_page_that_cannot_be_made_tells_nothing_internal(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_page_that_the_browser_has_is_not_sent_again(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let tag = app.anonymous().open(&link).await.is(200).header("etag").to_owned();
@@ -166,6 +162,7 @@ async fn a_page_that_the_browser_has_is_not_sent_again(app: App) {
     app.anonymous().view(&link).header("if-none-match", &tag).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn the_page_is_served_where_links_point(setup: Setup) {
     let app = setup.with("SHARE_PATH", "/s/{id}/read").start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -176,6 +173,7 @@ async fn the_page_is_served_where_links_point(setup: Setup) {
     app.anonymous().request("POST", &path).await.fails(405, "method_not_allowed");
 }
 
+#[apply(on_both_databases)]
 async fn the_page_is_not_served_beside_another_frontend(setup: Setup) {
     let setup = setup.with("PUBLIC_URL", "https://chat.example");
     let app = setup.clone().start().await;
@@ -191,6 +189,7 @@ async fn the_page_is_not_served_beside_another_frontend(setup: Setup) {
     app.anonymous().open(&link).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn a_signed_in_browser_opens_a_private_link_by_its_cookie(setup: Setup) {
     let app = setup.with("AUTH_COOKIE", "session").start().await;
     let link = app.as_user("alice").share_private("chat-1").await;

@@ -3,34 +3,7 @@
 use chrono::Duration;
 use serde_json::json;
 
-use crate::support::{Answer, App, Client, Link, on_both_databases};
-
-on_both_databases!(
-    a_list_holds_only_the_callers_own,
-    a_row_is_what_was_answered_to_who_made_it,
-    the_newest_link_comes_first_unless_asked_otherwise,
-    names_sort_alike_on_every_database,
-    links_of_one_moment_are_neither_lost_nor_repeated_between_pages,
-    the_search_finds_parts_of_names_in_any_case_beyond_ascii,
-    the_search_takes_no_character_for_a_wildcard,
-    a_search_text_has_at_most_256_characters,
-    filters_keep_their_kind,
-    filters_add_up,
-    a_list_can_be_of_one_chat,
-    the_showcase_is_empty,
-    pages_are_followed_to_the_end_and_back,
-    every_order_is_paged_by_the_link_after_which_to_go_on,
-    links_deleted_between_pages_cost_no_others_their_place,
-    a_place_of_another_order_is_refused,
-    links_between_pages_keep_the_question,
-    an_offset_past_the_end_finds_nothing,
-    limits_and_offsets_have_bounds,
-    parameters_that_are_not_known_are_ignored,
-    values_that_are_not_known_are_refused_by_name,
-    an_expired_link_is_in_no_list,
-    a_list_is_for_users_who_are_signed_in,
-    a_list_stays_out_of_shared_caches,
-);
+use crate::support::{Answer, App, Client, Link, apply, on_both_databases};
 
 /// Shares chats of these names, a second apart.
 async fn share_named(app: &App, names: &[&str]) -> Vec<Link> {
@@ -48,6 +21,7 @@ async fn names(client: &Client, query: &str) -> Vec<String> {
     client.list(query).await.is(200).each("name")
 }
 
+#[apply(on_both_databases)]
 async fn a_list_holds_only_the_callers_own(app: App) {
     let mine = app.as_user("alice").share("chat-1").await;
     let theirs = app.as_user("bob").share("bobs-chat").await;
@@ -59,6 +33,7 @@ async fn a_list_holds_only_the_callers_own(app: App) {
     assert_eq!(app.as_user("Alice").list("").await.json(), json!([]));
 }
 
+#[apply(on_both_databases)]
 async fn a_row_is_what_was_answered_to_who_made_it(app: App) {
     let at = app.after(Duration::days(7));
     let settings = json!({"label": "mine", "is_private": true, "expires_at": at});
@@ -68,6 +43,7 @@ async fn a_row_is_what_was_answered_to_who_made_it(app: App) {
     assert!(!list.text().contains("owner"));
 }
 
+#[apply(on_both_databases)]
 async fn the_newest_link_comes_first_unless_asked_otherwise(app: App) {
     share_named(&app, &["first", "second", "third"]).await;
     let alice = app.as_user("alice");
@@ -76,6 +52,7 @@ async fn the_newest_link_comes_first_unless_asked_otherwise(app: App) {
     assert_eq!(names(&alice, "sort=created_at").await, ["first", "second", "third"]);
 }
 
+#[apply(on_both_databases)]
 async fn names_sort_alike_on_every_database(app: App) {
     share_named(&app, &["b", "Émile", "a", "B2", "zebra", "A-1", "_x", "émile 2"]).await;
     let sorted = ["_x", "a", "A-1", "b", "B2", "zebra", "Émile", "émile 2"];
@@ -86,6 +63,7 @@ async fn names_sort_alike_on_every_database(app: App) {
     assert_eq!(backwards, sorted);
 }
 
+#[apply(on_both_databases)]
 async fn links_of_one_moment_are_neither_lost_nor_repeated_between_pages(app: App) {
     let alice = app.as_user("alice");
     let mut made = Vec::new();
@@ -103,6 +81,7 @@ async fn links_of_one_moment_are_neither_lost_nor_repeated_between_pages(app: Ap
     }
 }
 
+#[apply(on_both_databases)]
 async fn the_search_finds_parts_of_names_in_any_case_beyond_ascii(app: App) {
     let all = ["École ΟΔΟΣ", "Straße 7", "plain Report", "ЁЛКА", "cafe\u{301}", "日本語"];
     share_named(&app, &all).await;
@@ -131,6 +110,7 @@ fn escape(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
+#[apply(on_both_databases)]
 async fn the_search_takes_no_character_for_a_wildcard(app: App) {
     let all = ["100 % sure", "snake_case", r"back\slash", "plain", "it's", "a*b?[c]"];
     share_named(&app, &all).await;
@@ -151,6 +131,7 @@ async fn the_search_takes_no_character_for_a_wildcard(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_search_text_has_at_most_256_characters(app: App) {
     let longest = "é".repeat(256);
     share_named(&app, &[&longest]).await;
@@ -165,6 +146,7 @@ async fn a_search_text_has_at_most_256_characters(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn filters_keep_their_kind(app: App) {
     let alice = app.as_user("alice");
     let public = alice.share("chat-1").await.id;
@@ -186,6 +168,7 @@ async fn filters_keep_their_kind(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn filters_add_up(app: App) {
     let alice = app.as_user("alice");
     app.chats.put_named("other", "Another report");
@@ -197,6 +180,7 @@ async fn filters_add_up(app: App) {
     assert_eq!(alice.list(&format!("{query}&offset=1")).await.header("x-total-count"), "1");
 }
 
+#[apply(on_both_databases)]
 async fn a_list_can_be_of_one_chat(app: App) {
     let links = share_named(&app, &["one", "other"]).await;
     let alice = app.as_user("alice");
@@ -207,6 +191,7 @@ async fn a_list_can_be_of_one_chat(app: App) {
     assert!(message.starts_with("chat_session_id"), "{message}");
 }
 
+#[apply(on_both_databases)]
 async fn the_showcase_is_empty(app: App) {
     share_named(&app, &["one", "other"]).await;
     let alice = app.as_user("alice");
@@ -225,6 +210,7 @@ fn relation(answer: &Answer, rel: &str) -> Option<String> {
     Some(link.split_once('<')?.1.split_once('>')?.0.to_owned())
 }
 
+#[apply(on_both_databases)]
 async fn pages_are_followed_to_the_end_and_back(app: App) {
     let names: Vec<String> = (0..7).map(|n| format!("name {n}")).collect();
     share_named(&app, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -259,6 +245,7 @@ async fn followed(client: &Client, query: &str) -> Vec<String> {
     ids
 }
 
+#[apply(on_both_databases)]
 async fn every_order_is_paged_by_the_link_after_which_to_go_on(app: App) {
     // Some of the same name, and some of the same moment.
     for (n, name) in ["b", "a", "b", "b", "c"].into_iter().enumerate() {
@@ -282,6 +269,7 @@ async fn every_order_is_paged_by_the_link_after_which_to_go_on(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn links_deleted_between_pages_cost_no_others_their_place(app: App) {
     let links = share_named(&app, &["1", "2", "3", "4", "5", "6"]).await;
     let alice = app.as_user("alice");
@@ -298,6 +286,7 @@ async fn links_deleted_between_pages_cost_no_others_their_place(app: App) {
     );
 }
 
+#[apply(on_both_databases)]
 async fn a_place_of_another_order_is_refused(app: App) {
     share_named(&app, &["1", "2"]).await;
     let alice = app.as_user("alice");
@@ -308,6 +297,7 @@ async fn a_place_of_another_order_is_refused(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn links_between_pages_keep_the_question(app: App) {
     share_named(&app, &["é & é", "é & É", "other"]).await;
     let query = format!("name_filter={}&filter_type=public&unknown=x&limit=1", escape("É & é"));
@@ -320,6 +310,7 @@ async fn links_between_pages_keep_the_question(app: App) {
     assert_eq!(relation(&second, "next"), None);
 }
 
+#[apply(on_both_databases)]
 async fn an_offset_past_the_end_finds_nothing(app: App) {
     share_named(&app, &["one"]).await;
     for offset in ["1", "2", "1000000", "9223372036854775807"] {
@@ -334,6 +325,7 @@ async fn an_offset_past_the_end_finds_nothing(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn limits_and_offsets_have_bounds(app: App) {
     let alice = app.as_user("alice");
     for limit in ["-1", "0", "1001", "99999999999999999999", "1.5", "ten", "", "%00", "1e2", " 1"] {
@@ -359,6 +351,7 @@ async fn limits_and_offsets_have_bounds(app: App) {
     assert_eq!(alice.list("limit=1000").await.ids().len(), 101);
 }
 
+#[apply(on_both_databases)]
 async fn parameters_that_are_not_known_are_ignored(app: App) {
     share_named(&app, &["one"]).await;
     for query in ["archived=true", "is_private=maybe", "a&b=&=c&%00=%00", "limit[]=7", "LIMIT=-1"] {
@@ -366,6 +359,7 @@ async fn parameters_that_are_not_known_are_ignored(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn values_that_are_not_known_are_refused_by_name(app: App) {
     for query in [
         "filter_type=secret",
@@ -381,6 +375,7 @@ async fn values_that_are_not_known_are_refused_by_name(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_expired_link_is_in_no_list(app: App) {
     let hour = Duration::hours(1);
     let alice = app.as_user("alice");
@@ -393,6 +388,7 @@ async fn an_expired_link_is_in_no_list(app: App) {
     assert_eq!((list.ids(), list.header("x-total-count")), (vec![stays.id], "1"));
 }
 
+#[apply(on_both_databases)]
 async fn a_list_is_for_users_who_are_signed_in(app: App) {
     app.anonymous().list("").await.fails(401, "login_required");
     app.anonymous().list("limit=0").await.fails(401, "login_required");
@@ -402,6 +398,7 @@ async fn a_list_is_for_users_who_are_signed_in(app: App) {
     app.as_chat_service().list("showcase_filter=featured").await.fails(403, "forbidden");
 }
 
+#[apply(on_both_databases)]
 async fn a_list_stays_out_of_shared_caches(app: App) {
     let list = app.as_user("alice").list("").await.is(200);
     assert_eq!(list.header("cache-control"), "private, no-cache");

@@ -2,22 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::{App, SERVICE_TOKEN, Setup, Trouble, message, on_both_databases, reply};
+use crate::support::{
+    App, SERVICE_TOKEN, Setup, Trouble, apply, message, on_both_databases, reply,
+};
 
-on_both_databases!(
-    a_live_link_shows_what_the_chat_holds_now,
-    a_live_view_is_read_with_the_services_own_credential,
-    a_live_view_that_has_not_changed_is_not_sent_again,
-    a_live_link_dies_with_its_chat,
-    a_live_link_whose_chat_is_in_trouble_cannot_be_shown,
-    a_link_that_turns_private_while_its_chat_is_fetched_is_not_shown,
-    a_link_that_is_deleted_while_its_chat_is_fetched_is_not_shown,
-    a_link_that_expires_while_its_chat_is_fetched_is_not_shown,
-    artifacts_switched_off_while_the_chat_is_fetched_are_not_shown,
-    a_private_live_link_asks_the_chat_service_for_nobody,
-    a_live_view_of_many_pages_is_whole,
-);
-
+#[apply(on_both_databases)]
 async fn a_live_link_shows_what_the_chat_holds_now(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let view = app.anonymous().view(&link).await.is(200).json();
@@ -39,6 +28,7 @@ async fn a_live_link_shows_what_the_chat_holds_now(app: App) {
     assert_eq!(app.as_user("alice").list("").await.each("name"), ["Quarterly report"]);
 }
 
+#[apply(on_both_databases)]
 async fn a_live_view_is_read_with_the_services_own_credential(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = app.chats.asked().len();
@@ -51,6 +41,7 @@ async fn a_live_view_is_read_with_the_services_own_credential(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_live_view_that_has_not_changed_is_not_sent_again(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     for coding in ["identity", "gzip", "br", "zstd"] {
@@ -66,6 +57,7 @@ async fn a_live_view_that_has_not_changed_is_not_sent_again(app: App) {
     app.anonymous().view(&link).header("if-none-match", &tag).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_live_link_dies_with_its_chat(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     app.anonymous().view(&link).await.is(200);
@@ -73,6 +65,7 @@ async fn a_live_link_dies_with_its_chat(app: App) {
     app.anonymous().view(&link).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn a_live_link_whose_chat_is_in_trouble_cannot_be_shown(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "500ms").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -93,6 +86,7 @@ async fn a_live_link_whose_chat_is_in_trouble_cannot_be_shown(setup: Setup) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_link_that_turns_private_while_its_chat_is_fetched_is_not_shown(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -118,6 +112,7 @@ async fn a_link_that_turns_private_while_its_chat_is_fetched_is_not_shown(app: A
     assert_eq!(view.header("cache-control"), "private, no-cache");
 }
 
+#[apply(on_both_databases)]
 async fn a_link_that_is_deleted_while_its_chat_is_fetched_is_not_shown(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
@@ -129,6 +124,7 @@ async fn a_link_that_is_deleted_while_its_chat_is_fetched_is_not_shown(app: App)
     view.await.unwrap().fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn a_link_that_expires_while_its_chat_is_fetched_is_not_shown(app: App) {
     let hour = chrono::Duration::hours(1);
     let settings = json!({"is_frozen": false, "expires_at": app.after(hour)});
@@ -141,6 +137,7 @@ async fn a_link_that_expires_while_its_chat_is_fetched_is_not_shown(app: App) {
     view.await.unwrap().fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn artifacts_switched_off_while_the_chat_is_fetched_are_not_shown(app: App) {
     app.chats.change("chat-1", |chat| {
         chat.files = Some(vec![
@@ -160,6 +157,7 @@ async fn artifacts_switched_off_while_the_chat_is_fetched_are_not_shown(app: App
     assert!(!view.text().contains("chart.png"), "{}", view.text());
 }
 
+#[apply(on_both_databases)]
 async fn a_private_live_link_asks_the_chat_service_for_nobody(app: App) {
     let settings = json!({"is_frozen": false, "is_private": true});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
@@ -170,6 +168,7 @@ async fn a_private_live_link_asks_the_chat_service_for_nobody(app: App) {
     assert_eq!(app.chats.asked().len(), asked);
 }
 
+#[apply(on_both_databases)]
 async fn a_live_view_of_many_pages_is_whole(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_PAGE_SIZE", "3").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;

@@ -2,33 +2,14 @@
 
 use std::time::Duration;
 
-use crate::support::{App, Chat, Setup, Trouble, message, on_both_databases, reply};
-
-on_both_databases!(
-    every_kind_of_change_is_told,
-    content_comes_as_it_was_sent,
-    a_stream_tells_only_what_comes_after_it_began,
-    a_cursor_brings_what_was_missed,
-    the_header_goes_before_the_query,
-    a_header_that_is_empty_is_none,
-    a_header_that_is_not_utf_8_is_latin_1,
-    a_cursor_that_is_in_a_view_is_known_to_the_stream,
-    an_unknown_cursor_is_a_reset_and_the_stream_goes_on,
-    the_cursor_of_a_removed_message_is_replaced,
-    a_chat_that_gives_no_notice_is_polled_once_for_all,
-    nobody_watches_a_chat_when_the_last_stream_has_ended,
-    a_chat_that_is_gone_ends_its_streams,
-    trouble_with_the_chat_service_is_waited_out,
-    without_the_chat_service_no_stream_begins,
-    whoever_reads_too_slowly_is_cut_and_misses_nothing_later,
-    a_message_reaches_many_streams_in_order,
-);
+use crate::support::{App, Chat, Setup, Trouble, apply, message, on_both_databases, reply};
 
 async fn tell(app: &App, change: impl FnOnce(&mut Chat)) {
     app.chats.change("chat-1", change);
     app.as_chat_service().chat_changed("chat-1").await.is(202);
 }
 
+#[apply(on_both_databases)]
 async fn every_kind_of_change_is_told(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut stream = app.anonymous().watch(&link).await;
@@ -49,6 +30,7 @@ async fn every_kind_of_change_is_told(app: App) {
     assert_eq!(stream.told().await, "message m4 Still here.");
 }
 
+#[apply(on_both_databases)]
 async fn content_comes_as_it_was_sent(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut stream = app.anonymous().watch(&link).await;
@@ -64,6 +46,7 @@ async fn content_comes_as_it_was_sent(app: App) {
     assert_eq!(app.anonymous().get(&path).stream().await.told().await, "message m4 x");
 }
 
+#[apply(on_both_databases)]
 async fn a_stream_tells_only_what_comes_after_it_began(setup: Setup) {
     // Without notices, and too late for the poll.
     let app = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "0").start().await;
@@ -78,6 +61,7 @@ async fn a_stream_tells_only_what_comes_after_it_began(setup: Setup) {
     assert_eq!(early.told().await, "message m4 new");
 }
 
+#[apply(on_both_databases)]
 async fn a_cursor_brings_what_was_missed(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let stream = app.anonymous().watch(&link).await;
@@ -101,6 +85,7 @@ async fn a_cursor_brings_what_was_missed(app: App) {
     assert_eq!(stream.next().await.unwrap().data["id"], "m2");
 }
 
+#[apply(on_both_databases)]
 async fn the_header_goes_before_the_query(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let path = format!("{}/events?after=m1", link.path());
@@ -110,6 +95,7 @@ async fn the_header_goes_before_the_query(app: App) {
     both.begun().await.is_quiet_for(Duration::from_millis(200)).await;
 }
 
+#[apply(on_both_databases)]
 async fn a_header_that_is_empty_is_none(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let path = format!("{}/events?after=m1", link.path());
@@ -119,6 +105,7 @@ async fn a_header_that_is_empty_is_none(app: App) {
     stream.begun().await.is_quiet_for(Duration::from_millis(200)).await;
 }
 
+#[apply(on_both_databases)]
 async fn a_header_that_is_not_utf_8_is_latin_1(app: App) {
     app.chats.change("chat-1", |chat| chat.messages.push(message("mü", "x")));
     app.chats.change("chat-1", |chat| chat.messages.push(message("m4", "missed")));
@@ -134,6 +121,7 @@ async fn a_header_that_is_not_utf_8_is_latin_1(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_cursor_that_is_in_a_view_is_known_to_the_stream(setup: Setup) {
     let app = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -147,6 +135,7 @@ async fn a_cursor_that_is_in_a_view_is_known_to_the_stream(setup: Setup) {
     stream.is_quiet_for(Duration::from_millis(200)).await;
 }
 
+#[apply(on_both_databases)]
 async fn an_unknown_cursor_is_a_reset_and_the_stream_goes_on(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut stream = app.anonymous().watch_after(&link, "never-seen").await;
@@ -155,6 +144,7 @@ async fn an_unknown_cursor_is_a_reset_and_the_stream_goes_on(app: App) {
     assert_eq!(stream.told().await, "message m3 new");
 }
 
+#[apply(on_both_databases)]
 async fn the_cursor_of_a_removed_message_is_replaced(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut stream = app.anonymous().watch(&link).await;
@@ -165,6 +155,7 @@ async fn the_cursor_of_a_removed_message_is_replaced(app: App) {
     assert_eq!(app.anonymous().watch_after(&link, "m2").await.told().await, "reset {}");
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_that_gives_no_notice_is_polled_once_for_all(setup: Setup) {
     let app = setup.with("LIVE_POLL_INTERVAL", "200ms").with("LIVE_MAX_AGE", "0").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -183,6 +174,7 @@ async fn a_chat_that_gives_no_notice_is_polled_once_for_all(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn nobody_watches_a_chat_when_the_last_stream_has_ended(setup: Setup) {
     let app = setup.with("LIVE_POLL_INTERVAL", "50ms").with("LIVE_MAX_AGE", "0").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -193,6 +185,7 @@ async fn nobody_watches_a_chat_when_the_last_stream_has_ended(setup: Setup) {
     assert_eq!(app.chats.asked().len(), before);
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_that_is_gone_ends_its_streams(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut stream = app.anonymous().watch(&link).await;
@@ -204,6 +197,7 @@ async fn a_chat_that_is_gone_ends_its_streams(app: App) {
     app.anonymous().events(&link).await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn trouble_with_the_chat_service_is_waited_out(setup: Setup) {
     let app = setup.with("LIVE_POLL_INTERVAL", "100ms").with("CHAT_SERVICE_TIMEOUT", "300ms");
     let app = app.start().await;
@@ -218,6 +212,7 @@ async fn trouble_with_the_chat_service_is_waited_out(setup: Setup) {
     assert_eq!(stream.told().await, "message m3 back");
 }
 
+#[apply(on_both_databases)]
 async fn without_the_chat_service_no_stream_begins(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "300ms").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -227,6 +222,7 @@ async fn without_the_chat_service_no_stream_begins(setup: Setup) {
     app.anonymous().events(&link).await.fails(504, "chat_service_timeout");
 }
 
+#[apply(on_both_databases)]
 async fn whoever_reads_too_slowly_is_cut_and_misses_nothing_later(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut slow = app.anonymous().watch(&link).await;
@@ -247,6 +243,7 @@ async fn whoever_reads_too_slowly_is_cut_and_misses_nothing_later(app: App) {
     assert!((1..120).contains(&read), "{read} events");
 }
 
+#[apply(on_both_databases)]
 async fn a_message_reaches_many_streams_in_order(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut streams = Vec::new();

@@ -4,23 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Link, Setup, Trouble, message, on_both_databases};
-
-on_both_databases!(
-    viewers_at_the_same_moment_share_one_fetch,
-    an_answer_is_used_again_for_live_max_age_and_no_longer,
-    with_an_age_of_zero_no_answer_is_used_again,
-    nothing_that_was_asked_for_before_a_notice_is_shown_after_it,
-    a_viewer_who_goes_away_does_not_take_the_answer_along,
-    a_chat_service_that_hangs_holds_up_only_those_who_asked_it,
-    a_failure_is_not_kept,
-    only_the_chat_service_may_tell_of_changes,
-    links_with_files_and_without_do_not_mix,
-    downloads_at_the_same_moment_share_one_list,
-    what_a_view_was_told_of_files_is_good_for_a_download,
-    a_view_that_knows_more_than_the_last_download_is_believed,
-    a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice,
-);
+use crate::support::{App, Link, Setup, Trouble, apply, message, on_both_databases};
 
 fn fetches(app: &App) -> usize {
     app.chats.asked().iter().filter(|asked| asked.path == "/api/v1/chats/chat-1").count()
@@ -35,6 +19,7 @@ async fn last(app: &App, link: &Link) -> String {
     view["messages"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned()
 }
 
+#[apply(on_both_databases)]
 async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -50,6 +35,7 @@ async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
     assert_eq!(fetches(&app) - before, 1);
 }
 
+#[apply(on_both_databases)]
 async fn an_answer_is_used_again_for_live_max_age_and_no_longer(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -62,6 +48,7 @@ async fn an_answer_is_used_again_for_live_max_age_and_no_longer(setup: Setup) {
     assert_eq!(last(&app, &link).await, "m3");
 }
 
+#[apply(on_both_databases)]
 async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "0").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -85,6 +72,7 @@ async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
     assert_eq!(fetches(&app) - before, 2);
 }
 
+#[apply(on_both_databases)]
 async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -109,6 +97,7 @@ async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Set
     assert_eq!(last(&app, &link).await, "m4");
 }
 
+#[apply(on_both_databases)]
 async fn a_viewer_who_goes_away_does_not_take_the_answer_along(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -125,6 +114,7 @@ async fn a_viewer_who_goes_away_does_not_take_the_answer_along(setup: Setup) {
     assert_eq!(fetches(&app) - before, 1);
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_service_that_hangs_holds_up_only_those_who_asked_it(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "500ms").start().await;
     let alice = app.as_user("alice");
@@ -142,6 +132,7 @@ async fn a_chat_service_that_hangs_holds_up_only_those_who_asked_it(setup: Setup
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_failure_is_not_kept(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
@@ -151,6 +142,7 @@ async fn a_failure_is_not_kept(setup: Setup) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn only_the_chat_service_may_tell_of_changes(app: App) {
     app.anonymous().chat_changed("chat-1").await.fails(401, "login_required");
     app.as_user("alice").chat_changed("chat-1").await.fails(403, "forbidden");
@@ -160,6 +152,7 @@ async fn only_the_chat_service_may_tell_of_changes(app: App) {
     app.as_chat_service().get("/api/v1/chats/chat-1/changes").await.is(405);
 }
 
+#[apply(on_both_databases)]
 async fn links_with_files_and_without_do_not_mix(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let file = json!({"id": "f1", "filename": "a.csv", "bytes": 3, "created_at": 1_767_225_600});
@@ -186,6 +179,7 @@ fn asked(app: &App, so_far: usize) -> Vec<String> {
     app.chats.asked().into_iter().skip(so_far).map(|asked| asked.path).collect()
 }
 
+#[apply(on_both_databases)]
 async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = share_files(&app).await;
@@ -205,6 +199,7 @@ async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
     assert_eq!(asked(&app, so_far), ["/api/v1/chats/chat-1/agent_server_files"]);
 }
 
+#[apply(on_both_databases)]
 async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = share_files(&app).await;
@@ -214,6 +209,7 @@ async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
     assert_eq!(asked(&app, so_far), ["/api/v1/chats/chat-1/agent_server_files/f1/content"]);
 }
 
+#[apply(on_both_databases)]
 async fn a_view_that_knows_more_than_the_last_download_is_believed(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = share_files(&app).await;
@@ -224,6 +220,7 @@ async fn a_view_that_knows_more_than_the_last_download_is_believed(setup: Setup)
     assert_eq!(app.anonymous().artifact(&link, "f2").await.is(200).body, "later");
 }
 
+#[apply(on_both_databases)]
 async fn a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice(setup: Setup) {
     let soon = setup.clone().with("LIVE_MAX_AGE", "1s").start().await;
     let late = setup.with("LIVE_MAX_AGE", "1h").start().await;

@@ -5,15 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use shared_chats::telemetry::table::{Kind, METRICS};
 
-use crate::support::{App, Setup, on_both_databases};
-
-on_both_databases!(
-    metrics_are_on_the_management_address_alone,
-    nothing_that_a_caller_chose_is_in_the_metrics,
-    every_metric_is_described,
-    what_happens_is_counted,
-    health_is_on_the_management_address_too,
-);
+use crate::support::{App, Setup, apply, on_both_databases};
 
 async fn managed(setup: Setup) -> App {
     setup.with("MANAGEMENT_ADDRESS", "127.0.0.1:0").start().await
@@ -66,6 +58,7 @@ async fn count(app: &App, name: &str, labels: &[(&str, &str)]) -> f64 {
     scrape(app).await.iter().filter(fits).map(|sample| sample.value).sum()
 }
 
+#[apply(on_both_databases)]
 async fn metrics_are_on_the_management_address_alone(setup: Setup) {
     let app = managed(setup.clone()).await;
     app.anonymous().get("/metrics").await.fails(404, "not_found");
@@ -80,6 +73,7 @@ async fn metrics_are_on_the_management_address_alone(setup: Setup) {
     off.anonymous().get("/metrics").await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn health_is_on_the_management_address_too(setup: Setup) {
     let (setup, issuer) = setup.with_issuer().await;
     issuer.fail();
@@ -89,6 +83,7 @@ async fn health_is_on_the_management_address_too(setup: Setup) {
     assert!(count(&app, "shared_chats_key_refreshes_total", &[("outcome", "failed")]).await >= 1.0);
 }
 
+#[apply(on_both_databases)]
 async fn nothing_that_a_caller_chose_is_in_the_metrics(setup: Setup) {
     let app = managed(setup).await;
     let alice = app.as_user("alice");
@@ -135,6 +130,7 @@ async fn nothing_that_a_caller_chose_is_in_the_metrics(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn every_metric_is_described(setup: Setup) {
     let app = managed(setup).await;
     let (_, text) = app.manage("/metrics").await;
@@ -177,6 +173,7 @@ async fn every_metric_is_described(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn what_happens_is_counted(setup: Setup) {
     let app = managed(setup).await;
     let alice = app.as_user("alice");
@@ -220,8 +217,7 @@ mod a_file {
     use super::*;
     use crate::support::on_sqlite;
 
-    on_sqlite!(the_writer_is_measured, a_file_that_was_replaced_is_not_ready);
-
+    #[apply(on_sqlite)]
     async fn the_writer_is_measured(setup: Setup) {
         let app = managed(setup).await;
         app.as_user("alice").share("chat-1").await;
@@ -232,6 +228,7 @@ mod a_file {
         assert!(text.contains("\nshared_chats_database_writer_queue "), "{text}");
     }
 
+    #[apply(on_sqlite)]
     async fn a_file_that_was_replaced_is_not_ready(setup: Setup) {
         let path = setup.database_url.strip_prefix("sqlite:").unwrap().to_owned();
         let app = managed(setup).await;
@@ -249,8 +246,7 @@ mod a_server {
     use super::*;
     use crate::support::{behind_its_back, on_postgres};
 
-    on_postgres!(the_pool_is_measured, a_busy_pool_is_ready);
-
+    #[apply(on_postgres)]
     async fn the_pool_is_measured(setup: Setup) {
         let app = managed(setup.with("DATABASE_POOL_SIZE", "4")).await;
         app.as_user("alice").list("").await.is(200);
@@ -263,6 +259,7 @@ mod a_server {
     }
 
     /// An instance that is taken away because it has much to do leaves the others more.
+    #[apply(on_postgres)]
     async fn a_busy_pool_is_ready(setup: Setup) {
         let one = setup.with("DATABASE_POOL_SIZE", "1");
         let app = managed(one.with("DATABASE_TIMEOUT", "9s").with("QUEUE_TIMEOUT", "9s")).await;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{App, Link, Setup, TcpProxy};
+use crate::support::{App, Link, Setup, TcpProxy, apply};
 
 async fn everything_is_unavailable(app: &App, link: &Link) {
     let alice = app.as_user("alice");
@@ -36,20 +36,12 @@ mod a_server {
     use super::*;
     use crate::support::{WriteLock, on_postgres};
 
-    on_postgres!(
-        a_server_that_is_gone_is_waited_for,
-        a_server_that_does_not_answer_is_given_up,
-        connections_that_were_cut_are_made_again,
-        few_views_wait_for_a_server_that_does_not_answer,
-        views_that_nobody_waits_for_any_more_hold_up_nobody,
-        changes_of_many_rows_leave_connections_to_others,
-    );
-
     async fn behind_a_proxy(setup: Setup) -> (App, TcpProxy) {
         let (setup, proxy) = TcpProxy::before(setup).await;
         (setup.start().await, proxy)
     }
 
+    #[apply(on_postgres)]
     async fn a_server_that_is_gone_is_waited_for(setup: Setup) {
         let (app, proxy) = behind_a_proxy(setup.with("DATABASE_TIMEOUT", "2s")).await;
         let link = app.as_user("alice").share("chat-1").await;
@@ -65,6 +57,7 @@ mod a_server {
         app.as_user("alice").delete(&link).await.is(204);
     }
 
+    #[apply(on_postgres)]
     async fn a_server_that_does_not_answer_is_given_up(setup: Setup) {
         let (app, proxy) = behind_a_proxy(setup.with("DATABASE_TIMEOUT", "2s")).await;
         let link = app.as_user("alice").share("chat-1").await;
@@ -82,6 +75,7 @@ mod a_server {
         alice.list("").await.is(200);
     }
 
+    #[apply(on_postgres)]
     async fn connections_that_were_cut_are_made_again(setup: Setup) {
         let (app, proxy) = behind_a_proxy(setup.with("DATABASE_TIMEOUT", "2s")).await;
         let link = app.as_user("alice").share("chat-1").await;
@@ -95,6 +89,7 @@ mod a_server {
         }
     }
 
+    #[apply(on_postgres)]
     async fn few_views_wait_for_a_server_that_does_not_answer(setup: Setup) {
         const FEW: usize = 64;
         const MANY: usize = 200;
@@ -120,6 +115,7 @@ mod a_server {
         }
     }
 
+    #[apply(on_postgres)]
     async fn views_that_nobody_waits_for_any_more_hold_up_nobody(setup: Setup) {
         let (app, proxy) =
             behind_a_proxy(setup.with("WORKERS", "1").with("DATABASE_TIMEOUT", "20s")).await;
@@ -141,6 +137,7 @@ mod a_server {
         app.anonymous().view(&link).await.is(200);
     }
 
+    #[apply(on_postgres)]
     async fn changes_of_many_rows_leave_connections_to_others(setup: Setup) {
         let setup = setup.with("DATABASE_POOL_SIZE", "4").with("QUEUE_TIMEOUT", "300ms");
         let app = setup.start().await;
@@ -170,8 +167,7 @@ mod a_file {
     use super::*;
     use crate::support::on_sqlite;
 
-    on_sqlite!(a_file_that_somebody_else_locks_is_waited_for);
-
+    #[apply(on_sqlite)]
     async fn a_file_that_somebody_else_locks_is_waited_for(setup: Setup) {
         let app = setup.with("DATABASE_TIMEOUT", "500ms").start().await;
         let link = app.as_user("alice").share("chat-1").await;

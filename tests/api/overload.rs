@@ -6,20 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{
-    Answer, App, Request, Setup, Trouble, WriteLock, claims, hs256, on_both_databases,
+    Answer, App, Request, Setup, Trouble, WriteLock, apply, claims, hs256, on_both_databases,
 };
-
-on_both_databases!(
-    whoever_finds_all_places_taken_is_told_so_at_once,
-    a_worker_that_is_behind_refuses_what_it_comes_to_late,
-    whoever_keeps_a_connection_keeps_it_while_a_worker_is_behind,
-    a_small_body_of_a_refused_request_does_not_cost_the_connection,
-    a_client_that_goes_away_leaves_its_place,
-    streams_and_downloads_take_no_place_while_they_flow,
-    a_chat_service_that_has_enough_to_do_is_asked_no_more,
-    live_viewers_leave_places_to_others,
-    whoever_waits_too_long_for_the_database_is_told_so,
-);
 
 /// It was refused, and soon: nobody stood in a queue.
 async fn refused(request: Request) -> Answer {
@@ -36,6 +24,7 @@ fn create(app: &App) -> Request {
     app.as_user("alice").create(&json!({"chat_session_id": "chat-1"}))
 }
 
+#[apply(on_both_databases)]
 async fn whoever_finds_all_places_taken_is_told_so_at_once(setup: Setup) {
     let setup = setup.with("CORS_ALLOWED_ORIGINS", "https://chat.example");
     let app = setup.with("MAX_CONCURRENT_REQUESTS", "2").start().await;
@@ -58,6 +47,7 @@ async fn whoever_finds_all_places_taken_is_told_so_at_once(setup: Setup) {
     create(&app).await.is(201);
 }
 
+#[apply(on_both_databases)]
 async fn a_worker_that_is_behind_refuses_what_it_comes_to_late(setup: Setup) {
     let app = setup.with("WORKERS", "1").with("MAX_WORKER_LAG", "1ms").start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -76,6 +66,7 @@ async fn a_worker_that_is_behind_refuses_what_it_comes_to_late(setup: Setup) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn whoever_keeps_a_connection_keeps_it_while_a_worker_is_behind(setup: Setup) {
     let app = setup.with("WORKERS", "1").with("MAX_WORKER_LAG", "1ms").start().await;
     let alice = app.as_user("alice");
@@ -114,6 +105,7 @@ async fn whoever_keeps_a_connection_keeps_it_while_a_worker_is_behind(setup: Set
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_small_body_of_a_refused_request_does_not_cost_the_connection(setup: Setup) {
     let app = setup.with("MAX_CONCURRENT_REQUESTS", "1").start().await;
     let held = app.chats.hold("/chats/chat-1");
@@ -140,6 +132,7 @@ async fn a_small_body_of_a_refused_request_does_not_cost_the_connection(setup: S
     under_way.await.unwrap().is(201);
 }
 
+#[apply(on_both_databases)]
 async fn a_client_that_goes_away_leaves_its_place(setup: Setup) {
     let app = setup.with("MAX_CONCURRENT_REQUESTS", "1").start().await;
     let held = app.chats.hold("/chats/chat-1");
@@ -153,6 +146,7 @@ async fn a_client_that_goes_away_leaves_its_place(setup: Setup) {
     held.let_go();
 }
 
+#[apply(on_both_databases)]
 async fn streams_and_downloads_take_no_place_while_they_flow(setup: Setup) {
     let app = setup.with("MAX_CONCURRENT_REQUESTS", "1").start().await;
     let path = app.chats.put_file("chat-1", "f1", "data.bin", &[b'x'; 100_000]);
@@ -168,6 +162,7 @@ async fn streams_and_downloads_take_no_place_while_they_flow(setup: Setup) {
     drop((streams, download));
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_service_that_has_enough_to_do_is_asked_no_more(setup: Setup) {
     let setup = setup.with("CHAT_SERVICE_MAX_CALLS", "2").with("QUEUE_TIMEOUT", "300ms");
     let app = setup.start().await;
@@ -191,6 +186,7 @@ async fn a_chat_service_that_has_enough_to_do_is_asked_no_more(setup: Setup) {
     assert_eq!(app.as_user("alice").list("").await.ids().len(), 4);
 }
 
+#[apply(on_both_databases)]
 async fn live_viewers_leave_places_to_others(setup: Setup) {
     let app = setup.with("MAX_CONCURRENT_REQUESTS", "4").start().await;
     let frozen = app.as_user("alice").share("chat-1").await;
@@ -208,6 +204,7 @@ async fn live_viewers_leave_places_to_others(setup: Setup) {
     app.anonymous().view(&live).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn whoever_waits_too_long_for_the_database_is_told_so(setup: Setup) {
     let setup = setup.with("DATABASE_POOL_SIZE", "1").with("QUEUE_TIMEOUT", "300ms");
     let app = setup.start().await;

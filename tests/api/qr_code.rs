@@ -2,20 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, App, Setup, on_both_databases};
-
-on_both_databases!(
-    the_image_holds_the_links_address,
-    every_option_gives_a_code_that_scans,
-    an_svg_is_an_image_that_runs_nothing,
-    accept_decides_where_no_format_is_named,
-    options_have_bounds,
-    a_size_too_small_to_scan_is_refused_with_the_least_one,
-    no_credential_is_asked_for,
-    a_dead_link_has_no_code,
-    what_the_client_has_already_is_not_sent_again,
-    another_public_url_is_another_image,
-);
+use crate::support::{Answer, App, Setup, apply, on_both_databases};
 
 #[track_caller]
 fn scanned(answer: &Answer) -> String {
@@ -36,12 +23,14 @@ fn scanned(answer: &Answer) -> String {
     grids[0].decode().unwrap().1
 }
 
+#[apply(on_both_databases)]
 async fn the_image_holds_the_links_address(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let image = app.anonymous().get(link.info["qr_code_url"].as_str().unwrap()).await.is(200);
     assert_eq!(scanned(&image), link.info["url"]);
 }
 
+#[apply(on_both_databases)]
 async fn every_option_gives_a_code_that_scans(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for query in [
@@ -60,6 +49,7 @@ async fn every_option_gives_a_code_that_scans(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_svg_is_an_image_that_runs_nothing(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let image = app.anonymous().qr_code(&link, "format=svg&size=500").await.is(200);
@@ -70,6 +60,7 @@ async fn an_svg_is_an_image_that_runs_nothing(app: App) {
     assert!(!svg.contains("<script") && !svg.contains("href"), "{svg}");
 }
 
+#[apply(on_both_databases)]
 async fn accept_decides_where_no_format_is_named(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for (accept, query, media) in [
@@ -86,6 +77,7 @@ async fn accept_decides_where_no_format_is_named(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn options_have_bounds(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for query in [
@@ -111,6 +103,7 @@ async fn options_have_bounds(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_size_too_small_to_scan_is_refused_with_the_least_one(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let options = "margin=16&error_correction=H";
@@ -123,6 +116,7 @@ async fn a_size_too_small_to_scan_is_refused_with_the_least_one(app: App) {
     assert_eq!(scanned(&image), link.info["url"]);
 }
 
+#[apply(on_both_databases)]
 async fn no_credential_is_asked_for(app: App) {
     let link = app.as_user("alice").share_private("chat-1").await;
     for client in [app.anonymous(), app.with_token("rubbish"), app.as_user("bob")] {
@@ -131,6 +125,7 @@ async fn no_credential_is_asked_for(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_dead_link_has_no_code(app: App) {
     let alice = app.as_user("alice");
     let settings = json!({"expires_at": app.after(chrono::Duration::minutes(1))});
@@ -149,6 +144,7 @@ async fn a_dead_link_has_no_code(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn what_the_client_has_already_is_not_sent_again(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let mut tags = Vec::new();
@@ -165,6 +161,7 @@ async fn what_the_client_has_already_is_not_sent_again(app: App) {
     assert_eq!(distinct.len(), tags.len(), "{tags:?}");
 }
 
+#[apply(on_both_databases)]
 async fn another_public_url_is_another_image(setup: Setup) {
     let old = setup.clone().with("PUBLIC_URL", "https://old.example").start().await;
     let link = old.as_user("alice").share("chat-1").await;

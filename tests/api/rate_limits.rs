@@ -5,25 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Answer, App, Client, Request, Setup, claims, hs256, on_both_databases};
-
-on_both_databases!(
-    nobody_is_limited_unless_it_is_set,
-    an_address_that_calls_too_often_has_to_wait,
-    whoever_waited_may_call_again,
-    a_line_of_ipv6_is_one_client,
-    who_is_behind_a_trusted_proxy_is_told_apart,
-    a_forged_header_makes_nobody_another_client,
-    a_user_is_counted_wherever_they_call_from,
-    forged_tokens_count_on_their_address,
-    a_public_link_counts_on_the_address_whatever_token_comes,
-    a_private_link_counts_on_its_viewer,
-    the_chat_service_has_a_limit_of_its_own,
-    a_probe_is_never_refused,
-    an_event_stream_is_one_call,
-    looking_for_links_counts_with_any_token,
-    a_page_of_another_origin_can_read_the_refusal,
-);
+use crate::support::{
+    Answer, App, Client, Request, Setup, apply, claims, hs256, on_both_databases,
+};
 
 /// Long enough that nothing comes back while a test runs.
 const THREE: &str = "3/1h";
@@ -45,6 +29,7 @@ async fn exhaust(calls: usize, call: impl Fn() -> Request, status: u16) {
     refused(call().await);
 }
 
+#[apply(on_both_databases)]
 async fn nobody_is_limited_unless_it_is_set(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for _ in 0..50 {
@@ -53,6 +38,7 @@ async fn nobody_is_limited_unless_it_is_set(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_address_that_calls_too_often_has_to_wait(setup: Setup) {
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
     // Alice's own calls do not count on her address, once her token is known.
@@ -76,6 +62,7 @@ async fn an_address_that_calls_too_often_has_to_wait(setup: Setup) {
     app.as_user("alice").list("").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn whoever_waited_may_call_again(setup: Setup) {
     let app = setup.with("RATE_LIMIT_ANONYMOUS", "2/2s").start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -87,6 +74,7 @@ async fn whoever_waited_may_call_again(setup: Setup) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_line_of_ipv6_is_one_client(setup: Setup) {
     let setup = setup.with("TRUSTED_PROXIES", "127.0.0.0/8");
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
@@ -98,6 +86,7 @@ async fn a_line_of_ipv6_is_one_client(setup: Setup) {
     from(app.anonymous().view(&link), "2001:db8:0:2::1").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn who_is_behind_a_trusted_proxy_is_told_apart(setup: Setup) {
     let setup = setup.with("TRUSTED_PROXIES", "10.0.0.0/8,127.0.0.1");
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
@@ -111,6 +100,7 @@ async fn who_is_behind_a_trusted_proxy_is_told_apart(setup: Setup) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_forged_header_makes_nobody_another_client(setup: Setup) {
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -121,6 +111,7 @@ async fn a_forged_header_makes_nobody_another_client(setup: Setup) {
     refused(app.anonymous().view(&link).header("forwarded", "for=203.0.113.5").await);
 }
 
+#[apply(on_both_databases)]
 async fn a_user_is_counted_wherever_they_call_from(setup: Setup) {
     let setup = setup.with("TRUSTED_PROXIES", "127.0.0.1");
     let app = setup.with("RATE_LIMIT_CALLER", THREE).start().await;
@@ -146,6 +137,7 @@ async fn exhaust_nothing(client: &Client, link: &str) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn forged_tokens_count_on_their_address(setup: Setup) {
     let setup = setup.with("TRUSTED_PROXIES", "127.0.0.1").with("RATE_LIMIT_CALLER", "100/1h");
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
@@ -167,6 +159,7 @@ async fn forged_tokens_count_on_their_address(setup: Setup) {
     from(app.as_user("bob").list(""), "203.0.113.7").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_public_link_counts_on_the_address_whatever_token_comes(setup: Setup) {
     let setup = setup.with("RATE_LIMIT_CALLER", "100/1h");
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
@@ -180,6 +173,7 @@ async fn a_public_link_counts_on_the_address_whatever_token_comes(setup: Setup) 
     app.as_user("bob").list("").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_private_link_counts_on_its_viewer(setup: Setup) {
     let setup = setup.with("RATE_LIMIT_CALLER", THREE);
     let app = setup.with("RATE_LIMIT_ANONYMOUS", "100/1h").start().await;
@@ -193,6 +187,7 @@ async fn a_private_link_counts_on_its_viewer(setup: Setup) {
     answer.fails(401, "login_required");
 }
 
+#[apply(on_both_databases)]
 async fn the_chat_service_has_a_limit_of_its_own(setup: Setup) {
     let setup = setup.with("RATE_LIMIT_CALLER", "1/1h");
     let app = setup.with("RATE_LIMIT_CHAT_SERVICE", THREE).start().await;
@@ -202,6 +197,7 @@ async fn the_chat_service_has_a_limit_of_its_own(setup: Setup) {
     app.as_user("alice").list("").await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_probe_is_never_refused(setup: Setup) {
     let app = setup.with("RATE_LIMIT_ANONYMOUS", "1/1h").start().await;
     for _ in 0..10 {
@@ -213,6 +209,7 @@ async fn a_probe_is_never_refused(setup: Setup) {
     refused(app.anonymous().get("/openapi.yaml").await);
 }
 
+#[apply(on_both_databases)]
 async fn an_event_stream_is_one_call(setup: Setup) {
     let setup = setup.with("RATE_LIMIT_CALLER", "100/1h");
     let app = setup.with("RATE_LIMIT_ANONYMOUS", "2/1h").start().await;
@@ -233,6 +230,7 @@ async fn an_event_stream_is_one_call(setup: Setup) {
     refused(app.anonymous().events(&link).await);
 }
 
+#[apply(on_both_databases)]
 async fn looking_for_links_counts_with_any_token(setup: Setup) {
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
     exhaust(3, || app.as_user("eve").view("no-such-link"), 404).await;
@@ -240,6 +238,7 @@ async fn looking_for_links_counts_with_any_token(setup: Setup) {
     refused(app.as_user("eve").get("/nowhere").await);
 }
 
+#[apply(on_both_databases)]
 async fn a_page_of_another_origin_can_read_the_refusal(setup: Setup) {
     let setup = setup.with("CORS_ALLOWED_ORIGINS", "https://chat.example");
     let app = setup.with("RATE_LIMIT_ANONYMOUS", "1/1h").start().await;

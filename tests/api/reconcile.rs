@@ -12,23 +12,7 @@ use shared_chats::{
     },
 };
 
-use crate::support::{App, Setup, Trouble, import, on_both_databases, rows, store};
-
-on_both_databases!(
-    the_links_of_a_gone_chat_go_and_no_others,
-    a_gone_chat_leaves_a_tombstone,
-    legacy_links_go_with_their_chat_too,
-    only_the_chats_of_links_are_asked_about_once_each,
-    an_answer_that_is_not_clear_removes_nothing,
-    a_chat_service_that_knows_none_is_not_believed,
-    a_chat_service_that_lost_most_is_not_believed,
-    one_chat_alone_goes_only_when_all_may_be_gone,
-    a_chat_that_is_back_is_kept,
-    a_chat_service_that_is_down_is_soon_left_alone,
-    without_a_credential_nothing_is_asked,
-    chats_of_a_file_are_reconciled_too,
-    it_is_done_every_interval,
-);
+use crate::support::{App, Setup, Trouble, apply, import, on_both_databases, rows, store};
 
 const TOKEN: &str = crate::support::SERVICE_TOKEN;
 
@@ -65,6 +49,7 @@ async fn three_shared(app: &App) -> [String; 3] {
     ids.try_into().unwrap()
 }
 
+#[apply(on_both_databases)]
 async fn the_links_of_a_gone_chat_go_and_no_others(app: App) {
     let [one, two, three] = three_shared(&app).await;
     let live = app.as_user("alice").share_live("two").await;
@@ -89,6 +74,7 @@ async fn the_links_of_a_gone_chat_go_and_no_others(app: App) {
     assert_eq!(again, Reconciled { asked: 2, there: 2, ..Reconciled::default() });
 }
 
+#[apply(on_both_databases)]
 async fn a_gone_chat_leaves_a_tombstone(app: App) {
     three_shared(&app).await;
     app.chats.remove("two");
@@ -98,6 +84,7 @@ async fn a_gone_chat_leaves_a_tombstone(app: App) {
     again.await.fails(404, "not_found");
 }
 
+#[apply(on_both_databases)]
 async fn legacy_links_go_with_their_chat_too(app: App) {
     three_shared(&app).await;
     let end = app.after(chrono::Duration::days(1));
@@ -111,6 +98,7 @@ async fn legacy_links_go_with_their_chat_too(app: App) {
     app.anonymous().view("old-token").await.is(404);
 }
 
+#[apply(on_both_databases)]
 async fn only_the_chats_of_links_are_asked_about_once_each(app: App) {
     three_shared(&app).await;
     let alice = app.as_user("alice");
@@ -129,6 +117,7 @@ async fn only_the_chats_of_links_are_asked_about_once_each(app: App) {
     assert!(asked.iter().all(|asked| asked.authorization == format!("Bearer {TOKEN}")));
 }
 
+#[apply(on_both_databases)]
 async fn an_answer_that_is_not_clear_removes_nothing(app: App) {
     let ids = three_shared(&app).await;
     let elsewhere = format!("{}/nowhere", app.chats.url);
@@ -159,6 +148,7 @@ async fn an_answer_that_is_not_clear_removes_nothing(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_service_that_knows_none_is_not_believed(app: App) {
     let ids = three_shared(&app).await;
     app.chats.misbehaves("", Trouble::Status(404));
@@ -171,6 +161,7 @@ async fn a_chat_service_that_knows_none_is_not_believed(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
     let ids = three_shared(&app).await;
     app.chats.remove("one");
@@ -185,6 +176,7 @@ async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
     app.anonymous().view(&ids[0]).await.is(404);
 }
 
+#[apply(on_both_databases)]
 async fn one_chat_alone_goes_only_when_all_may_be_gone(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     app.chats.remove("chat-1");
@@ -195,6 +187,7 @@ async fn one_chat_alone_goes_only_when_all_may_be_gone(app: App) {
     app.anonymous().view(&link.id).await.is(404);
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_that_is_back_is_kept(app: App) {
     let ids = three_shared(&app).await;
     app.chats.misbehaves("/two", Trouble::Status(404));
@@ -222,6 +215,7 @@ async fn a_chat_that_is_back_is_kept(app: App) {
     app.anonymous().view(&ids[1]).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_chat_service_that_is_down_is_soon_left_alone(app: App) {
     for number in 0..40 {
         let chat = format!("chat-no-{number}");
@@ -237,6 +231,7 @@ async fn a_chat_service_that_is_down_is_soon_left_alone(app: App) {
     assert_eq!((done.removed, rows(&app, "shared_chats").await), (0, 40));
 }
 
+#[apply(on_both_databases)]
 async fn without_a_credential_nothing_is_asked(app: App) {
     three_shared(&app).await;
     let before = app.chats.asked().len();
@@ -248,6 +243,7 @@ async fn without_a_credential_nothing_is_asked(app: App) {
     assert_eq!(app.chats.asked().len(), before);
 }
 
+#[apply(on_both_databases)]
 async fn chats_of_a_file_are_reconciled_too(setup: Setup) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chats.json");
@@ -279,6 +275,7 @@ async fn chats_of_a_file_are_reconciled_too(setup: Setup) {
     app.anonymous().view(&b).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn it_is_done_every_interval(setup: Setup) {
     let app = setup.with("RECONCILE_INTERVAL", "100ms").start().await;
     let [one, two, _] = three_shared(&app).await;

@@ -6,18 +6,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 use shared_chats::sharing::Swept;
 
-use crate::support::{App, Setup, import, on_both_databases, rows, store};
-
-on_both_databases!(
-    an_expired_link_answers_as_one_that_never_was,
-    an_end_date_is_renewed_before_its_moment_and_not_after,
-    content_goes_with_the_first_sweep_and_the_row_after_its_retention,
-    keys_and_tombstones_go_when_their_time_is_over,
-    more_than_one_statement_takes_is_swept,
-    large_contents_are_swept_a_few_at_a_time,
-    a_link_that_lives_is_not_swept,
-    the_service_sweeps_by_itself,
-);
+use crate::support::{App, Setup, apply, import, on_both_databases, rows, store};
 
 const RETENTION: Duration = Duration::days(30);
 
@@ -29,6 +18,7 @@ async fn sweep(app: &App) -> Swept {
     store(app).sweep(RETENTION, app.now()).await.unwrap()
 }
 
+#[apply(on_both_databases)]
 async fn an_expired_link_answers_as_one_that_never_was(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_with("chat-1", in_an_hour(&app)).await;
@@ -62,6 +52,7 @@ async fn an_expired_link_answers_as_one_that_never_was(app: App) {
     assert_eq!(deleted, json!({"deleted": 0}));
 }
 
+#[apply(on_both_databases)]
 async fn an_end_date_is_renewed_before_its_moment_and_not_after(app: App) {
     let link = app.as_user("alice").share_with("chat-1", in_an_hour(&app)).await;
     app.clock.advance(Duration::minutes(59));
@@ -76,6 +67,7 @@ async fn an_end_date_is_renewed_before_its_moment_and_not_after(app: App) {
     app.anonymous().view(&link).await.is(404);
 }
 
+#[apply(on_both_databases)]
 async fn content_goes_with_the_first_sweep_and_the_row_after_its_retention(app: App) {
     app.as_user("alice").share_with("chat-1", in_an_hour(&app)).await;
     assert_eq!(sweep(&app).await, Swept::default());
@@ -89,6 +81,7 @@ async fn content_goes_with_the_first_sweep_and_the_row_after_its_retention(app: 
     assert_eq!(rows(&app, "shared_chats").await, 0);
 }
 
+#[apply(on_both_databases)]
 async fn keys_and_tombstones_go_when_their_time_is_over(app: App) {
     let create = app.as_user("alice").create(&json!({"chat_session_id": "chat-1"}));
     create.header("idempotency-key", "once").await.is(201);
@@ -117,6 +110,7 @@ async fn import_many(app: &App, count: usize, content: &str) {
     assert_eq!(import(app, file).await.0.imported, count as u64);
 }
 
+#[apply(on_both_databases)]
 async fn more_than_one_statement_takes_is_swept(app: App) {
     import_many(&app, 1_750, "x").await;
     let kept = app.as_user("alice").share_with("chat-1", json!({})).await;
@@ -130,6 +124,7 @@ async fn more_than_one_statement_takes_is_swept(app: App) {
     app.anonymous().view(&kept).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn large_contents_are_swept_a_few_at_a_time(setup: Setup) {
     let app = setup.with("MAX_SNAPSHOT_BYTES", "64MiB").start().await;
     // Hard to compress.
@@ -146,6 +141,7 @@ async fn large_contents_are_swept_a_few_at_a_time(setup: Setup) {
     assert_eq!(rows(&app, "snapshots").await, 0);
 }
 
+#[apply(on_both_databases)]
 async fn a_link_that_lives_is_not_swept(app: App) {
     let alice = app.as_user("alice");
     let forever = alice.share("chat-1").await;
@@ -156,6 +152,7 @@ async fn a_link_that_lives_is_not_swept(app: App) {
     app.anonymous().view(&long).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn the_service_sweeps_by_itself(app: App) {
     app.as_user("alice").share_with("chat-1", in_an_hour(&app)).await;
     app.clock.advance(Duration::hours(2));

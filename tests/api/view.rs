@@ -2,32 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{App, Chat, Setup, message, on_both_databases, reply};
+use crate::support::{App, Chat, Setup, apply, message, on_both_databases, reply};
 
-on_both_databases!(
-    anyone_with_the_link_sees_the_chat,
-    a_viewer_sees_nothing_that_is_not_allowed,
-    a_frozen_link_shows_what_was_shared,
-    roles_follow_replies_unless_the_chat_service_gave_one,
-    artifacts_are_listed_only_while_they_are_included,
-    a_view_is_not_for_search_engines_and_referrers,
-    every_coding_decodes_to_the_same_json,
-    each_coding_has_a_tag_of_its_own,
-    what_the_client_has_already_is_not_sent_again,
-    a_change_of_settings_makes_another_tag,
-    head_is_get_without_the_body,
-    a_private_link_asks_to_sign_in,
-    a_private_link_opens_to_any_user,
-    a_private_link_is_closed_to_the_chat_service,
-    a_private_view_stays_out_of_shared_caches,
-    a_public_link_opens_whatever_the_credential,
-    a_dead_link_is_not_found_before_anyone_signs_in,
-    an_id_that_no_link_has_is_not_found,
-    ids_compare_byte_for_byte,
-    a_view_says_what_it_depends_on,
-    a_view_of_a_frozen_link_asks_nobody_else,
-);
-
+#[apply(on_both_databases)]
 async fn anyone_with_the_link_sees_the_chat(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let mut view = app.anonymous().view(&link).await.is(200).json();
@@ -68,6 +45,7 @@ async fn anyone_with_the_link_sees_the_chat(app: App) {
 }
 
 /// With the fields of each message, not one more (contract 3).
+#[apply(on_both_databases)]
 async fn a_viewer_sees_nothing_that_is_not_allowed(app: App) {
     let settings = json!({"label": "only for me", "includes_artifacts": true});
     let secrets =
@@ -92,6 +70,7 @@ async fn a_viewer_sees_nothing_that_is_not_allowed(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_frozen_link_shows_what_was_shared(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let shared = app.anonymous().view(&link).await.is(200);
@@ -111,6 +90,7 @@ async fn a_frozen_link_shows_what_was_shared(app: App) {
     );
 }
 
+#[apply(on_both_databases)]
 async fn roles_follow_replies_unless_the_chat_service_gave_one(app: App) {
     let tool = r#"{"id":"m3","role":"tool","content":"2","created_at":"2026-03-01T10:00:00Z","reply_to":"m2"}"#;
     let messages = [message("m1", "1+1?"), reply("m2", "m1", "One moment"), tool.to_owned()];
@@ -122,6 +102,7 @@ async fn roles_follow_replies_unless_the_chat_service_gave_one(app: App) {
     assert_eq!(roles, ["user", "assistant", "tool"]);
 }
 
+#[apply(on_both_databases)]
 async fn artifacts_are_listed_only_while_they_are_included(app: App) {
     app.chats.change("chat-1", |chat| {
         chat.files = Some(vec![json!({
@@ -150,6 +131,7 @@ async fn artifacts_are_listed_only_while_they_are_included(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_view_is_not_for_search_engines_and_referrers(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let tag = app.anonymous().view(&link).await.header("etag").to_owned();
@@ -166,6 +148,7 @@ async fn a_view_is_not_for_search_engines_and_referrers(app: App) {
     assert_eq!(app.anonymous().view(&link).await.header("content-type"), "application/json");
 }
 
+#[apply(on_both_databases)]
 async fn every_coding_decodes_to_the_same_json(app: App) {
     let settings = json!({"includes_artifacts": true});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
@@ -193,6 +176,7 @@ async fn every_coding_decodes_to_the_same_json(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn each_coding_has_a_tag_of_its_own(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let mut tags = Vec::new();
@@ -207,6 +191,7 @@ async fn each_coding_has_a_tag_of_its_own(app: App) {
     assert!(tags.iter().all(|tag| tag.starts_with('"') && tag.ends_with('"')), "strong: {tags:?}");
 }
 
+#[apply(on_both_databases)]
 async fn what_the_client_has_already_is_not_sent_again(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for coding in ["identity", "gzip", "br", "zstd"] {
@@ -226,6 +211,7 @@ async fn what_the_client_has_already_is_not_sent_again(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_change_of_settings_makes_another_tag(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -235,6 +221,7 @@ async fn a_change_of_settings_makes_another_tag(app: App) {
     assert_ne!(answer.header("etag"), tag);
 }
 
+#[apply(on_both_databases)]
 async fn head_is_get_without_the_body(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -274,6 +261,7 @@ async fn head_is_get_without_the_body(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_private_link_asks_to_sign_in(app: App) {
     let link = app.as_user("alice").share_private("chat-1").await;
     let view = app.anonymous().view(&link).await;
@@ -292,6 +280,7 @@ async fn a_private_link_asks_to_sign_in(app: App) {
     asked.await.fails(401, "login_required");
 }
 
+#[apply(on_both_databases)]
 async fn a_private_link_opens_to_any_user(app: App) {
     let link = app.as_user("alice").share_private("chat-1").await;
     for user in ["alice", "bob", "carol"] {
@@ -300,6 +289,7 @@ async fn a_private_link_opens_to_any_user(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_private_link_is_closed_to_the_chat_service(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
@@ -311,6 +301,7 @@ async fn a_private_link_is_closed_to_the_chat_service(app: App) {
     app.as_chat_service().view(&public).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_private_view_stays_out_of_shared_caches(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
@@ -321,6 +312,7 @@ async fn a_private_view_stays_out_of_shared_caches(app: App) {
     assert_eq!(alice.qr_code(&link, "").await.header("cache-control"), "private, no-cache");
 }
 
+#[apply(on_both_databases)]
 async fn a_public_link_opens_whatever_the_credential(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let expired = crate::support::hs256(&json!({"sub": "alice", "exp": 1}));
@@ -331,6 +323,7 @@ async fn a_public_link_opens_whatever_the_credential(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_dead_link_is_not_found_before_anyone_signs_in(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_private("chat-1").await;
@@ -340,6 +333,7 @@ async fn a_dead_link_is_not_found_before_anyone_signs_in(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn an_id_that_no_link_has_is_not_found(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let long = "x".repeat(4_000);
@@ -367,6 +361,7 @@ async fn an_id_that_no_link_has_is_not_found(app: App) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn ids_compare_byte_for_byte(app: App) {
     // Digits alone have no upper case.
     let link = loop {
@@ -381,6 +376,7 @@ async fn ids_compare_byte_for_byte(app: App) {
     app.anonymous().view(&link).await.is(200);
 }
 
+#[apply(on_both_databases)]
 async fn a_view_says_what_it_depends_on(setup: Setup) {
     for (setup, api, page) in [
         (setup.clone(), "Authorization, Accept-Encoding", "Authorization, Accept-Encoding, Accept"),
@@ -399,6 +395,7 @@ async fn a_view_says_what_it_depends_on(setup: Setup) {
     }
 }
 
+#[apply(on_both_databases)]
 async fn a_view_of_a_frozen_link_asks_nobody_else(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let asked = app.chats.asked().len();

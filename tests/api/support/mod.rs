@@ -38,39 +38,50 @@ pub use client::{Client, Link, Request};
 pub use database::Engine;
 pub use events::EventStream;
 pub use issuer::Issuer;
+pub use macro_rules_attribute::apply;
 pub use stored::{audit_records, behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256, part};
 pub use write_lock::WriteLock;
 
-/// Names the tests of a file, each of which runs on both databases.
+/// `#[apply(on_both_databases)]`: the function is a test that runs once on each database. The tests
+/// are named `sqlite` and `postgres`, in a module of the function's name.
 macro_rules! on_both_databases {
-    ($($test:ident),+ $(,)?) => {
-        $crate::support::on_sqlite!($($test),+);
-        $crate::support::on_postgres!($($test),+);
+    ($(#[$attribute:meta])* async fn $test:ident $($rest:tt)*) => {
+        $crate::support::tests_of! { [Sqlite sqlite, Postgres postgres] $test }
+        $(#[$attribute])* async fn $test $($rest)*
     };
 }
 
-/// Names tests that are about SQLite alone.
+/// `#[apply(on_sqlite)]`: a test that is about SQLite alone.
 macro_rules! on_sqlite {
-    ($($test:ident),+ $(,)?) => {
-        mod sqlite {
-            use $crate::support::{Engine, run};
-            $(#[test] fn $test() { run(Engine::Sqlite, super::$test); })+
-        }
+    ($(#[$attribute:meta])* async fn $test:ident $($rest:tt)*) => {
+        $crate::support::tests_of! { [Sqlite sqlite] $test }
+        $(#[$attribute])* async fn $test $($rest)*
     };
 }
 
-/// Names tests that are about PostgreSQL alone.
+/// `#[apply(on_postgres)]`: a test that is about PostgreSQL alone.
 macro_rules! on_postgres {
-    ($($test:ident),+ $(,)?) => {
-        mod postgres {
-            use $crate::support::{Engine, run};
-            $(#[test] fn $test() { run(Engine::Postgres, super::$test); })+
+    ($(#[$attribute:meta])* async fn $test:ident $($rest:tt)*) => {
+        $crate::support::tests_of! { [Postgres postgres] $test }
+        $(#[$attribute])* async fn $test $($rest)*
+    };
+}
+
+macro_rules! tests_of {
+    ([$($engine:ident $name:ident),+] $test:ident) => {
+        mod $test {
+            $(
+                #[test]
+                fn $name() {
+                    $crate::support::run($crate::support::Engine::$engine, super::$test);
+                }
+            )+
         }
     };
 }
-pub(crate) use {on_both_databases, on_postgres, on_sqlite};
+pub(crate) use {on_both_databases, on_postgres, on_sqlite, tests_of};
 
 /// What a test can ask for as its argument.
 pub trait Start {
