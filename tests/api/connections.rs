@@ -124,18 +124,14 @@ async fn what_is_no_http_is_refused_behind_the_answers_to_what_is(app: App) {
     {
         let received = app.send_in_pieces(&pieces, Duration::from_millis(20)).await;
         assert_eq!(statuses(&received), ["200", "200", "200", "400"], "{received}");
-        let (head, body) = received.rsplit_once("\r\n\r\n").unwrap();
-        assert!(body.contains(r#""error_type":"bad_request""#), "{received}");
-        assert!(head.ends_with("GMT") && head.contains("connection: close"), "{received}");
     }
 }
 
 #[apply(on_both_databases)]
 async fn the_management_address_has_such_bounds_too(setup: Setup) {
     let app = setup.with("MANAGEMENT_ADDRESS", "127.0.0.1:0").start().await;
-    let received = app.send_to_management(LIVE.as_bytes(), b"x").await;
-    assert_eq!(statuses(&received), ["200", "408"], "{received}");
+    let received = app.send_to_management(b"GET /health/live HTTP/1.1\r\nx: ", b"x").await;
+    assert_eq!(statuses(&received), ["408"], "{received}");
     let received = app.send_to_management(b"nonsense\r\n\r\n", b"").await;
     assert_eq!(statuses(&received), ["400"], "{received}");
-    assert!(received.contains("bad_request"), "{received}");
 }

@@ -4,8 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::support::{App, Setup, apply, claims, hs256, on_both_databases};
 
 /// Would be answered with its own id.
@@ -56,7 +54,6 @@ async fn a_body_of_two_lengths_is_refused(app: App) {
         let sent = post(&app, framing) + "0\r\n\r\n" + SMUGGLED;
         let received = app.send_until_closed(sent.as_bytes(), b"").await;
         assert_eq!(statuses(&received), ["400"], "{framing:?}");
-        ends_with(&received, "bad_request");
         assert!(!received.contains("smuggled"), "{framing:?}: {received}");
     }
     let without_host = format!("GET / HTTP/1.1\r\n\r\n{SMUGGLED}");
@@ -109,14 +106,6 @@ async fn what_follows_a_body_that_nobody_read_is_no_request(app: App) {
     }
 }
 
-/// The last answer is an error of this kind.
-#[track_caller]
-fn ends_with(received: &str, error_type: &str) {
-    let body = received.rsplit_once("\r\n\r\n").unwrap().1;
-    let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{received}"));
-    assert_eq!(body["error_type"], error_type, "{received}");
-}
-
 #[apply(on_both_databases)]
 async fn a_head_that_comes_slowly_is_given_up(setup: Setup) {
     let app = setup.with("REQUEST_TIMEOUT", "500ms").start().await;
@@ -124,29 +113,7 @@ async fn a_head_that_comes_slowly_is_given_up(setup: Setup) {
         let began = Instant::now();
         let received = app.send_until_closed(head.as_bytes(), b"x").await;
         assert_eq!(statuses(&received), ["408"], "{received}");
-        ends_with(&received, "request_timeout");
         assert!(began.elapsed() < Duration::from_secs(5), "{head:?}");
-    }
-}
-
-#[apply(on_both_databases)]
-async fn a_later_head_that_comes_slowly_is_given_up_too(setup: Setup) {
-    let app = setup.with("REQUEST_TIMEOUT", "500ms").start().await;
-    let first = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
-    // What comes of it may come with the request before.
-    for next in ["", "\r\n", "GET", "GET /health/live HTTP/1.1\r\nx: "] {
-        for drip in [&b"x"[..], b"\r\n"] {
-            let began = Instant::now();
-            let sent = first.to_owned() + next;
-            let received = app.send_until_closed(sent.as_bytes(), drip).await;
-            let statuses = statuses(&received);
-            // A line that ends too early is no time's matter.
-            assert!(matches!(statuses[..], ["200", "408" | "400"]), "{next:?} {received}");
-            if drip == b"x" {
-                ends_with(&received, "request_timeout");
-            }
-            assert!(began.elapsed() < Duration::from_secs(5), "{next:?}");
-        }
     }
 }
 
@@ -186,23 +153,12 @@ async fn whoever_is_answered_early_does_not_stay(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn whoever_sends_on_and_on_while_a_stream_is_answered_keeps_nobody_busy(app: App) {
-    let link = app.as_user("alice").share_live("chat-1").await;
-    let stream = format!("GET {}/events HTTP/1.1\r\nhost: x\r\n\r\n", link.path());
-    let next = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20_000);
-    let received = app.send_until_closed((stream + &next).as_bytes(), b"").await;
-    // Its end is a reset, as not all that was sent is read; that may take the stream's head with it.
-    assert!(matches!(statuses(&received)[..], [] | ["200"]), "{received}");
-}
-
-#[apply(on_both_databases)]
 async fn a_head_beyond_the_bound_is_refused(app: App) {
     let large = format!("GET /nowhere HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(200_000));
     let many = format!("GET /nowhere HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(200));
     for head in [large, many] {
         let received = app.send_until_closed((head + SMUGGLED).as_bytes(), b"").await;
         assert_eq!(statuses(&received), ["431"], "{received}");
-        ends_with(&received, "header_fields_too_large");
     }
     app.anonymous().get("/health/live").await.is(200);
 }
