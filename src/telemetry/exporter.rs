@@ -1,19 +1,18 @@
 //! The metrics in Prometheus' text format.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use metrics::Recorder;
+use metrics::{Recorder, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
 use super::{
     database, frequent,
-    table::{BUILD_INFO, Kind, METRICS, Value},
+    switch::RECORDER,
+    table::{BUILD_INFO, Kind, METRICS},
     work,
 };
 
-/// The one recorder of the process.
-static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 /// Two applications of one process do not start it together.
 static STARTING: Mutex<()> = Mutex::new(());
 
@@ -31,10 +30,6 @@ pub enum StartMetricsError {
     Build(#[from] BuildError),
     #[error("another recorder is installed")]
     Taken,
-}
-
-pub(super) fn is_on() -> bool {
-    RECORDER.get().is_some()
 }
 
 impl Metrics {
@@ -68,7 +63,7 @@ impl Metrics {
         metrics::set_global_recorder(recorder).map_err(|_| StartMetricsError::Taken)?;
         let handle = RECORDER.get_or_init(|| handle).clone();
         process.describe();
-        BUILD_INFO.gauge(&[Value::const_str(env!("CARGO_PKG_VERSION"))]).set(1.0);
+        gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         // A series that appears with its first event has no rate for it.
         frequent::begin();
         database::begin();
