@@ -11,6 +11,7 @@ use std::{
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -133,28 +134,18 @@ fn host_config(url: &str, timeout: Duration) -> Result<(Config, bool), StoreErro
 fn take_ssl_mode(url: &mut Url) -> Option<String> {
     let pairs: Vec<(String, String)> =
         url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+    let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let mode = pairs.iter().find(|(key, _)| key == "sslmode").map(|(_, mode)| mode.clone());
     if mode.is_some() {
         let rest: Vec<String> = pairs
             .iter()
             .filter(|(key, _)| key != "sslmode")
             // Not form encoding: libpq's URLs do not read `+` as a space.
-            .map(|(key, value)| format!("{}={}", escape(key), escape(value)))
+            .map(|(key, value)| format!("{}={}", encoded(key), encoded(value)))
             .collect();
         url.set_query((!rest.is_empty()).then(|| rest.join("&")).as_deref());
     }
     mode
-}
-
-fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(b).to_string()
-            }
-            _ => format!("%{b:02X}"),
-        })
-        .collect()
 }
 
 /// An error with its causes, which tokio-postgres keeps apart.
