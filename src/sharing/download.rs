@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Sharing, SharingError};
 use crate::{
     chat_service::{Access, ChatServiceError, Pace},
-    model::{KeptFile, ObjectKey, SharedChat},
+    model::{KeptFile, ObjectKey, SharedChat, hex},
     telemetry::{self, ByteFlow},
 };
 
@@ -169,7 +169,7 @@ fn digest(parts: &[&str]) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect()
+    hex(&hash.finalize()[..12])
 }
 
 #[cfg(test)]
