@@ -8,9 +8,10 @@ use reqwest::header::HeaderValue;
 use crate::{
     clock::Clock,
     openid::{self, ClientCredentials},
+    telemetry::error_chain,
 };
 
-use super::{ChatServiceError, InvalidSettings, fetched_token::FetchedToken, http::with_causes};
+use super::{ChatServiceError, InvalidSettings, fetched_token::FetchedToken};
 
 /// Where the credential comes from.
 #[derive(Clone)]
@@ -50,7 +51,7 @@ impl Credential {
             Some(ServiceCredential::Client(client)) => {
                 let http = openid::client().map_err(|error| InvalidSettings {
                     setting: "CHAT_SERVICE_CLIENT_ID",
-                    problem: with_causes(&error),
+                    problem: error_chain(&error),
                 })?;
                 Self::Fetched(FetchedToken::new(http, client, clock))
             }

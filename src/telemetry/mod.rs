@@ -10,6 +10,7 @@
 //! `docs/OPERATIONS.md`; a test compares the table with the page, the dashboard and the alerts.
 
 mod database;
+mod error_chain;
 mod exporter;
 mod frequent;
 mod requests;
@@ -21,6 +22,7 @@ mod work;
 pub use database::{
     DatabaseFailure, PoolStatus, committed, database_failed, set_pool, set_queued_changes,
 };
+pub use error_chain::error_chain;
 pub use exporter::{Metrics, StartMetricsError};
 pub use frequent::{
     Cache, LinkKind, MediumKind, ViewOutcome, cache_asked, frames_sent, set_cache, set_streams,

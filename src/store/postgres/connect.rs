@@ -26,7 +26,7 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
-use crate::store::StoreError;
+use crate::{store::StoreError, telemetry::error_chain};
 
 /// How long a connection is idle before the other side is asked whether it is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ impl Connector {
                     return AsyncPgConnection::try_from_client_and_connection(client, connection)
                         .await;
                 }
-                Ok(Err(error)) => problem = describe(&error),
+                Ok(Err(error)) => problem = error_chain(&error),
                 Err(_) => "the server did not let us in in time".clone_into(&mut problem),
             }
         }
@@ -146,17 +146,6 @@ fn take_ssl_mode(url: &mut Url) -> Option<String> {
         url.set_query((!rest.is_empty()).then(|| rest.join("&")).as_deref());
     }
     mode
-}
-
-/// An error with its causes, which tokio-postgres keeps apart.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn tls_config(verify: bool, ca_file: Option<&Path>) -> Result<ClientConfig, StoreError> {
