@@ -4,10 +4,11 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Sharing, SharingError};
@@ -45,7 +46,7 @@ impl SeenLinks {
     }
 
     fn count(&self, id: &ShareId, seen: Seen, now: DateTime<Utc>) {
-        let mut state = self.state();
+        let mut state = self.inner.state.lock();
         if let Some(sightings) = state.links.get_mut(id) {
             sightings.add(seen, now);
             return;
@@ -62,13 +63,13 @@ impl SeenLinks {
     }
 
     fn of(&self, id: &ShareId) -> Sightings {
-        self.state().links.get(id).copied().unwrap_or_default()
+        self.inner.state.lock().links.get(id).copied().unwrap_or_default()
     }
 
     /// Everything, in the order of the ids. It goes on holding its places: see [`Self::written`].
     fn take(&self) -> Vec<(ShareId, Sightings)> {
         let (links, lost) = {
-            let mut state = self.state();
+            let mut state = self.inner.state.lock();
             state.writing += state.links.len();
             (mem::take(&mut state.links), mem::take(&mut state.lost))
         };
@@ -85,12 +86,12 @@ impl SeenLinks {
 
     /// Gives the places of so many links free.
     fn written(&self, links: usize) {
-        self.state().writing -= links;
+        self.inner.state.lock().writing -= links;
     }
 
     /// Takes back what could not be written.
     fn give_back(&self, seen: Vec<(ShareId, Sightings)>) {
-        let mut state = self.state();
+        let mut state = self.inner.state.lock();
         state.writing -= seen.len();
         for (id, sightings) in seen {
             match state.links.entry(id) {
@@ -100,10 +101,6 @@ impl SeenLinks {
                 Entry::Occupied(mut seen_since) => seen_since.get_mut().merge(sightings),
             }
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,6 +197,12 @@ mod tests {
         let both = Sightings { views: 2, downloads: 1, last_viewed_at: Some(now()), bot_views: 0 };
         assert_eq!(seen.of(&ids[0]), both);
         assert_eq!(seen.of(&ids[1]), Sightings { bot_views: 1, ..Sightings::default() });
-        assert_eq!((seen.state().links.len(), seen.state().writing), (2, 0));
+        assert_eq!(
+            {
+                let state = seen.inner.state.lock();
+                (state.links.len(), state.writing)
+            },
+            (2, 0)
+        );
     }
 }

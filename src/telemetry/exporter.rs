@@ -1,10 +1,9 @@
 //! The metrics in Prometheus' text format.
 
-use std::sync::{Mutex, PoisonError};
-
 use metrics::{Recorder, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
+use parking_lot::Mutex;
 
 use super::{
     database, frequent,
@@ -39,7 +38,7 @@ impl Metrics {
     /// When a bucket is no number, or somebody else records in this process.
     pub fn start() -> Result<Self, StartMetricsError> {
         let process = Collector::default();
-        let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = STARTING.lock();
         if let Some(handle) = RECORDER.get() {
             return Ok(Self { handle: handle.clone(), process });
         }
