@@ -6,7 +6,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::wire::{FileFields, FileTime, Object, WireFile};
+use super::wire::{FileFields, FileTime, WireFile};
+use crate::model::Object;
 
 /// One of a chat's `artifacts` in the file: as the chat service lists it, and where its bytes are.
 #[derive(Debug, Clone, Deserialize)]

@@ -4,18 +4,18 @@
 //! Unknown fields are skipped unread: serde_json does that without recursion, so that no nesting
 //! can exhaust the stack.
 
-use std::{fmt, marker::PhantomData};
+use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::{
     Deserialize,
-    de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{self, DeserializeOwned, Deserializer, Visitor},
 };
 use serde_json::{error::Category, value::RawValue};
 
 use super::stored_file::WireStoredFile;
 use crate::model::{
-    ChatFile, ChatSessionId, Message, MessageContent, Role, UserId, decode_json_string,
+    ChatFile, ChatSessionId, Message, MessageContent, Object, Role, UserId, decode_json_string,
 };
 
 /// The longest id of a message or file, in characters.
@@ -254,25 +254,5 @@ impl<'de> Deserialize<'de> for FileTime {
             }
         }
         deserializer.deserialize_any(SecondsOrText)
-    }
-}
-
-/// A JSON object only. What serde derives would take an array of the fields' values as well.
-pub(super) struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(Fields(PhantomData))
     }
 }
