@@ -23,8 +23,8 @@ use crate::model::{Chat, ChatFile, ChatSessionId, Message, UserId};
 
 use super::{
     Access, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
+    chats_file::WireStoredFile,
     settings::url_error,
-    stored_file::WireStoredFile,
     transcript::{self, Transcript},
     wire::{self, WireFileChat},
 };

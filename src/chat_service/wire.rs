@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
-use super::stored_file::WireStoredFile;
+use super::chats_file::WireStoredFile;
 use crate::model::{
     ChatFile, ChatSessionId, Message, MessageContent, Object, Role, UserId, decode_json_string,
 };
