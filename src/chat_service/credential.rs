@@ -11,7 +11,9 @@ use crate::{
     telemetry::error_chain,
 };
 
-use super::{ChatServiceError, InvalidSettings, fetched_token::FetchedToken};
+use super::{
+    ChatServiceError, InvalidSettings, authorization::bearer, fetched_token::FetchedToken,
+};
 
 /// Where the credential comes from.
 #[derive(Clone)]
@@ -92,16 +94,4 @@ fn fixed(token: &str) -> Result<HeaderValue, InvalidSettings> {
         setting: "CHAT_SERVICE_TOKEN",
         problem: "must be visible ASCII characters, without spaces".to_owned(),
     })
-}
-
-/// The token as a header's value.
-pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
-    sensitive(&format!("Bearer {token}"))
-}
-
-/// A header value that debug output of the HTTP client does not show.
-pub(super) fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

@@ -17,7 +17,7 @@ use crate::{
     openid::{ClientCredentials, FetchError, Issuer, Token},
 };
 
-use super::credential::bearer;
+use super::authorization::bearer;
 
 /// The longest pause after failed attempts, each of which doubles it from one second on.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(60);

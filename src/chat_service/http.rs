@@ -22,7 +22,8 @@ use crate::{
 
 use super::{
     Access, ChatServiceError, ChatServiceSettings, FileContent, FilePath, InvalidSettings, Source,
-    credential::{Credential, sensitive},
+    authorization::sensitive,
+    credential::Credential,
     settings::url_error,
     transcript::{self, parse_answer},
     wire::{WireChat, WireFile},

@@ -19,6 +19,7 @@ use crate::{
     telemetry::{self, AskedOutcome, Operation},
 };
 
+mod authorization;
 mod chats_file;
 mod content;
 mod credential;

@@ -13,10 +13,7 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
-use super::chats_file::WireStoredFile;
-use crate::model::{
-    ChatFile, ChatSessionId, Message, MessageContent, Object, Role, UserId, decode_json_string,
-};
+use crate::model::{ChatFile, Message, MessageContent, Object, Role, decode_json_string};
 
 /// The longest id of a message or file, in characters.
 pub const MAX_ID_CHARS: usize = 256;
@@ -133,40 +130,6 @@ impl TryFrom<Object<FileFields>> for WireFile {
             bytes: fields.bytes,
             created_at: fields.created_at.0,
         }))
-    }
-}
-
-/// One chat of the file that `CHAT_SERVICE_URL=file:PATH` names.
-#[derive(Deserialize)]
-#[serde(try_from = "Object<FileChatFields>")]
-pub(super) struct WireFileChat {
-    pub id: ChatSessionId,
-    pub name: Option<String>,
-    pub owner: UserId,
-    pub messages: Vec<WireMessage>,
-    pub artifacts: Vec<WireStoredFile>,
-}
-
-#[derive(Deserialize)]
-struct FileChatFields {
-    id: String,
-    name: Option<Box<RawValue>>,
-    owner: String,
-    messages: Vec<WireMessage>,
-    artifacts: Option<Vec<WireStoredFile>>,
-}
-
-impl TryFrom<Object<FileChatFields>> for WireFileChat {
-    type Error = &'static str;
-
-    fn try_from(Object(fields): Object<FileChatFields>) -> Result<Self, Self::Error> {
-        Ok(Self {
-            id: ChatSessionId::parse(&fields.id).map_err(|_| "an id that no chat can have")?,
-            name: fields.name.as_deref().map(name).transpose()?,
-            owner: UserId::parse(&fields.owner).map_err(|_| "an owner that no user can be")?,
-            messages: fields.messages,
-            artifacts: fields.artifacts.unwrap_or_default(),
-        })
     }
 }
 
