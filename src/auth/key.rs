@@ -1,9 +1,12 @@
 //! Keys, and which algorithm goes with which (RFC 7517, RFC 7518).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, crypto,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
+};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{refusal::Refusal, token::Token};
@@ -59,14 +62,11 @@ impl KeySet {
     pub(super) fn parse(json: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Set {
-            keys: Vec<Box<RawValue>>,
+            // Not `JwkSet`, in which one key that is not understood spoils the others.
+            keys: Vec<Value>,
         }
         let set: Set = serde_json::from_slice(json).ok()?;
-        let keys: Vec<Key> = set
-            .keys
-            .iter()
-            .filter_map(|key| serde_json::from_str::<Jwk>(key.get()).ok()?.usable())
-            .collect();
+        let keys: Vec<Key> = set.keys.into_iter().filter_map(read).filter_map(usable).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }
 
@@ -107,87 +107,78 @@ impl KeySet {
     }
 }
 
-/// A JSON Web Key, public members only (RFC 7517, 4; RFC 7518, 6; RFC 8037, 2).
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    #[serde(rename = "use")]
-    public_key_use: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
-    kid: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
+/// A JSON Web Key (RFC 7517, 4), without the certificates that it may come with: they are not
+/// used, and some issuers write them otherwise than they ought to.
+fn read(key: Value) -> Option<Jwk> {
+    let mut members: Map<String, Value> = serde_json::from_value(key).ok()?;
+    members.retain(|name, _| !name.starts_with("x5"));
+    serde_json::from_value(members.into()).ok()
 }
 
-impl Jwk {
-    fn usable(self) -> Option<Key> {
-        let signs = self.public_key_use.as_ref().is_none_or(|purpose| purpose == "sig");
-        let verifies =
-            self.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|o| o == "verify"));
-        if !signs || !verifies {
-            return None;
-        }
-        let crv = self.crv.as_deref();
-        let mut algorithms = algorithms_of(&self.kty, crv).to_vec();
-        if let Some(alg) = &self.alg {
-            let only: Algorithm = alg.parse().ok()?;
-            algorithms.retain(|algorithm| *algorithm == only);
-        }
-        if algorithms.is_empty() {
-            return None;
-        }
-        let (decoding, material) = match (self.kty.as_str(), crv) {
-            ("RSA", _) => rsa(self.n.as_deref()?, self.e.as_deref()?)?,
-            ("EC", Some("P-256")) => ec(self.x.as_deref()?, self.y.as_deref()?, 32)?,
-            ("EC", Some("P-384")) => ec(self.x.as_deref()?, self.y.as_deref()?, 48)?,
-            _ => {
-                let x = sized(self.x.as_deref()?, 32)?;
-                (DecodingKey::from_ed_der(&x), x)
-            }
-        };
-        // Debug text quotes strings, so no two different lists look alike.
-        let about = format!("{:?}", (&self.kid, &self.kty, crv, &algorithms, &material));
-        let identity = Sha256::digest(about.as_bytes()).into();
-        Some(Key { kid: self.kid, algorithms, decoding, identity })
+fn usable(jwk: Jwk) -> Option<Key> {
+    let common = &jwk.common;
+    let signs =
+        common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
+    let verifies = common
+        .key_operations
+        .as_ref()
+        .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
+    if !signs || !verifies {
+        return None;
     }
+    let mut algorithms = algorithms_of(&jwk.algorithm).to_vec();
+    if let Some(alg) = common.key_algorithm {
+        let only = Algorithm::try_from(alg).ok()?;
+        algorithms.retain(|algorithm| *algorithm == only);
+    }
+    if algorithms.is_empty() {
+        return None;
+    }
+    let decoding = decoding_key(&jwk)?;
+    // Debug text quotes strings, so no two different keys look alike.
+    let identity = Sha256::digest(format!("{jwk:?}")).into();
+    Some(Key { kid: jwk.common.key_id, algorithms, decoding, identity })
 }
 
 /// The algorithms of contract 1 that go with a kind of key; none for others, `oct` above all, which
 /// as a published secret would verify what anybody signed.
-fn algorithms_of(kty: &str, crv: Option<&str>) -> &'static [Algorithm] {
+fn algorithms_of(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
-    match (kty, crv) {
-        ("RSA", _) => &[RS256, RS384, RS512, PS256, PS384, PS512],
-        ("EC", Some("P-256")) => &[ES256],
-        ("EC", Some("P-384")) => &[ES384],
-        ("OKP", Some("Ed25519")) => &[EdDSA],
+    match parameters {
+        AlgorithmParameters::RSA(_) => &[RS256, RS384, RS512, PS256, PS384, PS512],
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => &[ES256],
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => &[ES384],
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => &[EdDSA],
         _ => &[],
     }
 }
 
-fn rsa(n: &str, e: &str) -> Option<(DecodingKey, Vec<u8>)> {
-    let (n, e) = (unsigned(n)?, unsigned(e)?);
-    let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
-    let key = DecodingKey::from_rsa_raw_components(&n, &e);
-    RSA_BITS.contains(&bits).then(|| (key, [n, vec![b'/'], e].concat()))
+/// `None` where a number of the key is not of the size that its kind has.
+fn decoding_key(jwk: &Jwk) -> Option<DecodingKey> {
+    let is_of = |text: &str, size| bytes(text).is_some_and(|bytes| bytes.len() == size);
+    let fits = match &jwk.algorithm {
+        AlgorithmParameters::RSA(key) => {
+            let (n, e) = (unsigned(&key.n)?, unsigned(&key.e)?);
+            let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
+            let fits = RSA_BITS.contains(&bits);
+            return fits.then(|| DecodingKey::from_rsa_raw_components(&n, &e));
+        }
+        AlgorithmParameters::EllipticCurve(key) => {
+            let size = if key.curve == EllipticCurve::P256 { 32 } else { 48 };
+            is_of(&key.x, size) && is_of(&key.y, size)
+        }
+        AlgorithmParameters::OctetKeyPair(key) => is_of(&key.x, 32),
+        _ => false,
+    };
+    if fits { DecodingKey::from_jwk(jwk).ok() } else { None }
 }
 
-fn ec(x: &str, y: &str, size: usize) -> Option<(DecodingKey, Vec<u8>)> {
-    // An uncompressed point (SEC 1, 2.3.3).
-    let point = [vec![4], sized(x, size)?, sized(y, size)?].concat();
-    Some((DecodingKey::from_ec_der(&point), point))
-}
-
-fn sized(text: &str, size: usize) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == size)
-}
-
-/// An unsigned integer without the leading zeros that some issuers send against RFC 7518, 2.
+/// An unsigned integer without the leading zeros that some issuers send against RFC 7518, 2, and
+/// that the verifier does not take.
 fn unsigned(text: &str) -> Option<Vec<u8>> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    Some(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
+    Some(bytes(text)?.into_iter().skip_while(|byte| *byte == 0).collect())
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
 }

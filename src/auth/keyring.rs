@@ -1,13 +1,10 @@
 //! The provider's keys over time: kept fresh, kept through an outage, fetched when a token needs it,
 //! and never fetched more often than the provider deserves (contract 1).
 
-use std::{
-    error::Error,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::RwLock;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{clock::Clock, telemetry};
@@ -163,11 +160,11 @@ impl Keyring {
         tracing::debug!(keys = keys.len(), "fetched the identity provider's keys");
         let fetched = Fetched { keys: Arc::new(keys), at: self.clock.now() };
         telemetry::keys_fetched(fetched.at);
-        *self.fetched.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
+        *self.fetched.write() = Some(fetched);
     }
 
     fn fetched(&self) -> Option<Fetched> {
-        let fetched = self.fetched.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let fetched = self.fetched.read().clone()?;
         (self.clock.now() - fetched.at < KEYS_LAST).then_some(fetched)
     }
 }

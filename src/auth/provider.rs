@@ -40,10 +40,4 @@ impl Provider {
         .await
         .unwrap_or(Err(FetchError::TimedOut))
     }
-
-    /// What the discovery document from this URL says about where the keys are.
-    #[cfg(test)]
-    pub(super) fn keys_url(&self, url: Url, document: &[u8]) -> Result<Url, FetchError> {
-        self.issuer.read(url, document, Endpoint::Keys).map(|found| found.url)
-    }
 }

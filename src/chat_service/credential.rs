@@ -8,9 +8,12 @@ use reqwest::header::HeaderValue;
 use crate::{
     clock::Clock,
     openid::{self, ClientCredentials},
+    telemetry::error_chain,
 };
 
-use super::{ChatServiceError, InvalidSettings, fetched_token::FetchedToken, http::with_causes};
+use super::{
+    ChatServiceError, InvalidSettings, authorization::bearer, fetched_token::FetchedToken,
+};
 
 /// Where the credential comes from.
 #[derive(Clone)]
@@ -50,7 +53,7 @@ impl Credential {
             Some(ServiceCredential::Client(client)) => {
                 let http = openid::client().map_err(|error| InvalidSettings {
                     setting: "CHAT_SERVICE_CLIENT_ID",
-                    problem: with_causes(&error),
+                    problem: error_chain(&error),
                 })?;
                 Self::Fetched(FetchedToken::new(http, client, clock))
             }
@@ -91,16 +94,4 @@ fn fixed(token: &str) -> Result<HeaderValue, InvalidSettings> {
         setting: "CHAT_SERVICE_TOKEN",
         problem: "must be visible ASCII characters, without spaces".to_owned(),
     })
-}
-
-/// The token as a header's value.
-pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
-    sensitive(&format!("Bearer {token}"))
-}
-
-/// A header value that debug output of the HTTP client does not show.
-pub(super) fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

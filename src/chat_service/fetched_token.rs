@@ -2,14 +2,10 @@
 //! long as it lasts while the provider is down, and never asked for more often than the provider
 //! deserves.
 
-use std::{
-    error::Error,
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::RwLock;
 use reqwest::{Client, header::HeaderValue};
 use tokio::{
     sync::{Mutex, OwnedMutexGuard},
@@ -21,7 +17,7 @@ use crate::{
     openid::{ClientCredentials, FetchError, Issuer, Token},
 };
 
-use super::credential::bearer;
+use super::authorization::bearer;
 
 /// The longest pause after failed attempts, each of which doubles it from one second on.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(60);
@@ -127,7 +123,7 @@ impl FetchedToken {
     }
 
     fn valid(&self) -> Option<Kept> {
-        let kept = self.0.kept.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let kept = self.0.kept.read().clone()?;
         (self.now() < kept.ends_at).then_some(kept)
     }
 
@@ -150,7 +146,7 @@ impl FetchedToken {
         let Some(authorization) = bearer(&token.access_token) else { return };
         let (renew_at, ends_at) = (after(token.lasts / 2), after(token.lasts));
         let kept = Kept { authorization, asked_at, renew_at, ends_at };
-        *self.0.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        *self.0.kept.write() = Some(kept);
         attempts.failed = 0;
         tracing::debug!(lasts_s = token.lasts.as_secs(), "fetched a token for the chat service");
     }

@@ -23,10 +23,10 @@ use crate::model::{Chat, ChatFile, ChatSessionId, Message, UserId};
 
 use super::{
     Access, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
+    chats_file::{WireFileChat, WireStoredFile},
     settings::url_error,
-    stored_file::WireStoredFile,
     transcript::{self, Transcript},
-    wire::{self, WireFileChat},
+    wire,
 };
 
 /// A file system's times move in steps of up to 10 ms: two changes within one step look the same.

@@ -10,8 +10,8 @@ use crate::model::ChatSessionId;
 
 use super::{
     Access, ChatServiceError, FileContent,
+    chats_file::FileSource,
     file::{FileChatService, Version, unreachable},
-    stored_file::FileSource,
 };
 
 /// Bytes that are read at once.

@@ -1,8 +1,9 @@
 //! For the fuzz target: answers of a chat service as they arrive, and what of them is kept.
 
 use super::{
+    chats_file::WireFileChat,
     transcript::{Transcript, files},
-    wire::{self, WireChat, WireFile, WireFileChat, WireMessage},
+    wire::{self, WireChat, WireFile, WireMessage},
 };
 use crate::model::{ChatFile, Message};
 

@@ -2,7 +2,7 @@
 
 mod pages;
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use reqwest::{
@@ -17,12 +17,13 @@ use crate::{
     clock::Clock,
     limit::Limiter,
     model::{Chat, ChatFile, ChatSessionId},
-    telemetry::CallSpan,
+    telemetry::{CallSpan, error_chain},
 };
 
 use super::{
     Access, ChatServiceError, ChatServiceSettings, FileContent, FilePath, InvalidSettings, Source,
-    credential::{Credential, sensitive},
+    authorization::sensitive,
+    credential::Credential,
     settings::url_error,
     transcript::{self, parse_answer},
     wire::{WireChat, WireFile},
@@ -70,7 +71,7 @@ impl HttpChatService {
             .pool_idle_timeout(Duration::from_secs(30))
             .user_agent(concat!("shared-chats/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| url_error(&with_causes(&error.without_url())))?;
+            .map_err(|error| url_error(&error_chain(&error.without_url())))?;
         let credential = Credential::new(settings.service_credential, clock)?;
         Ok(Self {
             client,
@@ -264,22 +265,11 @@ fn unanswered(error: reqwest::Error) -> ChatServiceError {
     if error.is_timeout() {
         ChatServiceError::TimedOut
     } else {
-        ChatServiceError::Unreachable(with_causes(&error.without_url()))
+        // reqwest's own words are "error sending request"; which error stands in its causes.
+        ChatServiceError::Unreachable(error_chain(&error.without_url()))
     }
 }
 
 fn bad_answer(reason: &str) -> ChatServiceError {
     ChatServiceError::BadAnswer(reason.to_owned())
-}
-
-/// reqwest's own words are "error sending request"; which error stands in its causes.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

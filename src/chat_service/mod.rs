@@ -19,6 +19,8 @@ use crate::{
     telemetry::{self, AskedOutcome, Operation},
 };
 
+mod authorization;
+mod chats_file;
 mod content;
 mod credential;
 mod error;
@@ -29,7 +31,6 @@ mod file_content;
 pub(crate) mod fuzzing;
 mod http;
 mod settings;
-mod stored_file;
 #[cfg(test)]
 mod tests;
 mod transcript;

@@ -4,19 +4,16 @@
 //! Unknown fields are skipped unread: serde_json does that without recursion, so that no nesting
 //! can exhaust the stack.
 
-use std::{fmt, marker::PhantomData};
+use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::{
     Deserialize,
-    de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{self, DeserializeOwned, Deserializer, Visitor},
 };
 use serde_json::{error::Category, value::RawValue};
 
-use super::stored_file::WireStoredFile;
-use crate::model::{
-    ChatFile, ChatSessionId, Message, MessageContent, Role, UserId, decode_json_string,
-};
+use crate::model::{ChatFile, Message, MessageContent, Object, Role, decode_json_string};
 
 /// The longest id of a message or file, in characters.
 pub const MAX_ID_CHARS: usize = 256;
@@ -136,40 +133,6 @@ impl TryFrom<Object<FileFields>> for WireFile {
     }
 }
 
-/// One chat of the file that `CHAT_SERVICE_URL=file:PATH` names.
-#[derive(Deserialize)]
-#[serde(try_from = "Object<FileChatFields>")]
-pub(super) struct WireFileChat {
-    pub id: ChatSessionId,
-    pub name: Option<String>,
-    pub owner: UserId,
-    pub messages: Vec<WireMessage>,
-    pub artifacts: Vec<WireStoredFile>,
-}
-
-#[derive(Deserialize)]
-struct FileChatFields {
-    id: String,
-    name: Option<Box<RawValue>>,
-    owner: String,
-    messages: Vec<WireMessage>,
-    artifacts: Option<Vec<WireStoredFile>>,
-}
-
-impl TryFrom<Object<FileChatFields>> for WireFileChat {
-    type Error = &'static str;
-
-    fn try_from(Object(fields): Object<FileChatFields>) -> Result<Self, Self::Error> {
-        Ok(Self {
-            id: ChatSessionId::parse(&fields.id).map_err(|_| "an id that no chat can have")?,
-            name: fields.name.as_deref().map(name).transpose()?,
-            owner: UserId::parse(&fields.owner).map_err(|_| "an owner that no user can be")?,
-            messages: fields.messages,
-            artifacts: fields.artifacts.unwrap_or_default(),
-        })
-    }
-}
-
 const BAD_ID: &str = "an id that is empty, too long, or holds control characters";
 const BAD_TIME: &str = "a created_at that is no date and time";
 
@@ -254,25 +217,5 @@ impl<'de> Deserialize<'de> for FileTime {
             }
         }
         deserializer.deserialize_any(SecondsOrText)
-    }
-}
-
-/// A JSON object only. What serde derives would take an array of the fields' values as well.
-pub(super) struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(Fields(PhantomData))
     }
 }

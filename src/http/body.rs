@@ -1,7 +1,5 @@
 //! Reading a JSON body: bounded in size and time, and told apart by what is wrong with it.
 
-use std::{fmt, marker::PhantomData};
-
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
@@ -12,15 +10,13 @@ use futures_util::{
     StreamExt,
     future::{Ready, ready},
 };
-use serde::{
-    Deserialize,
-    de::{DeserializeOwned, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::de::DeserializeOwned;
 
 use super::{
     State,
     error::{ApiError, ErrorType},
 };
+use crate::model::Object;
 
 /// Characters of a parser's message that go back to the caller; it may repeat their input.
 const MESSAGE_CHARS: usize = 300;
@@ -92,28 +88,6 @@ impl JsonBody {
         tokio::time::timeout(state.body_timeout, reading)
             .await
             .map_err(|_| ApiError::new(ErrorType::BadRequest, "The body did not arrive in time."))?
-    }
-}
-
-/// A JSON object only. What serde derives would take an array of the fields' values as well, in
-/// which no name says what is made public.
-#[derive(Debug)]
-pub struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(Fields(PhantomData))
     }
 }
 

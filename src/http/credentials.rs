@@ -28,7 +28,8 @@ pub struct OptionalCaller {
     meter: Option<Rc<Meter>>,
 }
 
-enum Presented {
+/// What a request brings to prove who sent it.
+pub(super) enum Presented {
     Nothing,
     /// Not one bearer token: another scheme, no token, or several headers (RFC 6750, 2).
     Malformed,
@@ -121,7 +122,7 @@ pub fn are_presented(request: &HttpRequest, state: &State) -> bool {
     matches!(presented(request, state.auth_cookie.as_deref()), Presented::Credential(_))
 }
 
-fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
+pub(super) fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     match (headers.next(), headers.next()) {
         (None, _) => {}
@@ -142,15 +143,6 @@ fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
             Presented::Credential(Credential::new(CredentialScheme::Bearer, cookie.value()))
         }
         _ => Presented::Nothing,
-    }
-}
-
-/// What a request presents, for the fuzz target.
-#[cfg(any(test, fuzzing))]
-pub(super) fn credential_of(request: &HttpRequest, cookie: Option<&str>) -> Option<Credential> {
-    match presented(request, cookie) {
-        Presented::Credential(credential) => Some(credential),
-        Presented::Nothing | Presented::Malformed => None,
     }
 }
 

@@ -1,5 +1,22 @@
 //! `Content-Disposition` for files whose names strangers chose (RFC 6266, RFC 8187).
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// All but attr-char (RFC 8187, 3.2.1).
+const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
 /// Says that it is to be saved, never shown, under a name that can be a file's: without path
 /// separators, control characters, or characters that turn the reading direction and so make
 /// `exe.jpg` out of `gpj.exe`.
@@ -19,14 +36,7 @@ pub fn attachment(filename: &str) -> String {
     let mut value = format!("attachment; filename=\"{fallback}\"");
     if fallback != name {
         value.push_str("; filename*=UTF-8''");
-        for b in name.bytes() {
-            // attr-char of RFC 8187, 3.2.1
-            if b.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&b) {
-                value.push(char::from(b));
-            } else {
-                value.push_str(&format!("%{b:02X}"));
-            }
-        }
+        value.extend(utf8_percent_encode(name, NOT_ATTR_CHAR));
     }
     value
 }

@@ -13,6 +13,7 @@ use url::{Url, form_urlencoded};
 use super::{
     accept::named_quality,
     client_address::TrustedProxies,
+    credentials::{self, Presented},
     disposition, documents, etag,
     page::{self, PageArtifact, SharedChatPage, markdown},
     ranges::{self, Part},
@@ -33,7 +34,10 @@ pub(crate) fn presented(authorization: &[u8], cookie: &[u8]) -> Option<Credentia
     } else {
         with(header::AUTHORIZATION, authorization)?
     };
-    super::credentials::credential_of(&request, Some(COOKIE))
+    match credentials::presented(&request, Some(COOKIE)) {
+        Presented::Credential(credential) => Some(credential),
+        Presented::Nothing | Presented::Malformed => None,
+    }
 }
 
 /// A `GET` with this header, if a header may have this value.

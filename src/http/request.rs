@@ -1,9 +1,6 @@
 //! Around every request: its id, its line in the log, and the shape of its errors.
 
-use std::{
-    cell::Cell,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use actix_web::{
     Error, HttpMessage,
@@ -15,7 +12,7 @@ use actix_web::{
     },
     middleware::Next,
 };
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use super::{audit, error::ApiError, lifecycle::Lifecycle};
 use crate::telemetry::{RequestSpan, RequestsInFlight, Route};
@@ -36,12 +33,11 @@ impl RequestId {
         given.filter(sane).cloned().map_or_else(Self::new, Self)
     }
 
-    /// A new one. Nothing depends on its being hard to guess, so it is not asked of the operating system,
-    /// which costs more than all else that is done for an id.
+    /// A new one.
     #[must_use]
     pub fn new() -> Self {
         let mut text = Uuid::encode_buffer();
-        let text = next_id().hyphenated().encode_lower(&mut text);
+        let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
         Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-")))
     }
 
@@ -50,16 +46,6 @@ impl RequestId {
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or("-")
     }
-}
-
-/// Looks like any random UUID. A thread's ids begin at a random place and go on in steps that come back to
-/// none of them (a Weyl sequence).
-fn next_id() -> Uuid {
-    const STEP: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-    thread_local!(static NEXT: Cell<u128> = Cell::new(Uuid::new_v4().as_u128()));
-    let next = NEXT.get();
-    NEXT.set(next.wrapping_add(STEP));
-    Builder::from_random_bytes(next.to_be_bytes()).into_uuid()
 }
 
 /// Gives each request its id, its line in the log, its place in the metrics and, while traces are on,
@@ -190,21 +176,5 @@ fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
 fn log_defect(status: StatusCode, cause: &str, id: &RequestId) {
     if status.is_server_error() {
         tracing::error!(status = status.as_u16(), request_id = id.as_str(), "{cause}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{collections::HashSet, thread};
-
-    use super::*;
-
-    #[test]
-    fn no_two_ids_are_the_same_and_all_are_uuids() {
-        let made = || (0..50_000).map(|_| next_id()).collect::<Vec<_>>();
-        let other = thread::spawn(made);
-        let ids: HashSet<Uuid> = made().into_iter().chain(other.join().unwrap()).collect();
-        assert_eq!(ids.len(), 100_000);
-        assert!(ids.iter().all(|id| id.get_version_num() == 4));
     }
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::text::hex;
+
 /// The secret that a link consists of (contract 3 and 6): a lower-case, hyphenated UUIDv4, or the
 /// token of a link from the old system. Two ids are the same only byte for byte.
 ///
@@ -64,7 +66,7 @@ pub struct ShortId(String);
 impl ShortId {
     fn of(kind: &str, id: &str) -> Self {
         let digest = Sha256::new().chain_update(kind).chain_update(":").chain_update(id).finalize();
-        Self(digest[..8].iter().map(|b| format!("{b:02x}")).collect())
+        Self(hex(&digest[..8]))
     }
 
     /// Its 16 hexadecimal digits.

@@ -9,6 +9,7 @@ mod audit;
 mod caller;
 mod chat;
 mod ids;
+mod json;
 mod message;
 mod moment;
 mod shared_chat;
@@ -22,7 +23,8 @@ pub use audit::{
 pub use caller::{Caller, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};
 pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, ShortId, UserId};
+pub use json::Object;
 pub use message::{Message, MessageContent, NotAString, Role};
 pub use moment::parse_rfc3339;
 pub use shared_chat::{LinkState, Mode, SharedChat, Visibility};
-pub use text::{decode_json_string, fold_case, storable};
+pub use text::{decode_json_string, fold_case, hex, storable};

@@ -26,6 +26,12 @@ pub fn fold_case(text: &str) -> String {
     text.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
 }
 
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What serde_json hands out for a string asked for as bytes: UTF-8, but for lone surrogates, which
 /// stand there in the generalised form of three bytes.
 struct Wtf8(Vec<u8>);

@@ -4,13 +4,11 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Sharing, SharingError};
@@ -19,9 +17,6 @@ use crate::{
     store::SIGHTINGS_AT_ONCE,
 };
 
-/// So that workers rarely meet at a lock, which is held for some tens of nanoseconds.
-const SHARDS: usize = 16;
-
 /// What is not in the database yet.
 #[derive(Clone)]
 pub(super) struct SeenLinks {
@@ -29,97 +24,84 @@ pub(super) struct SeenLinks {
 }
 
 struct Inner {
-    shards: [Mutex<HashMap<ShareId, Sightings>>; SHARDS],
-    /// Links in the shards, and those that are being written.
-    held: AtomicUsize,
+    state: Mutex<State>,
     most: usize,
     /// Rung when half of the places are taken.
     filling: Notify,
-    lost: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    links: HashMap<ShareId, Sightings>,
+    /// Links that are being written: they hold their places until then.
+    writing: usize,
+    /// Views of links that found no place.
+    lost: u64,
 }
 
 impl SeenLinks {
     pub(super) fn new(most: usize) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                shards: Default::default(),
-                held: AtomicUsize::new(0),
-                most,
-                filling: Notify::new(),
-                lost: AtomicU64::new(0),
-            }),
-        }
+        let inner = Inner { state: Mutex::default(), most, filling: Notify::new() };
+        Self { inner: Arc::new(inner) }
     }
 
     fn count(&self, id: &ShareId, seen: Seen, now: DateTime<Utc>) {
-        let mut shard = self.shard(id);
-        if let Some(sightings) = shard.get_mut(id) {
+        let mut state = self.inner.state.lock();
+        if let Some(sightings) = state.links.get_mut(id) {
             sightings.add(seen, now);
             return;
         }
-        let held = self.inner.held.fetch_add(1, Ordering::Relaxed);
+        let held = state.links.len() + state.writing;
         if held >= self.inner.most {
-            self.inner.held.fetch_sub(1, Ordering::Relaxed);
-            self.inner.lost.fetch_add(1, Ordering::Relaxed);
+            state.lost += 1;
             return;
         }
-        let mut sightings = Sightings::default();
-        sightings.add(seen, now);
-        shard.insert(id.clone(), sightings);
+        state.links.entry(id.clone()).or_default().add(seen, now);
         if held + 1 >= self.inner.most.div_ceil(2) {
             self.inner.filling.notify_one();
         }
     }
 
     fn of(&self, id: &ShareId) -> Sightings {
-        self.shard(id).get(id).copied().unwrap_or_default()
+        self.inner.state.lock().links.get(id).copied().unwrap_or_default()
     }
 
     /// Everything, in the order of the ids. It goes on holding its places: see [`Self::written`].
     fn take(&self) -> Vec<(ShareId, Sightings)> {
-        let lost = self.inner.lost.swap(0, Ordering::Relaxed);
+        let (links, lost) = {
+            let mut state = self.inner.state.lock();
+            state.writing += state.links.len();
+            (mem::take(&mut state.links), mem::take(&mut state.lost))
+        };
         if lost > 0 {
             tracing::warn!(
                 lost,
                 "views were not counted: too many links are waiting to be written"
             );
         }
-        let shards = self.inner.shards.iter().map(lock);
-        let mut all: Vec<_> = shards.flat_map(|mut shard| mem::take(&mut *shard)).collect();
+        let mut all: Vec<_> = links.into_iter().collect();
         all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         all
     }
 
     /// Gives the places of so many links free.
     fn written(&self, links: usize) {
-        self.inner.held.fetch_sub(links, Ordering::Relaxed);
+        self.inner.state.lock().writing -= links;
     }
 
     /// Takes back what could not be written.
     fn give_back(&self, seen: Vec<(ShareId, Sightings)>) {
+        let mut state = self.inner.state.lock();
+        state.writing -= seen.len();
         for (id, sightings) in seen {
-            match self.shard(&id).entry(id) {
+            match state.links.entry(id) {
                 Entry::Vacant(place) => {
                     place.insert(sightings);
                 }
-                Entry::Occupied(mut seen_since) => {
-                    seen_since.get_mut().merge(sightings);
-                    self.written(1);
-                }
+                Entry::Occupied(mut seen_since) => seen_since.get_mut().merge(sightings),
             }
         }
     }
-
-    fn shard(&self, id: &ShareId) -> MutexGuard<'_, HashMap<ShareId, Sightings>> {
-        // Ids are random; a map's own hash does the rest.
-        let last = id.as_str().bytes().rev().take(4);
-        let mixed = last.fold(0_usize, |mixed, byte| mixed.wrapping_mul(31) + usize::from(byte));
-        lock(&self.inner.shards[mixed % SHARDS])
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sharing {
@@ -215,6 +197,12 @@ mod tests {
         let both = Sightings { views: 2, downloads: 1, last_viewed_at: Some(now()), bot_views: 0 };
         assert_eq!(seen.of(&ids[0]), both);
         assert_eq!(seen.of(&ids[1]), Sightings { bot_views: 1, ..Sightings::default() });
-        assert_eq!(seen.inner.held.load(Ordering::Relaxed), 2);
+        assert_eq!(
+            {
+                let state = seen.inner.state.lock();
+                (state.links.len(), state.writing)
+            },
+            (2, 0)
+        );
     }
 }

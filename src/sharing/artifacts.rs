@@ -32,7 +32,6 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use tracing::Instrument;
 
@@ -280,9 +279,4 @@ pub(super) async fn to_its_end<T: Send + 'static>(
 /// The remembered list of a snapshot.
 pub(super) fn remembered(files: &str) -> Result<Vec<ChatFile>, SharingError> {
     serde_json::from_str(files).map_err(SharingError::defect)
-}
-
-/// Nothing at all, for an empty file.
-pub(super) fn no_bytes() -> super::download::ArtifactBytes {
-    futures_util::stream::empty::<Result<Bytes, SharingError>>().boxed()
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Sharing, SharingError};
 use crate::{
     chat_service::{Access, ChatServiceError, Pace},
-    model::{KeptFile, ObjectKey, SharedChat},
+    model::{KeptFile, ObjectKey, SharedChat, hex},
     telemetry::{self, ByteFlow},
 };
 
@@ -99,7 +99,8 @@ impl Sharing {
         range: Range<u64>,
     ) -> Result<ArtifactBytes, SharingError> {
         let until = match &artifact.bytes_at {
-            BytesAt::Kept(_) if range.is_empty() => return Ok(super::artifacts::no_bytes()),
+            // An empty file.
+            BytesAt::Kept(_) if range.is_empty() => return Ok(stream::empty().boxed()),
             BytesAt::Kept(key) => {
                 let found = self.artifacts.store.get(key, range.clone()).await?;
                 // Deleted between the row and the object, or lost by the store.
@@ -169,7 +170,7 @@ fn digest(parts: &[&str]) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect()
+    hex(&hash.finalize()[..12])
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! Where a link points.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use crate::model::ShareId;
+
+/// All but the unreserved characters (RFC 3986, 2.3).
+const NOT_UNRESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The path of a link, `SHARE_PATH`, with a place for the id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,14 +98,7 @@ impl Links {
     /// A file of the link on this API.
     #[must_use]
     pub fn artifact_path(&self, id: &ShareId, artifact_id: &str) -> String {
-        let mut segment = String::new();
-        for b in artifact_id.bytes() {
-            if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) {
-                segment.push(char::from(b));
-            } else {
-                segment.push_str(&format!("%{b:02X}"));
-            }
-        }
+        let segment = utf8_percent_encode(artifact_id, NOT_UNRESERVED);
         format!("{}/artifacts/{segment}", self.api_path(id))
     }
 }

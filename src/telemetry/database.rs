@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::{
-    exporter::is_on,
-    table::{
-        COMMIT_SECONDS_SPENT, COMMIT_SIZE, DATABASE_ERRORS, POOL_CONNECTIONS, POOL_MAX,
-        POOL_WAITING, QUEUED_CHANGES, Value, label,
-    },
+use metrics::{Counter, counter, gauge, histogram};
+
+use super::table::{
+    COMMIT_SECONDS_SPENT, COMMIT_SIZE, DATABASE_ERRORS, POOL_CONNECTIONS, POOL_MAX, POOL_WAITING,
+    QUEUED_CHANGES, label,
 };
 
 label!(
@@ -32,36 +31,36 @@ pub struct PoolStatus {
 
 pub(super) fn begin() {
     for failure in DatabaseFailure::ALL {
-        DATABASE_ERRORS.counter(&[failure.value()]).absolute(0);
+        errors(*failure).absolute(0);
     }
+}
+
+fn errors(failure: DatabaseFailure) -> Counter {
+    counter!(DATABASE_ERRORS.name, "kind" => failure.word())
 }
 
 /// An operation did not do what was asked.
 pub fn database_failed(failure: DatabaseFailure) {
-    if is_on() {
-        DATABASE_ERRORS.counter(&[failure.value()]).increment(1);
-    }
+    errors(failure).increment(1);
 }
 
 /// SQLite's writer committed so many changes together, which took so long.
 pub fn committed(changes: usize, took: Duration) {
-    if is_on() {
-        COMMIT_SIZE.histogram(&[]).record(number(changes));
-        COMMIT_SECONDS_SPENT.histogram(&[]).record(took);
-    }
+    histogram!(COMMIT_SIZE.name).record(number(changes));
+    histogram!(COMMIT_SECONDS_SPENT.name).record(took);
 }
 
 /// How many changes wait for SQLite's writer.
 pub fn set_queued_changes(changes: usize) {
-    QUEUED_CHANGES.gauge(&[]).set(number(changes));
+    gauge!(QUEUED_CHANGES.name).set(number(changes));
 }
 
 /// How the pool is used.
 pub fn set_pool(status: PoolStatus) {
-    POOL_MAX.gauge(&[]).set(number(status.max));
-    POOL_CONNECTIONS.gauge(&[Value::const_str("idle")]).set(number(status.idle));
-    POOL_CONNECTIONS.gauge(&[Value::const_str("used")]).set(number(status.used));
-    POOL_WAITING.gauge(&[]).set(number(status.waiting));
+    gauge!(POOL_MAX.name).set(number(status.max));
+    gauge!(POOL_CONNECTIONS.name, "state" => "idle").set(number(status.idle));
+    gauge!(POOL_CONNECTIONS.name, "state" => "used").set(number(status.used));
+    gauge!(POOL_WAITING.name).set(number(status.waiting));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric is an approximation")]

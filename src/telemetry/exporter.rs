@@ -1,19 +1,17 @@
 //! The metrics in Prometheus' text format.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
-
-use metrics::Recorder;
+use metrics::{Recorder, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
+use parking_lot::Mutex;
 
 use super::{
     database, frequent,
-    table::{BUILD_INFO, Kind, METRICS, Value},
+    switch::RECORDER,
+    table::{BUILD_INFO, Kind, METRICS},
     work,
 };
 
-/// The one recorder of the process.
-static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 /// Two applications of one process do not start it together.
 static STARTING: Mutex<()> = Mutex::new(());
 
@@ -33,10 +31,6 @@ pub enum StartMetricsError {
     Taken,
 }
 
-pub(super) fn is_on() -> bool {
-    RECORDER.get().is_some()
-}
-
 impl Metrics {
     /// Turns recording on, if it is not; applications of one process share what is recorded.
     ///
@@ -44,7 +38,7 @@ impl Metrics {
     /// When a bucket is no number, or somebody else records in this process.
     pub fn start() -> Result<Self, StartMetricsError> {
         let process = Collector::default();
-        let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = STARTING.lock();
         if let Some(handle) = RECORDER.get() {
             return Ok(Self { handle: handle.clone(), process });
         }
@@ -68,7 +62,7 @@ impl Metrics {
         metrics::set_global_recorder(recorder).map_err(|_| StartMetricsError::Taken)?;
         let handle = RECORDER.get_or_init(|| handle).clone();
         process.describe();
-        BUILD_INFO.gauge(&[Value::const_str(env!("CARGO_PKG_VERSION"))]).set(1.0);
+        gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         // A series that appears with its first event has no rate for it.
         frequent::begin();
         database::begin();

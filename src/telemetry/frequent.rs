@@ -1,13 +1,11 @@
-//! What happens at every view and frame: the series are found once for the whole process.
+//! What happens at every view and frame.
 
-use std::sync::LazyLock;
-
-use metrics::Counter;
+use metrics::{Counter, counter, gauge};
 
 use super::{
-    exporter::is_on,
     requests::RequestsInFlight,
-    table::{CACHE_BYTES, CACHE_ENTRIES, CACHE_REQUESTS, FRAMES, STREAMS, VIEWS, Value, label},
+    switch::is_on,
+    table::{CACHE_BYTES, CACHE_ENTRIES, CACHE_REQUESTS, FRAMES, STREAMS, VIEWS, label},
 };
 
 label!(
@@ -32,69 +30,55 @@ label!(
     Cache { Views = "views", QrCodes = "qr_codes", VerifiedTokens = "verified_tokens" }
 );
 
-const HIT: Value = Value::const_str("hit");
-const MISS: Value = Value::const_str("miss");
-
-/// Made when metrics are on for sure.
-static SERIES: LazyLock<Frequent> = LazyLock::new(Frequent::default);
-
-struct Frequent {
-    views: Vec<Counter>,
-    hits: Vec<Counter>,
-    misses: Vec<Counter>,
-    frames: Counter,
-}
-
-impl Default for Frequent {
-    fn default() -> Self {
-        let mut views = Vec::new();
-        for kind in LinkKind::ALL {
-            for medium in MediumKind::ALL {
-                for outcome in ViewOutcome::ALL {
-                    let values = [kind.value(), medium.value(), outcome.value()];
-                    views.push(match (kind, outcome) {
-                        // What was not shown is of no kind.
-                        (LinkKind::None, ViewOutcome::Shown | ViewOutcome::NotModified)
-                        | (
-                            LinkKind::Frozen | LinkKind::Live,
-                            ViewOutcome::Refused | ViewOutcome::Failed,
-                        ) => Counter::noop(),
-                        _ => VIEWS.counter(&values),
-                    });
+pub(super) fn begin() {
+    for kind in LinkKind::ALL {
+        for medium in MediumKind::ALL {
+            for outcome in ViewOutcome::ALL {
+                let shown = matches!(outcome, ViewOutcome::Shown | ViewOutcome::NotModified);
+                // What was not shown is of no kind.
+                if shown != (*kind == LinkKind::None) {
+                    views(*kind, *medium, *outcome).absolute(0);
                 }
             }
         }
-        let caches = |outcome: &Value| {
-            let asked = |cache: &Cache| CACHE_REQUESTS.counter(&[cache.value(), outcome.clone()]);
-            Cache::ALL.iter().map(asked).collect()
-        };
-        Self { views, hits: caches(&HIT), misses: caches(&MISS), frames: FRAMES.counter(&[]) }
     }
-}
-
-pub(super) fn begin() {
-    LazyLock::force(&SERIES);
+    for cache in Cache::ALL {
+        for was_there in [true, false] {
+            cache_requests(*cache, was_there).absolute(0);
+        }
+    }
+    frames().absolute(0);
     set_streams(0);
     RequestsInFlight::report();
+}
+
+fn views(kind: LinkKind, medium: MediumKind, outcome: ViewOutcome) -> Counter {
+    counter!(
+        VIEWS.name,
+        "kind" => kind.word(), "medium" => medium.word(), "outcome" => outcome.word()
+    )
+}
+
+fn cache_requests(cache: Cache, was_there: bool) -> Counter {
+    let outcome = if was_there { "hit" } else { "miss" };
+    counter!(CACHE_REQUESTS.name, "cache" => cache.word(), "outcome" => outcome)
+}
+
+fn frames() -> Counter {
+    counter!(FRAMES.name)
 }
 
 /// A link was viewed, or was to be.
 pub fn viewed(kind: LinkKind, medium: MediumKind, outcome: ViewOutcome) {
     if is_on() {
-        let at = (kind as usize * MediumKind::ALL.len() + medium as usize) * ViewOutcome::ALL.len();
-        if let Some(series) = SERIES.views.get(at + outcome as usize) {
-            series.increment(1);
-        }
+        views(kind, medium, outcome).increment(1);
     }
 }
 
 /// A cache had what it was asked for, or not.
 pub fn cache_asked(cache: Cache, was_there: bool) {
     if is_on() {
-        let caches = if was_there { &SERIES.hits } else { &SERIES.misses };
-        if let Some(series) = caches.get(cache as usize) {
-            series.increment(1);
-        }
+        cache_requests(cache, was_there).increment(1);
     }
 }
 
@@ -102,9 +86,9 @@ pub fn cache_asked(cache: Cache, was_there: bool) {
 pub fn set_cache(cache: Cache, entries: u64, bytes: Option<u64>) {
     #[expect(clippy::cast_precision_loss, reason = "a metric is an approximation")]
     let number = |n: u64| n as f64;
-    CACHE_ENTRIES.gauge(&[cache.value()]).set(number(entries));
+    gauge!(CACHE_ENTRIES.name, "cache" => cache.word()).set(number(entries));
     if let Some(bytes) = bytes {
-        CACHE_BYTES.gauge(&[cache.value()]).set(number(bytes));
+        gauge!(CACHE_BYTES.name, "cache" => cache.word()).set(number(bytes));
     }
 }
 
@@ -112,13 +96,13 @@ pub fn set_cache(cache: Cache, entries: u64, bytes: Option<u64>) {
 pub fn frames_sent(chunk: &[u8]) {
     if is_on() {
         // A blank line ends each of them, and there is none within.
-        let frames = chunk.windows(2).filter(|pair| pair == b"\n\n").count();
-        SERIES.frames.increment(frames as u64);
+        let sent = chunk.windows(2).filter(|pair| pair == b"\n\n").count();
+        frames().increment(sent as u64);
     }
 }
 
 /// How many streams are open.
 pub fn set_streams(streams: usize) {
     #[expect(clippy::cast_precision_loss, reason = "a metric is an approximation")]
-    STREAMS.gauge(&[]).set(streams as f64);
+    gauge!(STREAMS.name).set(streams as f64);
 }

@@ -1,7 +1,7 @@
 //! What the process says about itself: metrics for Prometheus, and traces for OpenTelemetry.
 //!
 //! Any room may record; this one names no other. Both are off until `app` turns them on
-//! ([`Metrics::start`], [`Traces::start`]), and then recording is a look at a flag.
+//! ([`Metrics::start`], [`Traces::start`]), and then recording does nothing.
 //!
 //! No label and no attribute holds an id, a path, a token, or anything else that a caller chooses:
 //! they are words of this code, routes, status codes.
@@ -10,9 +10,11 @@
 //! `docs/OPERATIONS.md`; a test compares the table with the page, the dashboard and the alerts.
 
 mod database;
+mod error_chain;
 mod exporter;
 mod frequent;
 mod requests;
+mod switch;
 pub mod table;
 mod traces;
 mod work;
@@ -20,6 +22,7 @@ mod work;
 pub use database::{
     DatabaseFailure, PoolStatus, committed, database_failed, set_pool, set_queued_changes,
 };
+pub use error_chain::error_chain;
 pub use exporter::{Metrics, StartMetricsError};
 pub use frequent::{
     Cache, LinkKind, MediumKind, ViewOutcome, cache_asked, frames_sent, set_cache, set_streams,
@@ -32,10 +35,3 @@ pub use work::{
     chat_service_asked, keys_fetched, keys_not_fetched, reconciled, sweep_failed, sweep_succeeded,
     swept,
 };
-
-/// Whether anybody looks at metrics. Recording works without asking; this is for what would have to
-/// be measured first.
-#[must_use]
-pub fn metrics_are_on() -> bool {
-    exporter::is_on()
-}

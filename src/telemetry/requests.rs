@@ -1,7 +1,6 @@
-//! Requests: around every one of them, so nothing here allocates or looks anything up twice.
+//! Requests.
 
 use std::{
-    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -9,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use metrics::{Counter, Histogram};
+use metrics::{counter, gauge, histogram};
 
 use super::{
-    exporter::is_on,
-    table::{IN_FLIGHT, REQUEST_SECONDS_SPENT, REQUESTS, Value},
+    switch::is_on,
+    table::{IN_FLIGHT, REQUEST_SECONDS_SPENT, REQUESTS},
 };
 
 static BEGUN: AtomicI64 = AtomicI64::new(0);
@@ -35,7 +34,7 @@ impl RequestsInFlight {
     /// Makes the number known.
     pub fn report() {
         #[expect(clippy::cast_precision_loss, reason = "there are not 2^52 requests")]
-        IN_FLIGHT.gauge(&[]).set(BEGUN.load(Ordering::Relaxed) as f64);
+        gauge!(IN_FLIGHT.name).set(BEGUN.load(Ordering::Relaxed) as f64);
     }
 }
 
@@ -48,31 +47,15 @@ impl Drop for RequestsInFlight {
 /// What requests without a route are counted as.
 const NONE: &str = "none";
 
-/// A route of one worker: its pattern, and the series of its requests, which are found once.
+/// A route, by its pattern.
 #[derive(Debug)]
-pub struct Route {
-    pattern: Arc<str>,
-    series: RefCell<Vec<Series>>,
-}
-
-struct Series {
-    method: &'static str,
-    status: u16,
-    requests: Counter,
-    duration: Histogram,
-}
-
-impl std::fmt::Debug for Series {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.method, self.status)
-    }
-}
+pub struct Route(Arc<str>);
 
 impl Route {
     /// The route with this pattern, such as `/health/live`.
     #[must_use]
     pub fn new(pattern: &str) -> Self {
-        Self { pattern: pattern.into(), series: RefCell::default() }
+        Self(pattern.into())
     }
 
     /// Where no route was found.
@@ -84,36 +67,18 @@ impl Route {
     /// Its pattern; `None` where no route was found.
     #[must_use]
     pub fn pattern(&self) -> Option<&str> {
-        (&*self.pattern != NONE).then_some(&*self.pattern)
+        (&*self.0 != NONE).then_some(&*self.0)
     }
 
     /// A request was answered after this time.
     pub fn answered(&self, method: &str, status: u16, took: Duration) {
-        if !is_on() {
-            return;
-        }
-        let method = known(method);
-        let mut series = self.series.borrow_mut();
-        let mut at = series.iter().position(|one| one.status == status && one.method == method);
-        if at.is_none() {
-            series.push(self.series(method, status));
-            at = Some(series.len() - 1);
-        }
-        if let Some(series) = at.and_then(|at| series.get(at)) {
-            series.requests.increment(1);
-            series.duration.record(took);
-        }
-    }
-
-    fn series(&self, method: &'static str, status: u16) -> Series {
-        let route = Value::from_shared(self.pattern.clone());
-        let method_value = Value::const_str(method);
-        let status_value = Value::from(status.to_string());
-        Series {
-            method,
-            status,
-            requests: REQUESTS.counter(&[route.clone(), method_value.clone(), status_value]),
-            duration: REQUEST_SECONDS_SPENT.histogram(&[route, method_value]),
+        if is_on() {
+            let (route, method) = (|| Arc::clone(&self.0), known(method));
+            let status = status.to_string();
+            counter!(REQUESTS.name, "route" => route(), "method" => method, "status" => status)
+                .increment(1);
+            histogram!(REQUEST_SECONDS_SPENT.name, "route" => route(), "method" => method)
+                .record(took);
         }
     }
 }

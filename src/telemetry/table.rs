@@ -1,7 +1,5 @@
 //! Every metric there is.
 
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, SharedString};
-
 /// What a metric is, which decides how it is asked about in PromQL.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -102,34 +100,6 @@ metrics_table! {
         "Bytes of files: copied into the store, and handed to viewers.";
 }
 
-const METADATA: Metadata<'_> = Metadata::new(module_path!(), Level::INFO, None);
-
-/// The value of a label, which is a word of this code or a route.
-pub(super) type Value = SharedString;
-
-impl Metric {
-    fn key(&self, values: &[Value]) -> Key {
-        let labels = self.labels.iter().zip(values);
-        Key::from_parts(
-            self.name,
-            labels.map(|(name, value)| Label::new(*name, value.clone())).collect::<Vec<_>>(),
-        )
-    }
-
-    /// The series with these values of its labels, in their order.
-    pub(super) fn counter(&self, values: &[Value]) -> Counter {
-        metrics::with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
-    }
-
-    pub(super) fn gauge(&self, values: &[Value]) -> Gauge {
-        metrics::with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
-    }
-
-    pub(super) fn histogram(&self, values: &[Value]) -> Histogram {
-        metrics::with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
-    }
-}
-
 /// Declares what a label can say.
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -142,10 +112,6 @@ macro_rules! label {
 
             pub(super) const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
-            }
-
-            pub(super) fn value(self) -> $crate::telemetry::table::Value {
-                metrics::SharedString::const_str(self.word())
             }
         }
     };

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use metrics::{Counter, Gauge, counter, gauge, histogram};
 
-use super::{
-    exporter::is_on,
-    table::{
-        ARTIFACT_BYTES, CALL_SECONDS_SPENT, CALLS, KEY_REFRESHES, KEYS_FETCHED, RECONCILED_LINKS,
-        RECONCILIATION_SUCCESS, RECONCILIATIONS, SWEEP_SUCCESS, SWEEPS, SWEPT, Value, label,
-    },
+use super::table::{
+    ARTIFACT_BYTES, CALL_SECONDS_SPENT, CALLS, KEY_REFRESHES, KEYS_FETCHED, RECONCILED_LINKS,
+    RECONCILIATION_SUCCESS, RECONCILIATIONS, SWEEP_SUCCESS, SWEEPS, SWEPT, label,
 };
 
 label!(
@@ -77,99 +75,103 @@ label!(
     ByteFlow { Stored = "stored", Downloaded = "downloaded" }
 );
 
-const OK: Value = Value::const_str("ok");
-const FAILED: Value = Value::const_str("failed");
+const OK: &str = "ok";
+const FAILED: &str = "failed";
 
 pub(super) fn begin() {
     for operation in Operation::ALL {
         for outcome in AskedOutcome::ALL {
-            CALLS.counter(&[operation.value(), outcome.value()]).absolute(0);
+            calls(*operation, *outcome).absolute(0);
         }
     }
     for outcome in [OK, FAILED] {
-        KEY_REFRESHES.counter(std::slice::from_ref(&outcome)).absolute(0);
+        key_refreshes(outcome).absolute(0);
         for sweep in Sweep::ALL {
-            SWEEPS.counter(&[sweep.value(), outcome.clone()]).absolute(0);
+            sweeps(*sweep, outcome).absolute(0);
         }
     }
     for sweep in Sweep::ALL {
-        SWEEP_SUCCESS.gauge(&[sweep.value()]).set(0.0);
+        sweep_success(*sweep).set(0.0);
     }
     for what in Swept::ALL {
-        SWEPT.counter(&[what.value()]).absolute(0);
+        swept(*what, 0);
     }
     for outcome in Reconciliation::ALL {
-        RECONCILIATIONS.counter(&[outcome.value()]).absolute(0);
+        reconciliations(*outcome).absolute(0);
     }
-    RECONCILED_LINKS.counter(&[]).absolute(0);
-    RECONCILIATION_SUCCESS.gauge(&[]).set(0.0);
+    counter!(RECONCILED_LINKS.name).absolute(0);
+    gauge!(RECONCILIATION_SUCCESS.name).set(0.0);
     for flow in ByteFlow::ALL {
-        ARTIFACT_BYTES.counter(&[flow.value()]).absolute(0);
+        artifact_bytes(*flow, 0);
     }
+}
+
+fn calls(operation: Operation, outcome: AskedOutcome) -> Counter {
+    counter!(CALLS.name, "operation" => operation.word(), "outcome" => outcome.word())
+}
+
+fn key_refreshes(outcome: &'static str) -> Counter {
+    counter!(KEY_REFRESHES.name, "outcome" => outcome)
+}
+
+fn sweeps(sweep: Sweep, outcome: &'static str) -> Counter {
+    counter!(SWEEPS.name, "sweep" => sweep.word(), "outcome" => outcome)
+}
+
+fn sweep_success(sweep: Sweep) -> Gauge {
+    gauge!(SWEEP_SUCCESS.name, "sweep" => sweep.word())
+}
+
+fn reconciliations(outcome: Reconciliation) -> Counter {
+    counter!(RECONCILIATIONS.name, "outcome" => outcome.word())
 }
 
 /// The chat service was asked.
 pub fn chat_service_asked(operation: Operation, outcome: AskedOutcome, took: Duration) {
-    if is_on() {
-        CALLS.counter(&[operation.value(), outcome.value()]).increment(1);
-        CALL_SECONDS_SPENT.histogram(&[operation.value()]).record(took);
-    }
+    calls(operation, outcome).increment(1);
+    histogram!(CALL_SECONDS_SPENT.name, "operation" => operation.word()).record(took);
 }
 
 /// The identity provider gave its keys.
 pub fn keys_fetched(at: DateTime<Utc>) {
-    if is_on() {
-        KEY_REFRESHES.counter(&[OK]).increment(1);
-        KEYS_FETCHED.gauge(&[]).set(seconds(at));
-    }
+    key_refreshes(OK).increment(1);
+    gauge!(KEYS_FETCHED.name).set(seconds(at));
 }
 
 /// It did not. `last` is when it last did.
 pub fn keys_not_fetched(last: Option<DateTime<Utc>>) {
-    if is_on() {
-        KEY_REFRESHES.counter(&[FAILED]).increment(1);
-        KEYS_FETCHED.gauge(&[]).set(last.map_or(0.0, seconds));
-    }
+    key_refreshes(FAILED).increment(1);
+    gauge!(KEYS_FETCHED.name).set(last.map_or(0.0, seconds));
 }
 
 /// A sweep reached its end.
 pub fn sweep_succeeded(sweep: Sweep, at: DateTime<Utc>) {
-    if is_on() {
-        SWEEPS.counter(&[sweep.value(), OK]).increment(1);
-        SWEEP_SUCCESS.gauge(&[sweep.value()]).set(seconds(at));
-    }
+    sweeps(sweep, OK).increment(1);
+    sweep_success(sweep).set(seconds(at));
 }
 
 /// A sweep did not.
 pub fn sweep_failed(sweep: Sweep) {
-    if is_on() {
-        SWEEPS.counter(&[sweep.value(), FAILED]).increment(1);
-    }
+    sweeps(sweep, FAILED).increment(1);
 }
 
 /// So many were taken away.
 pub fn swept(what: Swept, count: usize) {
-    if is_on() {
-        SWEPT.counter(&[what.value()]).increment(count as u64);
-    }
+    counter!(SWEPT.name, "what" => what.word()).increment(count as u64);
 }
 
 /// A reconciliation ended at `at`, and removed so many links.
 pub fn reconciled(outcome: Reconciliation, links_removed: usize, at: DateTime<Utc>) {
-    if is_on() {
-        RECONCILIATIONS.counter(&[outcome.value()]).increment(1);
-        RECONCILED_LINKS.counter(&[]).increment(links_removed as u64);
-        if outcome == Reconciliation::Clear {
-            RECONCILIATION_SUCCESS.gauge(&[]).set(seconds(at));
-        }
+    reconciliations(outcome).increment(1);
+    counter!(RECONCILED_LINKS.name).increment(links_removed as u64);
+    if outcome == Reconciliation::Clear {
+        gauge!(RECONCILIATION_SUCCESS.name).set(seconds(at));
     }
 }
 
 /// Bytes of files went this way.
 pub fn artifact_bytes(flow: ByteFlow, bytes: u64) {
-    if is_on() {
-        ARTIFACT_BYTES.counter(&[flow.value()]).increment(bytes);
-    }
+    counter!(ARTIFACT_BYTES.name, "direction" => flow.word()).increment(bytes);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this epoch fit")]

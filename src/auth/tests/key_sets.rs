@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fixtures::{ED, P256, P384, RSA, with, without};
+use super::fixtures::{ED, Issuer, P256, P384, RSA, with, without};
 use crate::auth::key::KeySet;
 
 fn usable(keys: &[Value]) -> usize {
@@ -64,6 +64,38 @@ fn an_rsa_key_has_2048_bits_or_more() {
     let zeros = URL_SAFE_NO_PAD.encode([vec![0; 200], vec![0xff; 128]].concat());
     assert_eq!(usable(&[RSA.jwk_with(&json!({"n": zeros}))]), 0);
     assert_eq!(usable(&[RSA.jwk_with(&json!({"n": ""}))]), 0);
+}
+
+#[tokio::test]
+async fn leading_zeros_of_an_rsa_key_change_nothing() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let mut jwk = RSA.jwk("padded");
+    for member in ["n", "e"] {
+        let number = URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
+        jwk[member] = json!(URL_SAFE_NO_PAD.encode([vec![0; 3], number].concat()));
+    }
+    let issuer = Issuer::with_keys(&[jwk]).await;
+    let token = RSA.token("padded", &issuer.claims());
+    assert!(issuer.started().await.verify(&token).await.is_ok());
+}
+
+#[test]
+fn a_key_with_odd_certificates_is_used() {
+    for members in [
+        json!({"x5c": "not a list"}),
+        json!({"x5t": 17}),
+        json!({"x5t#S256": null}),
+        json!({"x5u": ["https://ca.example"]}),
+    ] {
+        assert_eq!(usable(&[RSA.jwk_with(&members)]), 1, "{members}");
+    }
+}
+
+#[test]
+fn an_unknown_operation_or_algorithm_is_no_reason_to_drop_the_set() {
+    let operations = RSA.jwk_with(&json!({"key_ops": ["verify", "future"]}));
+    assert_eq!(usable(&[operations]), 1);
+    assert_eq!(usable(&[RSA.jwk_with(&json!({"alg": "ML-DSA-65"})), ED.jwk("2")]), 1);
 }
 
 #[test]

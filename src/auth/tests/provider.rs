@@ -6,9 +6,12 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::fixtures::{AUDIENCE, ED, Issuer, http, with};
-use crate::auth::{
-    AuthError, AuthSettings, Authenticator,
-    provider::{FetchError, Provider},
+use crate::{
+    auth::{
+        AuthError, AuthSettings, Authenticator,
+        provider::{FetchError, Provider},
+    },
+    openid::{self, Endpoint},
 };
 
 async fn fetch_error(issuer: &Issuer) -> FetchError {
@@ -78,8 +81,8 @@ async fn an_issuer_with_a_terminating_slash_is_discovered_without_it() {
 fn an_https_issuer_cannot_send_us_to_keys_without_it() {
     let keys_url = |issuer: &str, at: &str| {
         let document = json!({"issuer": issuer, "jwks_uri": at}).to_string();
-        let provider = Provider::new(http(), issuer.into(), None);
-        provider.keys_url(issuer.parse().unwrap(), document.as_bytes())
+        let provider = openid::Issuer::new(http(), issuer.into());
+        provider.read(issuer.parse().unwrap(), document.as_bytes(), Endpoint::Keys)
     };
     let (https, http) = ("https://issuer.example/", "http://issuer.example/");
     for at in ["http://issuer.example/keys", "ftp://issuer.example/keys", "file:///keys"] {

@@ -1,6 +1,6 @@
 //! `GET /api/v1/shared_chats/{id}/artifacts/{artifact_id}`.
 
-use std::{ops::Range, rc::Rc};
+use std::{borrow::Cow, ops::Range, rc::Rc};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -13,6 +13,7 @@ use actix_web::{
     web,
 };
 use futures_util::{StreamExt, stream};
+use percent_encoding::percent_decode_str;
 
 use crate::{
     http::{
@@ -48,23 +49,7 @@ impl FromRequest for ArtifactId {
 
 /// `None` when it is no UTF-8; every id is.
 fn percent_decoded(segment: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let byte = pair.filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
-        match byte.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(byte) if first == b'%' => {
-                decoded.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                decoded.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(decoded).ok()
+    percent_decode_str(segment).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// A file of the link, as a download. Whoever may view the link may have it, while the link includes

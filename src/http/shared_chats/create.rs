@@ -10,11 +10,11 @@ use crate::{
     http::{
         State,
         audit::About,
-        body::{JsonBody, Object},
+        body::JsonBody,
         documents::SharedChatInfo,
         error::{ApiError, ErrorType},
     },
-    model::{Caller, ChatSessionId, Mode, Origin, UserId, Visibility},
+    model::{Caller, ChatSessionId, Mode, Object, Origin, UserId, Visibility},
     sharing::{CreateRequest, Owner},
 };
 

@@ -21,7 +21,7 @@ use crate::{
         etag::not_modified,
         view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
     },
-    model::{LinkState, ShareId},
+    model::{LinkState, ShareId, hex},
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
     sharing::SharingError,
     telemetry::{self, Cache as Cached},
@@ -144,7 +144,7 @@ pub async fn qr_code(
 
 async fn draw(url: String, options: QrOptions) -> Result<Drawn, ApiError> {
     // The address is part of it: `PUBLIC_URL` may have changed since.
-    let address: String = Sha256::digest(&url)[..6].iter().map(|b| format!("{b:02x}")).collect();
+    let address = hex(&Sha256::digest(&url)[..6]);
     let QrOptions { format, size, margin, error_correction } = options;
     let tag = format!("\"q1-{address}-{format:?}-{size}-{margin}-{error_correction:?}\"");
     let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;

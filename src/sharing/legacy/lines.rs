@@ -1,6 +1,6 @@
 //! Lines of a file that may be of any length, read with bounded memory.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 /// A line, without its line break.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,38 +51,25 @@ impl<R: BufRead> Lines<R> {
     /// Fills `self.line`. `Some(false)`: the line is longer than the limit, and what it held is
     /// gone. `None`: there is none.
     fn read(&mut self) -> io::Result<Option<bool>> {
+        // With its line break.
+        let most = self.limit as u64 + 1;
         self.line.clear();
-        let (mut any, mut whole) = (false, true);
-        loop {
-            let chunk = match self.input.fill_buf() {
-                Ok(chunk) => chunk,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if chunk.is_empty() {
-                return Ok(any.then_some(whole));
-            }
-            any = true;
-            let end = chunk.iter().position(|b| *b == b'\n');
-            let part = &chunk[..end.unwrap_or(chunk.len())];
-            let taken = part.len() + usize::from(end.is_some());
-            whole = whole && self.line.len() + part.len() <= self.limit;
-            if whole {
-                self.line.extend_from_slice(part);
-            } else {
-                self.line = Vec::new();
-            }
-            self.input.consume(taken);
-            if end.is_some() {
-                return Ok(Some(whole));
-            }
+        let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.line)?;
+        if read == 0 {
+            return Ok(None);
         }
+        if self.line.pop_if(|last| *last == b'\n').is_some() || read <= self.limit {
+            return Ok(Some(true));
+        }
+        self.line = Vec::new();
+        self.input.skip_until(b'\n')?;
+        Ok(Some(false))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufReader, Read};
+    use std::io::BufReader;
 
     use super::*;
 

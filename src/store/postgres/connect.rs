@@ -11,6 +11,7 @@ use std::{
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -25,7 +26,7 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
-use crate::store::StoreError;
+use crate::{store::StoreError, telemetry::error_chain};
 
 /// How long a connection is idle before the other side is asked whether it is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
@@ -80,7 +81,7 @@ impl Connector {
                     return AsyncPgConnection::try_from_client_and_connection(client, connection)
                         .await;
                 }
-                Ok(Err(error)) => problem = describe(&error),
+                Ok(Err(error)) => problem = error_chain(&error),
                 Err(_) => "the server did not let us in in time".clone_into(&mut problem),
             }
         }
@@ -133,39 +134,18 @@ fn host_config(url: &str, timeout: Duration) -> Result<(Config, bool), StoreErro
 fn take_ssl_mode(url: &mut Url) -> Option<String> {
     let pairs: Vec<(String, String)> =
         url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+    let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let mode = pairs.iter().find(|(key, _)| key == "sslmode").map(|(_, mode)| mode.clone());
     if mode.is_some() {
         let rest: Vec<String> = pairs
             .iter()
             .filter(|(key, _)| key != "sslmode")
             // Not form encoding: libpq's URLs do not read `+` as a space.
-            .map(|(key, value)| format!("{}={}", escape(key), escape(value)))
+            .map(|(key, value)| format!("{}={}", encoded(key), encoded(value)))
             .collect();
         url.set_query((!rest.is_empty()).then(|| rest.join("&")).as_deref());
     }
     mode
-}
-
-fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(b).to_string()
-            }
-            _ => format!("%{b:02X}"),
-        })
-        .collect()
-}
-
-/// An error with its causes, which tokio-postgres keeps apart.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn tls_config(verify: bool, ca_file: Option<&Path>) -> Result<ClientConfig, StoreError> {

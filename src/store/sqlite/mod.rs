@@ -8,11 +8,12 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
 use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout_at},
@@ -96,7 +97,7 @@ impl Sqlite {
         arguments: A,
         read: impl for<'c> FnOnce(&'c mut SqliteConn, A) -> BoxFuture<'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let mut slot = self.inner.viewers.get().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.inner.viewers.get().lock();
         let mut conn = match slot.take() {
             Some(conn) => conn,
             None => connection::open(&self.inner.path, Access::View)?,
@@ -129,13 +130,13 @@ impl Sqlite {
             permit.map_err(|_| StoreError::unavailable("no reader became free in time"))?;
         let reading = spawn_blocking(move || {
             let _permit = permit;
-            let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let idle = inner.readers.lock().pop();
             let mut conn = match idle {
                 Some(conn) => conn,
                 None => connection::open(&inner.path, Access::Read)?,
             };
             let result = at_once(read(&mut conn));
-            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            inner.readers.lock().push(conn);
             result
         });
         let reading = timeout_at(until, reading);

@@ -1,4 +1,4 @@
-//! Artifacts as a file of chats holds them: with their bytes, or where those are.
+//! Chats as a file holds them: their artifacts with the bytes, or where those are.
 
 use std::path::{Component, PathBuf};
 
@@ -6,7 +6,42 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::wire::{FileFields, FileTime, Object, WireFile};
+use super::wire::{FileFields, FileTime, WireFile, WireMessage, name};
+use crate::model::{ChatSessionId, Object, UserId};
+
+/// One chat of the file that `CHAT_SERVICE_URL=file:PATH` names.
+#[derive(Deserialize)]
+#[serde(try_from = "Object<FileChatFields>")]
+pub(super) struct WireFileChat {
+    pub id: ChatSessionId,
+    pub name: Option<String>,
+    pub owner: UserId,
+    pub messages: Vec<WireMessage>,
+    pub artifacts: Vec<WireStoredFile>,
+}
+
+#[derive(Deserialize)]
+struct FileChatFields {
+    id: String,
+    name: Option<Box<RawValue>>,
+    owner: String,
+    messages: Vec<WireMessage>,
+    artifacts: Option<Vec<WireStoredFile>>,
+}
+
+impl TryFrom<Object<FileChatFields>> for WireFileChat {
+    type Error = &'static str;
+
+    fn try_from(Object(fields): Object<FileChatFields>) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: ChatSessionId::parse(&fields.id).map_err(|_| "an id that no chat can have")?,
+            name: fields.name.as_deref().map(name).transpose()?,
+            owner: UserId::parse(&fields.owner).map_err(|_| "an owner that no user can be")?,
+            messages: fields.messages,
+            artifacts: fields.artifacts.unwrap_or_default(),
+        })
+    }
+}
 
 /// One of a chat's `artifacts` in the file: as the chat service lists it, and where its bytes are.
 #[derive(Debug, Clone, Deserialize)]
