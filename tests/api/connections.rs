@@ -11,7 +11,7 @@ const LIVE: &str = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// Every bound of a connection that nothing is under way on is short.
 fn hasty(setup: Setup) -> Setup {
-    setup.with("REQUEST_TIMEOUT", "300ms").with("KEEP_ALIVE", "300ms")
+    setup.with("REQUEST_TIMEOUT", "1s").with("KEEP_ALIVE", "1s")
 }
 
 const LONG: Duration = Duration::from_millis(1500);

@@ -90,32 +90,6 @@ mod a_server {
     }
 
     #[apply(on_postgres)]
-    async fn few_views_wait_for_a_server_that_does_not_answer(setup: Setup) {
-        const FEW: usize = 64;
-        const MANY: usize = 200;
-        let setup = setup.with("WORKERS", "1").with("DATABASE_TIMEOUT", "20s");
-        let (app, proxy) = behind_a_proxy(setup.with("QUEUE_TIMEOUT", "300ms")).await;
-        let link = app.as_user("alice").share("chat-1").await;
-        app.anonymous().view(&link).await.is(200);
-        proxy.hold();
-        let first = app.anonymous().view(&link).spawn();
-        sleep(Duration::from_millis(600)).await;
-        let mut views: FuturesUnordered<_> =
-            (0..MANY).map(|_| app.anonymous().view(&link).spawn()).collect();
-        // The others do not wait: the server says nothing until all of them were told.
-        for _ in 0..MANY - FEW {
-            let answer = views.next().await.unwrap().unwrap();
-            assert_eq!(answer.header("retry-after"), "5");
-            answer.fails(503, "unavailable");
-        }
-        proxy.let_go();
-        first.await.unwrap().is(200);
-        while let Some(view) = views.next().await {
-            view.unwrap().is(200);
-        }
-    }
-
-    #[apply(on_postgres)]
     async fn views_that_nobody_waits_for_any_more_hold_up_nobody(setup: Setup) {
         let (app, proxy) =
             behind_a_proxy(setup.with("WORKERS", "1").with("DATABASE_TIMEOUT", "20s")).await;

@@ -328,11 +328,6 @@ impl App {
         raw::exchange(self.address, head.as_bytes(), piece, times).await
     }
 
-    /// A connection to send requests by, one after the other.
-    pub async fn connect(&self) -> raw::Kept {
-        raw::Kept::open(self.address).await
-    }
-
     /// Sends these bytes, and then the drip again and again, until the server closes the connection;
     /// everything that came back.
     pub async fn send_until_closed(&self, bytes: &[u8], drip: &[u8]) -> String {

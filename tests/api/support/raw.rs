@@ -114,32 +114,6 @@ pub async fn taken_slowly(address: SocketAddr, bytes: &[u8]) -> String {
     String::from_utf8(received).unwrap()
 }
 
-/// A connection that is kept.
-pub struct Kept(TcpStream);
-
-impl Kept {
-    pub async fn open(address: SocketAddr) -> Self {
-        Self(TcpStream::connect(address).await.unwrap())
-    }
-
-    /// Sends a request, and reads its answer, which is to be the only one.
-    pub async fn ask(&mut self, request: &str) -> Answer {
-        self.0.write_all(request.as_bytes()).await.unwrap();
-        let mut received = Vec::new();
-        let reading = async {
-            while !is_whole(&received) {
-                let read = self.0.read_buf(&mut received).await.unwrap();
-                assert!(read > 0, "it was closed after {:?}", String::from_utf8_lossy(&received));
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap();
-        let mut words = request.split(' ');
-        let answer = parse(words.next().unwrap(), words.next().unwrap(), &received);
-        rules::check(&answer);
-        answer
-    }
-}
-
 fn head_length(received: &[u8]) -> Option<usize> {
     received.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }
