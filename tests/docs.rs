@@ -119,7 +119,8 @@ fn every_link_between_pages_leads_somewhere() {
             }
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
             let folder = path.parent().unwrap();
-            let file = if file.is_empty() { Some(path.clone()) } else { normal(&folder.join(file)) };
+            let file =
+                if file.is_empty() { Some(path.clone()) } else { normal(&folder.join(file)) };
             let exists = file.as_ref().is_some_and(|file| root().join(file).exists());
             let leads = anchor.is_empty()
                 || file
@@ -203,16 +204,23 @@ fn the_first_pages_are_short() {
 
 #[test]
 fn this_test_reads_pages_and_citations() {
-    let page = parse("# A `b` c!\n\n## A b c\n\n[x](y.md#z) ![i](i.png)\n\n```\n[no](no.md)\n```\n");
+    let page =
+        parse("# A `b` c!\n\n## A b c\n\n[x](y.md#z) ![i](i.png)\n\n```\n[no](no.md)\n```\n");
     assert_eq!(page.anchors.into_iter().collect::<Vec<_>>(), ["a-b-c", "a-b-c-1"]);
     assert_eq!(page.targets, ["y.md#z", "i.png"]);
     assert_eq!(slug("1. Callers"), "1-callers");
-    assert_eq!(slug("Delete: `DELETE /{id}`, `POST /batch_delete`"), "delete-delete-id-post-batch_delete");
+    assert_eq!(
+        slug("Delete: `DELETE /{id}`, `POST /batch_delete`"),
+        "delete-delete-id-post-batch_delete"
+    );
     assert_eq!(normal(Path::new("docs/../a/./b")), Some("a/b".into()));
     assert_eq!(normal(Path::new("../a")), None);
     let cited = |text: &str| citations(&unwrapped(text));
     let page = |numbers: &[&str]| {
-        vec![("docs/API.md".to_owned(), numbers.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())]
+        vec![(
+            "docs/API.md".to_owned(),
+            numbers.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>(),
+        )]
     };
     assert_eq!(cited("//! Errors (docs/API.md\n//! 3 and 6): x"), page(&["3", "6"]));
     assert_eq!(cited("# `docs/API.md` 7."), page(&["7"]));
