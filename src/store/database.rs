@@ -55,7 +55,8 @@ impl Database {
 ///   where it may be asked twice and so gets its arguments cloned;
 /// - `read`: any other read;
 /// - `transaction`: a change, all or nothing, also when it is given up half way. Its first statement
-///   must be the guarded write, which takes the lock (`docs/ARCHITECTURE.md`, "Changes");
+///   must be the guarded write, which takes the lock
+///   (docs/decisions/0004-changes-are-guarded-writes.md);
 /// - `bulk`: a change of many rows, one at a time: two that met the same rows in different orders
 ///   would wait for each other.
 ///

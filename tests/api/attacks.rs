@@ -191,7 +191,7 @@ async fn a_token_of_any_length_is_refused_and_hurts_nobody(app: App) {
         let answer: Answer = app.send_raw(head(bytes).as_bytes()).await;
         answer.fails(401, "invalid_token");
     }
-    // Beyond what a head may have (docs/ARCHITECTURE.md, "Errors") nothing is looked at any more.
+    // A head over the framework's bound is refused before anything of it is looked at.
     for bytes in [200_000, 1_000_000, 20_000_000] {
         let answer = app.send_nonsense(head(bytes).as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{bytes}: {:?}", answer.lines().next());

@@ -1,0 +1,243 @@
+"""The shell, Python and JavaScript of the README and of docs/, as it is written there."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from conftest import BINARY, REPOSITORY, eventually, service_caller_token
+from test_demo import Demo
+
+API = "http://127.0.0.1:8080"
+FILES = "Files: `GET /{id}/artifacts/{artifact_id}`"
+# Prints the status of each response, in order, on standard error.
+STATUSES = 'curl() { command curl --write-out "%{stderr}status %{http_code}\\n" "$@"; }\n'
+
+
+def blocks(page, language, heading=None):
+    """The blocks of a page in that language, below a heading of it or in all of it."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    if heading is not None:
+        text = re.split(r"(?m)^#{2,3} (?=.)", text.split(f"# {heading}\n", 1)[1])[0]
+    found = re.findall(rf"(?ms)^```{language}\n(.*?)^```$", text)
+    assert found, f"{page} has no {language} below {heading}"
+    return found
+
+
+def run(script, folder, **variables):
+    """Runs it in a shell. Returns its output, and the statuses of the responses."""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        ["bash", "-uo", "pipefail", "-c", STATUSES + script],
+        env={**environment, **variables},
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=120,
+    )
+    unexpected = [line for line in done.stderr.splitlines() if not re.match(r"status \d|curl: \(28\)", line)]
+    assert not unexpected, done.stderr
+    return done.stdout, [int(status) for status in re.findall(r"^status (\d+)$", done.stderr, re.MULTILINE)]
+
+
+@pytest.fixture(scope="module")
+def demo(binary, tmp_path_factory):
+    demo = Demo(binary, tmp_path_factory.mktemp("demo"))
+    yield demo
+    demo.process.kill()
+    demo.process.wait()
+
+
+def as_in(demo, text):
+    """What a reader puts in place of the page's own address and tokens."""
+    text = text.replace(API, demo.link.split("/shared/")[0])
+    for name, token in zip(("ALICE", "BOB"), demo.tokens):
+        text = re.sub(rf"(?m)^{name}=eyJ0….*$", f"{name}={token}", text)
+    assert "eyJ0…" not in text
+    return text
+
+
+def test_the_readme_makes_a_link_and_opens_it(demo, tmp_path):
+    [script] = blocks("README.md", "sh", "Make a link and open it")
+    output, statuses = run(as_in(demo, script), tmp_path)
+    assert statuses == [201, 200]
+    assert json.loads(output)["messages"]
+
+
+def test_the_api_page_does_what_it_says(demo, tmp_path):
+    [files] = blocks("docs/API.md", "sh", FILES)
+    script = as_in(demo, "".join(blocks("docs/API.md", "sh")).replace(files, ""))
+    output, statuses = run(script, tmp_path)
+    # Create, list, view, 304; change, view without a token and as Bob; delete; create again; QR codes;
+    # create a live one and watch it; activity; health.
+    expected = [201, 200, 200, 304, 204, 401, 200, 204, 404, 201, 200, 200, 201, 200, 200, 200, 200]
+    assert statuses == expected, output
+    assert "event: message\nid: m2\n" in output
+    assert (tmp_path / "qr.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "qr.svg").read_text(encoding="utf-8").lstrip().startswith("<")
+
+
+def test_the_published_client_works_as_the_page_says(demo, capsys):
+    code = "".join(blocks("docs/INTEGRATION.md", "python"))
+    exec(as_in(demo, code), {"token": demo.tokens[0], "__name__": "page"})
+    assert capsys.readouterr().out.splitlines()[-1] == "Alice"
+
+
+@pytest.fixture
+def with_a_file_of_chats(binary, tmp_path):
+    """The beginning of a script, which starts a service as the page says."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    (tmp_path / "target" / "release").mkdir(parents=True)
+    (tmp_path / "target" / "release" / "shared-chats").symlink_to(BINARY)
+    (tmp_path / "chats.json").write_text(blocks("docs/DEPLOYMENT.md", "json", "A file of chats")[0], encoding="utf-8")
+    [script] = blocks("docs/DEPLOYMENT.md", "sh", "A file of chats")
+    script = script.replace("cargo build --release\n", "").replace("shared-chats &", "shared-chats >log 2>&1 &")
+    return f"""export BIND_ADDRESS={address}
+trap 'kill $!; wait' EXIT
+{script}
+API=http://{address}
+until command curl -sf -o /dev/null $API/health/ready; do sleep 0.1; done
+"""
+
+
+def test_files_are_shared_as_the_page_says(with_a_file_of_chats, tmp_path):
+    [script] = blocks("docs/API.md", "sh", FILES)
+    output, statuses = run(with_a_file_of_chats + script, tmp_path)
+    assert statuses == [201, 204, 200, 200, 206], output
+    assert (tmp_path / "plan.csv").read_text(encoding="utf-8") == "day,km\n1,12\n2,31\n"
+    assert output.endswith("day,km")
+
+
+def test_a_chat_service_calls_as_the_page_says(with_a_file_of_chats, tmp_path):
+    lines = "".join(blocks("docs/INTEGRATION.md", "sh"))
+    output, statuses = run(with_a_file_of_chats + lines, tmp_path)
+    assert statuses == [201, 200, 202, 200]
+    assert output.endswith('{"deleted":1}')
+
+
+def test_the_import_of_the_page_reports_as_it_says(binary, tmp_path):
+    (tmp_path / "links.jsonl").write_text(blocks("docs/OPERATIONS.md", "json", "Legacy import")[0], encoding="utf-8")
+    [session] = blocks("docs/OPERATIONS.md", "console", "Legacy import")
+    command, reported = session.removeprefix("$ ").split("\n", 1)
+    command = f"exec 2>&1\nshared-chats() {{ '{BINARY}' \"$@\"; }}\n{command}"
+    output, _ = run(command, tmp_path)
+    assert output == reported
+
+
+def test_the_short_form_of_a_link_is_made_as_the_page_says(tmp_path):
+    [script] = blocks("docs/AUDIT.md", "sh")
+    output, _ = run(script, tmp_path)
+    assert re.fullmatch("[0-9a-f]{16}\n", output)
+
+
+def node(script, folder, **variables):
+    """Runs a module beside a copy of docs/examples/."""
+    shutil.copytree(REPOSITORY / "docs" / "examples", folder, dirs_exist_ok=True)
+    (folder / "page.mjs").write_text(script, encoding="utf-8")
+    return subprocess.Popen(
+        ["node", "page.mjs"],
+        env={"PATH": os.environ["PATH"], **variables},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+
+
+def lines_of(process):
+    """The lines that it has printed so far, as they come."""
+    lines = []
+
+    def read():
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
+def test_the_example_of_the_page_follows_a_live_link(service, chats, alice, tmp_path):
+    chat = chats.new_chat(alice.sub)
+    link = service.http(alice).share(chat, is_frozen=False, is_private=True)
+    chat_service = service.http(service_caller_token())
+    [script] = blocks("docs/INTEGRATION.md", "js")
+    script = re.sub(r"https://share\.example/\S+/events", f"{service.url}/api/v1/shared_chats/{link['id']}/events", script)
+    # What the page leaves to the reader, and a line for each thing that happens.
+    script = script.replace("new Map()", "new Told()").replace(
+        'from "./watch.mjs";',
+        """from "./watch.mjs";
+const session = { token: async () => process.env.TOKEN };
+const open = fetch;
+globalThis.fetch = async (...request) => {
+  const response = await open(...request);
+  console.log(`status ${response.status}`);
+  return response;
+};
+class Told extends Map {
+  set(id, message) {
+    console.log(`set ${message.content}`);
+    return super.set(id, message);
+  }
+  delete(id) {
+    console.log(`delete ${id}`);
+    return super.delete(id);
+  }
+}""",
+    )
+    process = node(script, tmp_path, TOKEN=alice.token())
+    try:
+        lines = lines_of(process)
+
+        def tell_until(last):
+            told = chat_service.post(f"/api/v1/chats/{chat.id}/changes")
+            assert told.status_code == 202, told.text
+            eventually(lambda: last in lines, 10, f"{last}: {lines}")
+
+        eventually(lambda: "status 200" in lines, 10, f"the stream is open: {lines}")
+        said = chat.say("Grüße, 世界")
+        tell_until("set Grüße, 世界")
+        said.content = "edited"
+        tell_until("set edited")
+        chat.messages.remove(said)
+        tell_until(f"delete {said.id}")
+        assert service.http(alice).delete(f"/api/v1/shared_chats/{link['id']}").status_code == 204
+        assert process.wait(10) == 0, lines
+        assert lines == ["status 200", "set Grüße, 世界", "set edited", f"delete {said.id}"]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
+def test_the_example_comes_back_with_its_cursor(service, chats, alice, tmp_path):
+    chat = chats.new_chat(alice.sub, messages=False)
+    for number in range(3):
+        chat.say(f"message {number}", id=f"nachricht-ü-{number}")
+    link = service.http(alice).share(chat, is_frozen=False)
+    url = f"{service.url}/api/v1/shared_chats/{link['id']}/events"
+    script = f"""import {{ watch }} from "./watch.mjs";
+const told = (name, data) => console.log(`${{name}} ${{data.id ?? ""}}`);
+await watch("{url}", () => "none is needed", told, "nachricht-ü-0");
+"""
+    process = node(script, tmp_path)
+    try:
+        lines = lines_of(process)
+        expected = ["message nachricht-ü-1", "message nachricht-ü-2"]
+        eventually(lambda: lines == expected, 10, f"the later messages: {lines}")
+        assert service.http(alice).delete(f"/api/v1/shared_chats/{link['id']}").status_code == 204
+        assert process.wait(10) == 0, lines
+        # A link that is gone: the same end, without a stream.
+        again = subprocess.run(["node", "page.mjs"], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=10)
+        assert (again.returncode, again.stdout) == (0, "revoked \n"), again
+    finally:
+        process.kill()
+        process.wait()
