@@ -13,11 +13,11 @@ pub mod chat_service;
 pub mod clock;
 pub mod config;
 pub mod demo;
-pub mod events;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod http;
 pub mod limit;
+pub mod live;
 pub mod model;
 pub mod openid;
 pub mod probe;

@@ -151,7 +151,7 @@ fn nothing_points_back_up() {
                 "auth",
                 "chat_service",
                 "artifacts",
-                "events",
+                "live",
                 "store",
                 "sharing",
                 "http",

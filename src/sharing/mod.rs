@@ -10,7 +10,6 @@ mod download;
 mod error;
 pub(crate) mod legacy;
 mod links;
-mod live;
 mod owner;
 mod reconcile;
 mod refusals;
@@ -19,7 +18,7 @@ pub mod snapshot;
 mod viewer;
 mod watch;
 
-pub use crate::events::{EventsSettings, Frame, Full, Next, TooSlow};
+pub use crate::live::{EventsSettings, Frame, Full, KnownBy, Next, TooSlow};
 pub use crate::store::{
     LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Swept,
 };
@@ -29,7 +28,6 @@ pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;
 pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use links::{InvalidSharePath, Links, SharePath};
-pub use live::KnownBy;
 pub use owner::Precondition;
 pub use reconcile::{Reconciled, Refusal};
 pub use snapshot::{Messages, encode_blocking};
@@ -43,12 +41,11 @@ use tokio::sync::Notify;
 use crate::{
     chat_service::ChatService,
     clock::Clock,
-    events::Events,
+    live::{Events, LiveChats},
     store::{Notice, Store},
     telemetry::{self, Sweep, Swept as What},
 };
 use activity::SeenLinks;
-use live::LiveChats;
 use refusals::Refusals;
 
 /// Characters of a label (contract 3).

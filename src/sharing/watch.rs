@@ -8,7 +8,7 @@ use super::{Sharing, SharingError};
 use crate::{
     chat_service::ChatServiceError,
     clock::Clock,
-    events::{Next, Seat, TooSlow},
+    live::{Next, Seat, TooSlow},
     model::SharedChat,
 };
 

@@ -15,9 +15,9 @@ use tokio::{
 };
 use tracing::Instrument;
 
+use super::{Fetched, Transcript, Unread};
 use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
-    events::{Fetched, Transcript, Unread},
     model::{ChatFile, ChatSessionId, Message},
     store::Notice,
 };
@@ -161,7 +161,7 @@ impl LiveChats {
         self.get_within(chat, What::Messages, Duration::ZERO).await
     }
 
-    /// For [`Events`](crate::events::Events).
+    /// For [`Events`](crate::live::Events).
     pub async fn fetch(self, chat: ChatSessionId) -> Result<Fetched, Unread> {
         match self.get(&chat, false).await {
             Ok(live) => Ok(live.fetched()),

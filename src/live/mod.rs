@@ -7,21 +7,23 @@
 //! To add an event: a constructor of [`Frame`], and its place in [`Transcript::since`] where it
 //! follows from what the chat holds.
 
-mod chat;
+mod access;
+mod feed;
+mod fetch;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod link;
 mod log;
-mod seat;
+mod subscription;
 #[cfg(test)]
 mod tests;
 mod transcript;
 
-pub use chat::{Fetched, Unread};
+pub use feed::{Fetched, Unread};
+pub use fetch::{KnownBy, LiveChats};
 pub use frame::Frame;
 pub use log::TooSlow;
-pub use seat::{Full, Next, Seat};
+pub use subscription::{Full, Next, Seat};
 pub use transcript::Transcript;
 
 use std::{
@@ -37,8 +39,8 @@ use crate::{
     model::{ChatSessionId, ShareId},
     store::Notice,
 };
-use chat::WatchedChat;
-use link::WatchedLink;
+use access::WatchedLink;
+use feed::WatchedChat;
 
 /// How streams are served. Every field is a setting.
 #[derive(Debug, Clone, Copy)]

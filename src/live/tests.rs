@@ -98,7 +98,7 @@ fn the_array_is_what_a_view_sends() {
 
 #[test]
 fn what_a_chat_held_earlier_is_not_taken_for_what_it_holds_now() {
-    let watched = chat::WatchedChat::new(ChatSessionId::parse("c-1").unwrap());
+    let watched = feed::WatchedChat::new(ChatSessionId::parse("c-1").unwrap());
     let earlier = tokio::time::Instant::now();
     let later = earlier + Duration::from_millis(1);
     for (began, messages) in [(later, &["a", "b"][..]), (earlier, &["a"]), (later, &[])] {

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::{
     Events, Fetched, Frame, TooSlow, Transcript,
-    chat::{Read, Start, WatchedChat},
-    link::WatchedLink,
+    access::WatchedLink,
+    feed::{Read, Start, WatchedChat},
     log::CHUNK,
 };
 use crate::model::{ChatSessionId, ShareId, SharedChat};
