@@ -3,7 +3,7 @@
 //! A request walks straight down these rooms and nothing points back up (`docs/ARCHITECTURE.md`):
 //!
 //! ```text
-//! app → http → sharing → store, chat_service, auth, qr → openid, model
+//! app → http → sharing → live → store, chat_service, auth, qr → openid, model
 //! ```
 
 pub mod app;

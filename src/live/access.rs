@@ -1,77 +1,75 @@
-//! A link through which somebody watches: whether it still stands, asked once for all of them.
+//! Whether a watched link still exists, and its settings: read once for all streams of the link.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
 use tokio::{
     sync::{Mutex, watch},
     time::Instant,
 };
 
-use crate::model::SharedChat;
+use crate::{
+    clock::Clock,
+    model::{ShareId, SharedChat},
+    store::{Store, StoreError},
+};
 
-/// How long an answer of the database counts when no notice comes. A thousand streams that are sent
-/// the same message ask at the same moment; they need one answer, not a thousand.
-const COUNTS_FOR: Duration = Duration::from_millis(100);
+/// How long a row is used again when no notice comes. A thousand streams that are sent the same
+/// message ask at the same moment; one query serves them all.
+const MAX_AGE: Duration = Duration::from_millis(100);
 
-pub(super) struct WatchedLink {
-    /// Streams, under the lock of `Open`.
-    pub(super) streams: AtomicUsize,
+#[derive(Default)]
+pub(super) struct LinkAccess {
     /// Wakes the streams.
-    pub(super) wake: watch::Sender<u64>,
+    pub(super) changed: watch::Sender<()>,
     notices: AtomicU64,
-    known: Mutex<Option<Known>>,
+    cached: Mutex<Option<Cached>>,
 }
 
-struct Known {
-    asked: Instant,
-    /// As many notices had come then.
+struct Cached {
+    read_at: Instant,
+    /// How many notices had come before it was read.
     notices: u64,
     link: Option<Arc<SharedChat>>,
 }
 
-impl WatchedLink {
-    pub(super) fn new() -> Self {
-        Self {
-            streams: AtomicUsize::new(0),
-            wake: watch::Sender::new(0),
-            notices: AtomicU64::new(0),
-            known: Mutex::new(None),
-        }
-    }
-
-    /// Its settings may have changed, or it may be gone.
-    pub(super) fn may_have_changed(&self) {
+impl LinkAccess {
+    /// The link's settings may have changed, or it may be deleted.
+    pub(super) fn notify(&self) {
         self.notices.fetch_add(1, Ordering::SeqCst);
-        self.wake.send_modify(|count| *count = count.wrapping_add(1));
+        self.changed.send_replace(());
     }
 
-    /// The link as it is, by `ask` or by what somebody else was answered just now. `rechecks` counts
-    /// the notices about its chat. Asking is on the heap: it takes kilobytes, which would be part of
-    /// every idle stream.
-    pub(super) async fn standing<'a, E>(
+    /// The link as it is now; `None` when it is deleted or expired. `chat_notices` counts the notices
+    /// about its chat, with which links go as well.
+    pub(super) async fn current(
         &self,
-        rechecks: &AtomicU64,
-        ask: impl FnOnce() -> BoxFuture<'a, Result<Option<SharedChat>, E>>,
-    ) -> Result<Option<Arc<SharedChat>>, E> {
-        let mut known = self.known.lock().await;
+        id: &ShareId,
+        chat_notices: &AtomicU64,
+        store: &Store,
+        clock: &Clock,
+    ) -> Result<Option<Arc<SharedChat>>, StoreError> {
+        let mut cached = self.cached.lock().await;
         // Both only grow, so their sum tells whether any notice came.
-        let notices = self.notices.load(Ordering::SeqCst) + rechecks.load(Ordering::SeqCst);
-        if let Some(known) = &*known
-            && known.notices == notices
-            && known.asked.elapsed() < COUNTS_FOR
-        {
-            return Ok(known.link.clone());
-        }
-        let asked = Instant::now();
-        let link = ask().await?.map(Arc::new);
-        *known = Some(Known { asked, notices, link: link.clone() });
-        Ok(link)
+        let notices = self.notices.load(Ordering::SeqCst) + chat_notices.load(Ordering::SeqCst);
+        let link = match &*cached {
+            Some(row) if row.notices == notices && row.read_at.elapsed() < MAX_AGE => {
+                row.link.clone()
+            }
+            _ => {
+                let read_at = Instant::now();
+                // On the heap: its kilobytes would be part of every idle stream.
+                let link = Box::pin(store.link(id, clock.now())).await?.map(Arc::new);
+                *cached = Some(Cached { read_at, notices, link: link.clone() });
+                link
+            }
+        };
+        // It may have expired since it was read.
+        Ok(link.filter(|link| !link.is_expired(clock.now())))
     }
 }

@@ -1,9 +1,9 @@
-//! A chat that somebody watches.
+//! The feed of one watched chat: a single task reads the chat, however many streams follow it.
 
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -11,184 +11,186 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::{Notify, watch},
-    task::AbortHandle,
     time::{Instant, sleep_until},
 };
 
-use super::{Fetch, Frame, TooSlow, Transcript, log::Log};
-use crate::model::ChatSessionId;
+use super::{
+    Frame,
+    fetch::{ChatState, LiveChats, Scope},
+    log::{Log, chunk},
+};
+use crate::{chat_service::ChatServiceError, model::ChatSessionId};
 
-/// A chat is not asked for more often than this, however fast notices come.
-const GAP: Duration = Duration::from_millis(50);
-/// After a failure the next try comes this soon, and then ever later up to the poll interval.
+/// A chat is not read more often than this, however fast notices come.
+const MIN_INTERVAL: Duration = Duration::from_millis(50);
+/// The pause after the first failure; it doubles up to the poll interval.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 
-/// A transcript, and when asking for it began: whatever came before that moment is in it.
-#[derive(Debug, Clone)]
-pub struct Fetched {
-    pub began: Instant,
-    pub transcript: Arc<Transcript>,
-}
-
-/// Why there is no transcript.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unread {
-    /// There is no such chat any more.
-    Gone,
-    /// For another reason, which may pass.
-    Failed(String),
-}
-
-pub(super) struct WatchedChat {
-    pub(super) id: ChatSessionId,
-    /// Streams, under the lock of `Open`.
-    pub(super) streams: AtomicUsize,
-    /// Wakes the task that watches.
-    notice: Notify,
-    /// Wakes the streams.
-    pub(super) wake: watch::Sender<u64>,
-    /// Counts the notices after which links have to be asked for again.
-    pub(super) rechecks: AtomicU64,
-    state: Mutex<State>,
-    pub(super) watcher: Mutex<Option<AbortHandle>>,
+/// Why a stream cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The chat does not exist any more.
+    ChatGone,
+    /// The client read so slowly that the log no longer holds what it needs next.
+    TooSlow,
 }
 
 #[derive(Default)]
-struct State {
-    now: Option<Fetched>,
+pub(super) struct ChatFeed {
+    /// Wakes the task that reads the chat.
+    due: Notify,
+    /// Wakes the streams.
+    pub(super) changed: watch::Sender<()>,
+    /// Counts the notices about the chat.
+    pub(super) notices: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    current: Option<Arc<ChatState>>,
     log: Log,
     is_gone: bool,
 }
 
-/// How a stream begins.
-pub(super) struct Start {
-    pub(super) first: Frame,
-    /// A transcript, and the number of the first of its messages that the client does not know.
-    pub(super) behind: Option<(Arc<Transcript>, usize)>,
-    /// The number of the frame that comes after these.
-    pub(super) next: u64,
+/// What a stream is to be sent: the first frame, then what it missed, then the log.
+#[derive(Default)]
+pub(super) struct Position {
+    first: Option<Frame>,
+    /// A state of the chat, and the index of the first message that the client does not know.
+    missed: Option<(Arc<ChatState>, usize)>,
+    /// The number of the next frame of the log.
+    next: u64,
 }
 
-/// What a stream is to be sent next.
-pub(super) enum Read {
-    Frames(Bytes, u64),
-    Gone,
-}
-
-impl WatchedChat {
-    pub(super) fn new(id: ChatSessionId) -> Self {
-        Self {
-            id,
-            streams: AtomicUsize::new(0),
-            notice: Notify::new(),
-            wake: watch::Sender::new(0),
-            rechecks: AtomicU64::new(0),
-            state: Mutex::default(),
-            watcher: Mutex::default(),
-        }
+impl ChatFeed {
+    /// The chat's messages, its name or its links may have changed.
+    pub(super) fn notify(&self) {
+        self.notices.fetch_add(1, Ordering::SeqCst);
+        self.due.notify_one();
+        self.changed.send_replace(());
     }
 
-    /// Its messages, its name or its links may not be what they were.
-    pub(super) fn may_have_changed(&self) {
-        self.rechecks.fetch_add(1, Ordering::SeqCst);
-        self.notice.notify_one();
-        self.wake_streams();
-    }
-
-    fn wake_streams(&self) {
-        self.wake.send_modify(|count| *count = count.wrapping_add(1));
-    }
-
-    /// Takes what the chat held at a moment, unless something later is known.
-    pub(super) fn take(&self, fetched: Fetched) {
-        let mut state = self.state();
-        if state.now.as_ref().is_some_and(|now| now.began >= fetched.began) {
+    /// Takes what the chat held at a moment, unless a later state is known, and wakes the streams if
+    /// something is new.
+    pub(super) fn ingest(&self, state: Arc<ChatState>) {
+        let mut inner = self.inner();
+        if inner.current.as_ref().is_some_and(|current| current.asked_at >= state.asked_at) {
             return;
         }
-        state.is_gone = false;
-        if let Some(now) = &state.now {
-            let mut frames = fetched.transcript.since(&now.transcript);
+        inner.is_gone = false;
+        if let Some(current) = &inner.current {
+            let mut frames = state.transcript.changes_since(&current.transcript);
             if !Log::has_room_for(&frames) {
-                frames = vec![Frame::reset(&fetched.transcript)];
+                frames = vec![Frame::reset(state.transcript.last_id())];
             }
             if !frames.is_empty() {
-                state.log.push(frames);
-                self.wake_streams();
+                inner.log.push(frames);
+                self.changed.send_replace(());
             }
         }
-        state.now = Some(fetched);
+        inner.current = Some(state);
     }
 
-    fn is_gone(&self) {
-        self.state().is_gone = true;
-        self.wake_streams();
+    /// Where a stream starts whose client knows everything up to the message `cursor`, or without one
+    /// wants only what comes from now on. What the client missed and the next frame of the log are
+    /// taken under one lock, so that nothing falls between them. `None` when the chat was never read,
+    /// or has no such message.
+    pub(super) fn start(&self, cursor: Option<&str>) -> Option<Position> {
+        self.inner().start(cursor)
     }
 
-    /// Where a stream begins that knows everything up to the message `cursor`, or wants only what
-    /// comes from now on. What it is to be sent at first and the number of what comes after are taken
-    /// under one lock, so that nothing falls between them. `None` when the chat was never read, or
-    /// has no such message.
-    pub(super) fn begin(&self, cursor: Option<&str>) -> Option<Start> {
-        let state = self.state();
-        let now = &state.now.as_ref()?.transcript;
-        let (first, behind) = match cursor {
-            None => (Frame::cursor(now), None),
-            Some(cursor) => (Frame::begun(), Some((now.clone(), now.after(cursor)?))),
-        };
-        Some(Start { first, behind, next: state.log.end() })
+    /// As [`ChatFeed::start`], with a state of the chat that was read for it. An unknown cursor starts
+    /// with a `reset`.
+    pub(super) fn start_with(&self, state: Arc<ChatState>, cursor: Option<&str>) -> Position {
+        self.ingest(state.clone());
+        let inner = self.inner();
+        inner.start(cursor).unwrap_or_else(|| {
+            let current = inner.current.as_ref().unwrap_or(&state);
+            let first = Some(Frame::reset(current.transcript.last_id()));
+            Position { first, missed: None, next: inner.log.end() }
+        })
     }
 
-    /// The same for a stream whose cursor nobody knows.
-    pub(super) fn begin_anew(&self) -> Option<Start> {
-        let state = self.state();
-        let now = &state.now.as_ref()?.transcript;
-        Some(Start { first: Frame::reset(now), behind: None, next: state.log.end() })
+    /// Whether there is something to be sent already.
+    pub(super) fn has_more(&self, position: &Position) -> bool {
+        position.first.is_some()
+            || position.missed.is_some()
+            || self.inner().log.end() > position.next
     }
 
-    /// The number of the frame that comes next.
-    pub(super) fn end(&self) -> u64 {
-        self.state().log.end()
-    }
-
-    pub(super) fn read(&self, next: u64) -> Result<Read, TooSlow> {
-        let state = self.state();
-        if state.is_gone {
-            return Ok(Read::Gone);
+    /// The next bytes for a stream, none if there is nothing new.
+    pub(super) fn read(&self, position: &mut Position) -> Result<Bytes, Ended> {
+        if let Some(first) = position.first.take() {
+            return Ok(first.bytes().clone());
         }
-        state.log.read(next).map(|(chunk, next)| Read::Frames(chunk, next))
+        if let Some((state, index)) = position.missed.take() {
+            let (bytes, count) = chunk(state.transcript.frames_from(index));
+            if count > 0 {
+                position.missed = Some((state, index + count));
+                return Ok(bytes);
+            }
+        }
+        let inner = self.inner();
+        if inner.is_gone {
+            return Err(Ended::ChatGone);
+        }
+        let (bytes, next) = inner.log.read(position.next).ok_or(Ended::TooSlow)?;
+        position.next = next;
+        Ok(bytes)
     }
 
-    /// Watches until it is aborted.
-    pub(super) async fn watch(self: Arc<Self>, fetch: Fetch, poll_interval: Duration) {
-        let mut asked = Instant::now();
+    /// Reads the chat on every notice and at every poll interval, until it is aborted.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        id: ChatSessionId,
+        chats: LiveChats,
+        poll_interval: Duration,
+    ) {
+        let mut read_at = Instant::now();
         let mut pause = poll_interval;
         loop {
             tokio::select! {
-                () = self.notice.notified() => sleep_until(asked + GAP).await,
-                () = sleep_until(asked + pause) => {}
+                () = self.due.notified() => sleep_until(read_at + MIN_INTERVAL).await,
+                () = sleep_until(read_at + pause) => {}
             }
-            asked = Instant::now();
-            pause = match fetch(self.id.clone()).await {
-                Ok(fetched) => {
-                    self.take(fetched);
+            read_at = Instant::now();
+            pause = match chats.get(&id, Scope::Messages).await {
+                Ok(state) => {
+                    self.ingest(state);
                     poll_interval
                 }
-                Err(Unread::Gone) => {
-                    self.is_gone();
+                Err(ChatServiceError::NotFound) => {
+                    self.inner().is_gone = true;
+                    self.changed.send_replace(());
                     poll_interval
                 }
-                Err(Unread::Failed(why)) => {
-                    tracing::debug!(%why, "a watched chat could not be read");
+                Err(error) => {
+                    tracing::debug!(%error, "a watched chat could not be read");
                     let longer = if pause < poll_interval { pause * 2 } else { FIRST_RETRY };
-                    // From its end, not from its beginning: a time-out must not be followed at once.
-                    asked = Instant::now();
+                    // From its end, not its beginning: a time-out must not be followed at once.
+                    read_at = Instant::now();
                     longer.min(poll_interval)
                 }
             };
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn start(&self, cursor: Option<&str>) -> Option<Position> {
+        let current = self.current.as_ref()?;
+        let (first, missed) = match cursor {
+            None => (Frame::cursor(current.transcript.last_id()), None),
+            Some(cursor) => {
+                let index = current.transcript.index_after(cursor)?;
+                (Frame::begun(), Some((current.clone(), index)))
+            }
+        };
+        Some(Position { first: Some(first), missed, next: self.log.end() })
     }
 }

@@ -1,4 +1,4 @@
-//! What chats hold now, for live links: asked once for all who want to know it at the same moment.
+//! Reads live chats from the chat service: one question at a time for all callers of the same chat.
 
 use std::{
     collections::HashMap,
@@ -11,22 +11,22 @@ use sha2::{Digest, Sha256};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, watch},
+    task::spawn_blocking,
     time::{Instant, timeout_at},
 };
 use tracing::Instrument;
 
-use super::{Fetched, Transcript, Unread};
+use super::Transcript;
 use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
     model::{ChatFile, ChatSessionId, Message},
     store::Notice,
 };
 
-/// Bytes of answers that are kept to be used again.
-const KEPT_BYTES: u64 = 32 * 1024 * 1024;
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Of two questions about one chat the second waits for the answer to the first, but not longer than
-/// this: the first may hang. With a time-out of 30 s at most 60 of them wait for one chat.
+/// A question waits for the answer to the one before it about the same chat, but not longer than
+/// this, as that one may hang. With a time-out of 30 s at most 60 wait for one chat.
 const STAGGER: Duration = Duration::from_millis(500);
 
 /// A hash of all that a chat held at a moment: name, messages, files.
@@ -34,22 +34,22 @@ pub type KnownBy = Arc<str>;
 
 /// What a chat held at a moment.
 #[derive(Debug)]
-pub struct Live {
-    /// When asking for it began.
-    began: Instant,
-    /// Empty where it was not asked for, as the files.
-    pub transcript: Arc<Transcript>,
+pub struct ChatState {
+    /// When the question began: all that came before it is in the answer.
+    pub(super) asked_at: Instant,
+    /// Empty if it was not asked for, as are the files.
+    pub transcript: Transcript,
     pub files: Vec<ChatFile>,
     pub known_by: KnownBy,
 }
 
-impl Live {
+impl ChatState {
     /// CPU work that grows with the chat.
     ///
     /// # Errors
     /// Those of the JSON encoder, which messages and files do not have.
-    fn new(
-        began: Instant,
+    pub(super) fn new(
+        asked_at: Instant,
         name: Option<String>,
         messages: &[Message],
         files: Vec<ChatFile>,
@@ -61,242 +61,219 @@ impl Live {
         hash.update(serde_json::to_vec(&files)?);
         hash.update(transcript.json());
         let known_by: String = hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect();
-        Ok(Self { began, transcript: transcript.into(), files, known_by: known_by.into() })
-    }
-
-    #[must_use]
-    pub fn fetched(&self) -> Fetched {
-        Fetched { began: self.began, transcript: self.transcript.clone() }
+        Ok(Self { asked_at, transcript, files, known_by: known_by.into() })
     }
 }
 
-/// What somebody wants to know of a chat.
+/// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum What {
+pub enum Scope {
     Messages,
-    /// The list alone, for a download: the messages of a large chat take many calls.
+    /// The list alone, for a download: the messages of a large chat take many calls. A chat that is
+    /// gone has no files.
     Files,
     Both,
 }
 
-impl What {
+impl Scope {
     const ALL: [Self; 3] = [Self::Messages, Self::Files, Self::Both];
 }
 
-type Key = (ChatSessionId, What);
-type Answer = Result<Arc<Live>, ChatServiceError>;
+type Key = (ChatSessionId, Scope);
+type Answer = Result<Arc<ChatState>, ChatServiceError>;
+type Pending = watch::Receiver<Option<Answer>>;
 
-/// Asks the chat service. Clones share what is under way and what is kept.
+/// Asks the chat service. Clones share the questions in flight and the cache.
 #[derive(Clone)]
 pub struct LiveChats(Arc<Inner>);
 
 struct Inner {
     chat_service: Arc<ChatService>,
     max_age: Duration,
-    /// Where questions are asked: a client that goes away takes none with it.
+    /// Where questions are asked, so that a client that disconnects cancels none.
     runtime: Handle,
-    kept: Cache<Key, Arc<Live>>,
-    asking: Mutex<Asking>,
-    /// For those who wait for an answer.
-    places: Semaphore,
+    cache: Cache<Key, Arc<ChatState>>,
+    in_flight: Mutex<HashMap<Key, Question>>,
+    /// Callers that may wait for an answer.
+    waiting: Semaphore,
 }
 
-#[derive(Default)]
-struct Asking {
-    last_number: u64,
-    questions: HashMap<Key, Vec<Question>>,
-}
-
-/// A question to the chat service that is not answered yet. Only the last one of a chat may still
-/// have to begin.
+/// The last question about a chat, not answered yet.
 struct Question {
-    number: u64,
+    /// `None` while it waits for the one before it.
     began: Option<Instant>,
-    /// A notice came after it began: its answer may be older than that.
-    is_stale: bool,
-    answer: watch::Receiver<Option<Answer>>,
+    /// The moment of the last notice, or from which on notices are known here. The answer to a
+    /// question that began earlier serves only the callers that wait for it already.
+    valid_after: Instant,
+    answer: Pending,
 }
 
 impl LiveChats {
     /// Must be called within the runtime on which to ask. An answer is used again for `max_age`, and
-    /// `max_waiting` may wait for one at a time.
+    /// `max_waiting` callers may wait for one at a time.
     #[must_use]
     pub fn new(chat_service: Arc<ChatService>, max_age: Duration, max_waiting: usize) -> Self {
-        let kept = Cache::builder()
-            .max_capacity(KEPT_BYTES)
-            .weigher(|_: &Key, live: &Arc<Live>| {
-                let files = live.files.len() * 256;
-                u32::try_from(live.transcript.bytes() + files).unwrap_or(u32::MAX)
+        let cache = Cache::builder()
+            .max_capacity(CACHE_BYTES)
+            .weigher(|_: &Key, state: &Arc<ChatState>| {
+                let files = state.files.len() * 256;
+                u32::try_from(state.transcript.bytes() + files).unwrap_or(u32::MAX)
             })
             .time_to_live(max_age.max(Duration::from_millis(1)))
             .build();
-        let runtime = Handle::current();
-        let (asking, places) = (Mutex::default(), Semaphore::new(max_waiting));
-        Self(Arc::new(Inner { chat_service, max_age, runtime, kept, asking, places }))
+        Self(Arc::new(Inner {
+            chat_service,
+            max_age,
+            runtime: Handle::current(),
+            cache,
+            in_flight: Mutex::default(),
+            waiting: Semaphore::new(max_waiting),
+        }))
     }
 
     /// What the chat holds, as of a moment at most `LIVE_MAX_AGE` ago, and after the last notice.
     ///
     /// # Errors
-    /// Any [`ChatServiceError`]; everyone who waits for the same question gets the same. `Busy` too
-    /// when as many wait as may.
-    pub async fn get(&self, chat: &ChatSessionId, with_files: bool) -> Answer {
-        let what = if with_files { What::Both } else { What::Messages };
-        self.get_within(chat, what, self.0.max_age).await
+    /// Any [`ChatServiceError`]; all callers that wait for the same question get the same one. `Busy`
+    /// too when `max_waiting` callers wait already.
+    pub async fn get(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
+        self.get_within(chat, scope, self.0.max_age).await
     }
 
-    /// Its files, as of such a moment; a chat that is gone has none.
+    /// The same, by a question that begins after this call.
     ///
     /// # Errors
     /// As [`LiveChats::get`].
-    pub async fn files(&self, chat: &ChatSessionId) -> Answer {
-        self.get_within(chat, What::Files, self.0.max_age).await
+    pub async fn get_fresh(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
+        self.get_within(chat, scope, Duration::ZERO).await
     }
 
-    /// The same, asked for after this call.
-    ///
-    /// # Errors
-    /// As [`LiveChats::get`].
-    pub async fn get_anew(&self, chat: &ChatSessionId) -> Answer {
-        self.get_within(chat, What::Messages, Duration::ZERO).await
-    }
-
-    /// For [`Events`](crate::live::Events).
-    pub async fn fetch(self, chat: ChatSessionId) -> Result<Fetched, Unread> {
-        match self.get(&chat, false).await {
-            Ok(live) => Ok(live.fetched()),
-            Err(ChatServiceError::NotFound) => Err(Unread::Gone),
-            Err(error) => Err(Unread::Failed(error.to_string())),
-        }
-    }
-
-    /// From now on nothing is used that was asked for before.
-    pub fn forget(&self, notice: &Notice) {
-        let mut asking = self.asking();
+    /// No answer to a question that began before the notice is used again.
+    pub fn invalidate(&self, notice: &Notice) {
+        let mut in_flight = self.in_flight();
+        let now = Instant::now();
         match notice {
             Notice::Chat(chat) => {
-                for what in What::ALL {
-                    let key = (chat.clone(), what);
-                    asking.questions.get_mut(&key).into_iter().flatten().for_each(Question::age);
-                    self.0.kept.invalidate(&key);
+                for scope in Scope::ALL {
+                    let key = (chat.clone(), scope);
+                    if let Some(question) = in_flight.get_mut(&key) {
+                        question.valid_after = now;
+                    }
+                    self.0.cache.invalidate(&key);
                 }
             }
             Notice::Links(_) => {}
             Notice::Everything => {
-                asking.questions.values_mut().flatten().for_each(Question::age);
-                self.0.kept.invalidate_all();
+                in_flight.values_mut().for_each(|question| question.valid_after = now);
+                self.0.cache.invalidate_all();
             }
         }
     }
 
-    async fn get_within(&self, chat: &ChatSessionId, what: What, age: Duration) -> Answer {
-        let key = (chat.clone(), what);
-        let (_place, mut answer) = {
-            let mut asking = self.asking();
-            if let Some(live) = self.kept(&key, age) {
-                return Ok(live);
+    async fn get_within(&self, chat: &ChatSessionId, scope: Scope, max_age: Duration) -> Answer {
+        let key = (chat.clone(), scope);
+        let (_permit, mut answer) = {
+            let mut in_flight = self.in_flight();
+            if let Some(state) = self.cached(&key, max_age) {
+                return Ok(state);
             }
-            let place = self.0.places.try_acquire().map_err(|_| ChatServiceError::Busy)?;
-            let answer = match asking.questions.get(&key).and_then(|of_chat| of_chat.last()) {
-                Some(question) if question.serves(age) => question.answer.clone(),
-                _ => self.ask(&mut asking, key),
+            let permit = self.0.waiting.try_acquire().map_err(|_| ChatServiceError::Busy)?;
+            let answer = match in_flight.get(&key) {
+                Some(question) if question.serves(max_age) => question.answer.clone(),
+                Some(_) | None => self.ask(&mut in_flight, key),
             };
-            (place, answer)
+            (permit, answer)
         };
-        let answered = answer.wait_for(Option::is_some).await;
+        let answered =
+            answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
         let stopped = || Err(ChatServiceError::Unreachable("asking was stopped".to_owned()));
-        answered.ok().and_then(|answer| answer.clone()).unwrap_or_else(stopped)
+        answered.unwrap_or_else(stopped)
     }
 
-    /// An answer that is young enough. What a view was told of files is good for a download, and the
-    /// later one of both is what its viewer knows.
-    fn kept(&self, key: &Key, age: Duration) -> Option<Arc<Live>> {
-        let whole = (key.1 == What::Files).then(|| (key.0.clone(), What::Both));
-        let kept = [Some(key), whole.as_ref()].into_iter().flatten();
-        let kept = kept.filter_map(|key| self.0.kept.get(key)).max_by_key(|live| live.began);
-        kept.filter(|live| live.began.elapsed() < age)
+    /// An answer that is young enough. A download also believes what a view was told of the files, if
+    /// that is later than the last list: its viewer has seen it.
+    fn cached(&self, key: &Key, max_age: Duration) -> Option<Arc<ChatState>> {
+        let both = (key.1 == Scope::Files).then(|| (key.0.clone(), Scope::Both));
+        let states = [Some(key), both.as_ref()].into_iter().flatten();
+        let states = states.filter_map(|key| self.0.cache.get(key));
+        let latest = states.max_by_key(|state| state.asked_at);
+        latest.filter(|state| state.asked_at.elapsed() < max_age)
     }
 
     /// Asks, in a task of its own.
-    fn ask(&self, asking: &mut Asking, key: Key) -> watch::Receiver<Option<Answer>> {
-        asking.last_number += 1;
-        let number = asking.last_number;
-        let of_chat = asking.questions.entry(key.clone()).or_default();
-        let before = of_chat.last().map(|question| (question.began, question.answer.clone()));
-        let (done, answer) = watch::channel(None);
-        let began = before.is_none().then(Instant::now);
-        of_chat.push(Question { number, began, is_stale: false, answer: answer.clone() });
-        let this = self.clone();
+    fn ask(&self, in_flight: &mut HashMap<Key, Question>, key: Key) -> Pending {
+        let now = Instant::now();
+        let (sender, answer) = watch::channel(None);
+        let valid_after = in_flight.get(&key).map_or(now, |before| before.valid_after);
+        let question = Question { began: None, valid_after, answer: answer.clone() };
+        let before = in_flight.insert(key.clone(), question);
+        let (this, pending) = (self.clone(), answer.clone());
         let asking = async move {
-            if let Some((began, mut answer)) = before {
-                let until = began.unwrap_or_else(Instant::now) + STAGGER;
-                let _ = timeout_at(until, answer.wait_for(Option::is_some)).await;
+            if let Some(mut before) = before {
+                let until = before.began.unwrap_or(now) + STAGGER;
+                let _ = timeout_at(until, before.answer.wait_for(Option::is_some)).await;
             }
-            let began = this.begin(&key, number);
-            let asked = this.read(&key, began).await.map(Arc::new);
-            this.end(&key, number, &asked);
-            done.send_replace(Some(asked));
+            let began = this.begin(&key);
+            let answer = this.read(&key, began).await.map(Arc::new);
+            this.end(&key, &pending, &answer);
+            sender.send_replace(Some(answer));
         };
-        // A part of the trace of whoever asked first.
+        // A part of the first caller's trace.
         self.0.runtime.spawn(asking.in_current_span());
         answer
     }
 
-    fn begin(&self, key: &Key, number: u64) -> Instant {
-        let mut asking = self.asking();
+    /// The last question about the chat begins. (One that has not begun is not replaced.)
+    fn begin(&self, key: &Key) -> Instant {
+        let mut in_flight = self.in_flight();
         // Within the lock: a notice comes either before this moment, or finds that it has begun.
         let now = Instant::now();
-        let mut of_chat = asking.questions.get_mut(key).into_iter().flatten();
-        let mine = of_chat.find(|question| question.number == number);
-        mine.map_or(now, |question| *question.began.get_or_insert(now))
+        if let Some(question) = in_flight.get_mut(key) {
+            question.began = Some(now);
+        }
+        now
     }
 
-    fn end(&self, key: &Key, number: u64, answer: &Answer) {
-        let mut asking = self.asking();
-        let Some(of_chat) = asking.questions.get_mut(key) else { return };
-        let Some(at) = of_chat.iter().position(|question| question.number == number) else {
-            return;
-        };
-        let question = of_chat.remove(at);
-        if of_chat.is_empty() {
-            asking.questions.remove(key);
-        }
-        if let Ok(live) = answer
-            && !question.is_stale
-            && self.0.kept.get(key).is_none_or(|kept| kept.began < live.began)
+    fn end(&self, key: &Key, pending: &Pending, answer: &Answer) {
+        let mut in_flight = self.in_flight();
+        // Without one a later question was answered already.
+        let Some(last) = in_flight.get(key) else { return };
+        if let Ok(state) = answer
+            && last.valid_after < state.asked_at
+            && self.0.cache.get(key).is_none_or(|cached| cached.asked_at < state.asked_at)
         {
-            self.0.kept.insert(key.clone(), live.clone());
+            self.0.cache.insert(key.clone(), state.clone());
+        }
+        if last.answer.same_channel(pending) {
+            in_flight.remove(key);
         }
     }
 
-    async fn read(&self, (id, what): &Key, began: Instant) -> Result<Live, ChatServiceError> {
-        let reader = self.0.chat_service.read(Access::Service, id);
-        let (name, messages) = match what {
-            What::Messages | What::Both => (reader.chat().await?.name, reader.messages().await?),
-            What::Files => (None, Vec::new()),
+    async fn read(&self, key: &Key, asked_at: Instant) -> Result<ChatState, ChatServiceError> {
+        let (chat, scope) = key;
+        let reader = self.0.chat_service.read(Access::Service, chat);
+        let (name, messages) = match scope {
+            Scope::Messages | Scope::Both => (reader.chat().await?.name, reader.messages().await?),
+            Scope::Files => (None, Vec::new()),
         };
-        let files = match what {
-            What::Messages => Vec::new(),
-            What::Files | What::Both => reader.files().await?,
+        let files = match scope {
+            Scope::Messages => Vec::new(),
+            Scope::Files | Scope::Both => reader.files().await?,
         };
-        let made =
-            tokio::task::spawn_blocking(move || Live::new(began, name, &messages, files)).await;
-        let broken = |error: String| ChatServiceError::BadAnswer(error);
-        made.map_err(|e| broken(e.to_string()))?.map_err(|e| broken(e.to_string()))
+        let state = spawn_blocking(move || ChatState::new(asked_at, name, &messages, files)).await;
+        state
+            .map_err(|error| ChatServiceError::BadAnswer(error.to_string()))?
+            .map_err(|error| ChatServiceError::BadAnswer(error.to_string()))
     }
 
-    fn asking(&self) -> MutexGuard<'_, Asking> {
-        self.0.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_flight(&self) -> MutexGuard<'_, HashMap<Key, Question>> {
+        self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Question {
-    /// Whether its answer will do for whoever asks now.
-    fn serves(&self, age: Duration) -> bool {
-        self.began.is_none_or(|began| !self.is_stale && began.elapsed() < age)
-    }
-
-    fn age(&mut self) {
-        self.is_stale = self.began.is_some();
+    /// Whether its answer will do for a caller that comes now.
+    fn serves(&self, max_age: Duration) -> bool {
+        self.began.is_none_or(|began| self.valid_after < began && began.elapsed() < max_age)
     }
 }

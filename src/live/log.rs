@@ -1,5 +1,4 @@
-//! What happened in a watched chat, kept for those who have not been sent it yet: once for all of
-//! them, and bounded.
+//! The last frames of a watched chat, kept once for all of its streams, and bounded.
 
 use std::collections::VecDeque;
 
@@ -8,23 +7,21 @@ use bytes::{Bytes, BytesMut};
 use super::Frame;
 
 /// The most frames that are kept.
-const FRAMES: usize = 1024;
+const MAX_FRAMES: usize = 1024;
 /// The most bytes that are kept.
-const BYTES: usize = 4 * 1024 * 1024;
-/// A stream is given about this much at a time, so that one that reads slowly is seen to be slow.
-pub(super) const CHUNK: usize = 64 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// A stream is given about this much at a time, so that a client that reads slowly falls behind here
+/// and not in a buffer.
+const CHUNK: usize = 64 * 1024;
 
 /// Frames in order. Each has a number; a stream remembers the one that it needs next.
 #[derive(Debug, Default)]
 pub(super) struct Log {
+    /// The number of the first frame that is kept.
     first: u64,
     frames: VecDeque<Frame>,
     bytes: usize,
 }
-
-/// A stream read so slowly that what it needs next is not kept any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooSlow;
 
 impl Log {
     /// The number of the frame that comes next.
@@ -32,10 +29,10 @@ impl Log {
         self.first + self.frames.len() as u64
     }
 
-    /// Whether these can be told at all without losing everyone who is up to date.
+    /// Whether these can be pushed without losing the streams that are up to date.
     pub(super) fn has_room_for(frames: &[Frame]) -> bool {
-        frames.len() <= FRAMES / 2
-            && frames.iter().map(|frame| frame.bytes().len()).sum::<usize>() <= BYTES / 2
+        frames.len() <= MAX_FRAMES / 2
+            && frames.iter().map(|frame| frame.bytes().len()).sum::<usize>() <= MAX_BYTES / 2
     }
 
     pub(super) fn push(&mut self, frames: Vec<Frame>) {
@@ -43,35 +40,43 @@ impl Log {
             self.bytes += frame.bytes().len();
             self.frames.push_back(frame);
         }
-        while self.frames.len() > FRAMES || self.bytes > BYTES {
-            let Some(gone) = self.frames.pop_front() else { break };
-            self.bytes -= gone.bytes().len();
+        while self.frames.len() > MAX_FRAMES || self.bytes > MAX_BYTES {
+            let Some(dropped) = self.frames.pop_front() else { break };
+            self.bytes -= dropped.bytes().len();
             self.first += 1;
         }
     }
 
-    /// What follows from number `next` on, and the number after it.
-    ///
-    /// # Errors
-    /// [`TooSlow`].
-    pub(super) fn read(&self, next: u64) -> Result<(Bytes, u64), TooSlow> {
-        let skip = next.checked_sub(self.first).ok_or(TooSlow)?;
-        let skip = usize::try_from(skip).map_err(|_| TooSlow)?;
-        let mut chunk = BytesMut::new();
-        let mut read = next;
-        for frame in self.frames.iter().skip(skip) {
-            if !chunk.is_empty() && chunk.len() + frame.bytes().len() > CHUNK {
-                break;
-            }
-            read += 1;
-            if chunk.is_empty() && skip + 1 == self.frames.len() {
-                // The usual case: one frame, which all streams can share.
-                return Ok((frame.bytes().clone(), read));
-            }
-            chunk.extend_from_slice(frame.bytes());
-        }
-        Ok((chunk.freeze(), read))
+    /// What follows from number `next` on, and the number after it; `None` when that is not kept any
+    /// more.
+    pub(super) fn read(&self, next: u64) -> Option<(Bytes, u64)> {
+        let skip = usize::try_from(next.checked_sub(self.first)?).ok()?;
+        let (bytes, count) = chunk(self.frames.iter().skip(skip).cloned());
+        Some((bytes, next + count as u64))
     }
+}
+
+/// The first frames in one piece, as many as fit into a chunk but at least one, and how many they are.
+pub(super) fn chunk(frames: impl Iterator<Item = Frame>) -> (Bytes, usize) {
+    let mut frames = frames.map(Frame::into_bytes).peekable();
+    let Some(first) = frames.next() else { return (Bytes::new(), 0) };
+    let mut size = first.len();
+    let mut fits = |frame: &Bytes| {
+        size += frame.len();
+        size <= CHUNK
+    };
+    let Some(second) = frames.next_if(&mut fits) else {
+        // The usual case: one frame, which all streams can share.
+        return (first, 1);
+    };
+    let mut chunk = BytesMut::from(first);
+    chunk.extend_from_slice(&second);
+    let mut count = 2;
+    while let Some(frame) = frames.next_if(&mut fits) {
+        chunk.extend_from_slice(&frame);
+        count += 1;
+    }
+    (chunk.freeze(), count)
 }
 
 #[cfg(test)]
@@ -101,20 +106,22 @@ mod tests {
             .flat_map(|frame| frame.bytes().to_vec())
             .collect();
         assert_eq!(read, all);
-        assert_eq!(log.read(next), Ok((Bytes::new(), next)));
+        assert_eq!(log.read(next), Some((Bytes::new(), next)));
     }
 
     #[test]
-    fn whoever_stays_behind_is_too_slow() {
+    fn a_stream_that_falls_behind_the_log_is_told_so() {
         let mut log = Log::default();
-        log.push((0..FRAMES).map(|i| frame(i, 4)).collect());
-        assert!(log.read(0).is_ok());
+        log.push((0..MAX_FRAMES).map(|i| frame(i, 4)).collect());
+        assert!(log.read(0).is_some());
         log.push(vec![frame(0, 4)]);
-        assert_eq!(log.read(0), Err(TooSlow));
-        assert!(log.read(1).is_ok());
-        log.push(vec![frame(0, BYTES - 100)]);
-        assert!(log.bytes <= BYTES && log.frames.len() < 10);
-        assert!(!Log::has_room_for(&[frame(0, BYTES / 2)]) && Log::has_room_for(&[frame(0, 9)]));
+        assert_eq!(log.read(0), None);
+        assert!(log.read(1).is_some());
+        log.push(vec![frame(0, MAX_BYTES - 100)]);
+        assert!(log.bytes <= MAX_BYTES && log.frames.len() < 10);
+        assert!(
+            !Log::has_room_for(&[frame(0, MAX_BYTES / 2)]) && Log::has_room_for(&[frame(0, 9)])
+        );
     }
 
     #[test]

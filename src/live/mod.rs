@@ -1,10 +1,11 @@
-//! Who is watching a live link, and what they are told (contract 3, "events").
+//! Live links: what their chats hold now, and the streams that follow it (docs/API.md 3, "Events").
 //!
-//! One task watches each chat that anybody watches through this instance, however many do. What it
-//! finds goes into the chat's [`log`] once; each stream remembers how far it has read. Whether the
-//! link still stands is asked once for all streams of a link that want to know at the same moment.
+//! [`LiveChats`] asks the chat service, once for all callers. One [`feed`] for each watched chat
+//! turns what it reads into frames and appends them to a [`log`]; a [`Subscription`] is one stream's
+//! position in it. Whether the link may still be shown is read from the database once for all streams
+//! of that link ([`access`]).
 //!
-//! To add an event: a constructor of [`Frame`], and its place in [`Transcript::since`] where it
+//! To add an event: a constructor of [`Frame`], and its place in [`Transcript::changes_since`] if it
 //! follows from what the chat holds.
 
 mod access;
@@ -19,33 +20,22 @@ mod subscription;
 mod tests;
 mod transcript;
 
-pub use feed::{Fetched, Unread};
-pub use fetch::{KnownBy, LiveChats};
+pub use feed::Ended;
+pub use fetch::{ChatState, KnownBy, LiveChats, Scope};
 pub use frame::Frame;
-pub use log::TooSlow;
-pub use subscription::{Full, Next, Seat};
+pub use subscription::{Full, SubscribeError, Subscription, Subscriptions};
 pub use transcript::Transcript;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use tokio::{runtime::Handle, sync::watch};
-
-use crate::{
-    model::{ChatSessionId, ShareId},
-    store::Notice,
-};
-use access::WatchedLink;
-use feed::WatchedChat;
-
-/// How streams are served. Every field is a setting.
+/// How live links are served.
 #[derive(Debug, Clone, Copy)]
-pub struct EventsSettings {
-    /// `LIVE_POLL_INTERVAL`: how often a watched chat is looked at when no notice comes.
+pub struct LiveSettings {
+    /// `LIVE_MAX_AGE`: how long an answer of the chat service may be used again; 0 is not at all.
+    pub max_age: Duration,
+    /// How many requests may wait for such an answer at a time.
+    pub max_waiting: usize,
+    /// `LIVE_POLL_INTERVAL`: how often a watched chat is read when no notice comes.
     pub poll_interval: Duration,
     /// `MAX_STREAMS`: open streams of this instance.
     pub max_streams: usize,
@@ -53,78 +43,15 @@ pub struct EventsSettings {
     pub max_streams_per_link: usize,
 }
 
-/// Asks what a chat holds. What it gives may have been asked for by somebody else a moment before,
-/// but not before the last notice about the chat.
-pub type Fetch =
-    Arc<dyn Fn(ChatSessionId) -> BoxFuture<'static, Result<Fetched, Unread>> + Send + Sync>;
-
-/// Everything that is watched through this instance. Clones share it.
-#[derive(Clone)]
-pub struct Events(Arc<Inner>);
-
-struct Inner {
-    settings: EventsSettings,
-    fetch: Fetch,
-    /// Where chats are watched: a worker ends with its streams, this one does not.
-    runtime: Handle,
-    open: Mutex<Open>,
-    stopping: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct Open {
-    streams: usize,
-    chats: HashMap<ChatSessionId, Arc<WatchedChat>>,
-    links: HashMap<ShareId, Arc<WatchedLink>>,
-}
-
-impl Events {
-    /// Must be called within the runtime on which chats are to be watched.
-    #[must_use]
-    pub fn new(settings: EventsSettings, fetch: Fetch) -> Self {
-        Self(Arc::new(Inner {
-            settings,
-            fetch,
-            runtime: Handle::current(),
-            open: Mutex::default(),
-            stopping: watch::Sender::new(false),
-        }))
-    }
-
-    /// Passes a notice on to those whom it concerns.
-    pub fn deliver(&self, notice: &Notice) {
-        let open = self.open();
-        match notice {
-            Notice::Chat(id) => {
-                if let Some(chat) = open.chats.get(id) {
-                    chat.may_have_changed();
-                }
-            }
-            Notice::Links(ids) => {
-                for link in ids.iter().filter_map(|id| open.links.get(id)) {
-                    link.may_have_changed();
-                }
-            }
-            Notice::Everything => {
-                for chat in open.chats.values() {
-                    chat.may_have_changed();
-                }
-            }
+impl Default for LiveSettings {
+    /// The settings' own defaults.
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_secs(1),
+            max_waiting: 2000,
+            poll_interval: Duration::from_secs(5),
+            max_streams: 10_000,
+            max_streams_per_link: 5_000,
         }
-    }
-
-    /// Ends every stream, and begins none any more: the process is about to stop.
-    pub fn stop(&self) {
-        self.0.stopping.send_replace(true);
-    }
-
-    /// How many streams are open.
-    #[must_use]
-    pub fn streams(&self) -> usize {
-        self.open().streams
-    }
-
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

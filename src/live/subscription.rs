@@ -1,20 +1,28 @@
-//! A place from which one stream watches.
+//! The open streams of this instance, and what each of them follows.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch, task::AbortHandle};
 
 use super::{
-    Events, Fetched, Frame, TooSlow, Transcript,
-    access::WatchedLink,
-    feed::{Read, Start, WatchedChat},
-    log::CHUNK,
+    Ended, LiveSettings,
+    access::LinkAccess,
+    feed::{ChatFeed, Position},
+    fetch::{LiveChats, Scope},
 };
-use crate::model::{ChatSessionId, ShareId, SharedChat};
+use crate::{
+    chat_service::ChatServiceError,
+    clock::Clock,
+    model::{ChatSessionId, ShareId, SharedChat},
+    store::{Notice, Store, StoreError},
+};
 
-/// Why there is no place for another stream.
+/// Why another stream cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
     /// `MAX_STREAMS`, or the instance is about to stop.
@@ -25,183 +33,262 @@ pub enum Full {
     Link,
 }
 
-/// What a stream is to be sent next.
-#[derive(Debug)]
-pub enum Next {
-    /// Frames, or nothing when there are none yet.
-    Frames(Bytes),
-    /// The chat is not there any more.
-    Gone,
+/// Why a stream does not begin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    #[error(transparent)]
+    Full(#[from] Full),
+    #[error(transparent)]
+    ChatService(#[from] ChatServiceError),
 }
 
-/// One stream's place. It is given up when this is dropped; with the last one nobody watches the
-/// chat any more.
-pub struct Seat {
-    events: Events,
-    link_id: ShareId,
-    link: Arc<WatchedLink>,
-    link_wakes: watch::Receiver<u64>,
-    chat: Arc<WatchedChat>,
-    chat_wakes: watch::Receiver<u64>,
+/// All open streams. Clones share them.
+#[derive(Clone)]
+pub struct Subscriptions(Arc<Inner>);
+
+struct Inner {
+    settings: LiveSettings,
+    chats: LiveChats,
+    store: Store,
+    clock: Clock,
+    /// Where feeds run: a worker ends with its streams, this runtime does not.
+    runtime: Handle,
+    open: Mutex<Open>,
+    stopping: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Open {
+    streams: usize,
+    feeds: HashMap<ChatSessionId, Counted<(Arc<ChatFeed>, AbortHandle)>>,
+    links: HashMap<ShareId, Counted<Arc<LinkAccess>>>,
+}
+
+/// What several streams share, for as long as there is one.
+struct Counted<T> {
+    streams: usize,
+    item: T,
+}
+
+/// One stream. Dropping it ends it; the last one of a chat ends its feed.
+pub struct Subscription {
+    all: Subscriptions,
+    chat_id: ChatSessionId,
+    link: Arc<SharedChat>,
+    access: Arc<LinkAccess>,
+    access_changed: watch::Receiver<()>,
+    feed: Arc<ChatFeed>,
+    feed_changed: watch::Receiver<()>,
     stopping: watch::Receiver<bool>,
-    /// What comes before everything else.
-    first: Option<Frame>,
-    /// What the client did not know when it came: a transcript that is shared, and how far it was
-    /// read. Only then the log.
-    behind: Option<(Arc<Transcript>, usize)>,
-    /// The number of the frame that comes next.
-    next: u64,
+    position: Position,
 }
 
-impl Events {
-    /// Takes a place.
+impl Subscriptions {
+    /// Must be called within the runtime on which chats are to be read.
+    #[must_use]
+    pub fn new(settings: LiveSettings, chats: LiveChats, store: Store, clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            chats,
+            store,
+            clock,
+            runtime: Handle::current(),
+            open: Mutex::default(),
+            stopping: watch::Sender::new(false),
+        }))
+    }
+
+    /// Wakes the streams that the notice concerns.
+    pub fn notify(&self, notice: &Notice) {
+        let open = self.open();
+        match notice {
+            Notice::Chat(id) => {
+                if let Some(Counted { item: (feed, _), .. }) = open.feeds.get(id) {
+                    feed.notify();
+                }
+            }
+            Notice::Links(ids) => {
+                for link in ids.iter().filter_map(|id| open.links.get(id)) {
+                    link.item.notify();
+                }
+            }
+            Notice::Everything => {
+                for Counted { item: (feed, _), .. } in open.feeds.values() {
+                    feed.notify();
+                }
+            }
+        }
+    }
+
+    /// Ends every stream, and lets no other begin: the process is about to stop.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// How many streams are open.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.open().streams
+    }
+
+    /// Opens a stream: with a cursor from the message of that id on, else from now on. The chat may
+    /// have to be read for it, which may take long: ask for [`Subscription::current_link`] before
+    /// anything is sent.
     ///
     /// # Errors
-    /// [`Full`].
-    pub fn sit_down(&self, link_id: &ShareId, chat_id: &ChatSessionId) -> Result<Seat, Full> {
-        let settings = self.0.settings;
+    /// [`SubscribeError::ChatService`] with `NotFound` when the chat is gone; with another cause when
+    /// the chat service does not answer well and no other stream knows what the client asks for.
+    pub async fn subscribe(
+        &self,
+        link: SharedChat,
+        chat_id: ChatSessionId,
+        cursor: Option<&str>,
+    ) -> Result<Subscription, SubscribeError> {
+        let mut subscription = self.register(link, chat_id)?;
+        let (feed, chat_id) = (&subscription.feed, &subscription.chat_id);
+        // Before it starts: what was in the view a moment ago is not news to this client.
+        let read = self.0.chats.get(chat_id, Scope::Messages).await.map(|state| feed.ingest(state));
+        if let Err(ChatServiceError::NotFound) = read {
+            return Err(ChatServiceError::NotFound.into());
+        }
+        subscription.position = match feed.start(cursor) {
+            Some(position) => position,
+            None => {
+                read?;
+                // Another instance may have shown the message of the cursor already.
+                feed.start_with(self.0.chats.get_fresh(chat_id, Scope::Messages).await?, cursor)
+            }
+        };
+        Ok(subscription)
+    }
+
+    fn register(&self, link: SharedChat, chat_id: ChatSessionId) -> Result<Subscription, Full> {
+        let settings = &self.0.settings;
         let mut open = self.open();
         if open.streams >= settings.max_streams || *self.0.stopping.borrow() {
             return Err(Full::Instance);
         }
-        let taken = open.links.get(link_id).map_or(0, |link| link.streams.load(Ordering::SeqCst));
-        if taken >= settings.max_streams_per_link {
+        let of_link = open.links.get(&link.id).map_or(0, |link| link.streams);
+        if of_link >= settings.max_streams_per_link {
             return Err(Full::Link);
         }
         open.streams += 1;
-        let link = open.links.entry(link_id.clone()).or_insert_with(|| WatchedLink::new().into());
-        link.streams.fetch_add(1, Ordering::SeqCst);
-        let link = link.clone();
-        let chat = open.chats.entry(chat_id.clone()).or_insert_with(|| {
-            let chat = Arc::new(WatchedChat::new(chat_id.clone()));
-            let watching = chat.clone().watch(self.0.fetch.clone(), settings.poll_interval);
-            let watcher = self.0.runtime.spawn(watching).abort_handle();
-            *chat.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(watcher);
-            chat
+        let access = share(&mut open.links, &link.id, Arc::default);
+        let (feed, _) = share(&mut open.feeds, &chat_id, || {
+            let feed = Arc::new(ChatFeed::default());
+            let running =
+                feed.clone().run(chat_id.clone(), self.0.chats.clone(), settings.poll_interval);
+            (feed, self.0.runtime.spawn(running).abort_handle())
         });
-        chat.streams.fetch_add(1, Ordering::SeqCst);
-        let chat = chat.clone();
         drop(open);
-        Ok(Seat {
-            events: self.clone(),
-            link_id: link_id.clone(),
-            link_wakes: link.wake.subscribe(),
-            link,
-            chat_wakes: chat.wake.subscribe(),
-            chat,
+        Ok(Subscription {
+            all: self.clone(),
+            chat_id,
+            link: Arc::new(link),
+            access_changed: access.changed.subscribe(),
+            access,
+            feed_changed: feed.changed.subscribe(),
+            feed,
             stopping: self.0.stopping.subscribe(),
-            first: None,
-            behind: None,
-            next: 0,
+            position: Position::default(),
         })
     }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Drop for Seat {
+/// The shared item for one more stream.
+fn share<K: Clone + Eq + Hash, T: Clone>(
+    map: &mut HashMap<K, Counted<T>>,
+    key: &K,
+    new: impl FnOnce() -> T,
+) -> T {
+    let counted = map.entry(key.clone()).or_insert_with(|| Counted { streams: 0, item: new() });
+    counted.streams += 1;
+    counted.item.clone()
+}
+
+/// One stream less; gives the item back when it was the last.
+fn release<K: Eq + Hash, T>(map: &mut HashMap<K, Counted<T>>, key: &K) -> Option<T> {
+    let counted = map.get_mut(key)?;
+    counted.streams -= 1;
+    if counted.streams > 0 {
+        return None;
+    }
+    map.remove(key).map(|counted| counted.item)
+}
+
+impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut open = self.events.open();
+        let mut open = self.all.open();
         open.streams -= 1;
-        if self.link.streams.fetch_sub(1, Ordering::SeqCst) == 1 {
-            open.links.remove(&self.link_id);
-        }
-        if self.chat.streams.fetch_sub(1, Ordering::SeqCst) == 1 {
-            open.chats.remove(&self.chat.id);
-            let watcher = self.chat.watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(watcher) = watcher {
-                watcher.abort();
-            }
+        release(&mut open.links, &self.link.id);
+        if let Some((_, task)) = release(&mut open.feeds, &self.chat_id) {
+            task.abort();
         }
     }
 }
 
-impl Seat {
-    /// Takes what the chat held at a moment, unless something later is known; every stream of the
-    /// chat is told what is new.
-    pub fn take(&self, fetched: Fetched) {
-        self.chat.take(fetched);
-    }
-
-    /// Begins after the message `cursor`, or with what comes from now on. `false` when the chat was
-    /// never read, or no such message is known.
-    pub fn begin(&mut self, cursor: Option<&str>) -> bool {
-        self.chat.begin(cursor).is_some_and(|start| self.start(start))
-    }
-
-    /// Begins with a `reset`: nobody knows what the client knows. `false` when the chat was never
-    /// read.
-    pub fn begin_anew(&mut self) -> bool {
-        self.chat.begin_anew().is_some_and(|start| self.start(start))
-    }
-
-    fn start(&mut self, start: Start) -> bool {
-        (self.first, self.behind, self.next) = (Some(start.first), start.behind, start.next);
-        true
-    }
-
-    /// Completes when something may have happened, and at once when the instance stops.
-    pub async fn woken(&mut self) {
+impl Subscription {
+    /// Completes when something may have changed, and at once when the instance stops.
+    pub async fn changed(&mut self) {
         if self.is_stopping() {
             return;
         }
         // Their senders live as long as this.
         tokio::select! {
             _ = self.stopping.changed() => {}
-            _ = self.link_wakes.changed() => {}
-            _ = self.chat_wakes.changed() => {}
+            _ = self.access_changed.changed() => {}
+            _ = self.feed_changed.changed() => {}
         }
     }
 
-    /// Whether the stream has to end now because the instance does.
+    /// Whether the stream has to end now because the instance stops.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
 
+    /// The link as it was last read.
+    #[must_use]
+    pub fn link(&self) -> &SharedChat {
+        &self.link
+    }
+
+    /// The link as it is now; `None` when it is deleted or expired. Streams of one link share a query
+    /// for a tenth of a second, unless a notice came.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is out of reach.
+    pub async fn current_link(&mut self) -> Result<Option<&SharedChat>, StoreError> {
+        let Inner { store, clock, .. } = &*self.all.0;
+        let notices = &self.feed.notices;
+        let found = self.access.current(&self.link.id, notices, store, clock).await?;
+        Ok(found.map(|link| {
+            self.link = link;
+            &*self.link
+        }))
+    }
+
+    /// The clock by which links and tokens expire.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.all.0.clock.clone()
+    }
+
     /// Whether there is something to be sent already.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        self.first.is_some() || self.behind.is_some() || self.chat.end() > self.next
+        self.feed.has_more(&self.position)
     }
 
-    /// What comes next.
+    /// The next bytes to be sent, none if there is nothing new.
     ///
     /// # Errors
-    /// [`TooSlow`] when it is not kept any more.
-    pub fn read(&mut self) -> Result<Next, TooSlow> {
-        if let Some(first) = self.first.take() {
-            return Ok(Next::Frames(first.bytes().clone()));
-        }
-        if let Some((transcript, number)) = self.behind.take() {
-            let mut chunk = Vec::new();
-            for (read, frame) in transcript.from(number).enumerate() {
-                if !chunk.is_empty() && chunk.len() + frame.bytes().len() > CHUNK {
-                    self.behind = Some((transcript.clone(), number + read));
-                    break;
-                }
-                chunk.extend_from_slice(frame.bytes());
-            }
-            if !chunk.is_empty() {
-                return Ok(Next::Frames(chunk.into()));
-            }
-        }
-        Ok(match self.chat.read(self.next)? {
-            Read::Gone => Next::Gone,
-            Read::Frames(chunk, next) => {
-                self.next = next;
-                Next::Frames(chunk)
-            }
-        })
-    }
-
-    /// The link as it is now, `None` when it is gone. It is asked once for all streams that want to
-    /// know it at the same moment, and always anew after a notice.
-    ///
-    /// # Errors
-    /// Those of `ask`.
-    pub async fn standing<'a, E>(
-        &self,
-        ask: impl FnOnce() -> BoxFuture<'a, Result<Option<SharedChat>, E>>,
-    ) -> Result<Option<Arc<SharedChat>>, E> {
-        self.link.standing(&self.chat.rechecks, ask).await
+    /// [`Ended`].
+    pub fn read(&mut self) -> Result<Bytes, Ended> {
+        self.feed.read(&mut self.position)
     }
 }
