@@ -3,7 +3,7 @@
 //! A request walks straight down these rooms and nothing points back up (`docs/ARCHITECTURE.md`):
 //!
 //! ```text
-//! app → http → sharing → store, chat_service, auth, qr → openid, model
+//! app → http → sharing → live → store, chat_service, auth, qr → openid, model
 //! ```
 
 pub mod app;
@@ -13,11 +13,11 @@ pub mod chat_service;
 pub mod clock;
 pub mod config;
 pub mod demo;
-pub mod events;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod http;
 pub mod limit;
+pub mod live;
 pub mod model;
 pub mod openid;
 pub mod probe;

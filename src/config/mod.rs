@@ -31,7 +31,7 @@ use crate::{
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
     http::{client_address::TrustedProxies, rate_limits::RateSettings},
-    sharing::{ArtifactLimits, EventsSettings, LiveSettings, SharePath},
+    sharing::{ArtifactLimits, LiveSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
 use parse::{Age, Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
@@ -271,11 +271,9 @@ fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
         max_age: env.or::<Age>("LIVE_MAX_AGE", "1s")?.0,
         // However slow the chat service is, half of the places are left to those who do not need it.
         max_waiting: max_concurrent_requests(env)?.div_ceil(2),
-        events: EventsSettings {
-            poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
-            max_streams: env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000),
-            max_streams_per_link: env.count("MAX_STREAMS_PER_LINK", 1_000_000)?.unwrap_or(5_000),
-        },
+        poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
+        max_streams: env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000),
+        max_streams_per_link: env.count("MAX_STREAMS_PER_LINK", 1_000_000)?.unwrap_or(5_000),
     })
 }
 

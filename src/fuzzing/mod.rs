@@ -11,8 +11,8 @@ mod tests;
 mod token;
 
 pub use crate::{
-    events::fuzzing::events,
     http::fuzzing::{page, request},
+    live::fuzzing::events,
     sharing::legacy::fuzzing::legacy,
 };
 pub use chat_service::chat_service;

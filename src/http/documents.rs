@@ -143,7 +143,8 @@ pub struct ViewedMessage {
     pub reply_to: Option<String>,
 }
 
-/// What one event of a stream is made of; `crate::events::Frame` writes it.
+// Written by `crate::live::Frame`.
+/// What one event of a stream is made of.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it is only described: what is sent is no JSON, but its data is")]
 pub struct ChatEvent {

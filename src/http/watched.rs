@@ -1,4 +1,4 @@
-//! A download that ends when the right to it does (contract 3, "Narrowing is strict").
+//! A download that ends when the right to it does (docs/API.md 3, "Narrowing is strict").
 
 use std::time::Duration;
 

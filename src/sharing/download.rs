@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Sharing, SharingError};
 use crate::{
     chat_service::{Access, ChatServiceError, Pace},
+    live::Scope,
     model::{KeptFile, ObjectKey, SharedChat, hex},
     telemetry::{self, ByteFlow},
 };
@@ -72,7 +73,7 @@ impl Sharing {
         }
         let session = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
         let until = self.chat_service.deadline();
-        let live = timeout_at(until, self.live.files(session)).await;
+        let live = timeout_at(until, self.live_chats.get(session, Scope::Files)).await;
         let live = live.unwrap_or(Err(ChatServiceError::TimedOut));
         let live = live.map_err(SharingError::ChatService)?;
         let file = live.files.iter().find(|file| file.id == id);

@@ -1,7 +1,7 @@
 //! Every refusal there is. `http::error` gives each its status and its words.
 
 use crate::{
-    artifacts::ArtifactStoreError, chat_service::ChatServiceError, events::Full, store::StoreError,
+    artifacts::ArtifactStoreError, chat_service::ChatServiceError, live::Full, store::StoreError,
 };
 
 /// Why a request was not carried out. Nothing was changed.

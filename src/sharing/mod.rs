@@ -10,16 +10,14 @@ mod download;
 mod error;
 pub(crate) mod legacy;
 mod links;
-mod live;
 mod owner;
 mod reconcile;
 mod refusals;
 mod service;
 pub mod snapshot;
 mod viewer;
-mod watch;
 
-pub use crate::events::{EventsSettings, Frame, Full, Next, TooSlow};
+pub use crate::live::{Full, KnownBy, LiveSettings};
 pub use crate::store::{
     LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Swept,
 };
@@ -29,52 +27,29 @@ pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;
 pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use links::{InvalidSharePath, Links, SharePath};
-pub use live::KnownBy;
 pub use owner::Precondition;
 pub use reconcile::{Reconciled, Refusal};
 pub use snapshot::{Messages, encode_blocking};
 pub use viewer::{Content, may_view};
-pub use watch::Watching;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use crate::{
     chat_service::ChatService,
     clock::Clock,
-    events::Events,
+    live::{LiveChats, Subscriptions},
     store::{Notice, Store},
     telemetry::{self, Sweep, Swept as What},
 };
 use activity::SeenLinks;
-use live::LiveChats;
 use refusals::Refusals;
 
 /// Characters of a label (contract 3).
 pub const LABEL_CHARS: usize = 200;
 /// Links in one batch delete (contract 3).
 pub const BATCH_LINKS: usize = 1000;
-
-/// How live links are served.
-#[derive(Debug, Clone, Copy)]
-pub struct LiveSettings {
-    /// `LIVE_MAX_AGE`: how long an answer of the chat service may be used again; 0 is not at all.
-    pub max_age: Duration,
-    /// How many requests may wait for such an answer at a time.
-    pub max_waiting: usize,
-    pub events: EventsSettings,
-}
-
-impl Default for LiveSettings {
-    /// The settings' own defaults.
-    fn default() -> Self {
-        let poll_interval = Duration::from_secs(5);
-        let events =
-            EventsSettings { poll_interval, max_streams: 10_000, max_streams_per_link: 5_000 };
-        Self { max_age: Duration::from_secs(1), max_waiting: 2000, events }
-    }
-}
 
 /// What is kept of who did and saw what.
 #[derive(Debug, Clone, Copy)]
@@ -101,8 +76,8 @@ pub struct Sharing {
     /// Rung when objects may have become waste.
     waste: Arc<Notify>,
     clock: Clock,
-    live: LiveChats,
-    events: Events,
+    live_chats: LiveChats,
+    subscriptions: Subscriptions,
     seen: SeenLinks,
     refusals: Refusals,
 }
@@ -119,18 +94,18 @@ impl Sharing {
         records: RecordSettings,
     ) -> Self {
         let chat_service = Arc::new(chat_service);
-        let live = LiveChats::new(chat_service.clone(), settings.max_age, settings.max_waiting);
-        let asked = live.clone();
-        let events =
-            Events::new(settings.events, Arc::new(move |id| Box::pin(asked.clone().fetch(id))));
+        let live_chats =
+            LiveChats::new(chat_service.clone(), settings.max_age, settings.max_waiting);
+        let subscriptions =
+            Subscriptions::new(settings, live_chats.clone(), store.clone(), clock.clone());
         Self {
             store,
             chat_service,
             artifacts,
             waste: Arc::default(),
             clock,
-            live,
-            events,
+            live_chats,
+            subscriptions,
             seen: SeenLinks::new(records.links),
             refusals: Refusals::new(records.refusals_per_minute),
         }
@@ -153,13 +128,13 @@ impl Sharing {
     /// Passes a notice on within this instance. Whoever makes a change calls it before the change is
     /// acknowledged.
     fn tell(&self, notice: &Notice) {
-        self.live.forget(notice);
-        self.events.deliver(notice);
+        self.live_chats.invalidate(notice);
+        self.subscriptions.notify(notice);
     }
 
     /// Ends every event stream, and lets none begin.
     pub fn stop_streams(&self) {
-        self.events.stop();
+        self.subscriptions.stop();
     }
 
     /// Whether the database answers.
@@ -201,7 +176,7 @@ impl Sharing {
     /// Makes known how the database and the streams are used.
     pub fn report(&self) {
         self.store.report();
-        telemetry::set_streams(self.events.streams());
+        telemetry::set_streams(self.subscriptions.streams());
     }
 
     /// Deletes audit records that are older than this. Returns how many.

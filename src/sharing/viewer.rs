@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{
-    Available, KnownBy, Sharing, SharingError, artifacts::remembered, snapshot::Messages,
-    watch::gone,
+use super::{Available, KnownBy, Sharing, SharingError, artifacts::remembered, snapshot::Messages};
+use crate::{
+    chat_service::ChatServiceError,
+    live::{Scope, SubscribeError, Subscription},
+    model::{ChatFile, Identity, LinkState, Message, ShareId, SharedChat, Visibility},
 };
-use crate::model::{ChatFile, Identity, LinkState, Message, ShareId, SharedChat, Visibility};
 
 /// Whether a viewer may see a link: anyone a public one, whatever credential they hold; a private one
 /// a user who is signed in.
@@ -101,7 +102,8 @@ impl Sharing {
 
     async fn live(&self, chat: &SharedChat) -> Result<Content, SharingError> {
         let id = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
-        let live = self.live.get(id, chat.includes_artifacts).await.map_err(gone)?;
+        let scope = if chat.includes_artifacts { Scope::Both } else { Scope::Messages };
+        let live = self.live_chats.get(id, scope).await.map_err(gone)?;
         Ok(Content {
             name: live.transcript.name().map(str::to_owned),
             messages: Messages::Plain(live.transcript.json().clone()),
@@ -109,5 +111,37 @@ impl Sharing {
             available: Available::All,
             known_by: Some(live.known_by.clone()),
         })
+    }
+    /// Opens a stream of what happens in the chat of a live link: see [`Subscriptions::subscribe`].
+    ///
+    /// # Errors
+    /// [`SharingError::Invalid`] for a frozen link; [`SharingError::Full`] when there are too many
+    /// streams; [`SharingError::NotFound`] when the chat is gone; [`SharingError::ChatService`] when
+    /// the chat service does not answer well.
+    ///
+    /// [`Subscriptions::subscribe`]: crate::live::Subscriptions::subscribe
+    pub async fn subscribe(
+        &self,
+        link: SharedChat,
+        cursor: Option<&str>,
+    ) -> Result<Subscription, SharingError> {
+        if link.is_frozen() {
+            let message = "a frozen link does not change; events are for live ones".to_owned();
+            return Err(SharingError::Invalid { field: "shared_chat_id", message });
+        }
+        let chat = link.chat_session_id.clone().ok_or(SharingError::NotFound)?;
+        let subscribed = self.subscriptions.subscribe(link, chat, cursor).await;
+        subscribed.map_err(|error| match error {
+            SubscribeError::Full(full) => SharingError::Full(full),
+            SubscribeError::ChatService(error) => gone(error),
+        })
+    }
+}
+
+/// A link whose chat is gone is no link any more.
+fn gone(error: ChatServiceError) -> SharingError {
+    match error {
+        ChatServiceError::NotFound => SharingError::NotFound,
+        other => SharingError::ChatService(other),
     }
 }

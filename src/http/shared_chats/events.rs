@@ -20,7 +20,7 @@ use crate::http::{
     viewer::admitted,
 };
 
-/// nginx holds answers back until it has enough of them, unless it is told not to.
+/// Tells nginx not to buffer the response.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -30,7 +30,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// message), `removed` `{id}`, `renamed` `{name}`, `settings` `{is_private, includes_artifacts,
 /// expires_at}`, `reset` `{}` (what happened cannot be told, or the cursor is not known: fetch the
 /// view again; the stream goes on), `revoked` `{}` (the link is not yours to see any more; the stream
-/// ends). A comment comes every 15 seconds at the latest. Whoever reconnects with a cursor gets every
+/// ends). A comment comes every 15 seconds at the latest. A client that reconnects with a cursor gets every
 /// later message once; edits and removals that happened in between are in the view alone.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
             description = "A cursor, the id of any message, in UTF-8 or else Latin-1: later ones are \
                            sent first. Without one only what comes later is sent"),
         ("after" = Option<String>, Query,
-            description = "The same, for whoever cannot send the header, which goes before it"),
+            description = "The same, for clients that cannot set the header; the header takes precedence"),
     ),
     responses((status = 200, description = "The stream, until the link is not the viewer's to see \
                                             any more or the service stops",
@@ -61,8 +61,8 @@ pub async fn events(
 ) -> Result<HttpResponse, ApiError> {
     let id = id.get()?;
     let link = admitted(&state, &id, &viewer).await?;
-    let watching = state.sharing.watch(link, cursor(&request).as_deref()).await?;
-    // That may have taken its time.
+    let subscription = state.sharing.subscribe(link, cursor(&request).as_deref()).await?;
+    // Reading the chat may have taken long.
     let link = admitted(&state, &id, &viewer).await?;
     let mut response = HttpResponse::Ok();
     response
@@ -75,11 +75,11 @@ pub async fn events(
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    Ok(response.streaming(stream::events(watching, viewer, &link)))
+    Ok(response.streaming(stream::events(subscription, viewer, &link)))
 }
 
-/// What the client knows already: whatever is given is a cursor, if maybe an unknown one, since
-/// without any a client is not told what it missed, nor that it missed something.
+/// What the client knows already. Any text is a cursor, perhaps an unknown one: without a cursor the
+/// client is not sent what it missed, nor told that it missed something.
 pub(in crate::http) fn cursor(request: &HttpRequest) -> Option<String> {
     let is_given = |cursor: &String| !cursor.is_empty();
     let header = request.headers().get(LAST_EVENT_ID).map(|value| text(value.as_bytes()));

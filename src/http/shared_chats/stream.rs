@@ -1,4 +1,4 @@
-//! The body of an event stream. Before anything is sent, also a heartbeat, it is asked whether the
+//! The body of an event stream. Before anything is sent, heartbeats too, it is checked that the
 //! viewer may still see the link.
 
 use std::time::Duration;
@@ -12,20 +12,22 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     http::{credentials::OptionalCaller, error::ErrorType},
+    live::{Ended, Frame, Subscription},
     model::SharedChat,
-    sharing::{Frame, Next, SharingError, Watching, may_view},
+    sharing::may_view,
     telemetry,
 };
 
-/// The longest silence (contract 3).
+/// The longest silence (docs/API.md 3).
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a stream waits, and sends nothing, while nobody can tell whether its viewer may see the
-/// link. Browsers give a stream up that is refused once; the database may be back in a moment.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How soon it is asked again then.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// How long a stream stays open, and sends nothing, while the database cannot tell whether its viewer
+/// may see the link. Browsers do not reconnect to a stream that was refused once; the database may
+/// be back in a moment.
+const OUTAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pause between two checks of access then.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What `settings` tells; a change of anything else is nobody else's business.
+/// The data of a `settings` event; other changes are not shown to viewers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Settings {
     is_private: bool,
@@ -44,11 +46,11 @@ impl Settings {
 }
 
 struct EventStream {
-    watching: Watching,
-    /// Whoever came, by what was presented then: it decides when the link turns private.
+    subscription: Subscription,
+    /// By the credential that the request had: it decides when the link turns private.
     viewer: OptionalCaller,
     settings: Settings,
-    /// When the viewer's right ends by itself.
+    /// When the viewer's access ends by itself.
     deadline: Option<DateTime<Utc>>,
     heartbeat_at: Instant,
     has_ended: bool,
@@ -58,18 +60,18 @@ struct EventStream {
 enum Access {
     Granted,
     Revoked,
-    /// It cannot be told, at the moment.
+    /// The database or the keys are out of reach.
     Unknown,
 }
 
 /// The stream for a viewer who was admitted to this link just now.
 pub fn events(
-    watching: Watching,
+    subscription: Subscription,
     viewer: OptionalCaller,
     link: &SharedChat,
 ) -> impl Stream<Item = Result<Bytes, Error>> + 'static {
     let stream = EventStream {
-        watching,
+        subscription,
         viewer,
         settings: Settings::of(link),
         deadline: None,
@@ -83,10 +85,10 @@ impl EventStream {
     async fn next(mut self) -> Option<(Result<Bytes, Error>, Self)> {
         let mut unknown_since = None;
         while !self.has_ended {
-            if unknown_since.is_none() && !self.watching.has_more() {
+            if unknown_since.is_none() && !self.subscription.has_more() {
                 self.wait().await;
             }
-            if self.watching.is_stopping() {
+            if self.subscription.is_stopping() {
                 return None;
             }
             match self.access().await {
@@ -94,17 +96,17 @@ impl EventStream {
                 Access::Revoked => return Some(self.revoked()),
                 Access::Unknown => {
                     let since = *unknown_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= PATIENCE {
+                    if since.elapsed() >= OUTAGE_TIMEOUT {
                         return None;
                     }
-                    sleep(ASK_AGAIN).await;
+                    sleep(RETRY_INTERVAL).await;
                     continue;
                 }
             }
             let chunk = match self.chunk() {
                 Ok(chunk) => chunk,
-                Err(Ended::ByTheChat) => return Some(self.revoked()),
-                Err(Ended::ByTheReader) => return None,
+                Err(Ended::ChatGone) => return Some(self.revoked()),
+                Err(Ended::TooSlow) => return None,
             };
             if !chunk.is_empty() {
                 telemetry::frames_sent(&chunk);
@@ -115,23 +117,23 @@ impl EventStream {
         None
     }
 
-    /// Until something may have happened, the viewer's right ends, or it has been quiet for long.
+    /// Until something may have changed, the viewer's access ends, or a heartbeat is due.
     async fn wait(&mut self) {
         let deadline = self.deadline;
-        let clock = self.watching.clock();
+        let clock = self.subscription.clock();
         tokio::select! {
             () = sleep_until(self.heartbeat_at) => {}
             () = clock.reached(deadline.unwrap_or_default()), if deadline.is_some() => {}
-            () = self.watching.woken() => {}
+            () = self.subscription.changed() => {}
         }
     }
 
     async fn access(&mut self) -> Access {
-        // Telling who it is may take long, and then the link is asked for again.
+        // Verifying the credential may take long, and then the link is read again.
         for _ in 0..2 {
-            let link = match self.watching.standing().await {
-                Ok(link) => link,
-                Err(SharingError::NotFound) => return Access::Revoked,
+            let link = match self.subscription.current_link().await {
+                Ok(Some(link)) => link,
+                Ok(None) => return Access::Revoked,
                 Err(_) => return Access::Unknown,
             };
             if !link.is_private() {
@@ -139,16 +141,16 @@ impl EventStream {
                 return Access::Granted;
             }
             if let Some(caller) = self.viewer.verified() {
-                // What the check of tokens grants to clocks that differ is not for streams.
+                // The leeway of the tokens' check is not for streams.
                 let ends_at = caller.identity.expires_at;
                 let may = may_view(link.visibility, Some(&caller.identity)).is_ok();
                 self.deadline = Some(link.expires_at.map_or(ends_at, |at| at.min(ends_at)));
-                return match may && self.watching.clock().now() < ends_at {
+                return match may && self.subscription.clock().now() < ends_at {
                     true => Access::Granted,
                     false => Access::Revoked,
                 };
             }
-            // On the heap, or its kilobytes were part of every idle stream.
+            // On the heap: its kilobytes would be part of every idle stream.
             let required = Box::pin(self.viewer.require()).await;
             match required.map_err(|error| error.error_type()) {
                 Ok(_) => {}
@@ -159,20 +161,16 @@ impl EventStream {
         Access::Unknown
     }
 
-    /// What there is to be sent: it may be nothing.
+    /// The next bytes to be sent, none if there is nothing to say.
     fn chunk(&mut self) -> Result<Bytes, Ended> {
-        let settings = Settings::of(self.watching.link());
-        let told = (settings != self.settings).then(|| Frame::event("settings", &settings));
+        let settings = Settings::of(self.subscription.link());
+        let changed = (settings != self.settings).then(|| Frame::event("settings", &settings));
         self.settings = settings;
-        let frames = match self.watching.read() {
-            Ok(Next::Frames(frames)) => frames,
-            Ok(Next::Gone) => return Err(Ended::ByTheChat),
-            Err(_) => return Err(Ended::ByTheReader),
-        };
-        match told {
-            Some(told) if frames.is_empty() => Ok(told.bytes().clone()),
-            Some(told) => {
-                let mut both = BytesMut::from(&told.bytes()[..]);
+        let frames = self.subscription.read()?;
+        match changed {
+            Some(changed) if frames.is_empty() => Ok(changed.bytes().clone()),
+            Some(changed) => {
+                let mut both = BytesMut::from(&changed.bytes()[..]);
                 both.extend_from_slice(&frames);
                 Ok(both.freeze())
             }
@@ -190,10 +188,4 @@ impl EventStream {
         telemetry::frames_sent(&frame);
         (Ok(frame), self)
     }
-}
-
-/// Why nothing more can be sent, though the viewer may see the link.
-enum Ended {
-    ByTheChat,
-    ByTheReader,
 }

@@ -1,4 +1,4 @@
-//! What a chat held at one moment, shared by everyone who looks at it, and what became different.
+//! The messages of a chat as they were at one moment, and the frames that lead to a later one.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -13,7 +13,7 @@ pub struct Transcript {
     name: Option<String>,
     /// A JSON array, as views send it.
     json: Bytes,
-    /// Where each message stands in it.
+    /// Where each message is in it.
     entries: Vec<Entry>,
 }
 
@@ -55,7 +55,7 @@ impl Transcript {
         &self.json
     }
 
-    /// Roughly what it takes in memory.
+    /// Its size in memory, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.json.len() + self.entries.len() * 80 + 256
@@ -65,14 +65,14 @@ impl Transcript {
         self.entries.last().map(|entry| &*entry.id)
     }
 
-    /// The number of the message after the one of that id; `None` when there is no such message.
-    pub(super) fn after(&self, cursor: &str) -> Option<usize> {
+    /// The index of the message after the one with that id; `None` when there is no such message.
+    pub(super) fn index_after(&self, cursor: &str) -> Option<usize> {
         self.entries.iter().rposition(|entry| &*entry.id == cursor).map(|at| at + 1)
     }
 
-    /// The messages from that number on, as frames.
-    pub(super) fn from(&self, number: usize) -> impl Iterator<Item = Frame> {
-        self.entries.iter().skip(number).map(|entry| self.frame(entry))
+    /// The messages from that index on.
+    pub(super) fn frames_from(&self, index: usize) -> impl Iterator<Item = Frame> {
+        self.entries.iter().skip(index).map(|entry| self.frame(entry))
     }
 
     fn frame(&self, entry: &Entry) -> Frame {
@@ -83,10 +83,9 @@ impl Transcript {
         &self.json[entry.at.clone()]
     }
 
-    /// What turns `before` into this, in order. New messages only ever come at the end; where one came
-    /// to stand before others, or they changed places, no cursor could tell what a client knows, and
-    /// it is a `reset`.
-    pub(super) fn since(&self, before: &Self) -> Vec<Frame> {
+    /// What turns `before` into this, in order. A cursor tells what a client knows only if new messages
+    /// come at the end: a `reset` if one was inserted before others, or they changed their order.
+    pub(super) fn changes_since(&self, before: &Self) -> Vec<Frame> {
         let mut frames = Vec::new();
         if self.name != before.name {
             frames.push(Frame::renamed(self.name()));
@@ -98,26 +97,25 @@ impl Transcript {
             before.entries.iter().enumerate().map(|(at, entry)| (&*entry.id, at)).collect();
         let kept = self.entries.iter().take_while(|entry| old.contains_key(&*entry.id)).count();
         let (kept, new) = self.entries.split_at(kept);
-        let places: Vec<usize> = kept.iter().filter_map(|e| old.get(&*e.id).copied()).collect();
-        let in_order = places.is_sorted_by(|a, b| a < b);
+        let indices: Vec<usize> = kept.iter().filter_map(|e| old.get(&*e.id).copied()).collect();
+        let in_order = indices.is_sorted_by(|a, b| a < b);
         if !in_order || new.iter().any(|entry| old.contains_key(&*entry.id)) {
-            return vec![Frame::reset(self)];
+            return vec![Frame::reset(self.last_id())];
         }
-        let mut next = places.iter().peekable();
-        for (at, entry) in before.entries.iter().enumerate() {
-            match next.next_if(|place| **place == at) {
-                Some(_) => {}
-                None => frames.push(Frame::removed(&entry.id)),
+        let mut next = indices.iter().peekable();
+        for (index, entry) in before.entries.iter().enumerate() {
+            if next.next_if(|kept| **kept == index).is_none() {
+                frames.push(Frame::removed(&entry.id));
             }
         }
-        // Whoever's cursor was the last message has to have one that still is there.
-        if let (Some(place), Some(last)) = (places.last(), kept.last())
-            && place + 1 < before.entries.len()
+        // A client whose cursor was the last message needs one that still exists.
+        if let (Some(index), Some(last)) = (indices.last(), kept.last())
+            && index + 1 < before.entries.len()
         {
-            frames.push(Frame::cursor_at(&last.id));
+            frames.push(Frame::cursor(Some(&last.id)));
         }
-        for (entry, place) in kept.iter().zip(&places) {
-            if self.message(entry) != before.message(&before.entries[*place]) {
+        for (entry, index) in kept.iter().zip(&indices) {
+            if self.message(entry) != before.message(&before.entries[*index]) {
                 frames.push(Frame::changed(self.message(entry)));
             }
         }

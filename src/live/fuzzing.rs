@@ -1,4 +1,4 @@
-//! For the fuzz target: whoever follows the events of a chat knows what it holds.
+//! For the fuzz target: a client that follows the events of a chat knows what it holds.
 
 use serde_json::{Value, value::RawValue};
 
@@ -14,7 +14,7 @@ pub fn events(data: &[u8]) {
     let mut states = data.splitn(2, |byte| *byte == 255).map(state);
     let (Some(Some(before)), Some(Some(after))) = (states.next(), states.next()) else { return };
     let mut known = Client::reads(&before);
-    for frame in after.since(&before) {
+    for frame in after.changes_since(&before) {
         known.is_told(&frame);
     }
     // A `reset` sends the client to the view.
@@ -22,14 +22,14 @@ pub fn events(data: &[u8]) {
     let now = Client::reads(&after);
     assert_eq!(known.messages, now.messages, "{before:?} became {after:?}");
     assert_eq!(known.name, now.name);
-    // Whoever reconnects with a cursor gets each later message once.
-    for (number, (id, _)) in now.messages.iter().enumerate() {
-        let Some(from) = after.after(id) else { panic!("{id:?} is no cursor") };
-        assert_eq!(from, number + 1);
-        assert_eq!(after.from(from).count(), now.messages.len() - from);
+    // A client that reconnects with a cursor gets each later message once.
+    for (index, (id, _)) in now.messages.iter().enumerate() {
+        let Some(from) = after.index_after(id) else { panic!("{id:?} is no cursor") };
+        assert_eq!(from, index + 1);
+        assert_eq!(after.frames_from(from).count(), now.messages.len() - from);
     }
-    // A chat without messages has no cursor: whoever had one is sent to the view.
-    let is_known = |cursor: String| after.after(&cursor).is_some();
+    // A chat without messages has no cursor: a client that had one is sent to the view.
+    let is_known = |cursor: String| after.index_after(&cursor).is_some();
     assert!(now.messages.is_empty() || known.cursor.is_none_or(is_known), "a cursor of nothing");
 }
 
@@ -53,7 +53,7 @@ fn state(bytes: &[u8]) -> Option<Transcript> {
     Transcript::new(Some(name.to_string()), &messages?).ok()
 }
 
-/// Does as a client should.
+/// Follows events as a client should.
 struct Client {
     name: Option<String>,
     messages: Vec<Known>,

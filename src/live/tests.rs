@@ -1,11 +1,12 @@
 use serde_json::{Value, json, value::RawValue};
+use tokio::time::Instant;
 
-use super::*;
+use super::{feed::ChatFeed, *};
 use crate::model::{Message, MessageContent, Role};
 
-/// A chat of messages such as `a`, or `b:with text`.
-fn chat(name: &str, messages: &[&str]) -> Transcript {
-    let messages: Vec<Message> = messages
+/// Messages such as `a`, or `b:with text`.
+fn messages(texts: &[&str]) -> Vec<Message> {
+    texts
         .iter()
         .map(|text| {
             let (id, content) = text.split_once(':').unwrap_or((text, "text"));
@@ -18,8 +19,11 @@ fn chat(name: &str, messages: &[&str]) -> Transcript {
                 reply_to: None,
             }
         })
-        .collect();
-    Transcript::new(Some(name.to_owned()), &messages).unwrap()
+        .collect()
+}
+
+fn chat(name: &str, texts: &[&str]) -> Transcript {
+    Transcript::new(Some(name.to_owned()), &messages(texts)).unwrap()
 }
 
 /// Each frame in short: `message a`, `removed a`, `id a` for a cursor.
@@ -47,7 +51,7 @@ fn short(block: &str) -> String {
 }
 
 fn since(before: &[&str], after: &[&str]) -> Vec<String> {
-    told(&chat("n", after).since(&chat("n", before)))
+    told(&chat("n", after).changes_since(&chat("n", before)))
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn what_became_of_a_chat_is_told_in_order() {
     assert_eq!(since(&[], &["a"]), ["message a"]);
     assert_eq!(since(&["a", "b"], &["a:new", "b", "c"]), ["changed a", "message c"]);
     assert_eq!(since(&["a", "b", "c"], &["a", "c"]), ["removed b"]);
-    assert_eq!(told(&chat("new", &["a"]).since(&chat("old", &["a"]))), ["renamed new"]);
+    assert_eq!(told(&chat("new", &["a"]).changes_since(&chat("old", &["a"]))), ["renamed new"]);
 }
 
 #[test]
@@ -78,10 +82,11 @@ fn what_no_cursor_can_tell_is_a_reset() {
 #[test]
 fn any_message_is_a_cursor() {
     let now = chat("n", &["a", "b", "c"]);
-    let from = |cursor| told(&now.from(now.after(cursor).unwrap()).collect::<Vec<_>>());
+    let from =
+        |cursor| told(&now.frames_from(now.index_after(cursor).unwrap()).collect::<Vec<_>>());
     assert_eq!(from("a"), ["message b", "message c"]);
     assert!(from("c").is_empty());
-    assert!(now.after("x").is_none() && now.after("").is_none());
+    assert!(now.index_after("x").is_none() && now.index_after("").is_none());
 }
 
 #[test]
@@ -90,7 +95,7 @@ fn the_array_is_what_a_view_sends() {
     let messages: Vec<Message> = serde_json::from_slice(now.json()).unwrap();
     assert_eq!(messages[1].content.text(), "\n\u{2028}\"");
     assert_eq!(&chat("n", &[]).json()[..], b"[]");
-    let frames: Vec<Frame> = now.from(1).collect();
+    let frames: Vec<Frame> = now.frames_from(1).collect();
     let text = String::from_utf8(frames[0].bytes().to_vec()).unwrap();
     assert_eq!(text.matches('\n').count(), 4, "{text}");
     assert!(text.starts_with("event: message\nid: b\ndata: {\"id\":\"b\",\"role\":\"user\","));
@@ -98,13 +103,15 @@ fn the_array_is_what_a_view_sends() {
 
 #[test]
 fn what_a_chat_held_earlier_is_not_taken_for_what_it_holds_now() {
-    let watched = chat::WatchedChat::new(ChatSessionId::parse("c-1").unwrap());
-    let earlier = tokio::time::Instant::now();
+    let feed = ChatFeed::default();
+    let earlier = Instant::now();
     let later = earlier + Duration::from_millis(1);
-    for (began, messages) in [(later, &["a", "b"][..]), (earlier, &["a"]), (later, &[])] {
-        watched.take(Fetched { began, transcript: chat("n", messages).into() });
+    for (asked_at, ids) in [(later, &["a", "b"][..]), (earlier, &["a"]), (later, &[])] {
+        let state = ChatState::new(asked_at, Some("n".to_owned()), &messages(ids), vec![]).unwrap();
+        feed.ingest(state.into());
     }
-    let start = watched.begin(None).unwrap();
-    assert_eq!(told(&[start.first]), ["id b"]);
-    assert_eq!(watched.end(), 0, "nobody was told of a removal");
+    let mut position = feed.start(None).unwrap();
+    let cursor = feed.read(&mut position).unwrap();
+    assert_eq!(cursor, Frame::cursor(Some("b")).into_bytes());
+    assert!(!feed.has_more(&position), "no stream was sent a removal");
 }

@@ -1,0 +1,196 @@
+//! The feed of one watched chat: a single task reads the chat, however many streams follow it.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Frame,
+    fetch::{ChatState, LiveChats, Scope},
+    log::{Log, chunk},
+};
+use crate::{chat_service::ChatServiceError, model::ChatSessionId};
+
+/// A chat is not read more often than this, however fast notices come.
+const MIN_INTERVAL: Duration = Duration::from_millis(50);
+/// The pause after the first failure; it doubles up to the poll interval.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+
+/// Why a stream cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The chat does not exist any more.
+    ChatGone,
+    /// The client read so slowly that the log no longer holds what it needs next.
+    TooSlow,
+}
+
+#[derive(Default)]
+pub(super) struct ChatFeed {
+    /// Wakes the task that reads the chat.
+    due: Notify,
+    /// Wakes the streams.
+    pub(super) changed: watch::Sender<()>,
+    /// Counts the notices about the chat.
+    pub(super) notices: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    current: Option<Arc<ChatState>>,
+    log: Log,
+    is_gone: bool,
+}
+
+/// What a stream is to be sent: the first frame, then what it missed, then the log.
+#[derive(Default)]
+pub(super) struct Position {
+    first: Option<Frame>,
+    /// A state of the chat, and the index of the first message that the client does not know.
+    missed: Option<(Arc<ChatState>, usize)>,
+    /// The number of the next frame of the log.
+    next: u64,
+}
+
+impl ChatFeed {
+    /// The chat's messages, its name or its links may have changed.
+    pub(super) fn notify(&self) {
+        self.notices.fetch_add(1, Ordering::SeqCst);
+        self.due.notify_one();
+        self.changed.send_replace(());
+    }
+
+    /// Takes what the chat held at a moment, unless a later state is known, and wakes the streams if
+    /// something is new.
+    pub(super) fn ingest(&self, state: Arc<ChatState>) {
+        let mut inner = self.inner();
+        if inner.current.as_ref().is_some_and(|current| current.asked_at >= state.asked_at) {
+            return;
+        }
+        inner.is_gone = false;
+        if let Some(current) = &inner.current {
+            let mut frames = state.transcript.changes_since(&current.transcript);
+            if !Log::has_room_for(&frames) {
+                frames = vec![Frame::reset(state.transcript.last_id())];
+            }
+            if !frames.is_empty() {
+                inner.log.push(frames);
+                self.changed.send_replace(());
+            }
+        }
+        inner.current = Some(state);
+    }
+
+    /// Where a stream starts whose client knows everything up to the message `cursor`, or without one
+    /// wants only what comes from now on. What the client missed and the next frame of the log are
+    /// taken under one lock, so that nothing falls between them. `None` when the chat was never read,
+    /// or has no such message.
+    pub(super) fn start(&self, cursor: Option<&str>) -> Option<Position> {
+        self.inner().start(cursor)
+    }
+
+    /// As [`ChatFeed::start`], with a state of the chat that was read for it. An unknown cursor starts
+    /// with a `reset`.
+    pub(super) fn start_with(&self, state: Arc<ChatState>, cursor: Option<&str>) -> Position {
+        self.ingest(state.clone());
+        let inner = self.inner();
+        inner.start(cursor).unwrap_or_else(|| {
+            let current = inner.current.as_ref().unwrap_or(&state);
+            let first = Some(Frame::reset(current.transcript.last_id()));
+            Position { first, missed: None, next: inner.log.end() }
+        })
+    }
+
+    /// Whether there is something to be sent already.
+    pub(super) fn has_more(&self, position: &Position) -> bool {
+        position.first.is_some()
+            || position.missed.is_some()
+            || self.inner().log.end() > position.next
+    }
+
+    /// The next bytes for a stream, none if there is nothing new.
+    pub(super) fn read(&self, position: &mut Position) -> Result<Bytes, Ended> {
+        if let Some(first) = position.first.take() {
+            return Ok(first.bytes().clone());
+        }
+        if let Some((state, index)) = position.missed.take() {
+            let (bytes, count) = chunk(state.transcript.frames_from(index));
+            if count > 0 {
+                position.missed = Some((state, index + count));
+                return Ok(bytes);
+            }
+        }
+        let inner = self.inner();
+        if inner.is_gone {
+            return Err(Ended::ChatGone);
+        }
+        let (bytes, next) = inner.log.read(position.next).ok_or(Ended::TooSlow)?;
+        position.next = next;
+        Ok(bytes)
+    }
+
+    /// Reads the chat on every notice and at every poll interval, until it is aborted.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        id: ChatSessionId,
+        chats: LiveChats,
+        poll_interval: Duration,
+    ) {
+        let mut read_at = Instant::now();
+        let mut pause = poll_interval;
+        loop {
+            tokio::select! {
+                () = self.due.notified() => sleep_until(read_at + MIN_INTERVAL).await,
+                () = sleep_until(read_at + pause) => {}
+            }
+            read_at = Instant::now();
+            pause = match chats.get(&id, Scope::Messages).await {
+                Ok(state) => {
+                    self.ingest(state);
+                    poll_interval
+                }
+                Err(ChatServiceError::NotFound) => {
+                    self.inner().is_gone = true;
+                    self.changed.send_replace(());
+                    poll_interval
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a watched chat could not be read");
+                    let longer = if pause < poll_interval { pause * 2 } else { FIRST_RETRY };
+                    // From its end, not its beginning: a time-out must not be followed at once.
+                    read_at = Instant::now();
+                    longer.min(poll_interval)
+                }
+            };
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn start(&self, cursor: Option<&str>) -> Option<Position> {
+        let current = self.current.as_ref()?;
+        let (first, missed) = match cursor {
+            None => (Frame::cursor(current.transcript.last_id()), None),
+            Some(cursor) => {
+                let index = current.transcript.index_after(cursor)?;
+                (Frame::begun(), Some((current.clone(), index)))
+            }
+        };
+        Some(Position { first: Some(first), missed, next: self.log.end() })
+    }
+}
