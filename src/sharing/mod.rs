@@ -13,7 +13,6 @@ mod links;
 mod live;
 mod owner;
 mod reconcile;
-mod refusals;
 mod service;
 pub mod snapshot;
 mod viewer;
@@ -22,6 +21,7 @@ mod watch;
 pub use crate::events::{EventsSettings, Frame, Full, Next, TooSlow};
 pub use crate::store::{
     LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Swept,
+    log_audit_record,
 };
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
@@ -38,6 +38,7 @@ pub use watch::Watching;
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use crate::{
@@ -49,7 +50,6 @@ use crate::{
 };
 use activity::SeenLinks;
 use live::LiveChats;
-use refusals::Refusals;
 
 /// Characters of a label (contract 3).
 pub const LABEL_CHARS: usize = 200;
@@ -79,8 +79,6 @@ impl Default for LiveSettings {
 /// What is kept of who did and saw what.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordSettings {
-    /// `AUDIT_REFUSALS_PER_MINUTE`: refusals of one caller that are listed; the others are counted.
-    pub refusals_per_minute: u32,
     /// `ACTIVITY_LINKS`: links whose views are counted in memory until they are written.
     pub links: usize,
 }
@@ -88,7 +86,7 @@ pub struct RecordSettings {
 impl Default for RecordSettings {
     /// The settings' own defaults.
     fn default() -> Self {
-        Self { refusals_per_minute: 20, links: 10_000 }
+        Self { links: 10_000 }
     }
 }
 
@@ -104,7 +102,6 @@ pub struct Sharing {
     live: LiveChats,
     events: Events,
     seen: SeenLinks,
-    refusals: Refusals,
 }
 
 impl Sharing {
@@ -132,7 +129,6 @@ impl Sharing {
             live,
             events,
             seen: SeenLinks::new(records.links),
-            refusals: Refusals::new(records.refusals_per_minute),
         }
     }
 
@@ -160,6 +156,12 @@ impl Sharing {
     /// Ends every event stream, and lets none begin.
     pub fn stop_streams(&self) {
         self.events.stop();
+    }
+
+    /// The current time, for what happens now.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Whether the database answers.
