@@ -30,7 +30,6 @@ async fn everything_is_unavailable(app: &App, link: &Link) {
 mod a_server {
     use std::time::Duration;
 
-    use futures_util::{StreamExt, stream::FuturesUnordered};
     use tokio::{task::JoinHandle, time::sleep};
 
     use super::*;
