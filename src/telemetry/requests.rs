@@ -73,7 +73,8 @@ impl Route {
     /// A request was answered after this time.
     pub fn answered(&self, method: &str, status: u16, took: Duration) {
         if is_on() {
-            let (route, method) = (|| Arc::clone(&self.0), known(method));
+            let route = || Arc::clone(&self.0);
+            let method = known(method);
             let status = status.to_string();
             counter!(REQUESTS.name, "route" => route(), "method" => method, "status" => status)
                 .increment(1);

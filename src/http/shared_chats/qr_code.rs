@@ -153,7 +153,7 @@ async fn draw(url: String, options: QrOptions) -> Result<Drawn, ApiError> {
     // The address is part of it: `PUBLIC_URL` may have changed since.
     let address = hex(&Sha256::digest(&url)[..6]);
     let QrOptions { format, size, margin, error_correction } = options;
-    let tag = format!("\"q1-{address}-{format:?}-{size}-{margin}-{error_correction:?}\"");
+    let tag = format!("\"q2-{address}-{format:?}-{size}-{margin}-{error_correction:?}\"");
     let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;
     let drawn = spawn_blocking(move || qr::render(&url, &options)).await;
     let drawn = drawn.map_err(SharingError::defect)?.map_err(|error| match error {
