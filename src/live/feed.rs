@@ -2,13 +2,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep_until},
@@ -74,7 +75,7 @@ impl ChatFeed {
     /// Takes what the chat held at a moment, unless a later state is known, and wakes the streams if
     /// something is new.
     pub(super) fn ingest(&self, state: Arc<ChatState>) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         if inner.current.as_ref().is_some_and(|current| current.asked_at >= state.asked_at) {
             return;
         }
@@ -97,14 +98,14 @@ impl ChatFeed {
     /// taken under one lock, so that nothing falls between them. `None` when the chat was never read,
     /// or has no such message.
     pub(super) fn start(&self, cursor: Option<&str>) -> Option<Position> {
-        self.inner().start(cursor)
+        self.inner.lock().start(cursor)
     }
 
     /// As [`ChatFeed::start`], with a state of the chat that was read for it. An unknown cursor starts
     /// with a `reset`.
     pub(super) fn start_with(&self, state: Arc<ChatState>, cursor: Option<&str>) -> Position {
         self.ingest(state.clone());
-        let inner = self.inner();
+        let inner = self.inner.lock();
         inner.start(cursor).unwrap_or_else(|| {
             let current = inner.current.as_ref().unwrap_or(&state);
             let first = Some(Frame::reset(current.transcript.last_id()));
@@ -116,7 +117,7 @@ impl ChatFeed {
     pub(super) fn has_more(&self, position: &Position) -> bool {
         position.first.is_some()
             || position.missed.is_some()
-            || self.inner().log.end() > position.next
+            || self.inner.lock().log.end() > position.next
     }
 
     /// The next bytes for a stream, none if there is nothing new.
@@ -131,7 +132,7 @@ impl ChatFeed {
                 return Ok(bytes);
             }
         }
-        let inner = self.inner();
+        let inner = self.inner.lock();
         if inner.is_gone {
             return Err(Ended::ChatGone);
         }
@@ -161,7 +162,7 @@ impl ChatFeed {
                     poll_interval
                 }
                 Err(ChatServiceError::NotFound) => {
-                    self.inner().is_gone = true;
+                    self.inner.lock().is_gone = true;
                     self.changed.send_replace(());
                     poll_interval
                 }
@@ -174,10 +175,6 @@ impl ChatFeed {
                 }
             };
         }
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,12 +1,9 @@
 //! Reads live chats from the chat service: one question at a time for all callers of the same chat.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::{
     runtime::Handle,
@@ -19,7 +16,7 @@ use tracing::Instrument;
 use super::Transcript;
 use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
-    model::{ChatFile, ChatSessionId, Message},
+    model::{ChatFile, ChatSessionId, Message, hex},
     store::Notice,
 };
 
@@ -60,8 +57,8 @@ impl ChatState {
         hash.update([u8::from(transcript.name().is_some())]);
         hash.update(serde_json::to_vec(&files)?);
         hash.update(transcript.json());
-        let known_by: String = hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect();
-        Ok(Self { asked_at, transcript, files, known_by: known_by.into() })
+        let known_by = hex(&hash.finalize()[..12]).into();
+        Ok(Self { asked_at, transcript, files, known_by })
     }
 }
 
@@ -150,7 +147,7 @@ impl LiveChats {
 
     /// No answer to a question that began before the notice is used again.
     pub fn invalidate(&self, notice: &Notice) {
-        let mut in_flight = self.in_flight();
+        let mut in_flight = self.0.in_flight.lock();
         let now = Instant::now();
         match notice {
             Notice::Chat(chat) => {
@@ -173,7 +170,7 @@ impl LiveChats {
     async fn get_within(&self, chat: &ChatSessionId, scope: Scope, max_age: Duration) -> Answer {
         let key = (chat.clone(), scope);
         let (_permit, mut answer) = {
-            let mut in_flight = self.in_flight();
+            let mut in_flight = self.0.in_flight.lock();
             if let Some(state) = self.cached(&key, max_age) {
                 return Ok(state);
             }
@@ -225,7 +222,7 @@ impl LiveChats {
 
     /// The last question about the chat begins. (One that has not begun is not replaced.)
     fn begin(&self, key: &Key) -> Instant {
-        let mut in_flight = self.in_flight();
+        let mut in_flight = self.0.in_flight.lock();
         // Within the lock: a notice comes either before this moment, or finds that it has begun.
         let now = Instant::now();
         if let Some(question) = in_flight.get_mut(key) {
@@ -235,7 +232,7 @@ impl LiveChats {
     }
 
     fn end(&self, key: &Key, pending: &Pending, answer: &Answer) {
-        let mut in_flight = self.in_flight();
+        let mut in_flight = self.0.in_flight.lock();
         // Without one a later question was answered already.
         let Some(last) = in_flight.get(key) else { return };
         if let Ok(state) = answer
@@ -264,10 +261,6 @@ impl LiveChats {
         state
             .map_err(|error| ChatServiceError::BadAnswer(error.to_string()))?
             .map_err(|error| ChatServiceError::BadAnswer(error.to_string()))
-    }
-
-    fn in_flight(&self) -> MutexGuard<'_, HashMap<Key, Question>> {
-        self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

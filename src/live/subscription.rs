@@ -1,12 +1,9 @@
 //! The open streams of this instance, and what each of them follows.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::watch, task::AbortHandle};
 
 use super::{
@@ -100,7 +97,7 @@ impl Subscriptions {
 
     /// Wakes the streams that the notice concerns.
     pub fn notify(&self, notice: &Notice) {
-        let open = self.open();
+        let open = self.0.open.lock();
         match notice {
             Notice::Chat(id) => {
                 if let Some(Counted { item: (feed, _), .. }) = open.feeds.get(id) {
@@ -128,7 +125,7 @@ impl Subscriptions {
     /// How many streams are open.
     #[must_use]
     pub fn streams(&self) -> usize {
-        self.open().streams
+        self.0.open.lock().streams
     }
 
     /// Opens a stream: with a cursor from the message of that id on, else from now on. The chat may
@@ -164,7 +161,7 @@ impl Subscriptions {
 
     fn register(&self, link: SharedChat, chat_id: ChatSessionId) -> Result<Subscription, Full> {
         let settings = &self.0.settings;
-        let mut open = self.open();
+        let mut open = self.0.open.lock();
         if open.streams >= settings.max_streams || *self.0.stopping.borrow() {
             return Err(Full::Instance);
         }
@@ -193,10 +190,6 @@ impl Subscriptions {
             position: Position::default(),
         })
     }
-
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The shared item for one more stream.
@@ -222,7 +215,7 @@ fn release<K: Eq + Hash, T>(map: &mut HashMap<K, Counted<T>>, key: &K) -> Option
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut open = self.all.open();
+        let mut open = self.all.0.open.lock();
         open.streams -= 1;
         release(&mut open.links, &self.link.id);
         if let Some((_, task)) = release(&mut open.feeds, &self.chat_id) {
