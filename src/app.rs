@@ -43,8 +43,8 @@ use crate::{
 /// How often what nobody may see any more is taken away; expired content goes within an hour.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
-/// How long the end waits at most for the database to take the last views and refusals, and how long
-/// it does when `SHUTDOWN_TIMEOUT` is over.
+/// How long the end waits at most for the database to take the last views, and how long it
+/// does when `SHUTDOWN_TIMEOUT` is over.
 const LAST_WRITE: Duration = Duration::from_secs(3);
 const LEAST_LAST_WRITE: Duration = Duration::from_millis(500);
 

@@ -22,12 +22,10 @@ impl Records {
     /// # Errors
     /// [`ConfigError`] when one of the settings is wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let refusals = env.count("AUDIT_REFUSALS_PER_MINUTE", 10_000)?.unwrap_or(20);
         Ok(Self {
             audit_retention: env.or::<Days>("AUDIT_RETENTION", "90d")?.0,
             activity_interval: env.or::<Period>("ACTIVITY_INTERVAL", "10s")?.0,
             kept: RecordSettings {
-                refusals_per_minute: u32::try_from(refusals).unwrap_or(u32::MAX),
                 links: env.count("ACTIVITY_LINKS", 1_000_000)?.unwrap_or(10_000),
             },
         })

@@ -87,7 +87,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("RECONCILE_INTERVAL", "off", "how often the links of chats that are gone are removed"),
     setting("RECONCILE_MAX_GONE", "50%", "more chats gone than this, and none of it is believed"),
     setting("AUDIT_RETENTION", "90d", "how long audit records are kept"),
-    setting("AUDIT_REFUSALS_PER_MINUTE", "20", "refusals of one caller listed, others are counted"),
     setting("ACTIVITY_INTERVAL", "10s", "how often counted views are written to the database"),
     setting("ACTIVITY_LINKS", "10000", "links whose views are counted in memory until then"),
     setting("CORS_ALLOWED_ORIGINS", "none", "origins whose pages may call, separated by commas"),

@@ -90,7 +90,6 @@ fn each_wrong_setting_is_named() {
         ("MAX_URI_BYTES", "long"),
         ("EXPIRED_RETENTION", "never"),
         ("AUDIT_RETENTION", "for ever"),
-        ("AUDIT_REFUSALS_PER_MINUTE", "0"),
         ("ACTIVITY_INTERVAL", "0s"),
         ("ACTIVITY_LINKS", "0"),
         ("RECONCILE_INTERVAL", "never"),

@@ -20,7 +20,11 @@ use super::{
     error::{ApiError, ErrorType},
     request::RequestId,
 };
-use crate::model::{Action, Actor, AuditRecord, ChatSessionId, Identity, Origin, ShareId};
+use crate::{
+    model::{Action, Actor, AuditRecord, ChatSessionId, Identity, Origin, ShareId},
+    sharing::log_audit_record,
+    telemetry,
+};
 
 impl FromRequest for Origin {
     type Error = ApiError;
@@ -86,8 +90,9 @@ fn audited(method: &Method, pattern: &str, page: Option<&str>) -> Option<(Action
     })
 }
 
-/// Notes a response that is a refusal, on its way out. It waits for nothing.
-pub(super) fn note_refusal(response: &ServiceResponse) {
+/// Logs and counts a response that is a refusal, on its way out. The log gets one line for each, as
+/// it does of every request: a flood of refusals is bounded as the access log is.
+pub(super) fn log_refusal(response: &ServiceResponse) {
     let request = response.request();
     let Some(state) = request.app_data::<web::Data<State>>() else { return };
     let Some(pattern) = request.match_pattern() else { return };
@@ -109,7 +114,8 @@ pub(super) fn note_refusal(response: &ServiceResponse) {
         record.link = id.and_then(ShareId::parse).map(|id| id.short());
         record.chat = request.extensions().get::<About>().map(|about| about.0.short());
     }
-    state.sharing.note_refusal(record);
+    telemetry::refused(action.name(), record.result.clone());
+    log_audit_record(&record);
 }
 
 fn error_type(response: &ServiceResponse) -> Option<ErrorType> {

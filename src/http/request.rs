@@ -81,7 +81,7 @@ async fn answer(
     request.extensions_mut().insert(id.clone());
     let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status().is_client_error() || response.status().is_server_error() {
-        audit::note_refusal(&response);
+        audit::log_refusal(&response);
         response = shape_error(response, &id);
     }
     // What a 304 says would replace what was said of the page that it is about (RFC 9111, 3.2).

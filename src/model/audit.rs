@@ -23,8 +23,6 @@ pub enum Actor {
     ChatService(UserId),
     /// Whoever proved nothing.
     Anonymous,
-    /// Users and chat services who had so much refused that they are not told apart.
-    Many,
     /// Whoever ran a subcommand.
     CommandLine,
     /// This service, by itself.
@@ -39,7 +37,6 @@ impl Actor {
             Self::User(_) => "user",
             Self::ChatService(_) => "chat_service",
             Self::Anonymous => "anonymous",
-            Self::Many => "many",
             Self::CommandLine => "command_line",
             Self::Service => "service",
         }
@@ -50,7 +47,7 @@ impl Actor {
     pub fn id(&self) -> Option<&UserId> {
         match self {
             Self::User(id) | Self::ChatService(id) => Some(id),
-            Self::Anonymous | Self::Many | Self::CommandLine | Self::Service => None,
+            Self::Anonymous | Self::CommandLine | Self::Service => None,
         }
     }
 }
@@ -127,8 +124,6 @@ pub struct AuditRecord {
     pub link: Option<ShortId>,
     pub chat: Option<ShortId>,
     pub origin: Origin,
-    /// How often; refusals of the same kind are counted.
-    pub times: u64,
     pub detail: Option<Detail>,
 }
 
@@ -144,7 +139,6 @@ impl AuditRecord {
             link: None,
             chat: None,
             origin,
-            times: 1,
             detail: None,
         }
     }

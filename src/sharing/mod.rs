@@ -12,7 +12,6 @@ pub(crate) mod legacy;
 mod links;
 mod owner;
 mod reconcile;
-mod refusals;
 mod service;
 pub mod snapshot;
 mod viewer;
@@ -20,6 +19,7 @@ mod viewer;
 pub use crate::live::{Full, KnownBy, LiveSettings};
 pub use crate::store::{
     LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Swept,
+    log_audit_record,
 };
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
@@ -34,6 +34,7 @@ pub use viewer::{Content, may_view};
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use crate::{
@@ -44,7 +45,6 @@ use crate::{
     telemetry::{self, Sweep, Swept as What},
 };
 use activity::SeenLinks;
-use refusals::Refusals;
 
 /// Characters of a label (contract 3).
 pub const LABEL_CHARS: usize = 200;
@@ -54,8 +54,6 @@ pub const BATCH_LINKS: usize = 1000;
 /// What is kept of who did and saw what.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordSettings {
-    /// `AUDIT_REFUSALS_PER_MINUTE`: refusals of one caller that are listed; the others are counted.
-    pub refusals_per_minute: u32,
     /// `ACTIVITY_LINKS`: links whose views are counted in memory until they are written.
     pub links: usize,
 }
@@ -63,7 +61,7 @@ pub struct RecordSettings {
 impl Default for RecordSettings {
     /// The settings' own defaults.
     fn default() -> Self {
-        Self { refusals_per_minute: 20, links: 10_000 }
+        Self { links: 10_000 }
     }
 }
 
@@ -79,7 +77,6 @@ pub struct Sharing {
     live_chats: LiveChats,
     subscriptions: Subscriptions,
     seen: SeenLinks,
-    refusals: Refusals,
 }
 
 impl Sharing {
@@ -107,7 +104,6 @@ impl Sharing {
             live_chats,
             subscriptions,
             seen: SeenLinks::new(records.links),
-            refusals: Refusals::new(records.refusals_per_minute),
         }
     }
 
@@ -135,6 +131,12 @@ impl Sharing {
     /// Ends every event stream, and lets none begin.
     pub fn stop_streams(&self) {
         self.subscriptions.stop();
+    }
+
+    /// The current time, for what happens now.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Whether the database answers.

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::{Store, StoreError, on, schema::audit_records, sweep::sweep_until, timestamp::Moment};
 use crate::model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId};
 
+/// The `times` of each record. Earlier versions counted refusals in one row.
+const ONCE: i64 = 1;
 /// Changes of one link that its owner is told of: the latest.
 const CHANGES: i64 = 100;
 
@@ -42,7 +44,7 @@ impl From<&AuditRecord> for AuditRow {
             chat: record.chat.as_ref().map(|id| id.as_str().to_owned()),
             client: record.origin.client.map(|address| address.to_string()),
             request_id: record.origin.request_id.clone(),
-            times: i64::try_from(record.times).unwrap_or(i64::MAX),
+            times: ONCE,
             detail: detail(record),
         }
     }
@@ -59,7 +61,8 @@ fn detail(record: &AuditRecord) -> Option<String> {
     record.detail.as_ref().map(|detail| serde_json::to_string(detail).unwrap_or_default())
 }
 
-/// Writes a record to the log: once it is committed, or when it is about something that was refused.
+/// Writes a record to the log: of a change once it is committed, of a refusal at once. A refusal is
+/// in the log alone, so that no caller can make the database write by being refused.
 pub fn log_audit_record(record: &AuditRecord) {
     tracing::info!(
         target: "shared_chats::audit",
@@ -72,7 +75,7 @@ pub fn log_audit_record(record: &AuditRecord) {
         chat = record.chat.as_ref().map(|id| id.as_str()),
         client = record.origin.client.map(tracing::field::display),
         request_id = record.origin.request_id,
-        times = record.times,
+        times = ONCE,
         detail = detail(record),
     );
 }
@@ -89,20 +92,6 @@ macro_rules! record_change {
 pub(super) use record_change;
 
 impl Store {
-    /// Stores records of what was refused. They are in the log already.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; none is stored then.
-    pub async fn append_audit_records(&self, records: &[AuditRecord]) -> Result<(), StoreError> {
-        let rows: Vec<AuditRow> = records.iter().map(AuditRow::from).collect();
-        on!(&self.database, transaction, |conn| {
-            for row in rows {
-                diesel::insert_into(audit_records::table).values(row).execute(conn).await?;
-            }
-            Ok(())
-        })
-    }
-
     /// The latest of what was done to the link, oldest first.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub use frequent::{
     Cache, LinkKind, MediumKind, ViewOutcome, cache_asked, frames_sent, set_cache, set_streams,
     viewed,
 };
-pub use requests::{RequestsInFlight, Route};
+pub use requests::{RequestsInFlight, Route, refused};
 pub use traces::{CallSpan, LOG_DIRECTIVE, RequestSpan, StartTracesError, Traces, traced_query};
 pub use work::{
     AskedOutcome, ByteFlow, Operation, Reconciliation, Sweep, Swept, artifact_bytes,

@@ -12,7 +12,7 @@ use metrics::{counter, gauge, histogram};
 
 use super::{
     switch::is_on,
-    table::{IN_FLIGHT, REQUEST_SECONDS_SPENT, REQUESTS},
+    table::{IN_FLIGHT, REFUSALS, REQUEST_SECONDS_SPENT, REQUESTS},
 };
 
 static BEGUN: AtomicI64 = AtomicI64::new(0);
@@ -80,6 +80,13 @@ impl Route {
             histogram!(REQUEST_SECONDS_SPENT.name, "route" => route(), "method" => method)
                 .record(took);
         }
+    }
+}
+
+/// A refusal is in the audit log.
+pub fn refused(action: &'static str, error_type: String) {
+    if is_on() {
+        counter!(REFUSALS.name, "action" => action, "error_type" => error_type).increment(1);
     }
 }
 

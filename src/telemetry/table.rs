@@ -52,6 +52,8 @@ metrics_table! {
         "Requests whose answer has not begun.";
     VIEWS = "shared_chats_views_total", C, ["kind", "medium", "outcome"],
         "Views of links: frozen or live, as JSON or as a page; none where there is no link to see.";
+    REFUSALS = "shared_chats_refusals_total", C, ["action", "error_type"],
+        "Refusals that are in the audit log.";
     STREAMS = "shared_chats_event_streams", G, [],
         "Event streams that are open.";
     FRAMES = "shared_chats_event_frames_sent_total", C, [],

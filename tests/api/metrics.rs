@@ -106,7 +106,7 @@ async fn nothing_that_a_caller_chose_is_in_the_metrics(setup: Setup) {
     let words: BTreeSet<&str> =
         samples.iter().flat_map(|sample| sample.labels.values()).map(String::as_str).collect();
     let is_plain = |word: &str| {
-        word.len() < 20 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        word.len() < 24 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
             || word.bytes().all(|b| b.is_ascii_uppercase())
             || word.bytes().all(|b| b.is_ascii_digit()) && word.len() == 3
             || word == env!("CARGO_PKG_VERSION")
@@ -179,9 +179,10 @@ async fn what_happens_is_counted(setup: Setup) {
     let alice = app.as_user("alice");
     let route = "/api/v1/shared_chats/{id}";
     let requests = "shared_chats_http_requests_total";
+    let refusals = "shared_chats_refusals_total";
     let seconds = "shared_chats_http_request_duration_seconds_count";
     let (views, calls) = ("shared_chats_views_total", "shared_chats_chat_service_calls_total");
-    let asked: [(&str, &[(&str, &str)]); 10] = [
+    let asked: [(&str, &[(&str, &str)]); 11] = [
         (requests, &[("route", route), ("method", "GET"), ("status", "200")]),
         (requests, &[("route", route), ("method", "GET"), ("status", "304")]),
         (seconds, &[("route", route), ("method", "GET")]),
@@ -191,6 +192,7 @@ async fn what_happens_is_counted(setup: Setup) {
         (views, &[("kind", "frozen"), ("medium", "page"), ("outcome", "shown")]),
         (calls, &[("operation", "messages"), ("outcome", "answered")]),
         ("shared_chats_cache_requests_total", &[("cache", "views"), ("outcome", "hit")]),
+        (refusals, &[("action", "delete"), ("error_type", "login_required")]),
         (requests, &[("route", "none"), ("method", "other"), ("status", "400")]),
     ];
     let mut before = Vec::new();
@@ -202,6 +204,7 @@ async fn what_happens_is_counted(setup: Setup) {
     app.anonymous().view(&link).await.is(200);
     app.anonymous().view(&link).header("if-none-match", &tag).await.is(304);
     app.anonymous().open(&link).await.is(200);
+    app.anonymous().delete(&link).await.is(401);
     alice.delete(&link).await.is(204);
     app.anonymous().view(&link).await.is(404);
     app.send_raw(b"nonsense\r\n\r\n").await.is(400);

@@ -5,7 +5,7 @@ use std::{future::IntoFuture, time::Duration};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Answer, App, EventStream, rules};
+use super::{Answer, App, EventStream, audit_log::Answered, rules};
 
 /// A caller, with the credential that they send along.
 #[derive(Clone)]
@@ -13,6 +13,7 @@ pub struct Client {
     http: reqwest::Client,
     origin: String,
     authorization: Option<String>,
+    answered: Answered,
 }
 
 /// A link that was made.
@@ -39,7 +40,7 @@ impl Link {
 impl Client {
     pub(super) fn new(app: &App, authorization: Option<String>) -> Self {
         let origin = format!("http://{}", app.address);
-        Self { http: app.http.clone(), origin, authorization }
+        Self { http: app.http.clone(), origin, authorization, answered: app.answered.clone() }
     }
 
     pub fn request(&self, method: &str, path: &str) -> Request {
@@ -49,7 +50,7 @@ impl Client {
             builder = builder.header("authorization", authorization);
         }
         let path = path.split('?').next().unwrap().to_owned();
-        Request { method: method.to_string(), path, builder }
+        Request { method: method.to_string(), path, builder, answered: self.answered.clone() }
     }
 
     pub fn get(&self, path: &str) -> Request {
@@ -165,6 +166,7 @@ pub struct Request {
     method: String,
     path: String,
     builder: reqwest::RequestBuilder,
+    answered: Answered,
 }
 
 impl Request {
@@ -222,6 +224,7 @@ impl Request {
                 _ => response.bytes().await.unwrap(),
             },
         };
+        self.answered.add(answer.header("x-request-id"));
         rules::check(&answer);
         answer
     }

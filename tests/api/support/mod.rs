@@ -2,6 +2,7 @@
 //! and the application between them.
 
 mod answer;
+mod audit_log;
 mod chat_service;
 mod client;
 mod database;
@@ -30,9 +31,11 @@ use shared_chats::{
     config::{Config, Env},
 };
 
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 pub use answer::Answer;
+use audit_log::Answered;
 pub use chat_service::{Chat, ChatService, Trouble, message, reply};
 pub use client::{Client, Link, Request};
 pub use database::Engine;
@@ -239,6 +242,7 @@ impl Setup {
             public_url,
             http,
             running: Arc::new(Mutex::new(Some(running))),
+            answered: Answered::begin(),
             setup: self,
         })
     }
@@ -256,6 +260,7 @@ pub struct App {
     pub public_url: String,
     pub setup: Setup,
     http: reqwest::Client,
+    answered: Answered,
     running: Arc<Mutex<Option<Running>>>,
 }
 
@@ -306,6 +311,11 @@ impl App {
         let url = format!("http://{}{path}", self.management.unwrap());
         let answer = self.http.get(url).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// What the audit log says of requests that clients of this application sent, in its order.
+    pub fn audit_log(&self) -> Vec<Value> {
+        self.answered.lines()
     }
 
     /// The service's own time.
