@@ -13,3 +13,12 @@ fn the_description_in_the_repository_is_that_of_the_code() {
         differs.unwrap_or_else(|| written.lines().count().min(generated.lines().count())) + 1,
     );
 }
+
+#[test]
+fn the_description_is_small() {
+    let bytes = shared_chats::http::openapi_yaml().len();
+    assert!(
+        bytes < 90_000,
+        "openapi.yaml has {bytes} bytes: what several operations say belongs to its components"
+    );
+}

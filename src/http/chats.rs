@@ -6,11 +6,12 @@ use utoipa::ToSchema;
 
 use super::{
     State,
+    call::{Audited, Call, Refusals},
     credentials::ChatServiceCaller,
     documents::OwnedSharedChatInfo,
-    error::{ApiError, ErrorType},
+    error::{ApiError, ErrorType as E},
 };
-use crate::model::{ChatSessionId, Origin};
+use crate::model::{Action, ChatSessionId, Origin};
 
 /// How many links ended.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,8 +36,18 @@ impl FromRequest for ChatId {
 impl ChatId {
     /// What cannot be a chat's id is a chat that there is not.
     fn get(self) -> Result<ChatSessionId, ApiError> {
-        self.0.ok_or_else(|| ApiError::new(ErrorType::NotFound, "There is no such chat."))
+        self.0.ok_or_else(|| ApiError::new(E::NotFound, "There is no such chat."))
     }
+}
+
+const REFUSALS: &[E] =
+    &[E::LoginRequired, E::InvalidToken, E::Forbidden, E::NotFound, E::Unavailable];
+
+pub struct ListOfChat;
+
+impl Call for ListOfChat {
+    const AUDITED: Audited = Audited::AttemptsAtChat(Action::ListOfChat);
+    const REFUSALS: &'static [E] = REFUSALS;
 }
 
 /// All links to a chat, whoever made them.
@@ -49,8 +60,11 @@ impl ChatId {
     get, path = "/api/v1/chats/{chat_session_id}/shared_chats", tag = "chat service",
     operation_id = "list_shared_chats_of_chat",
     params(("chat_session_id" = String, Path, description = "The chat's id")),
-    responses((status = 200, description = "All links to the chat, whoever made them",
-        body = Vec<OwnedSharedChatInfo>)),
+    responses(
+        (status = 200, description = "All links to the chat, whoever made them",
+            body = Vec<OwnedSharedChatInfo>),
+        Refusals<ListOfChat>,
+    ),
     security(("chat_service" = [])),
 )]
 pub async fn links(
@@ -64,6 +78,13 @@ pub async fn links(
     Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(rows))
 }
 
+pub struct DeleteOfChat;
+
+impl Call for DeleteOfChat {
+    const AUDITED: Audited = Audited::AttemptsAtChat(Action::ChatDeleted);
+    const REFUSALS: &'static [E] = REFUSALS;
+}
+
 /// The chat was deleted: all its links go.
 ///
 /// # Errors
@@ -72,7 +93,10 @@ pub async fn links(
     delete, path = "/api/v1/chats/{chat_session_id}/shared_chats", tag = "chat service",
     operation_id = "delete_shared_chats_of_chat",
     params(("chat_session_id" = String, Path, description = "The chat's id")),
-    responses((status = 200, description = "They are gone", body = DeletedLinks)),
+    responses(
+        (status = 200, description = "They are gone", body = DeletedLinks),
+        Refusals<DeleteOfChat>,
+    ),
     security(("chat_service" = [])),
 )]
 pub async fn delete_links(
@@ -85,6 +109,13 @@ pub async fn delete_links(
     Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
 }
 
+pub struct ChangeOfChat;
+
+impl Call for ChangeOfChat {
+    const AUDITED: Audited = Audited::AttemptsAtChat(Action::ChatChanged);
+    const REFUSALS: &'static [E] = REFUSALS;
+}
+
 /// Messages or the name of the chat changed. Views of its live links show it from now on, and whoever
 /// watches one is told within a second, on every instance. There is no need to call it for a chat
 /// that nobody shares, and no harm.
@@ -95,7 +126,7 @@ pub async fn delete_links(
     post, path = "/api/v1/chats/{chat_session_id}/changes", tag = "chat service",
     operation_id = "chat_changed",
     params(("chat_session_id" = String, Path, description = "The chat's id")),
-    responses((status = 202, description = "Viewers are being told")),
+    responses((status = 202, description = "Viewers are being told"), Refusals<ChangeOfChat>),
     security(("chat_service" = [])),
 )]
 pub async fn changed(

@@ -4,16 +4,14 @@
 //! To add one: a variant of [`ErrorType`] with its row in [`ErrorType::row`], and where a rule
 //! gives rise to it, an arm in `refusals`.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use actix_web::{
     HttpResponse, ResponseError,
-    http::{
-        StatusCode,
-        header::{self, HeaderValue},
-    },
+    http::{StatusCode, header},
 };
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// What went wrong, in a form for programs. The names are stable.
@@ -98,6 +96,12 @@ impl ErrorType {
         }
     }
 
+    /// As in the body of an error.
+    #[must_use]
+    pub fn name(self) -> String {
+        json!(self).as_str().unwrap_or_default().to_owned()
+    }
+
     /// What it is when the framework refuses, which gives a status alone.
     pub(super) fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
@@ -142,7 +146,7 @@ pub struct ApiError {
     message: Cow<'static, str>,
     /// For our log alone.
     cause: Option<String>,
-    allow: Option<&'static str>,
+    allow: Option<Arc<str>>,
     /// The size of the file of which there is no such range.
     content_range: Option<u64>,
     /// Seconds until another try makes sense, where that is known.
@@ -172,7 +176,7 @@ impl ApiError {
     }
 
     #[must_use]
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    pub fn method_not_allowed(allow: Arc<str>) -> Self {
         Self { allow: Some(allow), ..ErrorType::MethodNotAllowed.into() }
     }
 
@@ -249,8 +253,8 @@ impl ApiError {
             }
             _ => {}
         }
-        if let Some(allow) = self.allow {
-            response.insert_header((header::ALLOW, HeaderValue::from_static(allow)));
+        if let Some(allow) = &self.allow {
+            response.insert_header((header::ALLOW, &**allow));
         }
         if let Some(bytes) = self.content_range {
             response.insert_header((header::CONTENT_RANGE, format!("bytes */{bytes}")));

@@ -6,13 +6,14 @@ use url::Url;
 use super::{
     State,
     accept::named_quality,
+    call::Refusals,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
     error::{ApiError, ErrorType},
     page,
     representation::Medium,
     request::RequestId,
-    view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, show},
+    view::{LinkId, UNLISTED, View, show},
 };
 use crate::{model::ShareId, sharing::SharingError};
 
@@ -35,6 +36,7 @@ use crate::{model::ShareId, sharing::SharingError};
                 ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
             )),
         (status = 304, description = "`If-None-Match` names it"),
+        Refusals<View>,
     ),
     security((), ("bearer" = [])),
 )]
@@ -96,8 +98,7 @@ fn error_page(
     // The challenge and the pause are the same as those of the JSON error.
     let mut response = error.respond(request_id).map_into_boxed_body();
     let headers = response.headers_mut();
-    headers.insert(X_ROBOTS_TAG, NO_INDEX);
-    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
+    UNLISTED.into_iter().for_each(|(name, value)| drop(headers.insert(name, value)));
     headers.insert(header::VARY, state.vary(request));
     headers
         .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/html; charset=utf-8"));

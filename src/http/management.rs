@@ -2,11 +2,11 @@
 
 use actix_web::{
     HttpResponse,
-    http::header,
+    http::{Method, header},
     web::{self, ServiceConfig},
 };
 
-use super::{State, get, health, nowhere, resource};
+use super::{State, call::Plain, endpoint::Endpoints, health, nowhere};
 use crate::telemetry::Metrics;
 
 /// The text format that Prometheus has read since 2014.
@@ -16,13 +16,12 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub fn routes(state: &web::Data<State>, metrics: &Metrics) -> impl FnOnce(&mut ServiceConfig) {
     let (state, metrics) = (state.clone(), web::Data::new(metrics.clone()));
     move |config| {
-        config
-            .app_data(state)
-            .app_data(metrics)
-            .service(resource("/metrics", "GET, HEAD").route(get().to(text)))
-            .service(resource("/health/live", "GET, HEAD").route(get().to(health::live)))
-            .service(resource("/health/ready", "GET, HEAD").route(get().to(health::ready)))
-            .default_service(web::to(nowhere));
+        let mut endpoints = Endpoints::default();
+        endpoints.add(Method::GET, "/metrics", Plain, text);
+        endpoints.add(Method::GET, "/health/live", Plain, health::live);
+        endpoints.add(Method::GET, "/health/ready", health::Ready, health::ready);
+        endpoints.register(config);
+        config.app_data(state).app_data(metrics).default_service(web::to(nowhere));
     }
 }
 

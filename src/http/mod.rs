@@ -1,7 +1,7 @@
 //! HTTP: routes, credentials, bodies, errors. Handlers are short; the rules are in `sharing`.
 //!
-//! To add an endpoint: a handler with its `#[utoipa::path]`, its route in [`routes`], its answers in
-//! `openapi`, and a file in `tests/api/`.
+//! To add an endpoint: a handler with its [`call::Call`] and its `#[utoipa::path]`, which `openapi` lists,
+//! its route in [`endpoints`], and a file in `tests/api/`.
 
 mod accept;
 mod admission;
@@ -9,13 +9,14 @@ mod audit;
 mod bodies;
 mod body;
 mod bots;
+mod call;
 mod chats;
 pub mod client_address;
 pub mod coding;
 mod credentials;
 mod disposition;
-mod docs;
 mod documents;
+mod endpoint;
 mod error;
 mod etag;
 #[cfg(any(test, fuzzing))]
@@ -39,27 +40,29 @@ mod watched;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpRequest, Resource,
+    HttpRequest,
     http::{Method, header::HeaderValue},
     web::{self, ServiceConfig},
 };
 use url::Url;
 
 pub use admission::admit;
-pub use docs::yaml_text as openapi_yaml;
 pub use lifecycle::Lifecycle;
 pub use management::routes as management_routes;
+pub use openapi::yaml_text as openapi_yaml;
 pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use request::observe;
 
 use crate::{
     auth::Authenticator,
     sharing::{Links, SharePath, Sharing},
-    telemetry::{RequestsInFlight, Route},
+    telemetry::RequestsInFlight,
 };
 use admission::ConcurrencyLimit;
 use bodies::Bodies;
+use call::Plain;
 use client_address::TrustedProxies;
+use endpoint::Endpoints;
 use error::ApiError;
 use rate_limits::{RateLimits, RateSettings};
 use shared_chats::{
@@ -162,73 +165,42 @@ impl State {
 pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let viewer = state.viewer.clone();
     move |config| {
-        config
-            .service(
-                resource("/api/v1/shared_chats", "GET, HEAD, POST")
-                    .route(get().to(list::list))
-                    .route(web::post().to(create::create)),
-            )
-            .service(
-                resource("/api/v1/shared_chats/batch_delete", "POST")
-                    .route(web::post().to(batch_delete::batch_delete)),
-            )
-            .service(
-                resource("/api/v1/shared_chats/{id}", "DELETE, GET, HEAD, PATCH")
-                    .route(get().to(view::view))
-                    .route(web::patch().to(change::change))
-                    .route(web::delete().to(delete::delete)),
-            )
-            .service(
-                resource("/api/v1/shared_chats/{id}/qr_code", "GET, HEAD")
-                    .route(get().to(qr_code::qr_code)),
-            )
-            .service(
-                resource("/api/v1/shared_chats/{id}/activity", "GET, HEAD")
-                    .route(get().to(activity::activity)),
-            )
-            .service(
-                resource("/api/v1/shared_chats/{id}/artifacts/{artifact_id}", "GET, HEAD")
-                    .route(get().to(artifact::artifact)),
-            )
-            .service(
-                resource("/api/v1/shared_chats/{id}/events", "GET, HEAD")
-                    .route(get().to(events::events)),
-            )
-            .service(
-                resource("/api/v1/chats/{id}/changes", "POST")
-                    .route(web::post().to(chats::changed)),
-            )
-            .service(
-                resource("/api/v1/chats/{id}/shared_chats", "DELETE, GET, HEAD")
-                    .route(get().to(chats::links))
-                    .route(web::delete().to(chats::delete_links)),
-            )
-            .service(resource("/health/live", "GET, HEAD").route(get().to(health::live)))
-            .service(resource("/health/ready", "GET, HEAD").route(get().to(health::ready)))
-            .service(resource("/openapi.json", "GET, HEAD").route(get().to(docs::json)))
-            .service(resource("/openapi.yaml", "GET, HEAD").route(get().to(docs::yaml)))
-            .service(resource("/docs", "GET, HEAD").route(get().to(docs::to_index)))
-            .service(resource("/docs/{file:.*}", "GET, HEAD").route(get().to(docs::browse)));
-        if let Some(path) = viewer {
-            config
-                .service(resource("/favicon.ico", "GET, HEAD").route(get().to(link::favicon)))
-                .service(resource(&path.route(), "GET, HEAD").route(get().to(link::open)));
-        }
+        endpoints(viewer.as_ref()).register(config);
         config.default_service(web::to(nowhere));
     }
 }
 
-/// A path, and what it answers to a method that it does not have.
-fn resource(path: &str, allow: &'static str) -> Resource {
-    web::resource(path).app_data(Route::new(path)).default_service(web::to(move || async move {
-        Err::<&str, _>(ApiError::method_not_allowed(allow))
-    }))
-}
-
-/// `GET`, and `HEAD`, which is the same without the body.
-fn get() -> actix_web::Route {
-    use actix_web::guard::{Any, Get, Head};
-    web::route().guard(Any(Get()).or(Head()))
+fn endpoints(viewer: Option<&SharePath>) -> Endpoints {
+    use Method as M;
+    let mut all = Endpoints::default();
+    all.add(M::GET, "/api/v1/shared_chats", list::List, list::list);
+    all.add(M::POST, "/api/v1/shared_chats", create::Create, create::create);
+    let path = "/api/v1/shared_chats/batch_delete";
+    all.add(M::POST, path, batch_delete::BatchDelete, batch_delete::batch_delete);
+    all.add(M::GET, "/api/v1/shared_chats/{id}", view::View, view::view);
+    all.add(M::PATCH, "/api/v1/shared_chats/{id}", change::Change, change::change);
+    all.add(M::DELETE, "/api/v1/shared_chats/{id}", delete::Delete, delete::delete);
+    let path = "/api/v1/shared_chats/{id}/qr_code";
+    all.add(M::GET, path, qr_code::DrawQrCode, qr_code::qr_code);
+    let path = "/api/v1/shared_chats/{id}/activity";
+    all.add(M::GET, path, activity::ViewActivity, activity::activity);
+    let path = "/api/v1/shared_chats/{id}/artifacts/{artifact_id}";
+    all.add(M::GET, path, artifact::Download, artifact::artifact);
+    all.add(M::GET, "/api/v1/shared_chats/{id}/events", events::Watch, events::events);
+    all.add(M::POST, "/api/v1/chats/{id}/changes", chats::ChangeOfChat, chats::changed);
+    all.add(M::GET, "/api/v1/chats/{id}/shared_chats", chats::ListOfChat, chats::links);
+    all.add(M::DELETE, "/api/v1/chats/{id}/shared_chats", chats::DeleteOfChat, chats::delete_links);
+    all.add(M::GET, "/health/live", Plain, health::live);
+    all.add(M::GET, "/health/ready", health::Ready, health::ready);
+    all.add(M::GET, "/openapi.json", Plain, openapi::json);
+    all.add(M::GET, "/openapi.yaml", Plain, openapi::yaml);
+    all.add(M::GET, "/docs", Plain, openapi::to_index);
+    all.add(M::GET, "/docs/{file:.*}", Plain, openapi::browse);
+    if let Some(path) = viewer {
+        all.add(M::GET, "/favicon.ico", Plain, link::favicon);
+        all.add(M::GET, &path.route(), view::View, link::open);
+    }
+    all
 }
 
 async fn nowhere(request: HttpRequest) -> Result<&'static str, ApiError> {

@@ -1,28 +1,34 @@
-//! The API's description. `openapi.yaml` is this, written out; a test compares the two.
+//! The API's description (`openapi.yaml` is this, written out; a test compares the two), and where it is
+//! served: as JSON, as YAML, and to browse, all from within the binary.
 //!
-//! What an operation gives when all is well stands at its handler. What it refuses stands in
-//! [`REFUSALS`], from the same error types that are sent.
+//! What a call answers is declared at its handler: when all is well in its `utoipa::path`, the errors as
+//! [`super::call::Refusals`].
 
-use actix_web::ResponseError;
-use serde_json::{Value, json};
+use std::{
+    mem,
+    sync::{Arc, LazyLock},
+};
+
+use actix_web::{HttpRequest, HttpResponse, http::header};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder,
-        example::ExampleBuilder,
+        Components, Ref, RefOr, Response,
         path::{Operation, Parameter},
         schema::{Schema, SchemaType, Type},
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
+use utoipa_swagger_ui::Config;
 
 use super::{
+    call::{Plain, Refusals},
     chats, documents,
     error::{self, ApiError, ErrorType},
     health, shared_chats,
 };
 
-/// The whole API.
+/// The document.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -58,150 +64,24 @@ use super::{
         super::link::open,
         health::live,
         health::ready,
-        super::docs::json,
-        super::docs::yaml,
+        json,
+        yaml,
     ),
     components(schemas(error::EndpointError, documents::ViewedMessage)),
-    modifiers(&Refusals, &Schemes),
+    modifiers(&Tidy, &Schemes),
 )]
-pub struct ApiDoc;
+struct ApiDoc;
 
-use ErrorType as E;
+struct Tidy;
 
-/// What each operation refuses, by its id. Any may fail with `internal_error` besides.
-const REFUSALS: &[(&str, &[ErrorType])] = &[
-    (
-        "share_chat_session",
-        &[
-            E::BadRequest,
-            E::LoginRequired,
-            E::InvalidToken,
-            E::Forbidden,
-            E::NotFound,
-            E::IdempotencyConflict,
-            E::PayloadTooLarge,
-            E::UnsupportedMediaType,
-            E::ChatTooLarge,
-            E::ChatIsEmpty,
-            E::ArtifactTooLarge,
-            E::ChatServiceError,
-            E::Unavailable,
-            E::ChatServiceTimeout,
-        ],
-    ),
-    (
-        "list_shared_chats",
-        &[E::BadRequest, E::LoginRequired, E::InvalidToken, E::Forbidden, E::Unavailable],
-    ),
-    ("get_shared_chat", VIEWING),
-    ("open_link", VIEWING),
-    (
-        "update_shared_chat",
-        &[
-            E::BadRequest,
-            E::LoginRequired,
-            E::InvalidToken,
-            E::Forbidden,
-            E::NotFound,
-            E::LegacyLink,
-            E::PreconditionFailed,
-            E::PayloadTooLarge,
-            E::UnsupportedMediaType,
-            E::ChatTooLarge,
-            E::ArtifactTooLarge,
-            E::ChatServiceError,
-            E::Unavailable,
-            E::ChatServiceTimeout,
-        ],
-    ),
-    (
-        "delete_shared_chat",
-        &[
-            E::LoginRequired,
-            E::InvalidToken,
-            E::Forbidden,
-            E::NotFound,
-            E::LegacyLink,
-            E::Unavailable,
-        ],
-    ),
-    (
-        "delete_shared_chats",
-        &[
-            E::BadRequest,
-            E::LoginRequired,
-            E::InvalidToken,
-            E::Forbidden,
-            E::LegacyLink,
-            E::PayloadTooLarge,
-            E::UnsupportedMediaType,
-            E::Unavailable,
-        ],
-    ),
-    (
-        "get_shared_chat_activity",
-        &[E::LoginRequired, E::InvalidToken, E::Forbidden, E::NotFound, E::Unavailable],
-    ),
-    ("get_qr_code", &[E::BadRequest, E::NotFound, E::Unavailable]),
-    (
-        "get_shared_chat_artifact",
-        &[
-            E::LoginRequired,
-            E::InvalidToken,
-            E::Forbidden,
-            E::NotFound,
-            E::RangeNotSatisfiable,
-            E::ChatTooLarge,
-            E::ChatServiceError,
-            E::Unavailable,
-            E::ChatServiceTimeout,
-        ],
-    ),
-    ("watch_shared_chat", WATCHING),
-    ("list_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
-    ("chat_changed", BY_THE_CHAT_SERVICE),
-    ("delete_shared_chats_of_chat", BY_THE_CHAT_SERVICE),
-    ("openapi_json", &[]),
-    ("openapi_yaml", &[]),
-    ("ready", &[E::Unavailable]),
-];
-
-const VIEWING: &[ErrorType] = &[
-    E::LoginRequired,
-    E::InvalidToken,
-    E::Forbidden,
-    E::NotFound,
-    E::ChatTooLarge,
-    E::ChatServiceError,
-    E::Unavailable,
-    E::ChatServiceTimeout,
-];
-
-const WATCHING: &[ErrorType] = &[
-    E::BadRequest,
-    E::LoginRequired,
-    E::InvalidToken,
-    E::Forbidden,
-    E::NotFound,
-    E::ChatTooLarge,
-    E::TooManyRequests,
-    E::ChatServiceError,
-    E::Unavailable,
-    E::ChatServiceTimeout,
-];
-
-const BY_THE_CHAT_SERVICE: &[ErrorType] =
-    &[E::LoginRequired, E::InvalidToken, E::Forbidden, E::NotFound, E::Unavailable];
-
-struct Refusals;
-
-impl Modify for Refusals {
+impl Modify for Tidy {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let components = api.components.get_or_insert_default();
         for item in api.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
                 tidy(operation);
-                describe(operation);
+                share_errors(operation, components);
             }
         }
     }
@@ -225,67 +105,28 @@ fn tidy(operation: &mut Operation) {
     }
 }
 
-fn describe(operation: &mut Operation) {
-    let id = operation.operation_id.as_deref().unwrap_or_default();
-    let Some((_, refusals)) = REFUSALS.iter().find(|(name, _)| *name == id) else { return };
-    // Probes are always let in.
-    let always: &[ErrorType] = match id {
-        "ready" => &[E::BadRequest, E::InternalError],
-        _ => &[E::BadRequest, E::UriTooLong, E::RateLimited, E::Unavailable, E::InternalError],
-    };
-    let mut refusals: Vec<ErrorType> = refusals.to_vec();
-    refusals
-        .extend(always.iter().filter(|refusal| !refusals.contains(refusal)).collect::<Vec<_>>());
-    for refusal in &refusals {
-        let status = ApiError::from(*refusal).status_code();
-        let same: Vec<ErrorType> = refusals
-            .iter()
-            .copied()
-            .filter(|other| ApiError::from(*other).status_code() == status)
-            .collect();
-        let response = RefOr::T(response(&same));
-        operation.responses.responses.insert(status.as_str().to_owned(), response);
+/// Moves the errors of an operation to the components, where each stands once.
+fn share_errors(operation: &mut Operation, components: &mut Components) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(error) = response
+            && let Some(name) = error_name(error)
+        {
+            let reference = RefOr::Ref(Ref::from_response_name(&name));
+            components.responses.insert(name, mem::replace(response, reference));
+        }
     }
 }
 
-/// One status, with an example for each error type that it can mean.
-fn response(types: &[ErrorType]) -> Response {
-    let mut names = Vec::new();
-    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("EndpointError")));
-    let mut headers = Vec::new();
-    for error_type in types {
-        let error = ApiError::from(*error_type);
-        let name = json!(error_type).as_str().unwrap_or_default().to_owned();
-        let example = json!({
-            "code": error.status_code().as_u16(),
-            "message": error.message(),
-            "error_type": name,
-            "request_id": "0b4f6a4e-0c5d-4f6e-9a51-4f2f4a1c7d11",
-        });
-        content = content.examples_from_iter([(
-            name.clone(),
-            ExampleBuilder::new().value(Some::<Value>(example)).build(),
-        )]);
-        names.push(format!("`{name}`: {}", error.message()));
-        match error.status_code().as_u16() {
-            401 => headers.push(("WWW-Authenticate", "The challenge of RFC 6750, 3")),
-            416 => headers.push(("Content-Range", "`bytes */` and how many bytes there are")),
-            429 | 503 => headers.push(("Retry-After", "Seconds until another try makes sense")),
-            _ => {}
-        }
-    }
-    let text = || ObjectBuilder::new().schema_type(Type::String);
-    let response = ResponseBuilder::new()
-        .description(names.join("\n\n"))
-        .content("application/json", content.build());
-    headers
-        .into_iter()
-        .fold(response, |response, (name, meaning)| {
-            let header =
-                HeaderBuilder::new().schema(Some(text())).description(Some(meaning)).build();
-            response.header(name, header)
-        })
-        .build()
+/// The error types that a response has examples of, such as `InvalidTokenOrLoginRequired`.
+fn error_name(response: &Response) -> Option<String> {
+    let RefOr::T(content) = response.content.get("application/json")? else { return None };
+    let names: Vec<String> = content.examples.keys().map(|name| camel_case(name)).collect();
+    (!names.is_empty()).then(|| names.join("Or"))
+}
+
+fn camel_case(name: &str) -> String {
+    let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    name.split('_').map(word).collect()
 }
 
 struct Schemes;
@@ -310,5 +151,58 @@ impl Modify for Schemes {
             "chat_service",
             bearer("The chat service's token: its scope holds `shared_chats:service`."),
         );
+    }
+}
+
+static JSON: LazyLock<String> =
+    LazyLock::new(|| ApiDoc::openapi().to_pretty_json().unwrap_or_default());
+static YAML: LazyLock<String> = LazyLock::new(|| ApiDoc::openapi().to_yaml().unwrap_or_default());
+static BROWSER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    Arc::new(Config::from("/openapi.json").validator_url("none").persist_authorization(false))
+});
+
+/// Swagger UI styles itself inline; scripts come from this service alone.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// `openapi.yaml` as this binary has it.
+#[must_use]
+pub fn yaml_text() -> &'static str {
+    &YAML
+}
+
+/// The description as JSON.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", operation_id = "openapi_json",
+    responses((status = 200, description = "This document", content_type = "application/json"), Refusals<Plain>),
+    security(()))]
+pub async fn json() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
+}
+
+/// The description as YAML (RFC 9512).
+#[utoipa::path(get, path = "/openapi.yaml", tag = "operations", operation_id = "openapi_yaml",
+    responses((status = 200, description = "This document", content_type = "application/yaml"), Refusals<Plain>),
+    security(()))]
+pub async fn yaml() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/yaml").body(YAML.as_str())
+}
+
+/// Where the browser's relative addresses start.
+pub async fn to_index() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+}
+
+/// The description to browse.
+///
+/// # Errors
+/// 404 for a file that Swagger UI does not have.
+pub async fn browse(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let path = request.match_info().get("file").unwrap_or_default();
+    match utoipa_swagger_ui::serve(path, BROWSER.clone()) {
+        Ok(Some(file)) => Ok(HttpResponse::Ok()
+            .content_type(file.content_type)
+            .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+            .body(file.bytes.into_owned())),
+        _ => Err(ErrorType::NotFound.into()),
     }
 }

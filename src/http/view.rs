@@ -18,24 +18,27 @@ use super::{
     State,
     bodies::NotMade,
     bots::is_bot,
+    call::{Audited, Call, Refusals},
     coding::Coding,
     credentials::OptionalCaller,
     documents::SharedChatDetail,
-    error::ApiError,
+    error::{ApiError, ErrorType as E},
     etag::{ViewTag, not_modified},
     page,
     representation::{self, Medium, Variant},
     viewer::is_admitted,
 };
 use crate::{
-    model::{LinkState, Mode, Seen, ShareId, SharedChat},
+    model::{Action, LinkState, Mode, Seen, ShareId, SharedChat},
     sharing::{KnownBy, SharingError},
     telemetry::{self, LinkKind, MediumKind, ViewOutcome},
 };
 
-pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
-pub const NO_INDEX: HeaderValue = HeaderValue::from_static("noindex, nofollow");
-pub const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+/// Keep a link out of search engines, and its address, which is the secret, out of `Referer`.
+pub const UNLISTED: [(HeaderName, HeaderValue); 2] = [
+    (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
 
 /// For what a browser fetches (Fetch Metadata): a script's own request is for nothing.
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -222,11 +225,8 @@ fn respond(
         Some(_) => HttpResponse::Ok(),
         None => HttpResponse::NotModified(),
     };
-    cache_headers(&mut response, link.is_private(), shown.tag.to_header());
-    response
-        .insert_header((X_ROBOTS_TAG, NO_INDEX))
-        .insert_header((header::REFERRER_POLICY, NO_REFERRER))
-        .insert_header((header::VARY, state.vary(request)));
+    link_headers(&mut response, link.is_private(), shown.tag.to_header());
+    response.insert_header((header::VARY, state.vary(request)));
     let Some(body) = shown.body else {
         return response.finish();
     };
@@ -246,12 +246,21 @@ fn respond(
     response.body(body)
 }
 
+/// Sets [`UNLISTED`].
+pub fn unlisted(response: &mut HttpResponseBuilder) {
+    for header in UNLISTED {
+        response.insert_header(header);
+    }
+}
+
 /// Any cache may keep it, none may use it without asking; a private link's only the browser's own.
-pub fn cache_headers(response: &mut HttpResponseBuilder, is_private: bool, tag: HeaderValue) {
+/// Search engines are kept away.
+pub fn link_headers(response: &mut HttpResponseBuilder, is_private: bool, tag: HeaderValue) {
     let caching = if is_private { "private, no-cache" } else { "no-cache" };
     response
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static(caching)))
         .insert_header((header::ETAG, tag));
+    unlisted(response);
 }
 
 /// The id of a link in a path.
@@ -277,6 +286,22 @@ impl LinkId {
     }
 }
 
+pub struct View;
+
+impl Call for View {
+    const AUDITED: Audited = Audited::PrivateLinks(Action::View);
+    const REFUSALS: &'static [E] = &[
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::NotFound,
+        E::ChatTooLarge,
+        E::ChatServiceError,
+        E::Unavailable,
+        E::ChatServiceTimeout,
+    ];
+}
+
 /// Shows a link: anyone a public one, people who are signed in a private one.
 ///
 /// # Errors
@@ -296,6 +321,7 @@ impl LinkId {
                 ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
             )),
         (status = 304, description = "`If-None-Match` names it"),
+        Refusals<View>,
     ),
     security((), ("bearer" = [])),
 )]

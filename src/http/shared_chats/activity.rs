@@ -6,8 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{State, error::ApiError, view::LinkId},
-    model::{Activity, Caller, LabelChange, LinkChange, Settings},
+    http::{
+        State,
+        call::{Audited, Call, Refusals},
+        error::{ApiError, ErrorType as E},
+        view::LinkId,
+    },
+    model::{Action, Activity, Caller, LabelChange, LinkChange, Settings},
 };
 
 /// What became of a link. It names no viewer, and nobody else.
@@ -97,6 +102,14 @@ impl From<Activity> for LinkActivity {
     }
 }
 
+pub struct ViewActivity;
+
+impl Call for ViewActivity {
+    const AUDITED: Audited = Audited::Attempts(Action::Activity);
+    const REFUSALS: &'static [E] =
+        &[E::LoginRequired, E::InvalidToken, E::Forbidden, E::NotFound, E::Unavailable];
+}
+
 /// How often a link of one's own was seen, and what was done to it.
 ///
 /// # Errors
@@ -105,7 +118,10 @@ impl From<Activity> for LinkActivity {
     get, path = "/api/v1/shared_chats/{shared_chat_id}/activity", tag = "links",
     operation_id = "get_shared_chat_activity",
     params(("shared_chat_id" = String, Path, description = "The link's id")),
-    responses((status = 200, description = "What became of the link", body = LinkActivity)),
+    responses(
+        (status = 200, description = "What became of the link", body = LinkActivity),
+        Refusals<ViewActivity>,
+    ),
     security(("bearer" = [])),
 )]
 pub async fn activity(

@@ -18,17 +18,18 @@ use percent_encoding::percent_decode_str;
 use crate::{
     http::{
         State,
+        call::{Audited, Call, Refusals},
         credentials::OptionalCaller,
         disposition::attachment,
         documents::media_type,
-        error::ApiError,
+        error::{ApiError, ErrorType as E},
         etag::not_modified,
         ranges::{Part, part},
-        view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
+        view::{LinkId, link_headers},
         viewer::admitted,
         watched::watched,
     },
-    model::{Seen, ShareId, SharedChat},
+    model::{Action, Seen, ShareId, SharedChat},
     sharing::{Artifact, SharingError},
 };
 
@@ -50,6 +51,23 @@ impl FromRequest for ArtifactId {
 /// `None` when it is no UTF-8; every id is.
 fn percent_decoded(segment: &str) -> Option<String> {
     percent_decode_str(segment).decode_utf8().ok().map(Cow::into_owned)
+}
+
+pub struct Download;
+
+impl Call for Download {
+    const AUDITED: Audited = Audited::PrivateLinks(Action::Download);
+    const REFUSALS: &'static [E] = &[
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::NotFound,
+        E::RangeNotSatisfiable,
+        E::ChatTooLarge,
+        E::ChatServiceError,
+        E::Unavailable,
+        E::ChatServiceTimeout,
+    ];
 }
 
 /// A file of the link, as a download. Whoever may view the link may have it, while the link includes
@@ -84,6 +102,7 @@ fn percent_decoded(segment: &str) -> Option<String> {
             content((Vec<u8> = "*/*")),
             headers(("Content-Range" = String, description = "Which bytes of how many"))),
         (status = 304, description = "`If-None-Match` names it"),
+        Refusals<Download>,
     ),
     security((), ("bearer" = [])),
 )]
@@ -119,10 +138,8 @@ async fn send(
     };
     let headers = |status: StatusCode, is_private: bool| {
         let mut response = HttpResponseBuilder::new(status);
-        cache_headers(&mut response, is_private, tag.clone());
+        link_headers(&mut response, is_private, tag.clone());
         response
-            .insert_header((X_ROBOTS_TAG, NO_INDEX))
-            .insert_header((header::REFERRER_POLICY, NO_REFERRER))
             // A frontend of another origin may show images.
             .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
             .insert_header((header::VARY, vary));

@@ -5,8 +5,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{State, body::JsonBody, error::ApiError},
-    model::{Caller, Origin, ShareId},
+    http::{
+        State,
+        body::JsonBody,
+        call::{Audited, Call, Refusals},
+        error::{ApiError, ErrorType as E},
+    },
+    model::{Action, Caller, Origin, ShareId},
     sharing::BATCH_LINKS,
 };
 
@@ -20,6 +25,22 @@ pub struct DeleteSharedChatsRequest {
     shared_chat_ids: Vec<String>,
 }
 
+pub struct BatchDelete;
+
+impl Call for BatchDelete {
+    const AUDITED: Audited = Audited::Attempts(Action::BatchDelete);
+    const REFUSALS: &'static [E] = &[
+        E::BadRequest,
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::LegacyLink,
+        E::PayloadTooLarge,
+        E::UnsupportedMediaType,
+        E::Unavailable,
+    ];
+}
+
 /// Deletes links, all or none.
 ///
 /// # Errors
@@ -28,7 +49,7 @@ pub struct DeleteSharedChatsRequest {
     post, path = "/api/v1/shared_chats/batch_delete", tag = "links",
     operation_id = "delete_shared_chats",
     request_body = DeleteSharedChatsRequest,
-    responses((status = 204, description = "All of them are deleted")),
+    responses((status = 204, description = "All of them are deleted"), Refusals<BatchDelete>),
     security(("bearer" = [])),
 )]
 pub async fn batch_delete(

@@ -6,8 +6,15 @@ use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
 use crate::{
-    http::{State, body::JsonBody, error::ApiError, etag::precondition, view::LinkId},
-    model::{Caller, Origin, parse_rfc3339},
+    http::{
+        State,
+        body::JsonBody,
+        call::{Audited, Call, Refusals},
+        error::{ApiError, ErrorType as E},
+        etag::precondition,
+        view::LinkId,
+    },
+    model::{Action, Caller, Origin, parse_rfc3339},
     sharing::SettingsChange,
 };
 
@@ -52,6 +59,28 @@ pub(super) fn rfc3339<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime
     Ok(Some(moment))
 }
 
+pub struct Change;
+
+impl Call for Change {
+    const AUDITED: Audited = Audited::Attempts(Action::Change);
+    const REFUSALS: &'static [E] = &[
+        E::BadRequest,
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::NotFound,
+        E::LegacyLink,
+        E::PreconditionFailed,
+        E::PayloadTooLarge,
+        E::UnsupportedMediaType,
+        E::ChatTooLarge,
+        E::ArtifactTooLarge,
+        E::ChatServiceError,
+        E::Unavailable,
+        E::ChatServiceTimeout,
+    ];
+}
+
 /// Changes a link's settings.
 ///
 /// # Errors
@@ -66,7 +95,7 @@ pub(super) fn rfc3339<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime
             description = "Any entity tag of the link's view, or `*`: change it only if its \
                            settings are still those"),
     ),
-    responses((status = 204, description = "Changed")),
+    responses((status = 204, description = "Changed"), Refusals<Change>),
     security(("bearer" = [])),
 )]
 pub async fn change(

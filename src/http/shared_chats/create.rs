@@ -11,10 +11,11 @@ use crate::{
         State,
         audit::About,
         body::JsonBody,
+        call::{Audited, Call, Refusals},
         documents::SharedChatInfo,
-        error::{ApiError, ErrorType},
+        error::{ApiError, ErrorType as E},
     },
-    model::{Caller, ChatSessionId, Mode, Object, Origin, UserId, Visibility},
+    model::{Action, Caller, ChatSessionId, Mode, Object, Origin, UserId, Visibility},
     sharing::{CreateRequest, Owner},
 };
 
@@ -91,6 +92,28 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
     }
 }
 
+pub struct Create;
+
+impl Call for Create {
+    const AUDITED: Audited = Audited::Attempts(Action::Create);
+    const REFUSALS: &'static [E] = &[
+        E::BadRequest,
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::NotFound,
+        E::IdempotencyConflict,
+        E::PayloadTooLarge,
+        E::UnsupportedMediaType,
+        E::ChatTooLarge,
+        E::ChatIsEmpty,
+        E::ArtifactTooLarge,
+        E::ChatServiceError,
+        E::Unavailable,
+        E::ChatServiceTimeout,
+    ];
+}
+
 /// Makes a link to a chat.
 ///
 /// # Errors
@@ -102,8 +125,11 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
         description = "1–255 visible ASCII characters, kept 24 hours per caller and owner: the same \
                        request gives the first link again",
         min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
-    responses((status = 201, description = "The link", body = SharedChatInfo,
-        headers(("Location" = String, description = "The link on this API")))),
+    responses(
+        (status = 201, description = "The link", body = SharedChatInfo,
+            headers(("Location" = String, description = "The link on this API"))),
+        Refusals<Create>,
+    ),
     security(("bearer" = []), ("chat_service" = [])),
 )]
 pub async fn create(
@@ -131,7 +157,7 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
     let visible = key.bytes().all(|b| b.is_ascii_graphic());
     if keys.next().is_some() || !visible || !(1..=255).contains(&key.len()) {
         let message = "Idempotency-Key: must be one key of 1 to 255 visible ASCII characters";
-        return Err(ApiError::new(ErrorType::BadRequest, message));
+        return Err(ApiError::new(E::BadRequest, message));
     }
     Ok(Some(key.to_owned()))
 }

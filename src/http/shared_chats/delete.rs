@@ -3,9 +3,28 @@
 use actix_web::{HttpResponse, web};
 
 use crate::{
-    http::{State, error::ApiError, view::LinkId},
-    model::{Caller, Origin},
+    http::{
+        State,
+        call::{Audited, Call, Refusals},
+        error::{ApiError, ErrorType as E},
+        view::LinkId,
+    },
+    model::{Action, Caller, Origin},
 };
+
+pub struct Delete;
+
+impl Call for Delete {
+    const AUDITED: Audited = Audited::Attempts(Action::Delete);
+    const REFUSALS: &'static [E] = &[
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::NotFound,
+        E::LegacyLink,
+        E::Unavailable,
+    ];
+}
 
 /// Deletes a link, with its content.
 ///
@@ -15,7 +34,7 @@ use crate::{
     delete, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
     operation_id = "delete_shared_chat",
     params(("shared_chat_id" = String, Path, description = "The link's id")),
-    responses((status = 204, description = "Deleted, with its content")),
+    responses((status = 204, description = "Deleted, with its content"), Refusals<Delete>),
     security(("bearer" = [])),
 )]
 pub async fn delete(

@@ -11,18 +11,40 @@ use actix_web::{
 use url::form_urlencoded;
 
 use super::stream;
-use crate::http::{
-    State,
-    credentials::OptionalCaller,
-    documents::ChatEvent,
-    error::ApiError,
-    view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG},
-    viewer::admitted,
+use crate::{
+    http::{
+        State,
+        call::{Audited, Call, Refusals},
+        credentials::OptionalCaller,
+        documents::ChatEvent,
+        error::{ApiError, ErrorType as E},
+        view::{LinkId, unlisted},
+        viewer::admitted,
+    },
+    model::Action,
 };
 
 /// Tells nginx not to buffer the response.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+pub struct Watch;
+
+impl Call for Watch {
+    const AUDITED: Audited = Audited::PrivateLinks(Action::Watch);
+    const REFUSALS: &'static [E] = &[
+        E::BadRequest,
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::NotFound,
+        E::ChatTooLarge,
+        E::TooManyRequests,
+        E::ChatServiceError,
+        E::Unavailable,
+        E::ChatServiceTimeout,
+    ];
+}
 
 /// What happens in the chat of a live link, as it happens (server-sent events).
 ///
@@ -47,10 +69,14 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
         ("after" = Option<String>, Query,
             description = "The same, for clients that cannot set the header; the header takes precedence"),
     ),
-    responses((status = 200, description = "The stream, until the link is not the viewer's to see \
-                                            any more or the service stops",
-        body = ChatEvent, content_type = "text/event-stream",
-        example = "event: message\nid: m2\ndata: {\"id\":\"m2\",\"role\":\"assistant\",\"content\":\"Yes.\",\"created_at\":\"2026-11-20T08:00:07Z\",\"reply_to\":\"m1\"}\n\nevent: revoked\ndata: {}\n\n")),
+    responses(
+        (status = 200,
+            description = "The stream, until the link is not the viewer's to see any more or the \
+                           service stops",
+            body = ChatEvent, content_type = "text/event-stream",
+            example = "event: message\nid: m2\ndata: {\"id\":\"m2\",\"role\":\"assistant\",\"content\":\"Yes.\",\"created_at\":\"2026-11-20T08:00:07Z\",\"reply_to\":\"m1\"}\n\nevent: revoked\ndata: {}\n\n"),
+        Refusals<Watch>,
+    ),
     security((), ("bearer" = [])),
 )]
 pub async fn events(
@@ -69,9 +95,8 @@ pub async fn events(
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((X_ACCEL_BUFFERING, "no"))
-        .insert_header((X_ROBOTS_TAG, NO_INDEX))
-        .insert_header((header::REFERRER_POLICY, NO_REFERRER))
         .insert_header((header::VARY, state.vary(&request)));
+    unlisted(&mut response);
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }

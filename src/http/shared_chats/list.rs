@@ -8,8 +8,13 @@ use chrono::{DateTime, Datelike, Utc};
 use url::form_urlencoded::{self, Serializer};
 
 use crate::{
-    http::{State, documents::SharedChatInfo, error::ApiError},
-    model::{Caller, ChatSessionId, ShareId, UserId, storable},
+    http::{
+        State,
+        call::{Audited, Call, Refusals},
+        documents::SharedChatInfo,
+        error::{ApiError, ErrorType as E},
+    },
+    model::{Action, Caller, ChatSessionId, ShareId, UserId, storable},
     sharing::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey},
 };
 
@@ -17,6 +22,14 @@ const DEFAULT_LIMIT: i64 = 100;
 const LIMITS: RangeInclusive<i64> = 1..=1000;
 /// Characters of `name_filter`.
 const NAME_FILTER_CHARS: usize = 256;
+
+pub struct List;
+
+impl Call for List {
+    const AUDITED: Audited = Audited::Attempts(Action::List);
+    const REFUSALS: &'static [E] =
+        &[E::BadRequest, E::LoginRequired, E::InvalidToken, E::Forbidden, E::Unavailable];
+}
 
 /// Lists the caller's own links.
 ///
@@ -46,11 +59,14 @@ const NAME_FILTER_CHARS: usize = 256;
         ("sort" = Option<String>, Query, description = "`-created_at` by default",
             pattern = "^-?(created_at|name)$"),
     ),
-    responses((status = 200, description = "A page of links", body = Vec<SharedChatInfo>,
-        headers(
-            ("X-Total-Count" = i64, description = "How many there are on all pages"),
-            ("Link" = String, description = "The next and the previous page (RFC 8288)"),
-        ))),
+    responses(
+        (status = 200, description = "A page of links", body = Vec<SharedChatInfo>,
+            headers(
+                ("X-Total-Count" = i64, description = "How many there are on all pages"),
+                ("Link" = String, description = "The next and the previous page (RFC 8288)"),
+            )),
+        Refusals<List>,
+    ),
     security(("bearer" = [])),
 )]
 pub async fn list(

@@ -16,10 +16,11 @@ use crate::{
     http::{
         State,
         accept::named_quality,
+        call::{Audited, Call, Refusals},
         credentials::OptionalCaller,
-        error::{ApiError, ErrorType},
+        error::{ApiError, ErrorType as E},
         etag::not_modified,
-        view::{LinkId, NO_INDEX, NO_REFERRER, X_ROBOTS_TAG, cache_headers},
+        view::{LinkId, link_headers},
     },
     model::{LinkState, ShareId, hex},
     qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions},
@@ -81,6 +82,13 @@ impl QrCodes {
     }
 }
 
+pub struct DrawQrCode;
+
+impl Call for DrawQrCode {
+    const AUDITED: Audited = Audited::None;
+    const REFUSALS: &'static [E] = &[E::BadRequest, E::NotFound, E::Unavailable];
+}
+
 /// The link's address as an image. No credential is asked for: an `<img>` cannot send one, and the
 /// image tells nothing that whoever asks does not know.
 ///
@@ -104,6 +112,7 @@ impl QrCodes {
         (status = 200, description = "The image",
             content((Vec<u8> = "image/png"), (String = "image/svg+xml"))),
         (status = 304, description = "`If-None-Match` names it"),
+        Refusals<DrawQrCode>,
     ),
     security(()),
 )]
@@ -123,10 +132,8 @@ pub async fn qr_code(
         state.qr_codes.image(&key, standing, draw, again).await?;
     let unchanged = not_modified(&request, tag.to_str().unwrap_or_default());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    cache_headers(&mut response, standing.is_private(), tag);
+    link_headers(&mut response, standing.is_private(), tag);
     response
-        .insert_header((X_ROBOTS_TAG, NO_INDEX))
-        .insert_header((header::REFERRER_POLICY, NO_REFERRER))
         // An image for other sites' pages too, as the frontend's.
         .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
         .insert_header((header::VARY, HeaderValue::from_static("Accept")));
@@ -154,7 +161,7 @@ async fn draw(url: String, options: QrOptions) -> Result<Drawn, ApiError> {
             ApiError::bad_value("size", format!("must be at least {least} to be scanned"))
         }
         QrError::TooLong => ApiError::new(
-            ErrorType::BadRequest,
+            E::BadRequest,
             "error_correction: the link is too long for a QR code at this level",
         ),
         other => SharingError::defect(other).into(),
@@ -240,7 +247,7 @@ mod tests {
     async fn a_link_that_ended_while_its_code_was_drawn_has_none() {
         let (codes, is_gone) = (QrCodes::new(1 << 20), Cell::new(false));
         let again = async || match is_gone.get() {
-            true => Err(ErrorType::NotFound.into()),
+            true => Err(E::NotFound.into()),
             false => Ok(PUBLIC),
         };
         let ended = async || {
@@ -248,11 +255,11 @@ mod tests {
             drawn().await
         };
         let gone = codes.image(&key(), PUBLIC, ended, again).await;
-        assert_eq!(gone.err().unwrap().error_type(), ErrorType::NotFound);
+        assert_eq!(gone.err().unwrap().error_type(), E::NotFound);
         // Nor does it say what of such a code would be wrong.
-        let refused = async || Err(ErrorType::BadRequest.into());
+        let refused = async || Err(E::BadRequest.into());
         let gone = codes.image(&key(), PUBLIC, refused, again).await;
-        assert_eq!(gone.err().unwrap().error_type(), ErrorType::NotFound);
+        assert_eq!(gone.err().unwrap().error_type(), E::NotFound);
     }
 
     #[tokio::test]

@@ -73,7 +73,7 @@ fn check_documented(answer: &Answer) {
     let seen = (&answer.method, &answer.path, answer.status);
     assert!(
         documented.contains(&answer.status.to_string()),
-        "openapi.yaml does not know {seen:?}: see REFUSALS in src/http/openapi.rs"
+        "openapi.yaml does not know {seen:?}: its call does not declare it"
     );
 }
 
