@@ -74,11 +74,14 @@ async fn each_change_of_a_link_leaves_one_record(app: App) {
     let settings = json!({"is_private": true, "is_frozen": true, "includes_artifacts": false,
                           "expires_at": end, "label": "set"});
     let mut found = records(&app).await;
-    for (line, record) in app.audit_log().iter().zip(&found) {
+    let mut logged = app.audit_log();
+    // The test on the other database gives its requests the same ids.
+    logged.retain(|line| line["link"] == short(link));
+    for (line, record) in logged.iter().zip(&found) {
         let in_log = |name: &&str| line[*name] == record[*name];
         assert!(["action", "result", "link", "chat", "request_id"].iter().all(in_log), "{line}");
     }
-    assert_eq!(app.audit_log().len(), found.len());
+    assert_eq!(logged.len(), found.len());
     // The same moment, however many digits.
     assert_eq!(moment(&found[0]["detail"]["expires_at"]), moment(&end.clone().into()));
     found[0]["detail"]["expires_at"] = end.into();
