@@ -7,7 +7,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Client, Link, SERVICE_TOKEN, Setup, Trouble, apply, on_both_databases, rows,
+    App, Client, Link, SERVICE_TOKEN, Setup, Trouble, a_moment, apply, eventually,
+    on_both_databases, rows,
 };
 
 const INCLUDED: fn() -> Value = || json!({"includes_artifacts": true});
@@ -26,11 +27,8 @@ async fn listed(viewer: &Client, link: &Link) -> Vec<(String, bool)> {
 
 /// Waits until the store holds so many objects.
 pub async fn settles_at(setup: &Setup, objects: usize) {
-    let until = Instant::now() + Duration::from_secs(5);
-    while setup.objects() != objects {
-        assert!(Instant::now() < until, "{} objects, not {objects}", setup.objects());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let what = format!("the store holds {objects} objects");
+    eventually(&what, async || setup.objects() == objects).await;
 }
 
 #[apply(on_both_databases)]
@@ -375,6 +373,7 @@ async fn a_live_download_has_the_time_of_one_operation_for_its_list_and_its_firs
         let began = Instant::now();
         let download = app.anonymous().artifact(&link, "f1").spawn();
         held.arrived(1).await;
+        // A list that takes most of the time-out; `CHAT_SERVICE_TIMEOUT` is of the real clock.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         held.let_go();
         download.await.unwrap().fails(504, "chat_service_timeout");
@@ -686,11 +685,10 @@ async fn a_copy_outlives_whoever_asked_for_it(app: App) {
     held.arrived(1).await;
     held.let_go();
     settles_at(&app.setup, 1).await;
-    let until = Instant::now() + Duration::from_secs(5);
-    while app.anonymous().artifact(&link, "f1").await.status != 200 {
-        assert!(Instant::now() < until, "the copy is nobody's");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the copy belongs to the link", async || {
+        app.anonymous().artifact(&link, "f1").await.status == 200
+    })
+    .await;
 }
 
 #[apply(on_both_databases)]
@@ -734,11 +732,7 @@ async fn a_copy_that_was_swept_meanwhile_does_not_become_the_links(app: App) {
     let alice = app.as_user("alice");
     alice.delete(&other).await.is(204);
     settles_at(&app.setup, 0).await;
-    let until = Instant::now() + Duration::from_secs(5);
-    while rows(&app, "artifacts").await != 0 {
-        assert!(Instant::now() < until);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the copy is forgotten", async || rows(&app, "artifacts").await == 0).await;
     held.let_go();
     change.await.unwrap().fails(503, "unavailable");
     assert_eq!(alice.view(&link).await.is(200).json()["includes_artifacts"], false);
@@ -772,7 +766,7 @@ async fn what_nobody_knows_is_swept_after_the_grace(app: App) {
     std::fs::write(folder.join(format!("{unknown}#1")), "half").unwrap();
     std::fs::write(folder.join("notes.txt"), "somebody's own").unwrap();
     app.another_instance().await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    a_moment().await;
     assert_eq!(app.setup.objects(), 4, "within the grace nothing is touched");
     app.clock.advance(TimeDelta::minutes(61));
     app.another_instance().await;

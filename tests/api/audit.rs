@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use shared_chats::model::{Action, Actor, AuditRecord, ChatSessionId, Origin, ShareId};
 
 use crate::support::{
-    App, Setup, apply, audit_records, behind_its_back, import, on_both_databases, rows, store,
+    App, Setup, apply, audit_records, behind_its_back, eventually, import, on_both_databases, rows,
+    store,
 };
 
 fn short(link: impl AsRef<str>) -> String {
@@ -414,10 +415,5 @@ async fn records_go_after_their_retention(app: App) {
     // The service does so by itself, when it starts and every ten minutes.
     app.clock.advance(retention + Duration::days(1));
     app.another_instance().await;
-    let gone = async {
-        while rows(&app, "audit_records").await > 0 {
-            tokio::time::sleep(StdDuration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(StdDuration::from_secs(15), gone).await.unwrap();
+    eventually("they are swept", async || rows(&app, "audit_records").await == 0).await;
 }

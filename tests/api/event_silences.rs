@@ -49,7 +49,7 @@ impl Line {
             Self::Server(proxy) => proxy.cut().await,
             Self::File => rename(app, "shared_chats", "away").await,
         }
-        // What it answered before counts for a tenth of a second.
+        // What it answered before counts for a tenth of a second of the real clock.
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
 

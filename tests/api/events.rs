@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    App, Chat, Link, Setup, apply, claims, hs256, message, on_both_databases, reply,
+    App, Chat, Link, Setup, apply, claims, eventually, hs256, message, on_both_databases, reply,
 };
 
 #[apply(on_both_databases)]
@@ -222,14 +222,11 @@ async fn there_is_a_bound_on_streams_of_a_link(setup: Setup) {
 }
 
 async fn has_room_soon(app: &App, link: &Link) {
-    for attempt in 0.. {
-        let answer = app.anonymous().request("HEAD", &format!("{}/events", link.path())).await;
-        if answer.status == 200 {
-            break;
-        }
-        assert!(attempt < 100, "{}", answer.status);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let events = format!("{}/events", link.path());
+    eventually("there is room", async || {
+        app.anonymous().request("HEAD", &events).await.status == 200
+    })
+    .await;
 }
 
 #[apply(on_both_databases)]

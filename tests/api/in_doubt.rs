@@ -1,15 +1,13 @@
 //! A change that was answered 503 and made all the same: nobody could tell. What it made is whole.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::{
     artifacts::settles_at,
     support::{
-        App, Link, Request, Setup, WriteLock, apply, behind_its_back, on_both_databases,
-        on_postgres, on_sqlite, rows,
+        App, Link, Request, Setup, WriteLock, a_moment, apply, behind_its_back, eventually,
+        on_both_databases, on_postgres, on_sqlite, rows,
     },
 };
 
@@ -42,12 +40,7 @@ async fn all_leases_end(app: &App) {
     std::fs::write(&unknown, "left over").unwrap();
     app.clock.advance(TimeDelta::minutes(61));
     app.another_instance().await;
-    let swept = async {
-        while unknown.exists() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), swept).await.unwrap();
+    eventually("it is swept", async || !unknown.exists()).await;
 }
 
 #[apply(on_both_databases)]
@@ -67,7 +60,6 @@ async fn copies_whose_link_was_not_made_go_in_the_end(setup: Setup) {
 }
 
 mod a_server {
-    use tokio::time::sleep;
     use tokio_postgres::{Client, NoTls};
 
     use super::*;
@@ -107,13 +99,23 @@ mod a_server {
                  WHERE locktype = 'advisory' AND objid::bigint = {} AND NOT granted",
                 self.number
             );
-            for _ in 0..500 {
-                if let Some(row) = self.client.query_opt(&waiting, &[]).await.unwrap() {
-                    return row.get(0);
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-            panic!("no COMMIT came");
+            let mut session = None;
+            eventually("a COMMIT came", async || {
+                session = self.client.query_opt(&waiting, &[]).await.unwrap();
+                session.is_some()
+            })
+            .await;
+            session.unwrap().get(0)
+        }
+
+        /// Waits until another session waits for what this one does.
+        async fn is_waited_for(&self, session: i32) {
+            let waiting =
+                "SELECT 1 FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)) LIMIT 1";
+            eventually("another session waits", async || {
+                self.client.query_opt(waiting, &[&session]).await.unwrap().is_some()
+            })
+            .await;
         }
 
         async fn let_go(self) {
@@ -157,7 +159,7 @@ mod a_server {
         proxy.cut().await;
         // The copies are taken back while it is still under way.
         proxy.mend().await;
-        sleep(Duration::from_millis(300)).await;
+        a_moment().await;
         commits.let_go().await;
         first.await.unwrap().fails(503, "unavailable");
         has_its_file(&app, &link).await;
@@ -189,18 +191,14 @@ mod a_server {
         let (app, proxy) = start(setup).await;
         let commits = HeldCommits::take(&app).await;
         let first = create(&app).spawn();
-        commits.arrived().await;
+        let session = commits.arrived().await;
         proxy.cut().await;
         proxy.mend().await;
         let second = create(&app).spawn();
-        let copied = async {
-            while app.chats.asked().iter().filter(|a| a.path.ends_with("/content")).count() < 2 {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), copied).await.unwrap();
-        // It waits for what becomes of the key.
-        sleep(Duration::from_millis(300)).await;
+        // It has its copies, and waits for what becomes of the key.
+        commits.is_waited_for(session).await;
+        let copies = app.chats.asked().iter().filter(|a| a.path.ends_with("/content")).count();
+        assert_eq!(copies, 2);
         commits.let_go().await;
         first.await.unwrap().fails(503, "unavailable");
         let made = second.await.unwrap().is(201).json();

@@ -30,11 +30,10 @@ async fn everything_is_unavailable(app: &App, link: &Link) {
 mod a_server {
     use std::time::Duration;
 
-    use futures_util::{StreamExt, stream::FuturesUnordered};
-    use tokio::{task::JoinHandle, time::sleep};
+    use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::support::{WriteLock, on_postgres};
+    use crate::support::{WriteLock, a_moment, on_postgres};
 
     async fn behind_a_proxy(setup: Setup) -> (App, TcpProxy) {
         let (setup, proxy) = TcpProxy::before(setup).await;
@@ -102,10 +101,10 @@ mod a_server {
         for _ in 0..2 {
             // So many that no more would be let in to wait with them.
             let leaving: Vec<_> = (0..100).map(|_| app.anonymous().view(&link).spawn()).collect();
-            sleep(Duration::from_millis(300)).await;
+            a_moment().await;
             leaving.iter().for_each(JoinHandle::abort);
         }
-        sleep(Duration::from_millis(300)).await;
+        a_moment().await;
         proxy.let_go();
         app.anonymous().get("/health/ready").await.is(200);
         app.anonymous().view(&link).await.is(200);
@@ -120,7 +119,8 @@ mod a_server {
         // One of them waits, and so would all that come after it.
         let lock = WriteLock::take(&app).await;
         let deleting: Vec<_> = (0..10).map(|_| alice.batch_delete(&[&link]).spawn()).collect();
-        sleep(Duration::from_millis(100)).await;
+        lock.is_waited_for().await;
+        a_moment().await;
         assert_eq!(alice.list("").await.is(200).json(), json!([link.info]));
         drop(lock);
         let mut done = 0;

@@ -12,7 +12,9 @@ use shared_chats::{
     },
 };
 
-use crate::support::{App, Setup, Trouble, apply, import, on_both_databases, rows, store};
+use crate::support::{
+    App, Setup, Trouble, a_moment, apply, eventually, import, on_both_databases, rows, store,
+};
 
 const TOKEN: &str = crate::support::SERVICE_TOKEN;
 
@@ -201,8 +203,15 @@ async fn a_chat_that_is_back_is_kept(app: App) {
         })
     };
     held.arrived(1).await;
-    // By then the answer about `two` has come, or will in a moment: nothing holds it back.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The answer about `two` comes soon after: nothing holds it back.
+    eventually("`two` was asked about", async || {
+        app.chats
+            .asked()
+            .iter()
+            .any(|a| a.path.ends_with("/two") && a.authorization.ends_with(TOKEN))
+    })
+    .await;
+    a_moment().await;
     app.chats.recovers();
     held.let_go();
     let done = reconciling.await.unwrap();
@@ -280,11 +289,6 @@ async fn it_is_done_every_interval(setup: Setup) {
     let app = setup.with("RECONCILE_INTERVAL", "100ms").start().await;
     let [one, two, _] = three_shared(&app).await;
     app.chats.remove("one");
-    let gone = async {
-        while app.anonymous().view(&one).await.status != 404 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+    eventually("its link is gone", async || app.anonymous().view(&one).await.status == 404).await;
     app.anonymous().view(&two).await.is(200);
 }

@@ -1,6 +1,10 @@
 //! The end at SIGTERM, as a proxy in front sees it.
 
-use std::{net::TcpStream, thread::sleep, time::Duration};
+use std::{
+    net::TcpStream,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Place,
@@ -27,7 +31,12 @@ fn an_instance_that_stops_is_not_ready_and_refuses_nobody_yet() {
     assert_eq!(status, 200);
     assert!(!head.contains("connection: close"), "{head}");
     served.told_to_stop();
-    sleep(Duration::from_millis(500));
+    // The signal has arrived.
+    let until = Instant::now() + Duration::from_secs(2);
+    while ask(served.main, READY, "").0 == 200 {
+        assert!(Instant::now() < until, "it is still ready");
+        sleep(Duration::from_millis(20));
+    }
     for address in [served.main, served.management] {
         let (status, head, body) = ask(address, READY, "");
         assert_eq!(status, 503, "{body}");

@@ -12,6 +12,7 @@ mod rules;
 mod stored;
 mod tcp_proxy;
 mod tokens;
+mod waiting;
 mod write_lock;
 
 use std::{
@@ -42,6 +43,7 @@ pub use macro_rules_attribute::apply;
 pub use stored::{audit_records, behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256, part};
+pub use waiting::{a_moment, eventually};
 pub use write_lock::WriteLock;
 
 /// `#[apply(on_both_databases)]`: the function is a test that runs once on each database. The tests
