@@ -129,7 +129,7 @@ fn the_rules_of_sharing_know_neither_the_web_nor_a_database() {
 }
 
 #[test]
-fn the_model_the_clock_and_what_waits_know_nobody() {
+fn the_model_and_what_waits_name_no_other_room() {
     let found = offenders(|s| {
         let allowed = |room: &String| s.room() == "model" && room == "model";
         let rooms = ["model", "clock", "queue", "relay"];

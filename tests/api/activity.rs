@@ -127,7 +127,7 @@ async fn the_owner_learns_what_was_done_and_when(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn activity_names_nobody(app: App) {
+async fn activity_holds_no_names(app: App) {
     let asked = json!({"chat_session_id": "chat-1", "owner": {"id": "alice"}});
     let made = app.as_chat_service().create(&asked).await.is(201).json();
     let link = made["id"].as_str().unwrap();

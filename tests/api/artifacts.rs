@@ -149,7 +149,7 @@ async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link(setup: Setup) {
+async fn switching_files_on_without_access_to_them_is_refused(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "1s").start().await;
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
@@ -188,7 +188,7 @@ async fn who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link(setu
 }
 
 #[apply(on_both_databases)]
-async fn who_may_not_have_the_files_does_not_share_them_live(app: App) {
+async fn sharing_files_live_without_access_to_them_is_403(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
     let with_files =
@@ -676,7 +676,7 @@ async fn a_download_goes_on_with_the_token_that_it_began_with(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_copy_outlives_whoever_asked_for_it(app: App) {
+async fn a_copy_goes_on_when_its_client_disconnects(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -757,7 +757,7 @@ async fn an_idempotent_repetition_copies_nothing(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn what_nobody_knows_is_swept_after_the_grace(app: App) {
+async fn objects_without_a_row_are_swept_after_the_grace(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let link = app.as_user("alice").share_with("chat-1", INCLUDED()).await;
     let folder = app.setup.store_folder().to_owned();

@@ -180,7 +180,7 @@ async fn a_scope_that_only_looks_like_the_chat_services_is_not(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_token_of_any_length_is_refused_and_hurts_nobody(app: App) {
+async fn a_long_token_is_401_and_a_head_over_the_bound_431(app: App) {
     let head = |bytes: usize| {
         let token = "x".repeat(bytes);
         format!(

@@ -302,7 +302,7 @@ async fn refusals_of_a_known_caller_are_listed(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn what_nobody_in_particular_is_refused_is_counted_by_the_minute(app: App) {
+async fn refusals_of_anonymous_callers_are_counted_by_the_minute(app: App) {
     begin_a_minute(&app);
     let link = app.as_user("alice").share_private("chat-1").await;
     let (nobody, rubbish) = (app.anonymous(), app.with_token("rubbish"));

@@ -282,7 +282,7 @@ async fn if_match_takes_a_list_and_a_star(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn if_match_never_takes_a_weak_tag_or_somebody_elses(app: App) {
+async fn if_match_with_a_weak_or_unknown_tag_is_412(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
     let tag = app.anonymous().view(&link).await.header("etag").to_owned();

@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 #[apply(on_both_databases)]
-async fn whoever_may_read_a_chat_shares_it(app: App) {
+async fn a_caller_who_can_read_a_chat_can_share_it(app: App) {
     let answer = app.as_user("alice").create(&json!({"chat_session_id": "chat-1"})).await.is(201);
     let info = answer.json();
     let id = info["id"].as_str().unwrap();

@@ -66,7 +66,7 @@ async fn a_head_request_tells_that_there_are_events_and_ends(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn whoever_is_told_of_a_private_link_was_told_before_that_it_is_private(app: App) {
+async fn a_stream_tells_of_new_settings_but_not_of_a_label(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
     let mut stream = app.as_user("bob").watch(&link).await;

@@ -158,7 +158,7 @@ async fn artifacts_switched_off_while_the_chat_is_fetched_are_not_shown(app: App
 }
 
 #[apply(on_both_databases)]
-async fn a_private_live_link_asks_the_chat_service_for_nobody(app: App) {
+async fn a_refused_view_of_a_private_live_link_sends_no_request_to_the_chat_service(app: App) {
     let settings = json!({"is_frozen": false, "is_private": true});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
     let asked = app.chats.asked().len();

@@ -176,7 +176,7 @@ async fn a_chat_that_gives_no_notice_is_polled_once_for_all(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn nobody_watches_a_chat_when_the_last_stream_has_ended(setup: Setup) {
+async fn a_chat_is_not_polled_after_its_last_stream_has_ended(setup: Setup) {
     let app = setup.with("LIVE_POLL_INTERVAL", "50ms").with("LIVE_MAX_AGE", "0").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     drop(app.anonymous().watch(&link).await);
@@ -227,7 +227,7 @@ async fn without_the_chat_service_no_stream_begins(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn whoever_reads_too_slowly_is_cut_and_misses_nothing_later(app: App) {
+async fn a_slow_stream_is_cut_and_resumes_by_its_cursor(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut slow = app.anonymous().watch(&link).await;
     let mut quick = app.anonymous().watch(&link).await;

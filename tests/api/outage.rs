@@ -89,7 +89,7 @@ mod a_server {
     }
 
     #[apply(on_postgres)]
-    async fn views_that_nobody_waits_for_any_more_hold_up_nobody(setup: Setup) {
+    async fn views_of_disconnected_clients_delay_no_others(setup: Setup) {
         let (app, proxy) =
             behind_a_proxy(setup.with("WORKERS", "1").with("DATABASE_TIMEOUT", "20s")).await;
         let link = app.as_user("alice").share("chat-1").await;
@@ -142,7 +142,7 @@ mod a_file {
     use crate::support::on_sqlite;
 
     #[apply(on_sqlite)]
-    async fn a_file_that_somebody_else_locks_is_waited_for(setup: Setup) {
+    async fn a_locked_file_is_503_after_database_timeout_and_still_read(setup: Setup) {
         let app = setup.with("DATABASE_TIMEOUT", "500ms").start().await;
         let link = app.as_user("alice").share("chat-1").await;
         app.anonymous().view(&link).await.is(200);

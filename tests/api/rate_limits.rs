@@ -28,7 +28,7 @@ async fn exhaust(calls: usize, call: impl Fn() -> Request, status: u16) {
 }
 
 #[apply(on_both_databases)]
-async fn nobody_is_limited_unless_it_is_set(app: App) {
+async fn without_rate_limit_settings_no_call_is_limited(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     for _ in 0..50 {
         let view = app.anonymous().view(&link).await.is(200);
@@ -61,7 +61,7 @@ async fn an_address_that_calls_too_often_has_to_wait(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn whoever_waited_may_call_again(setup: Setup) {
+async fn a_refused_caller_may_call_again_after_retry_after(setup: Setup) {
     let app = setup.with("RATE_LIMIT_ANONYMOUS", "2/2s").start().await;
     let link = app.as_user("alice").share("chat-1").await;
     app.anonymous().view(&link).await.is(200);
@@ -86,7 +86,7 @@ async fn a_line_of_ipv6_is_one_client(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn who_is_behind_a_trusted_proxy_is_told_apart(setup: Setup) {
+async fn clients_behind_a_trusted_proxy_have_limits_of_their_own(setup: Setup) {
     let setup = setup.with("TRUSTED_PROXIES", "10.0.0.0/8,127.0.0.1");
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
     let link = app.as_user("alice").share("chat-1").await;
@@ -100,7 +100,7 @@ async fn who_is_behind_a_trusted_proxy_is_told_apart(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn a_forged_header_makes_nobody_another_client(setup: Setup) {
+async fn forwarding_headers_without_trusted_proxies_are_ignored(setup: Setup) {
     let app = setup.with("RATE_LIMIT_ANONYMOUS", THREE).start().await;
     let link = app.as_user("alice").share("chat-1").await;
     for host in 1..=3 {

@@ -396,7 +396,7 @@ async fn a_view_says_what_it_depends_on(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn a_view_of_a_frozen_link_asks_nobody_else(app: App) {
+async fn a_view_of_a_frozen_link_sends_no_request_to_the_chat_service(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let asked = app.chats.asked().len();
     app.anonymous().view(&link).await.is(200);

@@ -24,7 +24,7 @@ fn start(settings: &[(&str, &str)]) -> (Place, Served) {
 }
 
 #[test]
-fn an_instance_that_stops_is_not_ready_and_refuses_nobody_yet() {
+fn during_shutdown_delay_an_instance_is_not_ready_and_still_serves() {
     let (_place, mut served) = start(&[("SHUTDOWN_DELAY", "3s")]);
     let mut kept = TcpStream::connect(served.main).unwrap();
     let (status, head, _) = exchange(&mut kept, READY, "");

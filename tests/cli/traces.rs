@@ -154,7 +154,7 @@ fn without_a_collector_the_chat_service_is_told_of_no_trace() {
 }
 
 #[test]
-fn a_collector_that_is_dead_or_silent_hurts_nobody() {
+fn a_dead_or_silent_collector_breaks_no_request() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
     for collector in ["http://127.0.0.1:1", &silent] {

@@ -128,7 +128,7 @@ def test_a_chat_may_be_shared_any_number_of_times(chats, alice, client):
     assert len({client.share_chat_session(chat.id).url for _ in range(3)}) == 3
 
 
-def test_somebody_elses_chat_cannot_be_shared(chats, alice, client, client_of_bob):
+def test_sharing_the_chat_of_another_user_is_forbidden(chats, alice, client, client_of_bob):
     chat = chats.new_chat(alice.sub)
     with pytest.raises(ForbiddenError) as raised:
         client_of_bob.share_chat_session(chat.id)

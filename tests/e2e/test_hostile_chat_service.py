@@ -203,7 +203,7 @@ class Scene:
 
 
 @pytest.mark.parametrize("trouble", OUTCOMES, ids=lambda trouble: trouble.__name__)
-def test_nobody_waits_for_ever_nothing_is_stored_and_nobody_else_notices(service, hostile, trouble):
+def test_calls_end_in_time_store_nothing_and_delay_no_others(service, hostile, trouble):
     scene = Scene(service, hostile)
     stream = Stream(service, scene.watched)
     before, memory = stored(service), peak_memory(service)

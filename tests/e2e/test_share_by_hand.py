@@ -771,7 +771,7 @@ def test_what_the_framework_refuses_is_an_error_like_any_other(service, alice):
         assert_error(owner.post(LINKS, data=b'{"chat_session_id":"x"}', headers={"Content-Type": kind}), 415)
 
 
-def test_errors_come_in_the_order_of_the_contract(service, chats, alice, bob):
+def test_errors_come_in_the_documented_order(service, chats, alice, bob):
     owner, stranger, nobody = service.http(alice), service.http(bob), service.http()
     link = owner.share(chats.new_chat(alice.sub), is_private=True)
     missing = str(uuid.uuid4())
