@@ -35,7 +35,7 @@ async fn views_are_counted_and_known_bots_apart(app: App) {
     let tag = view().await.is(200).header("etag").to_owned();
     view().header("if-none-match", &tag).await.is(304);
     anyone.open(&link).header("user-agent", BROWSER).await.is(200);
-    // Somebody's program.
+    // A program.
     anyone.view(&link).header("user-agent", "curl/8.5.0").await.is(200);
     let viewed = activity(&app, &link).await["last_viewed_at"].clone();
     app.clock.advance(Duration::minutes(5));

@@ -131,7 +131,7 @@ async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
     let link = alice.share_live("chat-1").await;
     let tag = app.anonymous().view(&link).await.is(200).header("etag").to_owned();
     alice.change(&link, &json!({"label": "x"})).await.is(204);
-    // What is refused for another reason asks nobody.
+    // What is refused for another reason sends no request to the chat service.
     let so_far = app.chats.asked().len();
     alice.change(&link, &INCLUDED()).header("if-match", &tag).await.is(412);
     app.as_user("bob").change(&link, &INCLUDED()).await.is(403);
@@ -141,7 +141,7 @@ async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
     assert!(!asked.is_empty());
     assert!(asked.iter().all(|with| with == &format!("Bearer {token}")), "{asked:?}");
     assert_eq!(listed(&app.anonymous(), &link).await, [("f1".to_owned(), true)]);
-    // They are on already, or go off: nobody is asked.
+    // They are on already, or go off: no request to the chat service.
     let so_far = app.chats.asked().len();
     alice.change(&link, &INCLUDED()).await.is(204);
     alice.change(&link, &json!({"includes_artifacts": false, "label": "y"})).await.is(204);
@@ -764,7 +764,7 @@ async fn objects_without_a_row_are_swept_after_the_grace(app: App) {
     let unknown = "0b4f6a4e-0c5d-4f6e-9a51-4f2f4a1c7d11";
     std::fs::write(folder.join(unknown), "left over").unwrap();
     std::fs::write(folder.join(format!("{unknown}#1")), "half").unwrap();
-    std::fs::write(folder.join("notes.txt"), "somebody's own").unwrap();
+    std::fs::write(folder.join("notes.txt"), "another program's").unwrap();
     app.another_instance().await;
     a_moment().await;
     assert_eq!(app.setup.objects(), 4, "within the grace nothing is touched");

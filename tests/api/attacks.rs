@@ -31,7 +31,7 @@ async fn opens_nothing(client: &Client, private: &str, what: &str) {
         let call = format!("{what}: {} {}", answer.method, answer.path);
         assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"", "{call}");
         let message = answer.fails(401, "invalid_token");
-        // Which of the things that were wrong it was is nobody's business.
+        // The answer does not say which of the things was wrong.
         assert_eq!(message, "The token is not valid, or not any more.", "{call}");
     }
 }

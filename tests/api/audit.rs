@@ -305,11 +305,11 @@ async fn refusals_of_a_known_caller_are_listed(app: App) {
 async fn refusals_of_anonymous_callers_are_counted_by_the_minute(app: App) {
     begin_a_minute(&app);
     let link = app.as_user("alice").share_private("chat-1").await;
-    let (nobody, rubbish) = (app.anonymous(), app.with_token("rubbish"));
+    let (anonymous, rubbish) = (app.anonymous(), app.with_token("rubbish"));
     for _ in 0..15 {
-        nobody.delete(&link).await.is(401);
-        nobody.view(&link).await.is(401);
-        nobody.open(&link).await.is(401);
+        anonymous.delete(&link).await.is(401);
+        anonymous.view(&link).await.is(401);
+        anonymous.open(&link).await.is(401);
         rubbish.delete(&link).await.is(401);
     }
     assert_eq!(records(&app).await.len(), 1, "they are not listed");
@@ -330,7 +330,7 @@ async fn refusals_of_anonymous_callers_are_counted_by_the_minute(app: App) {
             ("anonymous", "view", "login_required", 30),
         ]
     );
-    nobody.delete(&link).await.is(401);
+    anonymous.delete(&link).await.is(401);
     assert_eq!(after_the_minute(&app, 5).await.len(), 4, "the next minute is another record");
 }
 

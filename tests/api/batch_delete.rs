@@ -65,7 +65,7 @@ async fn links_that_are_not_there_are_skipped(app: App) {
     alice.batch_delete(&ids).await.is(204);
     alice.batch_delete(&ids).await.is(204);
     assert_eq!(alice.list("").await.json(), json!([]));
-    // An expired one is not there either, whoever it belonged to.
+    // An expired one is not there either, whether or not it is the caller's.
     let hour = chrono::Duration::hours(1);
     let settings = json!({"expires_at": app.after(hour / 2)});
     let bobs = app.as_user("bob").share_with("bobs-chat", settings).await;

@@ -202,8 +202,8 @@ async fn refusals_come_in_their_order(app: App) {
         }
         let malformed_tag = app.as_user("bob").change(id, &good).header("if-match", "nonsense");
         malformed_tag.await.fails(400, "bad_request");
-        let nobody = app.anonymous().change(id, &malformed).header("if-match", "nonsense");
-        nobody.await.fails(401, "login_required");
+        let anonymous = app.anonymous().change(id, &malformed).header("if-match", "nonsense");
+        anonymous.await.fails(401, "login_required");
         let bob = app.as_user("bob").change(id, &malformed).header("if-match", stale);
         bob.await.fails(400, "bad_request");
         let service = app.as_chat_service().change(id, &malformed).header("if-match", stale);

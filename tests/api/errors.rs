@@ -1,4 +1,4 @@
-//! What the framework rejects by itself has the shape of every other error (contract 2). That each
+//! What the framework rejects by itself has the shape of every other error (docs/API.md 2). That each
 //! answer has it is checked in `support::rules`.
 
 use std::time::Duration;

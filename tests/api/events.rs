@@ -216,7 +216,7 @@ async fn there_is_a_bound_on_streams_of_a_link(setup: Setup) {
     let _second = app.anonymous().watch(&link).await;
     app.anonymous().events(&link).await.fails(429, "too_many_requests");
     app.anonymous().watch(&other).await;
-    // Whoever leaves makes room.
+    // A stream that ends makes room.
     drop(first);
     has_room_soon(&app, &link).await;
 }

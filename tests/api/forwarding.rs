@@ -109,7 +109,7 @@ async fn a_token_goes_to_the_chat_service_alone(setup: Setup) {
     for one in asked {
         assert_eq!(one.authorization, format!("Bearer {token}"), "{}", one.path);
     }
-    // A view of what is kept asks nobody.
+    // A view that is cached sends no request to the chat service.
     let so_far = app.chats.asked().len();
     alice.view(&link).await.is(200);
     assert_eq!(app.chats.asked().len(), so_far);

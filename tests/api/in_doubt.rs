@@ -1,4 +1,4 @@
-//! A change that was answered 503 and made all the same: nobody could tell. What it made is whole.
+//! A change in doubt: it was answered 503, and committed or not. What it made is whole, or gone.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn has_its_file(app: &App, link: &Link) {
     settles_at(&app.setup, 1).await;
 }
 
-/// Waits until a sweep has come to its end, after which unfinished copies are nobody's.
+/// Lets the leases of unfinished copies end, and waits until a sweep has come to its end.
 async fn all_leases_end(app: &App) {
     let unknown = app.setup.store_folder().join("0b4f6a4e-0c5d-4f6e-9a51-4f2f4a1c7d11");
     std::fs::write(&unknown, "left over").unwrap();
@@ -65,7 +65,14 @@ mod a_server {
     use super::*;
     use crate::support::TcpProxy;
 
-    /// Holds back every COMMIT of a link at the server.
+    /// Holds back every COMMIT of a link at the server, by a deferred trigger that waits for an
+    /// advisory lock. What is cut meanwhile is in doubt: the service cannot know its outcome.
+    ///
+    /// ```text
+    /// service    | INSERT, COMMIT -------- connection lost: 503
+    /// PostgreSQL |         trigger waits -------------------------- committed
+    /// test       | take()     arrived()  proxy.cut()     let_go()
+    /// ```
     struct HeldCommits {
         client: Client,
         number: i64,

@@ -131,7 +131,7 @@ async fn a_lost_listener_comes_back_and_catches_up(setup: Setup) {
     let mut revoked = there.anonymous().watch(&other).await;
     let since = Instant::now();
     assert_eq!(listeners(&here.setup, "pg_terminate_backend(pid)").await, 2);
-    // While nobody hears.
+    // While no instance listens.
     tell(&here, "m3").await;
     here.as_user("bob").delete(&other).await.is(204);
     assert_eq!(stream.told().await, "message m3 x");

@@ -67,7 +67,7 @@ async fn a_stream_tells_only_what_comes_after_it_began(setup: Setup) {
 async fn a_cursor_brings_what_was_missed(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let stream = app.anonymous().watch(&link).await;
-    // Whoever came without a cursor is given one: nothing said meanwhile is lost.
+    // A stream without a cursor is given one: nothing said meanwhile is lost.
     let cursor = stream.cursor.clone().unwrap();
     assert_eq!(cursor, "m2");
     drop(stream);

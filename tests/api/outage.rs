@@ -79,7 +79,7 @@ mod a_server {
         let (app, proxy) = behind_a_proxy(setup.with("DATABASE_TIMEOUT", "2s")).await;
         let link = app.as_user("alice").share("chat-1").await;
         app.anonymous().view(&link).await.is(200);
-        // As when a server restarts between two requests: nobody need notice.
+        // As when a server restarts between two requests: no request fails.
         for _ in 0..3 {
             proxy.cut().await;
             proxy.mend().await;

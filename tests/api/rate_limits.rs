@@ -1,5 +1,4 @@
-//! How often somebody may call: who is known by their token as themselves, everybody else as an
-//! address.
+//! Rate limits: of a caller with a valid token by its subject, of any other by its address.
 
 use serde_json::json;
 
@@ -126,7 +125,7 @@ async fn a_user_is_counted_wherever_they_call_from(setup: Setup) {
     refused(from(alice.list(""), "203.0.113.8").await);
     refused(alice.create(&json!({"chat_session_id": "chat-1"})).await);
     assert_eq!(bob.list("").await.is(200).header("ratelimit"), r#""caller";r=2;t=1200"#);
-    // Nobody in particular is not limited here.
+    // Anonymous callers are not limited here.
     exhaust_nothing(&app.anonymous(), &link.id).await;
 }
 
@@ -152,7 +151,7 @@ async fn forged_tokens_count_on_their_address(setup: Setup) {
     refused(from(forged(5).view(&link), "203.0.113.9").await);
     refused(from(app.with_authorization("Bearer").list(""), "203.0.113.9").await);
     refused(from(app.anonymous().view(&link), "203.0.113.9").await);
-    // There nobody else can try a token any more, but one that is known is no guess.
+    // From that address no unknown token is checked any more, but a known one is no guess.
     refused(from(app.as_user("bob").list(""), "203.0.113.9").await);
     from(alice.list(""), "203.0.113.9").await.is(200);
     from(app.as_user("bob").list(""), "203.0.113.7").await.is(200);

@@ -172,7 +172,7 @@ async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
     assert_eq!(done.refused, Some(Refusal::TooManyGone { max_percent: 50 }));
     assert_eq!((done.gone, done.removed), (2, 0));
     app.anonymous().view(&ids[0]).await.is(200);
-    // Whoever knows better says so.
+    // The operator can allow it.
     let done = sharing(&app, settings(&app)).reconcile(70, &Actor::CommandLine).await.unwrap();
     assert_eq!((done.refused, done.removed), (None, 2));
     app.anonymous().view(&ids[0]).await.is(404);

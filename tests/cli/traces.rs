@@ -100,7 +100,7 @@ fn a_share_is_one_trace_that_goes_on_at_the_chat_service() {
     ] {
         assert_eq!(attribute(server, name), value.as_ref(), "{name}");
     }
-    // Each of its calls is a child, and told so; of the baggage nobody is told.
+    // Each of its calls is a child, and told so; the baggage is not passed on.
     let calls: Vec<&Span> =
         spans.iter().filter(|span| span.name.starts_with("GET /api/v1/chats")).collect();
     let told: BTreeSet<String> = chats

@@ -271,7 +271,7 @@ impl App {
         run.await.unwrap().unwrap();
     }
 
-    /// Nobody in particular.
+    /// A client without a credential.
     pub fn anonymous(&self) -> Client {
         Client::new(self, None)
     }
@@ -288,12 +288,12 @@ impl App {
         self.with_token(&hs256(&claims))
     }
 
-    /// Whoever holds this token.
+    /// A client with this token.
     pub fn with_token(&self, token: &str) -> Client {
         Client::new(self, Some(format!("Bearer {token}")))
     }
 
-    /// Whoever sends this as `Authorization`.
+    /// A client that sends this as `Authorization`.
     pub fn with_authorization(&self, value: &str) -> Client {
         Client::new(self, Some(value.to_owned()))
     }

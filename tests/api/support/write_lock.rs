@@ -1,11 +1,11 @@
-//! Somebody else who writes to the database, and does not come to an end.
+//! Another writer to the database, whose transaction does not end.
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use tokio_postgres::{Client, NoTls};
 
 use super::{App, eventually};
 
-/// Nobody can write while this is there; it goes on when it is dropped. Reading goes on.
+/// While it is held, writes of others wait; reads go on. Dropping it releases them.
 pub enum WriteLock {
     Sqlite { _conn: SqliteConnection },
     Postgres { client: Client },
