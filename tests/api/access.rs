@@ -1,5 +1,5 @@
-//! Who may do what, exhaustively: every call by every role on every kind of link, against the running
-//! service (`access/table.rs`, rendered as `docs/ACCESS.md`).
+//! Who may do what, exhaustively: every call by every role on every kind of link, against the
+//! running service (`access/table.rs`, rendered as `docs/ACCESS.md`).
 
 mod table;
 

@@ -1,6 +1,6 @@
-//! What a forger sends over HTTP. Which claim, key or algorithm is refused for which reason stands in
-//! `auth::tests::attacks`; here is what the layer of HTTP adds, and that every kind of call refuses.
-//! That many unknown keys ask the provider once stands there, in `auth`, and end to end.
+//! What a forger sends over HTTP. Which claim, key or algorithm is refused for which reason stands
+//! in `auth::tests::attacks`; here is what the layer of HTTP adds, and that every kind of call
+//! refuses. That many unknown keys ask the provider once stands there, in `auth`, and end to end.
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A link that is changed while it is viewed: a view shows the link as it was at one moment since the
-//! request, and nothing that was taken away before the request.
+//! A link that is changed while it is viewed: a view shows the link as it was at one moment since
+//! the request, and nothing that was taken away before the request.
 
 use std::{
     sync::{
@@ -60,8 +60,8 @@ async fn a_view_that_took_long_is_shown_though_the_link_was_changed(app: App) {
 /// ```
 ///
 /// A viewer reads the phase before its request and after the answer. Where both are the same odd
-/// number, the change that took something away had been acknowledged before the request, and the next
-/// one had not begun when the answer came: an answer that still shows it is wrong.
+/// number, the change that took something away had been acknowledged before the request, and the
+/// next one had not begun when the answer came: an answer that still shows it is wrong.
 #[derive(Default)]
 struct Acknowledged {
     phase: AtomicU64,
@@ -69,7 +69,8 @@ struct Acknowledged {
 }
 
 impl Acknowledged {
-    /// Makes these changes in turns for [`A_WHILE`]: the first gives something, the second takes it.
+    /// Makes these changes in turns for [`A_WHILE`]: the first gives something, the second takes
+    /// it.
     async fn change_for_a_while(&self, owner: &Client, link: &Link, changes: [Value; 2]) {
         let until = Instant::now() + A_WHILE;
         while Instant::now() < until {
@@ -84,8 +85,8 @@ impl Acknowledged {
     }
 }
 
-/// Sends requests, in different codings, until the owner is done. `check` gets each answer, and `true`
-/// where it may not show what was taken away. Returns the number of requests.
+/// Sends requests, in different codings, until the owner is done. `check` gets each answer, and
+/// `true` where it may not show what was taken away. Returns the number of requests.
 fn keep_asking(
     acknowledged: &Arc<Acknowledged>,
     ask: impl Fn() -> Request + Send + 'static,

@@ -1,5 +1,5 @@
-//! What becomes of a connection: who may keep it, for how long, and what is answered on it. Those who
-//! mean harm are in `hostile_clients.rs`.
+//! What becomes of a connection: who may keep it, for how long, and what is answered on it. Those
+//! who mean harm are in `hostile_clients.rs`.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! What the framework rejects by itself has the shape of every other error (docs/API.md 2). That each
-//! answer has it is checked in `support::rules`.
+//! What the framework rejects by itself has the shape of every other error (docs/API.md 2). That
+//! each answer has it is checked in `support::rules`.
 
 use std::time::Duration;
 

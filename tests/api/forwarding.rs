@@ -1,5 +1,5 @@
-//! A caller's request is not the chat service's: nothing of it gets there but the caller's token and
-//! the id of a chat, and their token gets nowhere else.
+//! A caller's request is not the chat service's: nothing of it gets there but the caller's token
+//! and the id of a chat, and their token gets nowhere else.
 
 use serde_json::json;
 

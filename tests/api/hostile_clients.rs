@@ -1,6 +1,6 @@
 //! Clients whose requests could be read in two ways, so that a proxy in front and this service take
-//! another one out of them (RFC 9112, 11.2), and clients that take their time. They are refused or cut,
-//! the connection ends, and nothing that came after is a request of its own.
+//! another one out of them (RFC 9112, 11.2), and clients that take their time. They are refused or
+//! cut, the connection ends, and nothing that came after is a request of its own.
 
 use std::time::{Duration, Instant};
 

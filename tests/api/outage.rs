@@ -1,5 +1,5 @@
-//! A database that is out of reach: 503 with `Retry-After`, nothing half done, and all is well again
-//! when it comes back.
+//! A database that is out of reach: 503 with `Retry-After`, nothing half done, and all is well
+//! again when it comes back.
 
 use serde_json::json;
 

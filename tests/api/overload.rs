@@ -1,5 +1,5 @@
-//! More is asked than can be served: what is too much is told so soon, what was taken on is done, and
-//! what needs nothing of what is short goes on.
+//! More is asked than can be served: what is too much is told so soon, what was taken on is done,
+//! and what needs nothing of what is short goes on.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Who may do what, as text: one block for each call, one line for each kind of link or situation, one
-//! column for each role. `docs/ACCESS.md` is made from it.
+//! Who may do what, as text: one block for each call, one line for each kind of link or situation,
+//! one column for each role. `docs/ACCESS.md` is made from it.
 
 use std::fmt::Write;
 

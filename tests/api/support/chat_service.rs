@@ -1,5 +1,6 @@
-//! A chat service that speaks the h2oGPTe shapes over HTTP (docs/API.md 5), whose chats a test changes
-//! while it runs, whose answers it can hold back, and which can be out of order in every way.
+//! A chat service that speaks the h2oGPTe shapes over HTTP (docs/API.md 5), whose chats a test
+//! changes while it runs, whose answers it can hold back, and which can be out of order in every
+//! way.
 
 use std::{
     collections::HashMap,

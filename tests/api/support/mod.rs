@@ -330,8 +330,8 @@ impl App {
         raw::exchange(self.address, head.as_bytes(), piece, times).await
     }
 
-    /// Sends these bytes, and then the drip again and again, until the server closes the connection;
-    /// everything that came back.
+    /// Sends these bytes, and then the drip again and again, until the server closes the
+    /// connection; everything that came back.
     pub async fn send_until_closed(&self, bytes: &[u8], drip: &[u8]) -> String {
         raw::until_closed(self.address, bytes, drip).await
     }

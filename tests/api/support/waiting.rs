@@ -13,9 +13,9 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// Time for what was sent to get to where it waits inside of the service, or for something that must
-/// not happen to happen: nothing outside shows either. When this is too short, the test proves less;
-/// it does not fail.
+/// Time for what was sent to get to where it waits inside of the service, or for something that
+/// must not happen to happen: nothing outside shows either. When this is too short, the test proves
+/// less; it does not fail.
 pub async fn a_moment() {
     sleep(Duration::from_millis(300)).await;
 }
