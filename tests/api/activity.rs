@@ -146,7 +146,7 @@ async fn activity_holds_no_names(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_view_moves_nothing_of_the_link(setup: Setup) {
+async fn a_view_changes_neither_entity_tag_nor_updated_at(setup: Setup) {
     let app = setup.with("ACTIVITY_INTERVAL", "50ms").start().await;
     let link = app.as_user("alice").share("chat-1").await;
     let tag = app.anonymous().view(&link).await.is(200).header("etag").to_owned();
@@ -192,7 +192,7 @@ async fn views_are_kept_when_the_service_stops(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn views_wait_for_a_database_that_fails(setup: Setup) {
+async fn views_are_kept_while_the_database_fails(setup: Setup) {
     let app = setup.with("ACTIVITY_INTERVAL", "50ms").start().await;
     let link = app.as_user("alice").share("chat-1").await;
     behind_its_back(&app, "ALTER TABLE link_activity RENAME TO hidden").await;
@@ -250,7 +250,7 @@ async fn a_deleted_link_has_no_activity(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn only_the_owner_learns_of_it(app: App) {
+async fn activity_is_for_the_owner_alone(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     app.anonymous().activity(&link).await.fails(401, "login_required");
     app.as_user("bob").activity(&link).await.fails(403, "forbidden");

@@ -358,9 +358,7 @@ async fn a_live_download_is_cut_when_it_is_not_what_was_listed(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn a_live_download_has_the_time_of_one_operation_for_its_list_and_its_first_bytes(
-    setup: Setup,
-) {
+async fn chat_service_timeout_covers_the_list_and_the_first_bytes_of_a_live_download(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "2s").start().await;
     app.chats.put_named("chat-2", "Another");
     for (chat, trouble) in

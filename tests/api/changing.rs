@@ -128,7 +128,7 @@ fn is_whole(answer: &Answer) -> bool {
 }
 
 #[apply(on_both_databases)]
-async fn a_link_that_never_stands_still_is_viewed(app: App) {
+async fn a_view_of_a_link_that_changes_all_the_time_is_200(app: App) {
     let other = app.another_instance().await;
     put_large_chat(&app);
     let alice = app.as_user("alice");

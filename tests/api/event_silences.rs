@@ -67,7 +67,7 @@ async fn rename(app: &App, from: &str, to: &str) {
 }
 
 #[apply(on_both_databases)]
-async fn a_stream_waits_half_a_minute_for_the_database_and_sends_nothing_meanwhile(setup: Setup) {
+async fn a_stream_without_the_database_is_silent_and_ends_after_30_seconds(setup: Setup) {
     let (setup, line) = Line::of(setup).await;
     let app = setup.with("LIVE_POLL_INTERVAL", "200ms").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;

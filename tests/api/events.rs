@@ -199,7 +199,7 @@ async fn a_token_that_ends_does_not_end_a_public_stream(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_bad_token_does_not_keep_anyone_from_a_public_stream_but_does_not_help_later(app: App) {
+async fn a_public_stream_with_a_bad_token_begins_and_ends_when_the_link_turns_private(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
     let mut stream = app.with_token("nonsense").watch(&link).await;

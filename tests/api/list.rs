@@ -34,7 +34,7 @@ async fn a_list_holds_only_the_callers_own(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_row_is_what_was_answered_to_who_made_it(app: App) {
+async fn a_row_of_the_list_is_the_answer_to_its_create(app: App) {
     let at = app.after(Duration::days(7));
     let settings = json!({"label": "mine", "is_private": true, "expires_at": at});
     let link = app.as_user("alice").share_with("chat-1", settings).await;

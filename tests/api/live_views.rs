@@ -77,7 +77,7 @@ async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Setup) {
+async fn no_fetch_from_before_a_notice_is_shown_after_it(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     assert_eq!(last(&app, &link).await, "m2");
@@ -102,7 +102,7 @@ async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Set
 }
 
 #[apply(on_both_databases)]
-async fn a_viewer_who_goes_away_does_not_take_the_answer_along(setup: Setup) {
+async fn a_shared_fetch_goes_on_when_its_first_viewer_disconnects(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = fetches(&app);
@@ -119,7 +119,7 @@ async fn a_viewer_who_goes_away_does_not_take_the_answer_along(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_service_that_hangs_holds_up_only_those_who_asked_it(setup: Setup) {
+async fn a_hanging_chat_service_is_504_for_live_views_and_delays_no_frozen_view(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "500ms").start().await;
     let alice = app.as_user("alice");
     let (live, frozen) = (alice.share_live("chat-1").await, alice.share("chat-1").await);
@@ -204,7 +204,7 @@ async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
+async fn a_download_uses_the_file_list_of_a_view(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = share_files(&app).await;
     app.anonymous().view(&link).await.is(200);
@@ -214,7 +214,7 @@ async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn a_view_that_knows_more_than_the_last_download_is_believed(setup: Setup) {
+async fn a_download_uses_the_newer_file_list_of_a_view(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = share_files(&app).await;
     app.anonymous().artifact(&link, "f1").await.is(200);

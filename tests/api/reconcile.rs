@@ -151,7 +151,7 @@ async fn an_answer_that_is_not_clear_removes_nothing(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_service_that_knows_none_is_not_believed(app: App) {
+async fn reconciling_removes_nothing_when_all_chats_are_gone(app: App) {
     let ids = three_shared(&app).await;
     app.chats.misbehaves("", Trouble::Status(404));
     let done = sharing(&app, settings(&app)).reconcile(100, &Actor::CommandLine).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_chat_service_that_knows_none_is_not_believed(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
+async fn reconciling_removes_nothing_when_most_chats_are_gone(app: App) {
     let ids = three_shared(&app).await;
     app.chats.remove("one");
     app.chats.remove("two");
@@ -179,7 +179,7 @@ async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn one_chat_alone_goes_only_when_all_may_be_gone(app: App) {
+async fn the_only_chat_is_removed_only_with_a_bound_of_100_percent(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     app.chats.remove("chat-1");
     assert_eq!(reconcile(&app).await.refused, Some(Refusal::KnowsNone));
@@ -225,7 +225,7 @@ async fn a_chat_that_is_back_is_kept(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_service_that_is_down_is_soon_left_alone(app: App) {
+async fn reconciling_ends_early_when_the_chat_service_is_down(app: App) {
     for number in 0..40 {
         let chat = format!("chat-no-{number}");
         app.chats.put_named(&chat, "x");
@@ -285,7 +285,7 @@ async fn chats_of_a_file_are_reconciled_too(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn it_is_done_every_interval(setup: Setup) {
+async fn reconciliation_runs_every_reconcile_interval(setup: Setup) {
     let app = setup.with("RECONCILE_INTERVAL", "100ms").start().await;
     let [one, two, _] = three_shared(&app).await;
     app.chats.remove("one");
