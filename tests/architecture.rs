@@ -108,12 +108,12 @@ fn offenders(breaks_it: impl Fn(&Source) -> bool) -> Vec<String> {
     sources().into_iter().filter(|source| breaks_it(source)).map(|source| source.path).collect()
 }
 
-const NOBODY: [&str; 0] = [];
+const NONE: [&str; 0] = [];
 
 #[test]
 fn http_does_not_know_where_links_are_kept() {
     let found = offenders(|s| s.room() == "http" && s.rooms_named().contains("store"));
-    assert_eq!(found, NOBODY);
+    assert_eq!(found, NONE);
 }
 
 #[test]
@@ -125,17 +125,17 @@ fn the_rules_of_sharing_know_neither_the_web_nor_a_database() {
                 .any(|name| s.names(name))
                 || s.rooms_named().iter().any(|room| ["http", "app", "config"].contains(&&**room)))
     });
-    assert_eq!(found, NOBODY);
+    assert_eq!(found, NONE);
 }
 
 #[test]
-fn the_model_the_clock_and_what_waits_know_nobody() {
+fn the_model_and_what_waits_name_no_other_room() {
     let found = offenders(|s| {
         let allowed = |room: &String| s.room() == "model" && room == "model";
         let rooms = ["model", "clock", "queue", "relay"];
         rooms.contains(&s.room()) && !s.rooms_named().iter().all(allowed)
     });
-    assert_eq!(found, NOBODY);
+    assert_eq!(found, NONE);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn live_names_only_what_it_reads() {
     let found = offenders(|s| {
         s.room() == "live" && !s.rooms_named().iter().all(|room| allowed.contains(&&**room))
     });
-    assert_eq!(found, NOBODY);
+    assert_eq!(found, NONE);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn nothing_points_back_up() {
             s.room() == *room && s.rooms_named().iter().any(|named| above.contains(&&**named))
         })
     });
-    assert_eq!(found, NOBODY);
+    assert_eq!(found, NONE);
 }
 
 #[test]
@@ -210,19 +210,19 @@ fn each_engine_lives_in_its_own_rooms() {
         ("qrcode", &["qr"]),
     ] {
         let found = offenders(|s| s.names(external) && !rooms.contains(&s.room()));
-        assert_eq!(found, NOBODY, "{external}");
+        assert_eq!(found, NONE, "{external}");
         let used = sources().iter().any(|s| s.names(external));
-        assert!(used, "nobody names {external}: does this test still see anything?");
+        assert!(used, "no file names {external}: does this test still see anything?");
     }
 }
 
 #[test]
 fn files_are_short_and_named_after_what_they_hold() {
-    assert_eq!(offenders(|s| !s.is_test() && s.lines > 350), NOBODY);
+    assert_eq!(offenders(|s| !s.is_test() && s.lines > 350), NONE);
     let vague = ["util", "utils", "helper", "helpers", "common", "manager", "types", "misc"];
     let found =
         offenders(|s| s.path.split('/').any(|part| vague.contains(&part.trim_end_matches(".rs"))));
-    assert_eq!(found, NOBODY);
+    assert_eq!(found, NONE);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The pages of this repository: links and anchors resolve, what the code cites exists, and the first
-//! pages stay short.
+//! The pages of this repository: links and anchors resolve, what the code cites exists, and the
+//! first pages stay short.
 
 #![expect(
     clippy::unwrap_used,

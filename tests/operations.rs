@@ -1,4 +1,4 @@
-//! What whoever runs the service reads and looks at, held against the metrics that there are.
+//! What operators read, held against the metrics that there are.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Who may do what, exhaustively: every call by every role on every kind of link, against the running
-//! service (`access/table.rs`, rendered as `docs/ACCESS.md`).
+//! Who may do what, exhaustively: every call by every role on every kind of link, against the
+//! running service (`access/table.rs`, rendered as `docs/ACCESS.md`).
 
 mod table;
 
@@ -13,7 +13,7 @@ const NEVER: &str = "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11";
 
 fn as_role(app: &App, role: &str) -> Client {
     match role {
-        "nobody" => app.anonymous(),
+        "anonymous" => app.anonymous(),
         // Once good.
         "bad token" => {
             let exp = app.now().timestamp() - 60;
@@ -26,7 +26,7 @@ fn as_role(app: &App, role: &str) -> Client {
     }
 }
 
-/// A chat of Alice's with a file, that nobody else was told of.
+/// A chat of Alice's with a file, that no other user has.
 fn chat(app: &App, id: &str) {
     app.chats.put_named(id, "A chat");
     app.chats.put_file(id, "f1", "plan.csv", b"day,km\n");

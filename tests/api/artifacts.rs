@@ -7,7 +7,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Client, Link, SERVICE_TOKEN, Setup, Trouble, apply, on_both_databases, rows,
+    App, Client, Link, SERVICE_TOKEN, Setup, Trouble, a_moment, apply, eventually,
+    on_both_databases, rows,
 };
 
 const INCLUDED: fn() -> Value = || json!({"includes_artifacts": true});
@@ -26,11 +27,8 @@ async fn listed(viewer: &Client, link: &Link) -> Vec<(String, bool)> {
 
 /// Waits until the store holds so many objects.
 pub async fn settles_at(setup: &Setup, objects: usize) {
-    let until = Instant::now() + Duration::from_secs(5);
-    while setup.objects() != objects {
-        assert!(Instant::now() < until, "{} objects, not {objects}", setup.objects());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let what = format!("the store holds {objects} objects");
+    eventually(&what, async || setup.objects() == objects).await;
 }
 
 #[apply(on_both_databases)]
@@ -133,7 +131,7 @@ async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
     let link = alice.share_live("chat-1").await;
     let tag = app.anonymous().view(&link).await.is(200).header("etag").to_owned();
     alice.change(&link, &json!({"label": "x"})).await.is(204);
-    // What is refused for another reason asks nobody.
+    // What is refused for another reason sends no request to the chat service.
     let so_far = app.chats.asked().len();
     alice.change(&link, &INCLUDED()).header("if-match", &tag).await.is(412);
     app.as_user("bob").change(&link, &INCLUDED()).await.is(403);
@@ -143,7 +141,7 @@ async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
     assert!(!asked.is_empty());
     assert!(asked.iter().all(|with| with == &format!("Bearer {token}")), "{asked:?}");
     assert_eq!(listed(&app.anonymous(), &link).await, [("f1".to_owned(), true)]);
-    // They are on already, or go off: nobody is asked.
+    // They are on already, or go off: no request to the chat service.
     let so_far = app.chats.asked().len();
     alice.change(&link, &INCLUDED()).await.is(204);
     alice.change(&link, &json!({"includes_artifacts": false, "label": "y"})).await.is(204);
@@ -151,7 +149,7 @@ async fn switching_on_for_a_live_link_asks_with_the_owners_token(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link(setup: Setup) {
+async fn switching_files_on_without_access_to_them_is_refused(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "1s").start().await;
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
@@ -190,7 +188,7 @@ async fn who_may_not_have_the_files_does_not_switch_them_on_for_a_live_link(setu
 }
 
 #[apply(on_both_databases)]
-async fn who_may_not_have_the_files_does_not_share_them_live(app: App) {
+async fn sharing_files_live_without_access_to_them_is_403(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
     let with_files =
@@ -360,9 +358,7 @@ async fn a_live_download_is_cut_when_it_is_not_what_was_listed(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn a_live_download_has_the_time_of_one_operation_for_its_list_and_its_first_bytes(
-    setup: Setup,
-) {
+async fn chat_service_timeout_covers_the_list_and_the_first_bytes_of_a_live_download(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "2s").start().await;
     app.chats.put_named("chat-2", "Another");
     for (chat, trouble) in
@@ -375,6 +371,7 @@ async fn a_live_download_has_the_time_of_one_operation_for_its_list_and_its_firs
         let began = Instant::now();
         let download = app.anonymous().artifact(&link, "f1").spawn();
         held.arrived(1).await;
+        // A list that takes most of the time-out; `CHAT_SERVICE_TIMEOUT` is of the real clock.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         held.let_go();
         download.await.unwrap().fails(504, "chat_service_timeout");
@@ -677,7 +674,7 @@ async fn a_download_goes_on_with_the_token_that_it_began_with(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_copy_outlives_whoever_asked_for_it(app: App) {
+async fn a_copy_goes_on_when_its_client_disconnects(app: App) {
     let path = app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
@@ -686,11 +683,10 @@ async fn a_copy_outlives_whoever_asked_for_it(app: App) {
     held.arrived(1).await;
     held.let_go();
     settles_at(&app.setup, 1).await;
-    let until = Instant::now() + Duration::from_secs(5);
-    while app.anonymous().artifact(&link, "f1").await.status != 200 {
-        assert!(Instant::now() < until, "the copy is nobody's");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the copy belongs to the link", async || {
+        app.anonymous().artifact(&link, "f1").await.status == 200
+    })
+    .await;
 }
 
 #[apply(on_both_databases)]
@@ -734,11 +730,7 @@ async fn a_copy_that_was_swept_meanwhile_does_not_become_the_links(app: App) {
     let alice = app.as_user("alice");
     alice.delete(&other).await.is(204);
     settles_at(&app.setup, 0).await;
-    let until = Instant::now() + Duration::from_secs(5);
-    while rows(&app, "artifacts").await != 0 {
-        assert!(Instant::now() < until);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the copy is forgotten", async || rows(&app, "artifacts").await == 0).await;
     held.let_go();
     change.await.unwrap().fails(503, "unavailable");
     assert_eq!(alice.view(&link).await.is(200).json()["includes_artifacts"], false);
@@ -763,16 +755,16 @@ async fn an_idempotent_repetition_copies_nothing(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn what_nobody_knows_is_swept_after_the_grace(app: App) {
+async fn objects_without_a_row_are_swept_after_the_grace(app: App) {
     app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
     let link = app.as_user("alice").share_with("chat-1", INCLUDED()).await;
     let folder = app.setup.store_folder().to_owned();
     let unknown = "0b4f6a4e-0c5d-4f6e-9a51-4f2f4a1c7d11";
     std::fs::write(folder.join(unknown), "left over").unwrap();
     std::fs::write(folder.join(format!("{unknown}#1")), "half").unwrap();
-    std::fs::write(folder.join("notes.txt"), "somebody's own").unwrap();
+    std::fs::write(folder.join("notes.txt"), "another program's").unwrap();
     app.another_instance().await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    a_moment().await;
     assert_eq!(app.setup.objects(), 4, "within the grace nothing is touched");
     app.clock.advance(TimeDelta::minutes(61));
     app.another_instance().await;

@@ -1,6 +1,6 @@
-//! What a forger sends over HTTP. Which claim, key or algorithm is refused for which reason stands in
-//! `auth::tests::attacks`; here is what the layer of HTTP adds, and that every kind of call refuses.
-//! That many unknown keys ask the provider once stands there, in `auth`, and end to end.
+//! What a forger sends over HTTP. Which claim, key or algorithm is refused for which reason stands
+//! in `auth::tests::attacks`; here is what the layer of HTTP adds, and that every kind of call
+//! refuses. That many unknown keys ask the provider once stands there, in `auth`, and end to end.
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ async fn opens_nothing(client: &Client, private: &str, what: &str) {
         let call = format!("{what}: {} {}", answer.method, answer.path);
         assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"", "{call}");
         let message = answer.fails(401, "invalid_token");
-        // Which of the things that were wrong it was is nobody's business.
+        // The answer does not say which of the things was wrong.
         assert_eq!(message, "The token is not valid, or not any more.", "{call}");
     }
 }
@@ -180,7 +180,7 @@ async fn a_scope_that_only_looks_like_the_chat_services_is_not(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_token_of_any_length_is_refused_and_hurts_nobody(app: App) {
+async fn a_long_token_is_401_and_a_head_over_the_bound_431(app: App) {
     let head = |bytes: usize| {
         let token = "x".repeat(bytes);
         format!(

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use shared_chats::model::{ChatSessionId, ShareId};
 
 use crate::support::{
-    App, Setup, apply, audit_records, behind_its_back, import, on_both_databases, rows, store,
+    App, Setup, apply, audit_records, behind_its_back, eventually, import, on_both_databases, rows,
+    store,
 };
 
 fn short(link: impl AsRef<str>) -> String {
@@ -301,11 +302,11 @@ async fn refusals_of_a_known_caller_are_listed(app: App) {
 #[apply(on_both_databases)]
 async fn refusals_of_anonymous_clients_are_listed(app: App) {
     let link = app.as_user("alice").share_private("chat-1").await;
-    let (nobody, rubbish) = (app.anonymous(), app.with_token("rubbish"));
+    let (anonymous, rubbish) = (app.anonymous(), app.with_token("rubbish"));
     for _ in 0..15 {
-        nobody.delete(&link).await.is(401);
-        nobody.view(&link).await.is(401);
-        nobody.open(&link).await.is(401);
+        anonymous.delete(&link).await.is(401);
+        anonymous.view(&link).await.is(401);
+        anonymous.open(&link).await.is(401);
         rubbish.delete(&link).await.is(401);
     }
     let found = refusals(&app);
@@ -405,10 +406,5 @@ async fn records_go_after_their_retention(app: App) {
     // The service does so by itself, when it starts and every ten minutes.
     app.clock.advance(retention + Duration::days(1));
     app.another_instance().await;
-    let gone = async {
-        while rows(&app, "audit_records").await > 0 {
-            tokio::time::sleep(StdDuration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(StdDuration::from_secs(15), gone).await.unwrap();
+    eventually("they are swept", async || rows(&app, "audit_records").await == 0).await;
 }

@@ -1,4 +1,4 @@
-//! Tokens over HTTP (contract 1). Every claim by itself is tested where it is read, in `auth`.
+//! Tokens over HTTP (docs/API.md 1). Every claim by itself is tested where it is read, in `auth`.
 
 use chrono::Duration;
 use serde_json::{Value, json};

@@ -37,7 +37,7 @@ async fn a_batch_is_deleted_at_once(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn one_of_somebody_else_in_a_thousand_saves_them_all(app: App) {
+async fn a_batch_with_a_link_of_another_user_is_403_and_deletes_none(app: App) {
     let bobs = app.as_user("bob").share("bobs-chat").await;
     let mut ids = share_many(&app, 60).await;
     let unknown = (60..999).map(|n| format!("00000000-0000-4000-8000-{n:012}"));
@@ -65,7 +65,7 @@ async fn links_that_are_not_there_are_skipped(app: App) {
     alice.batch_delete(&ids).await.is(204);
     alice.batch_delete(&ids).await.is(204);
     assert_eq!(alice.list("").await.json(), json!([]));
-    // An expired one is not there either, whoever it belonged to.
+    // An expired one is not there either, whether or not it is the caller's.
     let hour = chrono::Duration::hours(1);
     let settings = json!({"expires_at": app.after(hour / 2)});
     let bobs = app.as_user("bob").share_with("bobs-chat", settings).await;

@@ -202,8 +202,8 @@ async fn refusals_come_in_their_order(app: App) {
         }
         let malformed_tag = app.as_user("bob").change(id, &good).header("if-match", "nonsense");
         malformed_tag.await.fails(400, "bad_request");
-        let nobody = app.anonymous().change(id, &malformed).header("if-match", "nonsense");
-        nobody.await.fails(401, "login_required");
+        let anonymous = app.anonymous().change(id, &malformed).header("if-match", "nonsense");
+        anonymous.await.fails(401, "login_required");
         let bob = app.as_user("bob").change(id, &malformed).header("if-match", stale);
         bob.await.fails(400, "bad_request");
         let service = app.as_chat_service().change(id, &malformed).header("if-match", stale);
@@ -282,7 +282,7 @@ async fn if_match_takes_a_list_and_a_star(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn if_match_never_takes_a_weak_tag_or_somebody_elses(app: App) {
+async fn if_match_with_a_weak_or_unknown_tag_is_412(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
     let tag = app.anonymous().view(&link).await.header("etag").to_owned();

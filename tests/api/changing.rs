@@ -1,5 +1,5 @@
-//! A link that is changed all the while that it is viewed: whoever may see it does, as it was at one
-//! moment since they asked, and nothing that was taken away before that.
+//! A link that is changed while it is viewed: a view shows the link as it was at one moment since
+//! the request, and nothing that was taken away before the request.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{Answer, App, Chat, Client, Link, Request, apply, message, on_both_databases};
 
-/// How long each of these links is not left alone.
+/// How long each of these links is changed.
 const A_WHILE: Duration = Duration::from_millis(1500);
 
 #[apply(on_both_databases)]
@@ -49,22 +49,35 @@ async fn a_view_that_took_long_is_shown_though_the_link_was_changed(app: App) {
     assert_eq!(after - before, asked(&app) - after, "it was made once");
 }
 
-/// What the one who changes the link tells those who view it.
+/// What the task of the owner tells the tasks of the viewers: which of the two states the link has
+/// been in, as far as the owner's answers say.
+///
+/// ```text
+/// owner    | PATCH gives, 204 | PATCH takes, 204 | 3 ms pause | PATCH gives, 204 | ...
+/// phase    | 0: even, either state is right      | 1: odd     | 2: even ...
+/// viewer A |                GET ---------------------- answer    phases 0 and 1: either is right
+/// viewer B |                                     | GET answer |  phases 1 and 1: it was taken
+/// ```
+///
+/// A viewer reads the phase before its request and after the answer. Where both are the same odd
+/// number, the change that took something away had been acknowledged before the request, and the
+/// next one had not begun when the answer came: an answer that still shows it is wrong.
 #[derive(Default)]
 struct Acknowledged {
-    /// Odd from when an acknowledged change took something away until before the next change.
     phase: AtomicU64,
     done: AtomicBool,
 }
 
 impl Acknowledged {
-    /// Makes these changes in turns for a while. Every other one of them takes something away.
+    /// Makes these changes in turns for [`A_WHILE`]: the first gives something, the second takes
+    /// it.
     async fn change_for_a_while(&self, owner: &Client, link: &Link, changes: [Value; 2]) {
         let until = Instant::now() + A_WHILE;
         while Instant::now() < until {
             owner.change(link, &changes[0]).await.is(204);
             owner.change(link, &changes[1]).await.is(204);
             self.phase.fetch_add(1, Ordering::SeqCst);
+            // So that whole requests fall into an odd phase.
             tokio::time::sleep(Duration::from_millis(3)).await;
             self.phase.fetch_add(1, Ordering::SeqCst);
         }
@@ -72,8 +85,8 @@ impl Acknowledged {
     }
 }
 
-/// Asks again and again, in different codings, and has each answer checked; `true` where what was taken
-/// away was so all the while. Returns how often it asked.
+/// Sends requests, in different codings, until the owner is done. `check` gets each answer, and
+/// `true` where it may not show what was taken away. Returns the number of requests.
 fn keep_asking(
     acknowledged: &Arc<Acknowledged>,
     ask: impl Fn() -> Request + Send + 'static,
@@ -115,7 +128,7 @@ fn is_whole(answer: &Answer) -> bool {
 }
 
 #[apply(on_both_databases)]
-async fn a_link_that_never_stands_still_is_viewed(app: App) {
+async fn a_view_of_a_link_that_changes_all_the_time_is_200(app: App) {
     let other = app.another_instance().await;
     put_large_chat(&app);
     let alice = app.as_user("alice");

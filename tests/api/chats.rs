@@ -211,7 +211,7 @@ async fn the_scope_counts_as_a_whole_word_alone(app: App) {
         ("scopes", json!("shared_chats:service"), false),
         ("role", json!("shared_chats:service"), false),
     ] {
-        let mut claims: Value = claims(&app.clock, "somebody");
+        let mut claims: Value = claims(&app.clock, "a-user");
         claims[claim] = value.clone();
         let answer = app.with_token(&hs256(&claims)).links_of_chat("chat-1").await;
         assert_eq!(answer.status, if is_service { 200 } else { 403 }, "{claim}: {value}");

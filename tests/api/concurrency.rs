@@ -86,7 +86,7 @@ async fn of_many_deletions_of_one_link_one_counts(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn clients_that_go_away_harm_nobody(app: App) {
+async fn disconnected_clients_leave_the_connections_usable(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
     let body = json!({"chat_session_id": "chat-1"});

@@ -1,5 +1,5 @@
-//! What becomes of a connection: who may keep it, for how long, and what is answered on it. Those who
-//! mean harm are in `hostile_clients.rs`.
+//! What becomes of a connection: who may keep it, for how long, and what is answered on it. Those
+//! who mean harm are in `hostile_clients.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ async fn an_idle_connection_is_kept_for_as_long_as_the_setting_says(setup: Setup
 }
 
 #[apply(on_both_databases)]
-async fn whoever_sends_in_time_keeps_the_connection(setup: Setup) {
+async fn heads_within_request_timeout_keep_the_connection(setup: Setup) {
     let app = setup.with("REQUEST_TIMEOUT", "1s").start().await;
     // Each head comes in pieces, the next begins with the last piece of the one before.
     let pieces = ["GET /health/l", "ive HTTP/1.1\r\nhost: x\r\n", "\r\nGET /health/live HTT"];

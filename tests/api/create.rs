@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 #[apply(on_both_databases)]
-async fn whoever_may_read_a_chat_shares_it(app: App) {
+async fn a_caller_who_can_read_a_chat_can_share_it(app: App) {
     let answer = app.as_user("alice").create(&json!({"chat_session_id": "chat-1"})).await.is(201);
     let info = answer.json();
     let id = info["id"].as_str().unwrap();
@@ -352,7 +352,7 @@ async fn a_label_has_at_most_200_characters(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn only_who_is_signed_in_creates(app: App) {
+async fn creating_needs_a_signed_in_caller(app: App) {
     let body = json!({"chat_session_id": "chat-1"});
     app.anonymous().create(&body).await.fails(401, "login_required");
     app.with_token("rubbish").create(&body).await.fails(401, "invalid_token");

@@ -1,5 +1,5 @@
-//! What the framework rejects by itself has the shape of every other error (contract 2). That each
-//! answer has it is checked in `support::rules`.
+//! What the framework rejects by itself has the shape of every other error (docs/API.md 2). That
+//! each answer has it is checked in `support::rules`.
 
 use std::time::Duration;
 
@@ -189,7 +189,7 @@ async fn a_body_that_never_arrives_is_given_up(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn whoever_is_unknown_sends_no_body(app: App) {
+async fn an_anonymous_create_is_401_before_its_body_is_read(app: App) {
     let head = "POST /api/v1/shared_chats HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n\
                 content-length: 104857600\r\n\r\n";
     let piece = vec![b'x'; 1 << 20];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    App, Chat, Link, Setup, apply, claims, hs256, message, on_both_databases, reply,
+    App, Chat, Link, Setup, apply, claims, eventually, hs256, message, on_both_databases, reply,
 };
 
 #[apply(on_both_databases)]
@@ -66,7 +66,7 @@ async fn a_head_request_tells_that_there_are_events_and_ends(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn whoever_is_told_of_a_private_link_was_told_before_that_it_is_private(app: App) {
+async fn a_stream_tells_of_new_settings_but_not_of_a_label(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
     let mut stream = app.as_user("bob").watch(&link).await;
@@ -199,7 +199,7 @@ async fn a_token_that_ends_does_not_end_a_public_stream(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_bad_token_does_not_keep_anyone_from_a_public_stream_but_does_not_help_later(app: App) {
+async fn a_public_stream_with_a_bad_token_begins_and_ends_when_the_link_turns_private(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share_live("chat-1").await;
     let mut stream = app.with_token("nonsense").watch(&link).await;
@@ -216,20 +216,17 @@ async fn there_is_a_bound_on_streams_of_a_link(setup: Setup) {
     let _second = app.anonymous().watch(&link).await;
     app.anonymous().events(&link).await.fails(429, "too_many_requests");
     app.anonymous().watch(&other).await;
-    // Whoever leaves makes room.
+    // A stream that ends makes room.
     drop(first);
     has_room_soon(&app, &link).await;
 }
 
 async fn has_room_soon(app: &App, link: &Link) {
-    for attempt in 0.. {
-        let answer = app.anonymous().request("HEAD", &format!("{}/events", link.path())).await;
-        if answer.status == 200 {
-            break;
-        }
-        assert!(attempt < 100, "{}", answer.status);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let events = format!("{}/events", link.path());
+    eventually("there is room", async || {
+        app.anonymous().request("HEAD", &events).await.status == 200
+    })
+    .await;
 }
 
 #[apply(on_both_databases)]

@@ -1,5 +1,5 @@
-//! A caller's request is not the chat service's: nothing of it gets there but the caller's token and
-//! the id of a chat, and their token gets nowhere else.
+//! A caller's request is not the chat service's: nothing of it gets there but the caller's token
+//! and the id of a chat, and their token gets nowhere else.
 
 use serde_json::json;
 
@@ -109,7 +109,7 @@ async fn a_token_goes_to_the_chat_service_alone(setup: Setup) {
     for one in asked {
         assert_eq!(one.authorization, format!("Bearer {token}"), "{}", one.path);
     }
-    // A view of what is kept asks nobody.
+    // A view that is cached sends no request to the chat service.
     let so_far = app.chats.asked().len();
     alice.view(&link).await.is(200);
     assert_eq!(app.chats.asked().len(), so_far);

@@ -1,6 +1,6 @@
 //! Clients whose requests could be read in two ways, so that a proxy in front and this service take
-//! another one out of them (RFC 9112, 11.2), and clients that take their time. They are refused or cut,
-//! the connection ends, and nothing that came after is a request of its own.
+//! another one out of them (RFC 9112, 11.2), and clients that take their time. They are refused or
+//! cut, the connection ends, and nothing that came after is a request of its own.
 
 use std::time::{Duration, Instant};
 
@@ -88,7 +88,7 @@ async fn a_chunk_that_is_none_ends_the_connection(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn what_follows_a_body_that_nobody_read_is_no_request(app: App) {
+async fn what_follows_an_unread_body_is_no_request(app: App) {
     let length = SMUGGLED.len();
     for head in [
         format!("GET /openapi.json HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n"),

@@ -221,7 +221,7 @@ async fn a_repetition_tells_the_chat_service_no_label_but_its_own(app: App) {
             assert_eq!((&again["id"], &again["label"]), (&first["id"], &label), "{change}");
         }
     }
-    // Whoever the label is for is told it.
+    // The repetition gives the owner the label too.
     let settings = json!({"label": "before"});
     let made = id(create(&alice, "own", &settings)).await;
     alice.change(&made, &json!({"label": "after"})).await.is(204);

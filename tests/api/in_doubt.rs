@@ -1,6 +1,4 @@
-//! A change that was answered 503 and made all the same: nobody could tell. What it made is whole.
-
-use std::time::Duration;
+//! A change in doubt: it was answered 503, and committed or not. What it made is whole, or gone.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -8,8 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     artifacts::settles_at,
     support::{
-        App, Link, Request, Setup, WriteLock, apply, behind_its_back, on_both_databases,
-        on_postgres, on_sqlite, rows,
+        App, Link, Request, Setup, WriteLock, a_moment, apply, behind_its_back, eventually,
+        on_both_databases, on_postgres, on_sqlite, rows,
     },
 };
 
@@ -36,18 +34,13 @@ async fn has_its_file(app: &App, link: &Link) {
     settles_at(&app.setup, 1).await;
 }
 
-/// Waits until a sweep has come to its end, after which unfinished copies are nobody's.
+/// Lets the leases of unfinished copies end, and waits until a sweep has come to its end.
 async fn all_leases_end(app: &App) {
     let unknown = app.setup.store_folder().join("0b4f6a4e-0c5d-4f6e-9a51-4f2f4a1c7d11");
     std::fs::write(&unknown, "left over").unwrap();
     app.clock.advance(TimeDelta::minutes(61));
     app.another_instance().await;
-    let swept = async {
-        while unknown.exists() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), swept).await.unwrap();
+    eventually("it is swept", async || !unknown.exists()).await;
 }
 
 #[apply(on_both_databases)]
@@ -67,13 +60,19 @@ async fn copies_whose_link_was_not_made_go_in_the_end(setup: Setup) {
 }
 
 mod a_server {
-    use tokio::time::sleep;
     use tokio_postgres::{Client, NoTls};
 
     use super::*;
     use crate::support::TcpProxy;
 
-    /// Holds back every COMMIT of a link at the server.
+    /// Holds back every COMMIT of a link at the server, by a deferred trigger that waits for an
+    /// advisory lock. What is cut meanwhile is in doubt: the service cannot know its outcome.
+    ///
+    /// ```text
+    /// service    | INSERT, COMMIT -------- connection lost: 503
+    /// PostgreSQL |         trigger waits -------------------------- committed
+    /// test       | take()     arrived()  proxy.cut()     let_go()
+    /// ```
     struct HeldCommits {
         client: Client,
         number: i64,
@@ -107,13 +106,23 @@ mod a_server {
                  WHERE locktype = 'advisory' AND objid::bigint = {} AND NOT granted",
                 self.number
             );
-            for _ in 0..500 {
-                if let Some(row) = self.client.query_opt(&waiting, &[]).await.unwrap() {
-                    return row.get(0);
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-            panic!("no COMMIT came");
+            let mut session = None;
+            eventually("a COMMIT came", async || {
+                session = self.client.query_opt(&waiting, &[]).await.unwrap();
+                session.is_some()
+            })
+            .await;
+            session.unwrap().get(0)
+        }
+
+        /// Waits until another session waits for what this one does.
+        async fn is_waited_for(&self, session: i32) {
+            let waiting =
+                "SELECT 1 FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)) LIMIT 1";
+            eventually("another session waits", async || {
+                self.client.query_opt(waiting, &[&session]).await.unwrap().is_some()
+            })
+            .await;
         }
 
         async fn let_go(self) {
@@ -157,7 +166,7 @@ mod a_server {
         proxy.cut().await;
         // The copies are taken back while it is still under way.
         proxy.mend().await;
-        sleep(Duration::from_millis(300)).await;
+        a_moment().await;
         commits.let_go().await;
         first.await.unwrap().fails(503, "unavailable");
         has_its_file(&app, &link).await;
@@ -189,18 +198,14 @@ mod a_server {
         let (app, proxy) = start(setup).await;
         let commits = HeldCommits::take(&app).await;
         let first = create(&app).spawn();
-        commits.arrived().await;
+        let session = commits.arrived().await;
         proxy.cut().await;
         proxy.mend().await;
         let second = create(&app).spawn();
-        let copied = async {
-            while app.chats.asked().iter().filter(|a| a.path.ends_with("/content")).count() < 2 {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), copied).await.unwrap();
-        // It waits for what becomes of the key.
-        sleep(Duration::from_millis(300)).await;
+        // It has its copies, and waits for what becomes of the key.
+        commits.is_waited_for(session).await;
+        let copies = app.chats.asked().iter().filter(|a| a.path.ends_with("/content")).count();
+        assert_eq!(copies, 2);
         commits.let_go().await;
         first.await.unwrap().fails(503, "unavailable");
         let made = second.await.unwrap().is(201).json();

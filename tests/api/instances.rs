@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio_postgres::NoTls;
 
-use crate::support::{App, EventStream, Link, Setup, apply, message, on_both_databases};
+use crate::support::{
+    App, EventStream, Link, Setup, a_moment, apply, eventually, message, on_both_databases,
+};
 
 fn is_sqlite(setup: &Setup) -> bool {
     setup.database_url.starts_with("sqlite:")
@@ -15,19 +17,18 @@ fn is_sqlite(setup: &Setup) -> bool {
 
 /// An instance, and the one beside it: itself on SQLite.
 async fn two(setup: Setup) -> (App, App) {
-    let is_sqlite = is_sqlite(&setup);
     // Neither the poll nor an answer that has grown old may do the notice's work.
-    let here = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h").start().await;
-    match is_sqlite {
-        true => (here.clone(), here),
-        false => {
-            let there = here.another_instance().await;
-            assert_ne!(here.address, there.address);
-            // Listening begins beside everything else.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            (here, there)
-        }
+    let setup = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h");
+    if is_sqlite(&setup) {
+        let app = setup.start().await;
+        return (app.clone(), app);
     }
+    let url = format!("{}&application_name={}", setup.database_url, name_of(&setup));
+    let here = setup.with("DATABASE_URL", url).start().await;
+    let there = here.another_instance().await;
+    assert_ne!(here.address, there.address);
+    both_listen(&here.setup).await;
+    (here, there)
 }
 
 async fn tell(app: &App, id: &str) {
@@ -123,44 +124,46 @@ async fn a_lost_listener_comes_back_and_catches_up(setup: Setup) {
     if is_sqlite(&setup) {
         return;
     }
-    // So that the listeners of this test can be told from those of others.
-    let name = format!("t{}", uuid::Uuid::new_v4().simple());
-    let url = setup.database_url.clone();
-    let named = format!("{url}&application_name={name}");
-    let (here, there) = two(setup.with("DATABASE_URL", named)).await;
+    let (here, there) = two(setup).await;
     let link = here.as_user("alice").share_live("chat-1").await;
     let other = here.as_user("bob").share_live("bobs-chat").await;
     let mut stream = there.anonymous().watch(&link).await;
     let mut revoked = there.anonymous().watch(&other).await;
     let since = Instant::now();
-    assert_eq!(kill_listeners(&url, &name).await, 2);
-    // While nobody hears.
+    assert_eq!(listeners(&here.setup, "pg_terminate_backend(pid)").await, 2);
+    // While no instance listens.
     tell(&here, "m3").await;
     here.as_user("bob").delete(&other).await.is(204);
     assert_eq!(stream.told().await, "message m3 x");
     is_revoked(&mut revoked, since).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    both_listen(&here.setup).await;
     let since = Instant::now();
     tell(&here, "m4").await;
     assert_eq!(stream.told().await, "message m4 x");
     is_within_a_second(since);
 }
 
-/// Ends the connections of that name that listen, and returns how many.
-async fn kill_listeners(url: &str, name: &str) -> usize {
-    let server = url.split('?').next().unwrap();
+/// The test's schema: a name that tells the connections of its instances from those of other tests.
+fn name_of(setup: &Setup) -> &str {
+    setup.database_url.split("%3D").nth(1).unwrap().split('%').next().unwrap()
+}
+
+/// Selects this of each connection that listens, and returns how many there are.
+async fn listeners(setup: &Setup, what: &str) -> usize {
+    let server = setup.database_url.split('?').next().unwrap();
     let (client, connection) = tokio_postgres::connect(server, NoTls).await.unwrap();
     tokio::spawn(connection);
     // The last thing that a listener asked is in which schema it is.
-    let killed = client
-        .query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE query LIKE '%current_schema()::text AS name%' AND application_name = $1",
-            &[&name],
-        )
-        .await
-        .unwrap();
-    killed.len()
+    let query = format!(
+        "SELECT {what} FROM pg_stat_activity WHERE state = 'idle' AND application_name = $1
+             AND query LIKE '%current_schema()::text AS name%'"
+    );
+    client.query(&query, &[&name_of(setup)]).await.unwrap().len()
+}
+
+/// Listening begins beside everything else.
+async fn both_listen(setup: &Setup) {
+    eventually("both instances listen", async || listeners(setup, "1").await == 2).await;
 }
 
 #[apply(on_both_databases)]
@@ -190,6 +193,6 @@ async fn other_schemas_of_the_database_are_left_alone(setup: Setup) {
     let (client, connection) = tokio_postgres::connect(server, NoTls).await.unwrap();
     tokio::spawn(connection);
     client.execute("SELECT pg_notify('shared_chats', 'another chat chat-1')", &[]).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    a_moment().await;
     assert_eq!(here.chats.asked().len(), asked);
 }

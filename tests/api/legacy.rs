@@ -89,7 +89,7 @@ async fn a_legacy_link_is_in_no_list(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn nobody_changes_or_deletes_a_legacy_link(app: App) {
+async fn changing_or_deleting_a_legacy_link_is_409(app: App) {
     imported(&app, "old-token").await;
     let alice = app.as_user("alice");
     for change in [json!({}), json!({"is_private": true}), json!({"expires_at": null})] {

@@ -23,7 +23,7 @@ async fn a_browser_gets_a_page_and_a_program_gets_json(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn the_page_tells_who_shared_what_and_how(app: App) {
+async fn the_page_shows_the_owners_name_the_chat_and_the_settings(app: App) {
     let alice = app.as_user("alice");
     let page = app.anonymous().open(&alice.share("chat-1").await).await.is(200).text();
     for part in ["Quarterly report", "Alice", "Public", "Snapshot", "How did we do?", "+12 %"] {

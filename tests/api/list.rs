@@ -34,7 +34,7 @@ async fn a_list_holds_only_the_callers_own(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_row_is_what_was_answered_to_who_made_it(app: App) {
+async fn a_row_of_the_list_is_the_answer_to_its_create(app: App) {
     let at = app.after(Duration::days(7));
     let settings = json!({"label": "mine", "is_private": true, "expires_at": at});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
@@ -140,7 +140,7 @@ async fn a_search_text_has_at_most_256_characters(app: App) {
     let longer = format!("name_filter={}", "%C3%A9".repeat(257));
     let message = alice.list(&longer).await.fails(400, "bad_request");
     assert!(message.starts_with("name_filter"), "{message}");
-    // What is no UTF-8, or holds NUL, is found nowhere and harms nobody.
+    // What is no UTF-8, or holds NUL, is found nowhere and is no error.
     for odd in ["%FF%FE", "%00", "a%00b", "%ED%A0%80"] {
         assert_eq!(names(&alice, &format!("name_filter={odd}")).await, [""; 0]);
     }

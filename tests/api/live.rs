@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
-    App, SERVICE_TOKEN, Setup, Trouble, apply, message, on_both_databases, reply,
+    App, SERVICE_TOKEN, Setup, Trouble, a_moment, apply, message, on_both_databases, reply,
 };
 
 #[apply(on_both_databases)]
@@ -97,7 +97,7 @@ async fn a_link_that_turns_private_while_its_chat_is_fetched_is_not_shown(app: A
     let signed_in = app.as_user("bob").view(&link).spawn();
     // One of them asks, and the others wait together for what is asked next.
     held.arrived(2).await;
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    a_moment().await;
     alice.change(&link, &json!({"is_private": true})).await.is(204);
     held.let_go();
     let [anonymous, rubbish] = views;
@@ -158,7 +158,7 @@ async fn artifacts_switched_off_while_the_chat_is_fetched_are_not_shown(app: App
 }
 
 #[apply(on_both_databases)]
-async fn a_private_live_link_asks_the_chat_service_for_nobody(app: App) {
+async fn a_refused_view_of_a_private_live_link_sends_no_request_to_the_chat_service(app: App) {
     let settings = json!({"is_frozen": false, "is_private": true});
     let link = app.as_user("alice").share_with("chat-1", settings).await;
     let asked = app.chats.asked().len();

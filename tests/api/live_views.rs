@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Link, Setup, Trouble, apply, message, on_both_databases};
+use crate::support::{
+    App, Link, Setup, Trouble, a_moment, apply, eventually, message, on_both_databases,
+};
 
 fn fetches(app: &App) -> usize {
     app.chats.asked().iter().filter(|asked| asked.path == "/api/v1/chats/chat-1").count()
@@ -27,7 +29,7 @@ async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
     let held = app.chats.hold("/messages");
     let views: Vec<_> = (0..20).map(|_| app.anonymous().view(&link).spawn()).collect();
     held.arrived(1).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    a_moment().await;
     held.let_go();
     for view in views {
         view.await.unwrap().is(200);
@@ -37,15 +39,17 @@ async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn an_answer_is_used_again_for_live_max_age_and_no_longer(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
-    let link = app.as_user("alice").share_live("chat-1").await;
-    assert_eq!(last(&app, &link).await, "m2");
-    say(&app, "m3");
-    let before = fetches(&app);
-    assert_eq!(last(&app, &link).await, "m2");
-    assert_eq!(fetches(&app), before);
-    tokio::time::sleep(Duration::from_millis(1050)).await;
-    assert_eq!(last(&app, &link).await, "m3");
+    let soon = setup.clone().with("LIVE_MAX_AGE", "1s").start().await;
+    let late = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let link = soon.as_user("alice").share_live("chat-1").await;
+    for app in [&soon, &late] {
+        assert_eq!(last(app, &link).await, "m2");
+    }
+    say(&soon, "m3");
+    eventually("the answer is too old", async || last(&soon, &link).await == "m3").await;
+    let before = fetches(&late);
+    assert_eq!(last(&late, &link).await, "m2");
+    assert_eq!(fetches(&late), before);
 }
 
 #[apply(on_both_databases)]
@@ -63,7 +67,7 @@ async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
     held.arrived(1).await;
     say(&app, "m10");
     let later: Vec<_> = (0..5).map(|_| app.anonymous().view(&link).spawn()).collect();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    a_moment().await;
     held.let_go();
     first.await.unwrap().is(200);
     for view in later {
@@ -73,7 +77,7 @@ async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Setup) {
+async fn no_fetch_from_before_a_notice_is_shown_after_it(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     assert_eq!(last(&app, &link).await, "m2");
@@ -89,7 +93,7 @@ async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Set
     say(&app, "m4");
     app.as_chat_service().chat_changed("chat-1").await.is(202);
     let after = app.anonymous().view(&link).spawn();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    a_moment().await;
     held.let_go();
     assert_eq!(after.await.unwrap().json()["messages"][3]["id"], "m4");
     before.await.unwrap().is(200);
@@ -98,7 +102,7 @@ async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Set
 }
 
 #[apply(on_both_databases)]
-async fn a_viewer_who_goes_away_does_not_take_the_answer_along(setup: Setup) {
+async fn a_shared_fetch_goes_on_when_its_first_viewer_disconnects(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = fetches(&app);
@@ -108,14 +112,14 @@ async fn a_viewer_who_goes_away_does_not_take_the_answer_along(setup: Setup) {
     held.arrived(1).await;
     let stays = app.anonymous().view(&link).spawn();
     gone.await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    a_moment().await;
     held.let_go();
     stays.await.unwrap().is(200);
     assert_eq!(fetches(&app) - before, 1);
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_service_that_hangs_holds_up_only_those_who_asked_it(setup: Setup) {
+async fn a_hanging_chat_service_is_504_for_live_views_and_delays_no_frozen_view(setup: Setup) {
     let app = setup.with("CHAT_SERVICE_TIMEOUT", "500ms").start().await;
     let alice = app.as_user("alice");
     let (live, frozen) = (alice.share_live("chat-1").await, alice.share("chat-1").await);
@@ -188,7 +192,7 @@ async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
     let unknown = |n: usize| app.anonymous().artifact(&link, &format!("unknown-{n}"));
     let downloads: Vec<_> = (0..50).map(|n| unknown(n).spawn()).collect();
     held.arrived(1).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    a_moment().await;
     held.let_go();
     for download in downloads {
         download.await.unwrap().fails(404, "not_found");
@@ -200,7 +204,7 @@ async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
+async fn a_download_uses_the_file_list_of_a_view(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = share_files(&app).await;
     app.anonymous().view(&link).await.is(200);
@@ -210,7 +214,7 @@ async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn a_view_that_knows_more_than_the_last_download_is_believed(setup: Setup) {
+async fn a_download_uses_the_newer_file_list_of_a_view(setup: Setup) {
     let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
     let link = share_files(&app).await;
     app.anonymous().artifact(&link, "f1").await.is(200);
@@ -230,8 +234,10 @@ async fn a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice(setup:
     }
     // Its bytes are still there.
     soon.chats.change("chat-1", |chat| chat.files = Some(Vec::new()));
-    tokio::time::sleep(Duration::from_millis(1050)).await;
-    soon.anonymous().artifact(&link, "f1").await.fails(404, "not_found");
+    eventually("the list is too old", async || {
+        soon.anonymous().artifact(&link, "f1").await.status == 404
+    })
+    .await;
     late.as_chat_service().chat_changed("chat-1").await.is(202);
     late.anonymous().artifact(&link, "f1").await.fails(404, "not_found");
 }

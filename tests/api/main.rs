@@ -1,9 +1,9 @@
 //! The API, as its callers meet it: each test starts the real application and speaks HTTP with it,
 //! on SQLite and, where `TEST_DATABASE_URL` names a server, on PostgreSQL.
 //!
-//! To add a test: an `async fn` with `#[apply(on_both_databases)]` in its endpoint's file, which takes
-//! an [`support::App`] (or a [`support::Setup`], to start one with other settings). Without the
-//! attribute it is dead code, which the compiler reports. Its tests are `name::sqlite` and
+//! To add a test: an `async fn` with `#[apply(on_both_databases)]` in its endpoint's file, which
+//! takes an [`support::App`] (or a [`support::Setup`], to start one with other settings). Without
+//! the attribute it is dead code, which the compiler reports. Its tests are `name::sqlite` and
 //! `name::postgres`.
 #![expect(
     clippy::unwrap_used,

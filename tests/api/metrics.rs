@@ -247,7 +247,7 @@ mod a_file {
 
 mod a_server {
     use super::*;
-    use crate::support::{behind_its_back, on_postgres};
+    use crate::support::{WriteLock, eventually, on_postgres};
 
     #[apply(on_postgres)]
     async fn the_pool_is_measured(setup: Setup) {
@@ -268,17 +268,16 @@ mod a_server {
         let app = managed(one.with("DATABASE_TIMEOUT", "9s").with("QUEUE_TIMEOUT", "9s")).await;
         let alice = app.as_user("alice");
         let link = alice.share("chat-1").await;
-        let lock =
-            "BEGIN; LOCK TABLE shared_chats IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT";
-        let beside = app.clone();
-        let busy = tokio::spawn(async move { behind_its_back(&beside, lock).await });
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let lock = WriteLock::take(&app).await;
         let waiting = alice.delete(&link).spawn();
+        lock.is_waited_for().await;
         let waiting_too = alice.list("").spawn();
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        eventually("one waits for a connection", async || {
+            count(&app, "shared_chats_database_pool_waiting", &[]).await == 1.0
+        })
+        .await;
         assert_eq!(app.manage("/health/ready").await.0, 200);
-        assert_eq!(count(&app, "shared_chats_database_pool_waiting", &[]).await, 1.0);
-        busy.await.unwrap();
+        drop(lock);
         waiting.await.unwrap().is(204);
         waiting_too.await.unwrap().is(200);
     }

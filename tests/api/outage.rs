@@ -1,5 +1,5 @@
-//! A database that is out of reach: 503 with `Retry-After`, nothing half done, and all is well again
-//! when it comes back.
+//! A database that is out of reach: 503 with `Retry-After`, nothing half done, and all is well
+//! again when it comes back.
 
 use serde_json::json;
 
@@ -30,10 +30,10 @@ async fn everything_is_unavailable(app: &App, link: &Link) {
 mod a_server {
     use std::time::Duration;
 
-    use tokio::{task::JoinHandle, time::sleep};
+    use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::support::{WriteLock, on_postgres};
+    use crate::support::{WriteLock, a_moment, on_postgres};
 
     async fn behind_a_proxy(setup: Setup) -> (App, TcpProxy) {
         let (setup, proxy) = TcpProxy::before(setup).await;
@@ -79,7 +79,7 @@ mod a_server {
         let (app, proxy) = behind_a_proxy(setup.with("DATABASE_TIMEOUT", "2s")).await;
         let link = app.as_user("alice").share("chat-1").await;
         app.anonymous().view(&link).await.is(200);
-        // As when a server restarts between two requests: nobody need notice.
+        // As when a server restarts between two requests: no request fails.
         for _ in 0..3 {
             proxy.cut().await;
             proxy.mend().await;
@@ -89,7 +89,7 @@ mod a_server {
     }
 
     #[apply(on_postgres)]
-    async fn views_that_nobody_waits_for_any_more_hold_up_nobody(setup: Setup) {
+    async fn views_of_disconnected_clients_delay_no_others(setup: Setup) {
         let (app, proxy) =
             behind_a_proxy(setup.with("WORKERS", "1").with("DATABASE_TIMEOUT", "20s")).await;
         let link = app.as_user("alice").share("chat-1").await;
@@ -101,10 +101,10 @@ mod a_server {
         for _ in 0..2 {
             // So many that no more would be let in to wait with them.
             let leaving: Vec<_> = (0..100).map(|_| app.anonymous().view(&link).spawn()).collect();
-            sleep(Duration::from_millis(300)).await;
+            a_moment().await;
             leaving.iter().for_each(JoinHandle::abort);
         }
-        sleep(Duration::from_millis(300)).await;
+        a_moment().await;
         proxy.let_go();
         app.anonymous().get("/health/ready").await.is(200);
         app.anonymous().view(&link).await.is(200);
@@ -119,7 +119,8 @@ mod a_server {
         // One of them waits, and so would all that come after it.
         let lock = WriteLock::take(&app).await;
         let deleting: Vec<_> = (0..10).map(|_| alice.batch_delete(&[&link]).spawn()).collect();
-        sleep(Duration::from_millis(100)).await;
+        lock.is_waited_for().await;
+        a_moment().await;
         assert_eq!(alice.list("").await.is(200).json(), json!([link.info]));
         drop(lock);
         let mut done = 0;
@@ -141,7 +142,7 @@ mod a_file {
     use crate::support::on_sqlite;
 
     #[apply(on_sqlite)]
-    async fn a_file_that_somebody_else_locks_is_waited_for(setup: Setup) {
+    async fn a_locked_file_is_503_after_database_timeout_and_still_read(setup: Setup) {
         let app = setup.with("DATABASE_TIMEOUT", "500ms").start().await;
         let link = app.as_user("alice").share("chat-1").await;
         app.anonymous().view(&link).await.is(200);

@@ -1,5 +1,5 @@
-//! More is asked than can be served: what is too much is told so soon, what was taken on is done, and
-//! what needs nothing of what is short goes on.
+//! More is asked than can be served: what is too much is told so soon, what was taken on is done,
+//! and what needs nothing of what is short goes on.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Answer, App, Request, Setup, Trouble, WriteLock, apply, on_both_databases};
 
-/// It was refused, and soon: nobody stood in a queue.
+/// It was refused soon, without waiting in a queue.
 async fn refused(request: Request) -> Answer {
     let began = Instant::now();
     let answer = request.await;
@@ -88,7 +88,7 @@ async fn a_call_beyond_chat_service_max_calls_is_503_after_the_queue_timeout(set
     assert_eq!(app.chats.asked().len(), asked, "it was asked all the same");
     app.anonymous().view(&link).await.is(200);
     app.as_user("alice").list("").await.is(200);
-    // Whoever comes just before a place is free gets it.
+    // A request that comes just before a permit is free gets it.
     let next = create(&app).spawn();
     tokio::time::sleep(Duration::from_millis(50)).await;
     held.let_go();

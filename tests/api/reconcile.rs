@@ -12,7 +12,9 @@ use shared_chats::{
     },
 };
 
-use crate::support::{App, Setup, Trouble, apply, import, on_both_databases, rows, store};
+use crate::support::{
+    App, Setup, Trouble, a_moment, apply, eventually, import, on_both_databases, rows, store,
+};
 
 const TOKEN: &str = crate::support::SERVICE_TOKEN;
 
@@ -149,7 +151,7 @@ async fn an_answer_that_is_not_clear_removes_nothing(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_service_that_knows_none_is_not_believed(app: App) {
+async fn reconciling_removes_nothing_when_all_chats_are_gone(app: App) {
     let ids = three_shared(&app).await;
     app.chats.misbehaves("", Trouble::Status(404));
     let done = sharing(&app, settings(&app)).reconcile(100, &Actor::CommandLine).await.unwrap();
@@ -162,7 +164,7 @@ async fn a_chat_service_that_knows_none_is_not_believed(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
+async fn reconciling_removes_nothing_when_most_chats_are_gone(app: App) {
     let ids = three_shared(&app).await;
     app.chats.remove("one");
     app.chats.remove("two");
@@ -170,14 +172,14 @@ async fn a_chat_service_that_lost_most_is_not_believed(app: App) {
     assert_eq!(done.refused, Some(Refusal::TooManyGone { max_percent: 50 }));
     assert_eq!((done.gone, done.removed), (2, 0));
     app.anonymous().view(&ids[0]).await.is(200);
-    // Whoever knows better says so.
+    // The operator can allow it.
     let done = sharing(&app, settings(&app)).reconcile(70, &Actor::CommandLine).await.unwrap();
     assert_eq!((done.refused, done.removed), (None, 2));
     app.anonymous().view(&ids[0]).await.is(404);
 }
 
 #[apply(on_both_databases)]
-async fn one_chat_alone_goes_only_when_all_may_be_gone(app: App) {
+async fn the_only_chat_is_removed_only_with_a_bound_of_100_percent(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     app.chats.remove("chat-1");
     assert_eq!(reconcile(&app).await.refused, Some(Refusal::KnowsNone));
@@ -201,8 +203,15 @@ async fn a_chat_that_is_back_is_kept(app: App) {
         })
     };
     held.arrived(1).await;
-    // By then the answer about `two` has come, or will in a moment: nothing holds it back.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The answer about `two` comes soon after: nothing holds it back.
+    eventually("`two` was asked about", async || {
+        app.chats
+            .asked()
+            .iter()
+            .any(|a| a.path.ends_with("/two") && a.authorization.ends_with(TOKEN))
+    })
+    .await;
+    a_moment().await;
     app.chats.recovers();
     held.let_go();
     let done = reconciling.await.unwrap();
@@ -216,7 +225,7 @@ async fn a_chat_that_is_back_is_kept(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_service_that_is_down_is_soon_left_alone(app: App) {
+async fn reconciling_ends_early_when_the_chat_service_is_down(app: App) {
     for number in 0..40 {
         let chat = format!("chat-no-{number}");
         app.chats.put_named(&chat, "x");
@@ -276,15 +285,10 @@ async fn chats_of_a_file_are_reconciled_too(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn it_is_done_every_interval(setup: Setup) {
+async fn reconciliation_runs_every_reconcile_interval(setup: Setup) {
     let app = setup.with("RECONCILE_INTERVAL", "100ms").start().await;
     let [one, two, _] = three_shared(&app).await;
     app.chats.remove("one");
-    let gone = async {
-        while app.anonymous().view(&one).await.status != 404 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+    eventually("its link is gone", async || app.anonymous().view(&one).await.status == 404).await;
     app.anonymous().view(&two).await.is(200);
 }

@@ -1,12 +1,10 @@
 //! Expiry, and what the sweep takes away.
 
-use std::time::Duration as StdDuration;
-
 use chrono::Duration;
 use serde_json::{Value, json};
 use shared_chats::sharing::Swept;
 
-use crate::support::{App, Setup, apply, import, on_both_databases, rows, store};
+use crate::support::{App, Setup, apply, eventually, import, on_both_databases, rows, store};
 
 const RETENTION: Duration = Duration::days(30);
 
@@ -158,11 +156,6 @@ async fn the_service_sweeps_by_itself(app: App) {
     app.clock.advance(Duration::hours(2));
     // Each instance sweeps when it starts, and every ten minutes from then on.
     app.another_instance().await;
-    let swept = async {
-        while rows(&app, "snapshots").await > 0 {
-            tokio::time::sleep(StdDuration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(StdDuration::from_secs(20), swept).await.unwrap();
+    eventually("it is swept", async || rows(&app, "snapshots").await == 0).await;
     assert_eq!(rows(&app, "shared_chats").await, 1);
 }

@@ -44,7 +44,7 @@ async fn anyone_with_the_link_sees_the_chat(app: App) {
     }
 }
 
-/// With the fields of each message, not one more (contract 3).
+/// With the fields of each message, not one more (docs/API.md 3).
 #[apply(on_both_databases)]
 async fn a_viewer_sees_nothing_that_is_not_allowed(app: App) {
     let settings = json!({"label": "only for me", "includes_artifacts": true});
@@ -274,7 +274,7 @@ async fn a_private_link_asks_to_sign_in(app: App) {
         view.fails(401, "invalid_token");
     }
     app.with_authorization("Basic YWxpY2U6eA==").view(&link).await.fails(401, "invalid_token");
-    // What somebody else has in a cache does not help.
+    // An entity tag from another viewer's cache gives no access.
     let tag = app.as_user("alice").view(&link).await.header("etag").to_owned();
     let asked = app.anonymous().view(&link).header("if-none-match", &tag);
     asked.await.fails(401, "login_required");
@@ -396,7 +396,7 @@ async fn a_view_says_what_it_depends_on(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
-async fn a_view_of_a_frozen_link_asks_nobody_else(app: App) {
+async fn a_view_of_a_frozen_link_sends_no_request_to_the_chat_service(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let asked = app.chats.asked().len();
     app.anonymous().view(&link).await.is(200);

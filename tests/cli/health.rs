@@ -51,8 +51,8 @@ fn an_instance_that_can_serve_is_healthy_until_it_ends() {
 #[test]
 fn an_instance_without_keys_is_alive_but_not_ready() {
     let place = Place::new();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let issuer = format!("http://{nobody}");
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let issuer = format!("http://{unused}");
     let (_running, address) =
         serving(&place, &[("AUTH_ISSUER", &issuer), ("AUTH_AUDIENCE", "shared-chats")]);
     let settings = [("BIND_ADDRESS", &*address)];

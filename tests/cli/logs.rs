@@ -1,4 +1,4 @@
-//! What the log says whatever `RUST_LOG` asks for: never an id, a token or a text (contract 7).
+//! What the log says whatever `RUST_LOG` asks for: never an id, a token or a text (docs/API.md 7).
 
 use std::time::Duration;
 

@@ -1,6 +1,10 @@
 //! The end at SIGTERM, as a proxy in front sees it.
 
-use std::{net::TcpStream, thread::sleep, time::Duration};
+use std::{
+    net::TcpStream,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Place,
@@ -20,14 +24,19 @@ fn start(settings: &[(&str, &str)]) -> (Place, Served) {
 }
 
 #[test]
-fn an_instance_that_stops_is_not_ready_and_refuses_nobody_yet() {
+fn during_shutdown_delay_an_instance_is_not_ready_and_still_serves() {
     let (_place, mut served) = start(&[("SHUTDOWN_DELAY", "3s")]);
     let mut kept = TcpStream::connect(served.main).unwrap();
     let (status, head, _) = exchange(&mut kept, READY, "");
     assert_eq!(status, 200);
     assert!(!head.contains("connection: close"), "{head}");
     served.told_to_stop();
-    sleep(Duration::from_millis(500));
+    // The signal has arrived.
+    let until = Instant::now() + Duration::from_secs(2);
+    while ask(served.main, READY, "").0 == 200 {
+        assert!(Instant::now() < until, "it is still ready");
+        sleep(Duration::from_millis(20));
+    }
     for address in [served.main, served.management] {
         let (status, head, body) = ask(address, READY, "");
         assert_eq!(status, 503, "{body}");

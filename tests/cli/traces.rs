@@ -100,7 +100,7 @@ fn a_share_is_one_trace_that_goes_on_at_the_chat_service() {
     ] {
         assert_eq!(attribute(server, name), value.as_ref(), "{name}");
     }
-    // Each of its calls is a child, and told so; of the baggage nobody is told.
+    // Each of its calls is a child, and told so; the baggage is not passed on.
     let calls: Vec<&Span> =
         spans.iter().filter(|span| span.name.starts_with("GET /api/v1/chats")).collect();
     let told: BTreeSet<String> = chats
@@ -154,7 +154,7 @@ fn without_a_collector_the_chat_service_is_told_of_no_trace() {
 }
 
 #[test]
-fn a_collector_that_is_dead_or_silent_hurts_nobody() {
+fn a_dead_or_silent_collector_breaks_no_request() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
     for collector in ["http://127.0.0.1:1", &silent] {

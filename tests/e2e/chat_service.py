@@ -1,4 +1,4 @@
-"""A chat service for the tests: it speaks HTTP and the h2oGPTe shapes (contract 5).
+"""A chat service for the tests: it speaks HTTP and the h2oGPTe shapes (docs/API.md 5).
 
 Users are told apart by the `sub` of the token that was forwarded. Everything that must stay inside the
 chat service carries NEVER_SHOWN, so that a test can look for it in whatever the share service sends.

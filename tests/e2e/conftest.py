@@ -43,7 +43,7 @@ def service_caller_token():
 
 
 class User:
-    """Somebody new, whom no other test knows."""
+    """A new user, whom no other test knows."""
 
     def __init__(self, name):
         self.name = name
@@ -148,7 +148,7 @@ class Service:
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
 
     def http(self, who=None, *, scheme="Bearer"):
-        """A caller of the API: a user, a token, or nobody."""
+        """A caller of the API: a user, a token, or anonymous."""
         return Http(self.url, who.token() if isinstance(who, User) else who, scheme)
 
 
@@ -199,7 +199,7 @@ def link_path(link):
 
 
 def assert_error(answer, status, error_type=None):
-    """An error as contract 2 has it. Gives back its message."""
+    """An error as docs/API.md 2 has it. Gives back its message."""
     assert answer.status_code == status, (answer.status_code, answer.text[:2000])
     assert answer.headers["Content-Type"].startswith("application/json"), answer.headers
     assert "no-store" in answer.headers.get("Cache-Control", ""), answer.headers

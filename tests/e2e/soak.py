@@ -160,7 +160,7 @@ class Load:
 
 
 class Watch:
-    """Its memory, each second, and how long somebody who comes by waits for a view."""
+    """Its memory, each second, and how long a single view takes meanwhile."""
 
     def __init__(self, service, link):
         self.service, self.link = service, link
@@ -315,7 +315,7 @@ def watched_figures(watch):
 def judge_watched(watch, figures):
     _, early, late, _ = figures["memory_mib"]
     assert not watch.wrong, watch.wrong[:5]
-    assert watch.waits, "nobody was served"
+    assert watch.waits, "no view was served"
     assert late <= max(early * MOST_GROWTH, early + MOST_GROWTH_BYTES / MIB), "memory grows without end"
 
 

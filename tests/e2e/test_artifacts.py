@@ -42,7 +42,7 @@ class Bucket:
         )
         self.name = f"kept-{time.monotonic_ns()}"
         self.client.create_bucket(Bucket=self.name)
-        self.client.put_object(Bucket=self.name, Key="somebody/else.txt", Body=b"not ours")
+        self.client.put_object(Bucket=self.name, Key="another/object.txt", Body=b"not ours")
         self.settings = {
             "ARTIFACT_STORE_URL": f"s3://{self.name}/files/of-links",
             "AWS_ENDPOINT_URL": url,
@@ -54,7 +54,7 @@ class Bucket:
 
     def objects(self):
         keys = [entry["Key"] for entry in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
-        assert "somebody/else.txt" in keys
+        assert "another/object.txt" in keys
         return [key for key in keys if key.startswith("files/of-links/")]
 
 

@@ -19,7 +19,7 @@ def test_a_proxy_of_the_environment_sees_no_credential(start_service, own_chats,
 
 
 def test_a_chat_service_that_moved_is_not_followed(start_service, own_chats, alice):
-    """Whoever takes over its address cannot send the tokens on to another one by a redirect."""
+    """A redirect of the chat service does not take the tokens to another address."""
     elsewhere = ChatService(SECRET, SERVICE_TOKEN).start()
     try:
         service = start_service()

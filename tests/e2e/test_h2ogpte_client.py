@@ -128,7 +128,7 @@ def test_a_chat_may_be_shared_any_number_of_times(chats, alice, client):
     assert len({client.share_chat_session(chat.id).url for _ in range(3)}) == 3
 
 
-def test_somebody_elses_chat_cannot_be_shared(chats, alice, client, client_of_bob):
+def test_sharing_the_chat_of_another_user_is_forbidden(chats, alice, client, client_of_bob):
     chat = chats.new_chat(alice.sub)
     with pytest.raises(ForbiddenError) as raised:
         client_of_bob.share_chat_session(chat.id)
@@ -318,7 +318,7 @@ def test_a_batch_of_the_wrong_size_is_an_invalid_argument(client, count):
 
 @pytest.mark.parametrize(
     "credential",
-    ["sk-not-a-jwt", token("somebody", secret="another secret, which the service does not know"), token("late", lasts=-60)],
+    ["sk-not-a-jwt", token("a-user", secret="another secret, which the service does not know"), token("late", lasts=-60)],
     ids=["no JWT", "another secret", "expired"],
 )
 def test_a_bad_api_key_is_unauthorized_everywhere_but_on_a_public_link(service, chats, alice, client, credential):
@@ -413,7 +413,7 @@ def failure(expected, attempt):
 
 
 def test_the_generated_api_parses_each_error_into_its_model(service, chats, alice, bob):
-    api, nobody, of_bob = (api_of(service, credential) for credential in (alice.token(), None, bob.token()))
+    api, anonymous, of_bob = (api_of(service, credential) for credential in (alice.token(), None, bob.token()))
     chat = chats.new_chat(alice.sub)
     request = rest_sync.ShareChatRequest(chat_session_id=chat.id)
     link = id_of(api.share_chat_session(request))
@@ -427,12 +427,12 @@ def test_the_generated_api_parses_each_error_into_its_model(service, chats, alic
     failure(BadRequestException, lambda: api.delete_shared_chats(rest_sync.DeleteSharedChatsRequest(shared_chat_ids=[])))
 
     for attempt in (
-        lambda: nobody.share_chat_session(request),
-        lambda: nobody.list_shared_chats(),
-        lambda: nobody.get_shared_chat(private),
-        lambda: nobody.update_shared_chat(link, change),
-        lambda: nobody.delete_shared_chat(link),
-        lambda: nobody.delete_shared_chats(batch),
+        lambda: anonymous.share_chat_session(request),
+        lambda: anonymous.list_shared_chats(),
+        lambda: anonymous.get_shared_chat(private),
+        lambda: anonymous.update_shared_chat(link, change),
+        lambda: anonymous.delete_shared_chat(link),
+        lambda: anonymous.delete_shared_chats(batch),
     ):
         assert failure(UnauthorizedException, attempt).error_type == "login_required"
     garbled = api_of(service, "rubbish")

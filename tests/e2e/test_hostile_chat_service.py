@@ -1,5 +1,5 @@
-"""A chat service that hangs, drips, floods or breaks off, through the real binary: whoever asked for
-something gets a clear answer in time, nothing is stored, and nobody else notices (contract 2 and 5)."""
+"""A chat service that hangs, drips, floods or breaks off, through the real binary: a caller
+gets a clear answer in time, nothing is stored, and no other call is delayed (docs/API.md 2 and 5)."""
 
 import json
 import re
@@ -177,21 +177,21 @@ class Scene:
 
     def ways(self):
         """What can be asked for, as (what it reads of the chat service, how)."""
-        nobody = self.service.http
+        anonymous = self.service.http
         return {
             "create": (JSON, lambda: self.create(self.frozen, "frozen")),
             "create live": (JSON, lambda: self.create(self.frozen, "live", is_frozen=False)),
-            "view": (JSON, lambda: nobody().view(self.live)),
-            "page": (JSON, lambda: nobody().get(f"/shared/{self.unwatched['id']}")),
-            "events": (JSON, lambda: nobody().get(link_path(self.unwatched) + "/events")),
+            "view": (JSON, lambda: anonymous().view(self.live)),
+            "page": (JSON, lambda: anonymous().get(f"/shared/{self.unwatched['id']}")),
+            "events": (JSON, lambda: anonymous().get(link_path(self.unwatched) + "/events")),
             "switch on, the list": (JSON, lambda: self.switch_on(self.unlisted)),
             "create with files": (COPY, self.create_with_files),
             "switch on, the bytes": (COPY, lambda: self.switch_on(self.off)),
-            "download": (PASSED_ON, lambda: nobody().get(self.passed_on_file["url"], stream=True)),
+            "download": (PASSED_ON, lambda: anonymous().get(self.passed_on_file["url"], stream=True)),
         }
 
     def others_are_well(self):
-        """Somebody downloads and changes what has nothing to do with any of this."""
+        """Downloads and changes what has nothing to do with any of this."""
         assert self.service.http().get(self.well_file["url"]).content == b"well.txt" * 500
         assert self.ask("PATCH", link_path(self.well), json={"label": "well"}).status_code == 204
 
@@ -203,7 +203,7 @@ class Scene:
 
 
 @pytest.mark.parametrize("trouble", OUTCOMES, ids=lambda trouble: trouble.__name__)
-def test_nobody_waits_for_ever_nothing_is_stored_and_nobody_else_notices(service, hostile, trouble):
+def test_calls_end_in_time_store_nothing_and_delay_no_others(service, hostile, trouble):
     scene = Scene(service, hostile)
     stream = Stream(service, scene.watched)
     before, memory = stored(service), peak_memory(service)
@@ -252,6 +252,6 @@ def test_nobody_waits_for_ever_nothing_is_stored_and_nobody_else_notices(service
     assert service.http().view(scene.live).status_code == 200
     assert scene.switch_on(scene.unlisted).status_code == 204
     assert service.http().get(scene.passed_on_file["url"]).content == b"second" * 500
-    # Closing it would wait for whoever reads it.
+    # Closing it would wait for its reader.
     assert scene.owner.delete(link_path(scene.watched)).status_code == 204
     eventually(lambda: stream.has_ended, 5, "the stream has ended")

@@ -1,4 +1,4 @@
-"""Many people watch one live chat (contract 3, "events"), through the real binary."""
+"""Many people watch one live chat (docs/API.md 3, "Events"), through the real binary."""
 
 import asyncio
 import json

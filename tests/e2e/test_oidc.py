@@ -1,4 +1,4 @@
-"""Signing in with a certified OpenID provider, and the service's own token from it (contract 1 and 5)."""
+"""Signing in with a certified OpenID provider, and the service's own token from it (docs/API.md 1 and 5)."""
 
 import base64
 import json
@@ -208,7 +208,7 @@ def test_while_the_provider_is_down(own_world):
     for viewer, link in [(service.http(), frozen), (alice, private), (bob, private)]:
         assert viewer.view(link).status_code == 200
     assert alice.share(chat)["id"]
-    # One that starts meanwhile has no keys: it shows what is public, and lets nobody in elsewhere.
+    # One that starts meanwhile has no keys: it shows what is public, and refuses every token.
     late = world.start(databases, wait=False, DATABASE_URL=service.settings["DATABASE_URL"])
     assert late.http().get("/health/ready").status_code == 503
     assert late.http().view(frozen).status_code == 200
@@ -242,7 +242,7 @@ def test_a_rotation_and_ten_thousand_unknown_keys(own_world):
 
 
 def flood(service, provider, count):
-    """So many tokens of keys that nobody knows, one behind the other on one connection; each is refused."""
+    """So many tokens of unknown keys, one after the other on one connection; each is refused."""
 
     def part(value):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()

@@ -222,7 +222,7 @@ def test_what_happens_in_the_chat_shows_in_an_open_page(service, chats, tab, ali
     tell(service, chat)
     expect(opened.page.get_by_role("heading", level=1)).to_have_text("After")
     assert opened.page.title() == "After"
-    # Nobody can tell this as single events: `reset`.
+    # This cannot be told as single events: `reset`.
     chat.say("Comes first now")
     chat.messages.insert(0, chat.messages.pop())
     tell(service, chat)
@@ -432,7 +432,7 @@ def test_a_private_link_asks_to_sign_in_and_opens_with_the_cookie(start_service,
     footer = signed_in.page.locator("footer p")
     expect(footer).to_contain_text("Anyone who has this link can open it.")
 
-    # It turns private under the eyes of somebody who may go on.
+    # It turns private while a viewer watches who may go on.
     assert owner.patch(link_path(link), json={"is_private": True}).status_code == 204
     expect(signed_in.page.locator(".badge")).to_have_text(["Private", "Live"])
     expect(footer).to_contain_text("Only people who are signed in can open this link.")

@@ -52,7 +52,7 @@ def test_the_service_does_as_openapi_yaml_says(caller, start_service, own_chats,
     assert "No issues found" in report, f"{summary}\n{report}"
     assert int(cases[1]) >= LEAST_CASES, summary
     assert "panicked" not in service.log(), service.log()[-4000:]
-    # Nobody but their owner, or the chat service that deletes the chat, does anything to links.
+    # Only their owner, and the chat service that deletes the chat, change links.
     assert sorted(service.http(victim).list(), key=lambda link: link["id"]) == sorted(kept, key=lambda link: link["id"])
 
 

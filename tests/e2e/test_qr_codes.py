@@ -160,7 +160,7 @@ def test_too_small_a_size_is_refused_with_the_least_one_which_then_scans(service
         assert scan(image, tmp_path) == link["url"]
 
 
-def test_anyone_gets_the_code_of_a_private_link_and_nobody_that_of_a_dead_one(service, chats, alice, tmp_path):
+def test_the_code_of_a_private_link_is_public_and_that_of_a_dead_link_404(service, chats, alice, tmp_path):
     owner = service.http(alice)
     private = owner.share(chats.new_chat(alice.sub), is_private=True)
     assert scan(png_of(qr_code(service, private)), tmp_path) == private["url"]

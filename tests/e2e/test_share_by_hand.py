@@ -77,7 +77,7 @@ def raw(service, method, target, *, headers=None, body=None):
 
 
 def test_a_link_lives_from_its_creation_to_its_deletion(service, chats, alice, bob):
-    owner, stranger, nobody = service.http(alice), service.http(bob), service.http()
+    owner, stranger, anonymous = service.http(alice), service.http(bob), service.http()
     chat = chats.new_chat(alice.sub, "From cradle to grave")
 
     created = owner.post(LINKS, json={"chat_session_id": chat.id, "label": "for the team"})
@@ -89,11 +89,11 @@ def test_a_link_lives_from_its_creation_to_its_deletion(service, chats, alice, b
     assert link["relative_path"] == f"/shared/{link['id']}"
     assert link["url"] == service.url + link["relative_path"]
     assert link["qr_code_url"].startswith("/") and link["id"] in link["qr_code_url"]
-    assert nobody.get(link["qr_code_url"]).status_code == 200
+    assert anonymous.get(link["qr_code_url"]).status_code == 200
     assert (link["is_private"], link["is_frozen"], link["includes_artifacts"]) == (False, True, False)
     assert (link["name"], link["label"], link["expires_at"]) == ("From cradle to grave", "for the team", None)
 
-    seen = nobody.get(created.headers["Location"])
+    seen = anonymous.get(created.headers["Location"])
     assert seen.status_code == 200
     view = seen.json()
     assert set(view) == VIEW
@@ -115,7 +115,7 @@ def test_a_link_lives_from_its_creation_to_its_deletion(service, chats, alice, b
     assert_error(owner.patch(link_path(link), json={"is_private": False}, headers={"If-Match": etag}), 412)
     assert_error(owner.patch(link_path(link), json={"is_private": False}, headers={"If-Match": '"never"'}), 412)
 
-    refused = nobody.view(link)
+    refused = anonymous.view(link)
     assert_error(refused, 401, "login_required")
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
     assert "From cradle" not in refused.text
@@ -129,10 +129,10 @@ def test_a_link_lives_from_its_creation_to_its_deletion(service, chats, alice, b
     assert_error(stranger.patch(link_path(link), json={"is_private": False}), 403)
     assert_error(stranger.delete(link_path(link)), 403)
     assert owner.patch(link_path(link), json={"is_private": False}, headers={"If-Match": "*"}).status_code == 204
-    assert nobody.view(link).status_code == 200
+    assert anonymous.view(link).status_code == 200
 
     assert owner.delete(link_path(link)).status_code == 204
-    for answer in (nobody.view(link), owner.view(link), owner.delete(link_path(link)), nobody.get(link["qr_code_url"])):
+    for answer in (anonymous.view(link), owner.view(link), owner.delete(link_path(link)), anonymous.get(link["qr_code_url"])):
         assert_error(answer, 404, "not_found")
     assert_error(owner.patch(link_path(link), json={"is_private": True}), 404, "not_found")
     assert owner.list() == []
@@ -187,14 +187,14 @@ def test_a_list_tells_its_total_and_its_neighbours(service, chats, alice):
 
 
 def test_a_viewer_who_has_the_current_view_gets_304(service, chats, alice):
-    owner, nobody = service.http(alice), service.http()
+    owner, anonymous = service.http(alice), service.http()
     link = owner.share(chats.new_chat(alice.sub))
-    first = nobody.view(link)
-    again = nobody.view(link, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
+    first = anonymous.view(link)
+    again = anonymous.view(link, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
-    assert nobody.view(link, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert anonymous.view(link, headers={"If-None-Match": '"other"'}).status_code == 200
     assert owner.patch(link_path(link), json={"is_private": True}).status_code == 204
-    assert_error(nobody.view(link, headers={"If-None-Match": first.headers["ETag"]}), 401)
+    assert_error(anonymous.view(link, headers={"If-None-Match": first.headers["ETag"]}), 401)
     assert owner.view(link, headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
     assert owner.delete(link_path(link)).status_code == 204
     assert_error(owner.view(link, headers={"If-None-Match": first.headers["ETag"]}), 404)
@@ -399,7 +399,7 @@ def test_a_live_link_shows_what_the_chat_holds_now(service, chats, alice):
 
 def test_a_chat_service_that_is_down_harms_no_frozen_link_and_nothing_is_half_made(start_service, own_chats, alice):
     service = start_service()
-    owner, nobody = service.http(alice), service.http()
+    owner, anonymous = service.http(alice), service.http()
     chat = own_chats.new_chat(alice.sub)
     frozen = owner.share(chat)
     live = owner.share(chat, is_frozen=False)
@@ -408,12 +408,12 @@ def test_a_chat_service_that_is_down_harms_no_frozen_link_and_nothing_is_half_ma
 
     message = assert_error(owner.post(LINKS, json={"chat_session_id": chat.id}), 502)
     assert own_chats.url not in message and urlsplit(own_chats.url).netloc not in message
-    assert_error(nobody.view(unseen), 502)
-    eventually(lambda: nobody.view(live).status_code == 502, 10, "the live link cannot be shown")
-    assert nobody.view(frozen).status_code == 200
+    assert_error(anonymous.view(unseen), 502)
+    eventually(lambda: anonymous.view(live).status_code == 502, 10, "the live link cannot be shown")
+    assert anonymous.view(frozen).status_code == 200
     assert {row["id"] for row in owner.list()} == {frozen["id"], live["id"], unseen["id"]}
     assert owner.patch(link_path(live), json={"is_private": True}).status_code == 204
-    assert nobody.get("/health/ready").status_code == 200
+    assert anonymous.get("/health/ready").status_code == 200
 
     own_chats.start()
     eventually(lambda: owner.view(live).status_code == 200, 10, "the live link is back")
@@ -466,7 +466,7 @@ def test_two_instances_start_at_once_on_one_database_and_agree(start_service, da
 def test_the_log_carries_no_link_no_token_and_no_message(start_service, own_chats, alice):
     service = start_service(RUST_LOG="debug")
     chat = own_chats.new_chat(alice.sub, messages=False)
-    chat.say("a-sentence-nobody-may-log")
+    chat.say("a-sentence-that-is-not-logged")
     owner = service.http(alice)
     link = owner.share(chat, is_frozen=False)
     service.http().view(link)
@@ -477,7 +477,7 @@ def test_the_log_carries_no_link_no_token_and_no_message(start_service, own_chat
     service.http().view(link)
     owner.delete(link_path(link))
     log = eventually(lambda: "DELETE" in service.log() and service.log(), 5, "the requests are in the log")
-    for secret in (link["id"], alice.token()[:60], "garbage-credential", "a-sentence-nobody-may-log"):
+    for secret in (link["id"], alice.token()[:60], "garbage-credential", "a-sentence-that-is-not-logged"):
         assert secret not in log
 
 
@@ -545,13 +545,13 @@ def test_a_browser_gets_a_page_with_the_messages_and_no_script(service, chats, a
 
 def test_a_browser_gets_a_page_for_a_private_and_for_a_dead_link(service, chats, alice):
     owner = service.http(alice)
-    private = owner.share(chats.new_chat(alice.sub, "Nobody may know"), is_private=True)
+    private = owner.share(chats.new_chat(alice.sub, "A private name"), is_private=True)
     asked = service.http().get(private["relative_path"], headers=BROWSER)
     assert asked.status_code == 401
     Page(asked).assert_harmless(service.url)
-    assert "Nobody may know" not in asked.text
+    assert "A private name" not in asked.text
     shown = service.http(alice).get(private["relative_path"], headers=BROWSER)
-    assert shown.status_code == 200 and "Nobody may know" in Page(shown).text
+    assert shown.status_code == 200 and "A private name" in Page(shown).text
     assert "private" in shown.headers["Cache-Control"]
 
     assert owner.delete(link_path(private)).status_code == 204
@@ -771,19 +771,19 @@ def test_what_the_framework_refuses_is_an_error_like_any_other(service, alice):
         assert_error(owner.post(LINKS, data=b'{"chat_session_id":"x"}', headers={"Content-Type": kind}), 415)
 
 
-def test_errors_come_in_the_order_of_the_contract(service, chats, alice, bob):
-    owner, stranger, nobody = service.http(alice), service.http(bob), service.http()
+def test_errors_come_in_the_documented_order(service, chats, alice, bob):
+    owner, stranger, anonymous = service.http(alice), service.http(bob), service.http()
     link = owner.share(chats.new_chat(alice.sub), is_private=True)
     missing = str(uuid.uuid4())
     never = {"If-Match": '"never"'}
-    assert_error(nobody.patch(link_path(missing), json={"is_privat": 1}), 401)
+    assert_error(anonymous.patch(link_path(missing), json={"is_privat": 1}), 401)
     assert_error(owner.patch(link_path(missing), json={"is_privat": 1}), 400)
     assert_error(stranger.patch(link_path(link), json={"is_privat": 1}), 400)
     assert_error(stranger.patch(link_path(missing), json={"is_private": True}, headers=never), 404)
     assert_error(stranger.patch(link_path(link), json={"is_private": False}, headers=never), 403)
     assert_error(owner.patch(link_path(link), json={"is_private": False}, headers=never), 412)
-    assert_error(nobody.view(missing), 404)
-    assert_error(nobody.view(link), 401)
+    assert_error(anonymous.view(missing), 404)
+    assert_error(anonymous.view(link), 401)
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])
@@ -825,12 +825,12 @@ def test_a_body_just_over_the_bound_is_refused_and_one_under_it_is_read(service,
 
 
 def test_the_service_describes_itself(service):
-    nobody = service.http()
-    document = nobody.get("/openapi.json").json()
+    anonymous = service.http()
+    document = anonymous.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     assert {"get", "post"} <= set(document["paths"][LINKS])
-    assert "yaml" in nobody.get("/openapi.yaml").headers["Content-Type"]
+    assert "yaml" in anonymous.get("/openapi.yaml").headers["Content-Type"]
     assert requests.get(service.url + "/docs", timeout=30).status_code == 200
     for path in ("/health/live", "/health/ready"):
-        assert nobody.get(path).status_code == 200
-    assert_error(nobody.get("/metrics"), 404)
+        assert anonymous.get(path).status_code == 200
+    assert_error(anonymous.get("/metrics"), 404)

@@ -22,7 +22,7 @@ def hangs(write, good, over):
 
 
 def drips(write, good, over):
-    """The right answer, but a byte now and then: nobody lives to see the end of it."""
+    """The right answer, but a byte now and then, for longer than any client waits."""
     write(head(f"Content-Length: {len(good)}"))
     for byte in good:
         write(bytes([byte]))

@@ -1,4 +1,5 @@
-//! What the migrations make: the tables that the code names, and indexes that its lists are read by.
+//! What the migrations make: the tables that the code names, and indexes that its lists are read
+//! by.
 
 #![expect(
     clippy::unwrap_used,

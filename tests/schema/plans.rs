@@ -1,4 +1,5 @@
-//! No list reads a whole table: the statements that the code really sends are explained by the database.
+//! No list reads a whole table: the statements that the code really sends are explained by the
+//! database.
 
 use std::{collections::BTreeSet, sync::Mutex};
 
@@ -99,8 +100,8 @@ async fn every_list_reads_an_index_alone_on_sqlite() {
     }
 }
 
-/// The table is empty, and reading it whole would be best: with that made dear, the plan reads it whole
-/// only where there is no other way.
+/// The table is empty, and reading it whole would be best: with that made dear, the plan reads it
+/// whole only where there is no other way.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_list_reads_the_whole_table_on_postgresql() {
     let Some(postgres::Schema { client, name, url }) = postgres::schema().await else { return };

@@ -11,7 +11,7 @@ pub struct Schema {
     pub url: String,
 }
 
-/// A new schema, which whoever asked for it drops; `None`: PostgreSQL is left out.
+/// A new schema, which the caller drops; `None`: PostgreSQL is left out.
 pub async fn schema() -> Option<Schema> {
     let server = std::env::var("TEST_DATABASE_URL").unwrap_or_default();
     if server.is_empty() {

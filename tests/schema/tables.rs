@@ -51,7 +51,7 @@ fn tables(columns: impl IntoIterator<Item = Column>) -> Tables {
 
 fn sqlite_tables(path: &str) -> Tables {
     let mut conn = SqliteConnection::establish(path).unwrap();
-    // SQLite lets a primary key that is no integer be null; nobody writes one.
+    // SQLite lets a primary key that is no integer be null; the service writes none.
     let columns: Vec<Column> = sql_query(
         "SELECT m.name AS table_name, c.name AS name, c.type AS kind, \
          (c.\"notnull\" = 0 AND c.pk = 0) AS nullable \

@@ -1,11 +1,11 @@
-//! Who may do what, as text: one block for each call, one line for each kind of link or situation, one
-//! column for each role. `docs/ACCESS.md` is made from it.
+//! Who may do what, as text: one block for each call, one line for each kind of link or situation,
+//! one column for each role. `docs/ACCESS.md` is made from it.
 
 use std::fmt::Write;
 
 /// Who calls, in the order of the columns.
 pub const ROLES: [(&str, &str); 5] = [
-    ("nobody", "no credential"),
+    ("anonymous", "no credential"),
     ("bad token", "a token that proves nothing: expired, forged, for somewhere else"),
     ("owner", "the user who made the link, or whose chat it is"),
     ("other user", "any other user who is signed in"),
@@ -24,7 +24,7 @@ pub const KINDS: [(&str, &str); 11] = [
     ("expired", "its `expires_at` has passed"),
     ("deleted", "by its owner"),
     ("of a deleted chat", "whose chat service told so"),
-    ("never there", "an id of the right form that nobody was given"),
+    ("never there", "an id of the right form that no link has"),
 ];
 
 /// A call, and what is answered.
@@ -103,7 +103,7 @@ pub const OF_LINKS: &[Block] = &[
     block("DELETE /api/v1/shared_chats/{shared_chat_id}", "", OWNERS),
     block(
         "GET /api/v1/shared_chats/{shared_chat_id}/activity",
-        "How often it was seen. A legacy link is nobody's.",
+        "How often it was seen. A legacy link has no owner.",
         "
         public frozen       401 401 200 403 403
         private frozen      401 401 200 403 403
@@ -176,7 +176,7 @@ pub const OTHERS: &[Block] = &[
     ),
     block(
         "GET /api/v1/shared_chats",
-        "The caller's own links and nobody else's.",
+        "The caller's own links alone.",
         "
         everything                          401 401 200 200 403
         of the owner's chat                 401 401 200 200 403",
@@ -241,7 +241,7 @@ pub fn document() -> String {
          the running service, on both databases, and checks besides that a refused call changes nothing and asks the chat service nothing it need not. The\n\
          tables are `tests/api/access/table.rs`; this page is made from them: `RENEW_DOCS=1 cargo test --test api access`.\n\n\
          A 2xx admits; 401 is for who is not known, 403 for who is known and may not, 404 for what is not there, or not any more, 409 for a legacy link,\n\
-         which nobody can change.\n\n",
+         which no caller can change.\n\n",
     );
     list(&mut text, "who", &ROLES);
     list(&mut text, "link", &KINDS);

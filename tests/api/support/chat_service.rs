@@ -1,5 +1,6 @@
-//! A chat service that speaks the h2oGPTe shapes over HTTP (contract 5), whose chats a test changes
-//! while it runs, whose answers it can hold back, and which can be out of order in every way.
+//! A chat service that speaks the h2oGPTe shapes over HTTP (docs/API.md 5), whose chats a test
+//! changes while it runs, whose answers it can hold back, and which can be out of order in every
+//! way.
 
 use std::{
     collections::HashMap,
@@ -192,7 +193,7 @@ impl ChatService {
         change(self.state.chats.lock().unwrap().get_mut(id).unwrap());
     }
 
-    /// The chat is not there any more. Nobody is told.
+    /// The chat is not there any more, and no notice is sent.
     pub fn remove(&self, id: &str) {
         self.state.chats.lock().unwrap().remove(id).unwrap();
     }

@@ -20,7 +20,7 @@ pub struct Client {
 #[derive(Debug, Clone)]
 pub struct Link {
     pub id: String,
-    /// The answer to whoever made it.
+    /// The answer to its creator.
     pub info: Value,
 }
 

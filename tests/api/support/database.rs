@@ -31,7 +31,7 @@ impl TestDatabase {
                 let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
                 execute(&server, &format!("CREATE SCHEMA {schema}")).await;
                 let and = if server.contains('?') { '&' } else { '?' };
-                // Nothing is kept after the test, so nobody waits for the disk.
+                // Nothing is kept after the test, so no commit waits for the disk.
                 let options =
                     format!("-c%20search_path%3D{schema}%20-c%20synchronous_commit%3Doff");
                 let url = format!("{server}{and}options={options}");

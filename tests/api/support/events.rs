@@ -4,8 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use serde_json::Value;
 
-/// How long a test waits for what must come; contract 3 gives a second where other instances or a
-/// notice are concerned, which tests that measure do by themselves.
+/// How long a test waits for what must come; docs/API.md 3 gives a second where other instances or
+/// a notice are concerned, which tests that measure do by themselves.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An event.

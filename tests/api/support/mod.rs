@@ -13,6 +13,7 @@ mod rules;
 mod stored;
 mod tcp_proxy;
 mod tokens;
+mod waiting;
 mod write_lock;
 
 use std::{
@@ -45,6 +46,7 @@ pub use macro_rules_attribute::apply;
 pub use stored::{audit_records, behind_its_back, import, rows, store};
 pub use tcp_proxy::TcpProxy;
 pub use tokens::{claims, hs256, part};
+pub use waiting::{a_moment, eventually};
 pub use write_lock::WriteLock;
 
 /// `#[apply(on_both_databases)]`: the function is a test that runs once on each database. The tests
@@ -274,7 +276,7 @@ impl App {
         run.await.unwrap().unwrap();
     }
 
-    /// Nobody in particular.
+    /// A client without a credential.
     pub fn anonymous(&self) -> Client {
         Client::new(self, None)
     }
@@ -291,12 +293,12 @@ impl App {
         self.with_token(&hs256(&claims))
     }
 
-    /// Whoever holds this token.
+    /// A client with this token.
     pub fn with_token(&self, token: &str) -> Client {
         Client::new(self, Some(format!("Bearer {token}")))
     }
 
-    /// Whoever sends this as `Authorization`.
+    /// A client that sends this as `Authorization`.
     pub fn with_authorization(&self, value: &str) -> Client {
         Client::new(self, Some(value.to_owned()))
     }
@@ -338,8 +340,8 @@ impl App {
         raw::exchange(self.address, head.as_bytes(), piece, times).await
     }
 
-    /// Sends these bytes, and then the drip again and again, until the server closes the connection;
-    /// everything that came back.
+    /// Sends these bytes, and then the drip again and again, until the server closes the
+    /// connection; everything that came back.
     pub async fn send_until_closed(&self, bytes: &[u8], drip: &[u8]) -> String {
         raw::until_closed(self.address, bytes, drip).await
     }

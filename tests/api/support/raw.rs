@@ -77,8 +77,8 @@ pub async fn until_closed(address: SocketAddr, bytes: &[u8], drip: &[u8]) -> Str
     received
 }
 
-/// Sends these pieces with a pause before each further one; everything that came back until the server
-/// closed.
+/// Sends these pieces with a pause before each further one; everything that came back until the
+/// server closed.
 pub async fn in_pieces(address: SocketAddr, pieces: &[&str], pause: Duration) -> String {
     let (mut stream, mut sending) = TcpStream::connect(address).await.unwrap().into_split();
     let mut received = Vec::new();

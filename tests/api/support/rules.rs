@@ -1,4 +1,4 @@
-//! What holds for every answer there is (contract 2), and that the document knows it.
+//! What holds for every answer there is (docs/API.md 2), and that the document knows it.
 
 use std::sync::LazyLock;
 

@@ -1,14 +1,14 @@
-//! Somebody else who writes to the database, and does not come to an end.
+//! Another writer to the database, whose transaction does not end.
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use tokio_postgres::{Client, NoTls};
 
-use super::App;
+use super::{App, eventually};
 
-/// Nobody can write while this is there; it goes on when it is dropped. Reading goes on.
+/// While it is held, writes of others wait; reads go on. Dropping it releases them.
 pub enum WriteLock {
     Sqlite { _conn: SqliteConnection },
-    Postgres { _client: Client },
+    Postgres { client: Client },
 }
 
 impl WriteLock {
@@ -23,6 +23,17 @@ impl WriteLock {
         tokio::spawn(connection);
         let statements = "BEGIN; LOCK TABLE shared_chats IN EXCLUSIVE MODE";
         client.batch_execute(statements).await.unwrap();
-        Self::Postgres { _client: client }
+        Self::Postgres { client }
+    }
+
+    /// Waits until a statement waits for it, which SQLite does not show.
+    pub async fn is_waited_for(&self) {
+        let Self::Postgres { client } = self else { panic!("not on SQLite") };
+        let waiting = "SELECT 1 FROM pg_locks
+                       WHERE relation = 'shared_chats'::regclass AND NOT granted LIMIT 1";
+        eventually("a statement waits for the lock", async || {
+            client.query_opt(waiting, &[]).await.unwrap().is_some()
+        })
+        .await;
     }
 }

@@ -129,7 +129,7 @@ class Recording:
     # What a writer does.
 
     def create(self, user):
-        text = f"What nobody may lose: {uuid.uuid4()}"
+        text = f"What may not be lost: {uuid.uuid4()}"
         chat = self.chats.new_chat(user.sub, messages=False)
         chat.exchange(text, "It is kept.")
         body = {"chat_session_id": chat.id, **self.some_settings()}

@@ -34,7 +34,7 @@ class TcpProxy:
         return len(pairs)
 
     def silence(self):
-        """From now on nothing is passed on, and nobody is told: a cable that was pulled."""
+        """From now on nothing is passed on, without a sign to either side: a cable that was pulled."""
         self._flows.clear()
 
     def speak(self):

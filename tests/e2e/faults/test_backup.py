@@ -125,7 +125,7 @@ def test_a_backup_under_load_holds_all_that_was_acknowledged_before(backup, star
         subprocess.run(["cp", "-a", store, copy], check=False)
         took = time.monotonic() - began
         time.sleep(0.3)
-    assert all(answer.is_good for answer in during.answers), "a backup stands in nobody's way"
+    assert all(answer.is_good for answer in during.answers), "a backup delays or fails no request"
     owner = service.http(sharer.alice)
     assert owner.delete("/api/v1/shared_chats/" + public["id"]).status_code == 204
     assert owner.patch("/api/v1/shared_chats/" + narrowed["id"], json={"is_private": True}).status_code == 204

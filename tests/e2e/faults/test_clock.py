@@ -41,18 +41,18 @@ def in_seconds(seconds):
 
 
 def test_clock_steps_open_nothing_that_was_over(service, own_chats, alice, figures):
-    owner, nobody = service.http(token(alice.sub, lasts=3 * HOUR)), service.http()
+    owner, anonymous = service.http(token(alice.sub, lasts=3 * HOUR)), service.http()
     short = service.http(token(alice.sub, lasts=600))
     chat = own_chats.new_chat(alice.sub)
     lasting, private = owner.share(chat), owner.share(chat, is_private=True)
     ending = owner.share(chat, expires_at=in_seconds(600))
     deleted = owner.share(chat)
     assert owner.delete("/api/v1/shared_chats/" + deleted["id"]).status_code == 204
-    assert nobody.view(ending).status_code == 200 and short.view(private).status_code == 200
+    assert anonymous.view(ending).status_code == 200 and short.view(private).status_code == 200
 
     service.set_clock(HOUR)
-    assert nobody.view(lasting).status_code == 200 and owner.view(private).status_code == 200
-    assert_error(nobody.view(ending), 404)
+    assert anonymous.view(lasting).status_code == 200 and owner.view(private).status_code == 200
+    assert_error(anonymous.view(ending), 404)
     assert_error(short.view(private), 401)
     assert [link["id"] for link in owner.list() if link["id"] == ending["id"]] == []
     assert_error(owner.post("/api/v1/shared_chats", json={"chat_session_id": chat.id, "expires_at": in_seconds(600)}), 400)
@@ -60,22 +60,22 @@ def test_clock_steps_open_nothing_that_was_over(service, own_chats, alice, figur
 
     # Tokens and links that are not over yet by the clock as it is set: the clock is all there is to go by.
     service.set_clock(0)
-    assert_error(nobody.view(deleted), 404)
-    assert_error(nobody.view(private), 401)
+    assert_error(anonymous.view(deleted), 404)
+    assert_error(anonymous.view(private), 401)
     for link in (lasting, made_later, ending):
-        assert nobody.view(link).status_code == 200
+        assert anonymous.view(link).status_code == 200
     assert made_later["id"] in {link["id"] for link in owner.list()}
 
     service.set_clock(-24 * HOUR)
-    assert nobody.view(lasting).status_code == 200
-    assert_error(nobody.view(private), 401)
-    assert_error(nobody.view(deleted), 404)
+    assert anonymous.view(lasting).status_code == 200
+    assert_error(anonymous.view(private), 401)
+    assert_error(anonymous.view(deleted), 404)
     shared = owner.share(chat, expires_at=in_seconds(60 - 24 * HOUR))
-    assert nobody.view(shared).status_code == 200
+    assert anonymous.view(shared).status_code == 200
 
     service.set_clock(0)
-    assert_error(nobody.view(shared), 404)
-    assert nobody.get("/health/ready").status_code == 200
+    assert_error(anonymous.view(shared), 404)
+    assert anonymous.get("/health/ready").status_code == 200
     time.sleep(0.1)
     assert "panicked" not in service.log()
     figures(steps=[HOUR, -HOUR, -24 * HOUR, 24 * HOUR])

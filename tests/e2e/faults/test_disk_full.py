@@ -47,7 +47,7 @@ class SmallDisk:
 
 
 class SmallFiles:
-    """Where nobody may mount: the process may not make its files longer."""
+    """Where mounting is not allowed: the process may not make its files longer."""
 
     def __init__(self, folder):
         self.folder = folder

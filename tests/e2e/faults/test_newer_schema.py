@@ -9,7 +9,7 @@ from faults.recording import Recording
 from faults.verify import rows, verify
 
 VERSION = "29991231235959"
-# What a later version might add: a column that nobody has to fill, another with a default, a table, an index.
+# What a later version might add: a column that may be null, another with a default, a table, an index.
 LATER = [
     "ALTER TABLE shared_chats ADD COLUMN colour TEXT",
     "ALTER TABLE shared_chats ADD COLUMN weight INTEGER NOT NULL DEFAULT 0",

@@ -1,4 +1,4 @@
-"""Two instances behind HAProxy, restarted one after the other under load: nobody's request fails."""
+"""Two instances behind HAProxy, restarted one after the other under load: no request fails."""
 
 import os
 import shutil

@@ -99,14 +99,14 @@ def settle(link, listed):
 
 
 def problem_of(link, service_url):
-    """Whether each may see it who may, and nobody else."""
+    """Whether it is shown to those who may see it, and to no others."""
     state = link.possible[0]
     path = link_path(link.id)
-    nobody = requests.get(service_url + path, timeout=30)
+    anonymous = requests.get(service_url + path, timeout=30)
     owner = requests.get(service_url + path, headers={"Authorization": f"Bearer {link.owner.token()}"}, timeout=30)
     expected = (404, 404) if state == DELETED else (401, 200) if state["is_private"] else (200, 200)
-    if (nobody.status_code, owner.status_code) != expected:
-        return f"{link.id}: {nobody.status_code}, {owner.status_code} instead of {expected} as {state}"
+    if (anonymous.status_code, owner.status_code) != expected:
+        return f"{link.id}: {anonymous.status_code}, {owner.status_code} instead of {expected} as {state}"
     if owner.status_code == 200 and [m["content"] for m in owner.json()["messages"]] != [link.text, "It is kept."]:
         return f"{link.id} does not show what was shared"
     return None

@@ -18,7 +18,7 @@ BEYOND_SCHEMAS = [
     ({CREATE}, 400, r"owner: the chat service must say whose link it is"),
     # Nor what the chat holds: one of the chats has no messages.
     ({CREATE}, 422, r"The chat has no messages, so there is nothing to share\."),
-    # Nor whether the settings are still those that somebody has read.
+    # Nor whether the settings are still those that the caller has read.
     ({CHANGE}, 412, r"The link's settings have changed since you read them\."),
     # Nor whether the link is a frozen one.
     ({"watch_shared_chat"}, 400, r"shared_chat_id: a frozen link does not change; events are for live ones"),
