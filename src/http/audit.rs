@@ -91,7 +91,7 @@ pub(super) fn note_refusal(response: &ServiceResponse) {
     let request = response.request();
     let Some(state) = request.app_data::<web::Data<State>>() else { return };
     let Some(pattern) = request.match_pattern() else { return };
-    let page = state.viewer.as_ref().map(|path| path.route());
+    let page = state.settings.viewer.as_ref().map(|path| path.route());
     let Some((action, recorded)) = audited(request.method(), &pattern, page.as_deref()) else {
         return;
     };

@@ -54,9 +54,9 @@ pub const BATCH_LINKS: usize = 1000;
 /// What is kept of who did and saw what.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordSettings {
-    /// `AUDIT_REFUSALS_PER_MINUTE`: refusals of one caller that are listed; the others are counted.
+    /// Refusals a minute of one caller that are listed; the others are counted.
     pub refusals_per_minute: u32,
-    /// `ACTIVITY_LINKS`: links whose views are counted in memory until they are written.
+    /// Links whose views are counted in memory until they are written.
     pub links: usize,
 }
 

@@ -335,7 +335,7 @@ async fn what_nobody_in_particular_is_refused_is_counted_by_the_minute(app: App)
 
 #[apply(on_both_databases)]
 async fn a_caller_who_is_refused_a_lot_is_counted(setup: Setup) {
-    let app = setup.with("AUDIT_REFUSALS_PER_MINUTE", "3").start().await;
+    let app = setup.config(|config| config.records.kept.refusals_per_minute = 3).start().await;
     begin_a_minute(&app);
     let bob = app.as_user("bob");
     for _ in 0..10 {

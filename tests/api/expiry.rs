@@ -83,7 +83,7 @@ async fn the_content_of_an_expired_link_goes_with_the_next_sweep(app: App) {
     app.clock.advance(Duration::hours(1));
     // It sweeps when it starts.
     let other = app.another_instance().await;
-    // The content goes, the row stays (`EXPIRED_RETENTION`).
+    // The content goes, the row stays for 30 days.
     for _ in 0..400 {
         if rows(&app, "snapshots").await == 1 {
             break;

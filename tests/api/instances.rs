@@ -17,7 +17,11 @@ fn is_sqlite(setup: &Setup) -> bool {
 async fn two(setup: Setup) -> (App, App) {
     let is_sqlite = is_sqlite(&setup);
     // Neither the poll nor an answer that has grown old may do the notice's work.
-    let here = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h").start().await;
+    let here = setup
+        .with("LIVE_POLL_INTERVAL", "1h")
+        .live_max_age(Duration::from_secs(3600))
+        .start()
+        .await;
     match is_sqlite {
         true => (here.clone(), here),
         false => {

@@ -49,7 +49,7 @@ async fn content_comes_as_it_was_sent(app: App) {
 #[apply(on_both_databases)]
 async fn a_stream_tells_only_what_comes_after_it_began(setup: Setup) {
     // Without notices, and too late for the poll.
-    let app = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "0").start().await;
+    let app = setup.with("LIVE_POLL_INTERVAL", "1h").live_max_age(Duration::ZERO).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut early = app.anonymous().watch(&link).await;
     app.chats.change("chat-1", |chat| chat.messages.push(message("m3", "unseen")));
@@ -123,7 +123,11 @@ async fn a_header_that_is_not_utf_8_is_latin_1(app: App) {
 
 #[apply(on_both_databases)]
 async fn a_cursor_that_is_in_a_view_is_known_to_the_stream(setup: Setup) {
-    let app = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup
+        .with("LIVE_POLL_INTERVAL", "1h")
+        .live_max_age(Duration::from_secs(3600))
+        .start()
+        .await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let other = app.another_instance().await;
     // This instance has looked at the chat a moment ago, and may use that again.
@@ -157,7 +161,7 @@ async fn the_cursor_of_a_removed_message_is_replaced(app: App) {
 
 #[apply(on_both_databases)]
 async fn a_chat_that_gives_no_notice_is_polled_once_for_all(setup: Setup) {
-    let app = setup.with("LIVE_POLL_INTERVAL", "200ms").with("LIVE_MAX_AGE", "0").start().await;
+    let app = setup.with("LIVE_POLL_INTERVAL", "200ms").live_max_age(Duration::ZERO).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut streams = Vec::new();
     for _ in 0..20 {
@@ -176,7 +180,7 @@ async fn a_chat_that_gives_no_notice_is_polled_once_for_all(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn nobody_watches_a_chat_when_the_last_stream_has_ended(setup: Setup) {
-    let app = setup.with("LIVE_POLL_INTERVAL", "50ms").with("LIVE_MAX_AGE", "0").start().await;
+    let app = setup.with("LIVE_POLL_INTERVAL", "50ms").live_max_age(Duration::ZERO).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     drop(app.anonymous().watch(&link).await);
     tokio::time::sleep(Duration::from_millis(500)).await;

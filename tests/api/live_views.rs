@@ -21,7 +21,7 @@ async fn last(app: &App, link: &Link) -> String {
 
 #[apply(on_both_databases)]
 async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
+    let app = setup.live_max_age(Duration::from_secs(1)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = fetches(&app);
     let held = app.chats.hold("/messages");
@@ -37,7 +37,7 @@ async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn an_answer_is_used_again_for_live_max_age_and_no_longer(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
+    let app = setup.live_max_age(Duration::from_secs(1)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     assert_eq!(last(&app, &link).await, "m2");
     say(&app, "m3");
@@ -50,7 +50,7 @@ async fn an_answer_is_used_again_for_live_max_age_and_no_longer(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "0").start().await;
+    let app = setup.live_max_age(Duration::ZERO).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     for number in 3..10 {
         say(&app, &format!("m{number}"));
@@ -74,7 +74,7 @@ async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     assert_eq!(last(&app, &link).await, "m2");
     say(&app, "m3");
@@ -99,7 +99,7 @@ async fn nothing_that_was_asked_for_before_a_notice_is_shown_after_it(setup: Set
 
 #[apply(on_both_databases)]
 async fn a_viewer_who_goes_away_does_not_take_the_answer_along(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
+    let app = setup.live_max_age(Duration::from_secs(1)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = fetches(&app);
     let held = app.chats.hold("/messages");
@@ -134,7 +134,7 @@ async fn a_chat_service_that_hangs_holds_up_only_those_who_asked_it(setup: Setup
 
 #[apply(on_both_databases)]
 async fn a_failure_is_not_kept(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     app.chats.misbehaves("/messages", Trouble::Status(500));
     app.anonymous().view(&link).await.fails(502, "chat_service_error");
@@ -154,7 +154,7 @@ async fn only_the_chat_service_may_tell_of_changes(app: App) {
 
 #[apply(on_both_databases)]
 async fn links_with_files_and_without_do_not_mix(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let file = json!({"id": "f1", "filename": "a.csv", "bytes": 3, "created_at": 1_767_225_600});
     app.chats.change("chat-1", |chat| chat.files = Some(vec![file]));
     let alice = app.as_user("alice");
@@ -181,7 +181,7 @@ fn asked(app: &App, so_far: usize) -> Vec<String> {
 
 #[apply(on_both_databases)]
 async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = share_files(&app).await;
     let so_far = app.chats.asked().len();
     let held = app.chats.hold("agent_server_files");
@@ -201,7 +201,7 @@ async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = share_files(&app).await;
     app.anonymous().view(&link).await.is(200);
     let so_far = app.chats.asked().len();
@@ -211,7 +211,7 @@ async fn what_a_view_was_told_of_files_is_good_for_a_download(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_view_that_knows_more_than_the_last_download_is_believed(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = share_files(&app).await;
     app.anonymous().artifact(&link, "f1").await.is(200);
     app.chats.put_file("chat-1", "f2", "later.csv", b"later");
@@ -222,8 +222,8 @@ async fn a_view_that_knows_more_than_the_last_download_is_believed(setup: Setup)
 
 #[apply(on_both_databases)]
 async fn a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice(setup: Setup) {
-    let soon = setup.clone().with("LIVE_MAX_AGE", "1s").start().await;
-    let late = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let soon = setup.clone().live_max_age(Duration::from_secs(1)).start().await;
+    let late = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = share_files(&soon).await;
     for app in [&soon, &late] {
         app.anonymous().artifact(&link, "f1").await.is(200);
