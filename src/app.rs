@@ -1,4 +1,4 @@
-//! The application: its parts, wired; `main` and every test start this same thing.
+//! The application, wired from its parts; `main` and every test start it.
 
 use std::{
     io,
@@ -33,14 +33,14 @@ use crate::{
     chat_service::ChatService,
     clock::Clock,
     config::Config,
-    http::{self, HttpSettings, Lifecycle, State},
+    http::{self, Lifecycle, State},
     openid,
     sharing::{Artifacts, Links, Sharing},
     store::{Database, Store},
     telemetry::StartMetricsError,
 };
 
-/// How often what nobody may see any more is taken away; expired content goes within an hour.
+/// How often expired and deleted content is swept; it is gone within an hour.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// How long the end waits at most for the database to take the last views, and how long it
@@ -76,7 +76,7 @@ pub struct Application {
     management: Option<Management>,
     public_url: Url,
     stopper: Stopper,
-    /// What goes on beside requests.
+    /// Background tasks.
     tasks: Vec<JoinHandle<()>>,
     recorder: Recorder,
     shutdown_timeout: Duration,
@@ -131,30 +131,16 @@ impl Application {
             );
         }
         let lifecycle = Lifecycle::default();
-        let settings = HttpSettings {
-            links: Links::new(&public_url, config.share_path.clone()),
-            auth_cookie: config.auth_cookie.clone(),
-            login_url: config.login_url.clone(),
-            max_body_bytes: config.max_body_bytes,
-            body_timeout: config.body_timeout,
-            trusted_proxies: config.trusted_proxies.clone(),
-            rates: config.rates,
-            max_concurrent_requests: config.max_concurrent_requests,
-            max_uri_bytes: config.max_uri_bytes,
-            queue_timeout: config.queue_timeout,
-            view_cache_bytes: config.view_cache_bytes,
-            qr_cache_bytes: config.qr_cache_bytes,
-            viewer: config.viewer.then(|| config.share_path.clone()),
-            lifecycle: lifecycle.clone(),
-        };
+        let links = Links::new(&public_url, config.share_path.clone());
         let retention = (config.expired_retention, records.audit_retention);
         let sweeper = tokio::spawn(sweep(sharing.clone(), retention.0, retention.1));
         let recorder = Recorder::start(sharing.clone(), records.activity_interval);
         let reconciler = reconciler::start(&sharing, config.reconciliation);
         let tasks = [Some(sweeper), listener_task, reconciler].into_iter().flatten().collect();
         let streams = sharing.clone();
-        let (stopping, state) =
-            (lifecycle.clone(), web::Data::new(State::new(sharing, authenticator, settings)));
+        let (stopping, settings) = (lifecycle.clone(), config.http.clone());
+        let state = State::new(sharing, authenticator, links, lifecycle.clone(), settings);
+        let state = web::Data::new(state);
         let management = management.map(|bound| bound.serve(&state)).transpose()?;
         let server = serve(listener, &config, &lifecycle, move |app| {
             app.app_data(state.clone());
@@ -192,13 +178,13 @@ impl Application {
         &self.public_url
     }
 
-    /// To stop it from elsewhere.
+    /// The server's handle, which stops it at once.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
     }
 
-    /// To stop it in good order.
+    /// What stops it gracefully.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -211,7 +197,7 @@ impl Application {
     pub async fn run(self) -> io::Result<()> {
         let management = self.management.map(Management::run);
         let ended = self.server.await;
-        // Last, so that somebody can see how the rest ends.
+        // Last, so that metrics tell how the rest ends.
         if let Some(management) = management {
             management.stop().await;
         }
@@ -241,7 +227,7 @@ async fn sweep(
         sweep_files(&sharing).await;
         match sharing.sweep_unknown().await {
             Ok(0) => {}
-            Ok(files) => tracing::warn!(files, "deleted files that nobody knew"),
+            Ok(files) => tracing::warn!(files, "deleted files that the database does not know"),
             Err(error) => tracing::warn!(%error, "the files could not be looked through"),
         }
         let next = tokio::time::Instant::now() + SWEEP_EVERY;

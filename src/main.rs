@@ -15,7 +15,7 @@ use shared_chats::{
     auth::sign_hs256,
     chat_service::ChatService,
     clock::Clock,
-    config::{self, Config, Env, Reconciliation},
+    config::{self, Config, Env, Percent, Reconciliation},
     demo, http,
     model::Actor,
     probe::probe,
@@ -57,7 +57,11 @@ enum Command {
     /// Ask the chat service about every chat that has links, and remove the links of those that are
     /// gone.
     #[command(after_help = RECONCILE_HELP)]
-    Reconcile,
+    Reconcile {
+        /// If more of the chats are gone than this, nothing is removed [default: RECONCILE_MAX_GONE].
+        #[arg(long, value_name = "SHARE")]
+        max_gone: Option<Percent>,
+    },
     /// Print the API's description, openapi.yaml.
     Openapi,
 }
@@ -88,7 +92,7 @@ Exit status: 0 if it answers 200 within 4 seconds, else 1.";
 
 const RECONCILE_HELP: &str = "\
 Settings: DATABASE_URL, CHAT_SERVICE_URL, CHAT_SERVICE_TOKEN (or CHAT_SERVICE_CLIENT_ID and
-what goes with it), RECONCILE_MAX_GONE.
+what goes with it), RECONCILE_MAX_GONE. --max-gone goes before the last of them.
 
 Exit status: 0 if every chat got a clear answer, else 1.";
 
@@ -146,10 +150,10 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         | Command::Migrate
         | Command::Demo
         | Command::Legacy(_)
-        | Command::Reconcile => {}
+        | Command::Reconcile { .. } => {}
     }
     let default_filter = match command {
-        Command::Demo | Command::Legacy(_) | Command::Reconcile => "warn",
+        Command::Demo | Command::Legacy(_) | Command::Reconcile { .. } => "warn",
         _ => "info",
     };
     // Serving has its own threads, one runtime each; this one does the database's waiting.
@@ -158,10 +162,15 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     let sends_traces = matches!(command, Command::Serve) && config::sends_traces(&env)?;
     let traces = sends_traces.then(|| Traces::start(runtime.handle())).transpose()?;
     start_log(config::log_format(&env)?, default_filter, traces.as_ref())?;
+    for (name, instead) in config::retired(&env) {
+        tracing::warn!(
+            "{name} is no longer a setting and is ignored; what holds instead: {instead}"
+        );
+    }
     let ended = runtime.block_on(async {
         match command {
             Command::Legacy(Legacy::Import { file }) => return import_legacy(&env, &file).await,
-            Command::Reconcile => return reconcile(&env).await,
+            Command::Reconcile { max_gone } => return reconcile(&env, max_gone).await,
             Command::Migrate => migrate(&env).await,
             Command::Demo => demo::run(&env, stopped()).await,
             _ => serve(&env, traces.as_ref().map_or(Duration::ZERO, |_| LAST_TRACES)).await,
@@ -179,7 +188,7 @@ async fn serve(env: &Env, before: Duration) -> Result<(), Failure> {
     let mut config = Config::from_env(env)?;
     config.shutdown_timeout = config.shutdown_timeout.saturating_sub(before);
     let application = Application::build(config, Clock::system()).await?;
-    // Whoever reads the address may stop it at once.
+    // A parent process that reads the address may stop it at once.
     let stopped = stopped();
     print(&format!("listening on http://{}", application.address()))?;
     if let Some(address) = application.management_address() {
@@ -221,7 +230,7 @@ async fn import_legacy(env: &Env, file: &Path) -> Result<ExitCode, Failure> {
                 NotImported::Bad(why) => why,
                 NotImported::ChatDeleted => "not imported, its chat was deleted".to_owned(),
             };
-            // Nobody reads it any more? The import goes on.
+            // The import goes on where standard error is closed.
             let _ = writeln!(io::stderr(), "line {}: {why}", report.line);
         })
         .await?;
@@ -232,14 +241,15 @@ async fn import_legacy(env: &Env, file: &Path) -> Result<ExitCode, Failure> {
     Ok(if counts.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn reconcile(env: &Env) -> Result<ExitCode, Failure> {
+async fn reconcile(env: &Env, max_gone: Option<Percent>) -> Result<ExitCode, Failure> {
     let chat_service = config::chat_service(env)?;
     if chat_service.lacks_service_credential() {
         let problem =
             "CHAT_SERVICE_TOKEN or CHAT_SERVICE_CLIENT_ID is needed to ask the chat service";
         return Err(problem.into());
     }
-    let max_gone_percent = Reconciliation::from_env(env)?.max_gone_percent;
+    let configured = Reconciliation::from_env(env)?.max_gone_percent;
+    let max_gone_percent = max_gone.map_or(configured, |percent| percent.0);
     let artifacts = Artifacts {
         store: ArtifactStore::open(&config::artifact_store(env, &config::database(env)?.url)?)?,
         limits: config::artifact_limits(env, chat_service.timeout)?,

@@ -62,7 +62,7 @@ fn filtered(log: Log, filter: EnvFilter) -> Dispatch {
     Dispatch::new(logged.with(filter_fn(may_be_logged)))
 }
 
-/// Whether something may be logged at all (contract 7: neither an id, nor a token, nor a text). It is
+/// Whether something may be logged at all (docs/API.md 7: neither an id, nor a token, nor a text). It is
 /// asked beside the filter of `RUST_LOG` and not as a directive in it: there the most specific one
 /// wins, and one that names a module, or a span, is more specific than any of ours.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {

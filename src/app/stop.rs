@@ -1,4 +1,4 @@
-//! The end, in good order.
+//! Graceful shutdown.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -34,8 +34,8 @@ impl Stopper {
         self.since.get().map_or(Duration::ZERO, Instant::elapsed)
     }
 
-    /// Says that it is not ready, and goes on for `SHUTDOWN_DELAY`, so that whoever sends requests
-    /// here sends them elsewhere before they would be refused. Then ends event streams, which would
+    /// Says that it is not ready, and goes on for `SHUTDOWN_DELAY`, so that proxies send
+    /// requests elsewhere before they would be refused. Then ends event streams, which would
     /// go on for ever, accepts nothing new, and lets the rest finish within what is left of
     /// `SHUTDOWN_TIMEOUT`.
     pub async fn stop(self) {

@@ -106,7 +106,7 @@ pub struct ChatServiceSettings {
 }
 
 impl ChatServiceSettings {
-    /// The defaults: 30 s in all (contract 5), 100 at a time, 2 s of waiting, 5 s to connect, 200
+    /// The defaults: 30 s in all (docs/API.md 5), 32 at a time, 2 s of waiting, 5 s to connect, 200
     /// messages a page, 16 MiB.
     #[must_use]
     pub fn new(source: Source) -> Self {
@@ -114,7 +114,7 @@ impl ChatServiceSettings {
             source,
             service_credential: None,
             timeout: Duration::from_secs(30),
-            max_calls: 100,
+            max_calls: 32,
             queue_timeout: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(5),
             page_size: 200,

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{
     ConfigError, Env,
-    parse::{Bytes, Days},
+    fixed::{ARTIFACTS_PER_SHARE, LEAST_ARTIFACT_GRACE},
+    parse::Bytes,
 };
 use crate::{artifacts::ArtifactStoreUrl, sharing::ArtifactLimits, store::DatabaseUrl};
 
-/// Where files are kept unless somebody says otherwise.
+/// Where files are kept while `ARTIFACT_STORE_URL` is not set.
 fn folder_beside(database: &DatabaseUrl) -> ArtifactStoreUrl {
     ArtifactStoreUrl::Folder(match database {
         DatabaseUrl::Sqlite(path) => {
@@ -33,16 +34,11 @@ pub fn artifact_store(env: &Env, database: &DatabaseUrl) -> Result<ArtifactStore
 /// # Errors
 /// [`ConfigError`] when a setting is wrong.
 pub fn artifact_limits(env: &Env, chat_service: Duration) -> Result<ArtifactLimits, ConfigError> {
-    const GRACE: &str = "ARTIFACT_GRACE";
-    let grace = env.or::<Days>(GRACE, "1h")?.0;
-    if grace.to_std().is_ok_and(|grace| grace <= chat_service) {
-        let problem = "must be longer than CHAT_SERVICE_TIMEOUT, or copies would be taken away \
-                       while they are made";
-        return Err(ConfigError::new(GRACE, problem));
-    }
+    let file_bytes = env.or::<Bytes>("MAX_ARTIFACT_BYTES", "32MiB")?.0;
+    let grace = LEAST_ARTIFACT_GRACE.max(2 * chat_service);
     Ok(ArtifactLimits {
-        file_bytes: env.or::<Bytes>("MAX_ARTIFACT_BYTES", "32MiB")?.0,
-        link_bytes: env.or::<Bytes>("MAX_SHARE_ARTIFACT_BYTES", "128MiB")?.0,
-        grace,
+        file_bytes,
+        link_bytes: file_bytes.saturating_mul(ARTIFACTS_PER_SHARE),
+        grace: chrono::Duration::from_std(grace).unwrap_or(chrono::Duration::MAX),
     })
 }

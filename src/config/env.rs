@@ -1,4 +1,4 @@
-//! Variables, one typed look at each.
+//! Typed access to environment variables.
 
 use std::{fmt::Display, str::FromStr, sync::Arc};
 
@@ -18,7 +18,7 @@ impl ConfigError {
 
 type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// Where variables are looked up: the process's environment, or what a test says.
+/// Where variables are looked up: the process's environment, or what a test gives.
 #[derive(Clone)]
 pub struct Env {
     look_up: Arc<LookUp>,
@@ -34,12 +34,12 @@ impl Env {
         Self { look_up: Arc::new(look_up) }
     }
 
-    /// Variables by a function, for tests.
+    /// Variables from a function, for tests.
     pub fn from_fn(look_up: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self { look_up: Arc::new(look_up) }
     }
 
-    /// These variables, with others in place of some of them; an empty one takes one away.
+    /// These variables with some of them replaced; an empty value unsets one.
     #[must_use]
     pub fn with(&self, others: Vec<(&'static str, String)>) -> Self {
         let below = self.look_up.clone();
@@ -52,6 +52,11 @@ impl Env {
     /// An empty variable is one that is not set: compose files cannot leave one out.
     fn text(&self, name: &str) -> Option<String> {
         (self.look_up)(name).filter(|value| !value.is_empty())
+    }
+
+    /// Whether the variable is set, whatever it holds.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.text(name).is_some()
     }
 
     /// The setting, if it is set.

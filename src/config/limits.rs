@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{ConfigError, Env, parse::Period};
+use super::{ConfigError, Env, fixed, parse::Period};
 use crate::http::rate_limits::{Rate, RateSettings};
 
 /// # Errors
@@ -13,9 +13,7 @@ pub fn rates(env: &Env) -> Result<RateSettings, ConfigError> {
         anonymous: rate("RATE_LIMIT_ANONYMOUS")?,
         caller: rate("RATE_LIMIT_CALLER")?,
         chat_service: rate("RATE_LIMIT_CHAT_SERVICE")?,
-        max_clients: env
-            .count("RATE_LIMIT_MAX_CLIENTS", 100_000_000)?
-            .map_or(100_000, |count| u64::try_from(count).unwrap_or(u64::MAX)),
+        max_clients: fixed::RATE_LIMIT_MAX_CLIENTS,
     })
 }
 

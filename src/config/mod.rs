@@ -1,12 +1,13 @@
-//! The settings of contract 7, from the environment: typed, checked together, each failure naming
+//! The settings (docs/API.md 7), from the environment: typed, checked together, each failure naming
 //! its variable.
 //!
-//! To add one: a row in `table::SETTINGS` (which is `--help`), a field here, a line in
-//! [`Config::from_env`], and a line in `.env.sample`; a test compares the three.
+//! To add one: a row in `table::GROUPS` (which is `--help` and docs/SETTINGS.md), a field here, a
+//! line in [`Config::from_env`], and a line in `.env.sample`; a test compares the three.
 
 mod artifacts;
 mod credential;
 mod env;
+mod fixed;
 mod limits;
 mod parse;
 mod reconciliation;
@@ -22,7 +23,8 @@ use url::Url;
 
 pub use artifacts::{artifact_limits, artifact_store};
 pub use env::{ConfigError, Env};
-pub use reconciliation::Reconciliation;
+pub use fixed::retired;
+pub use reconciliation::{Percent, Reconciliation};
 pub use records::Records;
 pub use table::help;
 
@@ -30,16 +32,16 @@ use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    http::{client_address::TrustedProxies, rate_limits::RateSettings},
+    http::HttpSettings,
     sharing::{ArtifactLimits, LiveSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
-use parse::{Age, Bytes, CookieName, Days, HttpUrl, LogFormat as Format, Origins, Period, Switch};
+use parse::{Age, Bytes, CookieName, HttpUrl, LogFormat as Format, Origins, Period, Switch};
 
 /// Where to listen.
 ///
 /// # Errors
-/// As [`Config::from_env`].
+/// [`ConfigError`] when it is no address.
 pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
     env.or("BIND_ADDRESS", "127.0.0.1:8080")
 }
@@ -47,7 +49,7 @@ pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
 /// How log lines look.
 pub type LogFormat = Format;
 
-/// Everything that `serve` is told.
+/// Every setting of `serve`.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub bind_address: SocketAddr,
@@ -57,38 +59,26 @@ pub struct Config {
     /// `None`: `http://` and the address that was bound.
     pub public_url: Option<Url>,
     pub share_path: SharePath,
-    /// Whether the page is served.
-    pub viewer: bool,
     pub auth: AuthSettings,
-    pub auth_cookie: Option<String>,
-    pub login_url: Option<Url>,
+    pub http: HttpSettings,
     pub chat_service: ChatServiceSettings,
     pub artifact_store: ArtifactStoreUrl,
-    /// Nobody chose a store, and there may be several instances, since this is PostgreSQL.
+    /// It is the default folder, which the other instances on a PostgreSQL database do not see.
     pub artifact_store_is_unshared: bool,
     pub artifact_limits: ArtifactLimits,
     pub live: LiveSettings,
     pub cors_allowed_origins: Vec<String>,
-    pub trusted_proxies: TrustedProxies,
-    pub rates: RateSettings,
-    pub max_body_bytes: usize,
-    pub view_cache_bytes: u64,
-    pub qr_cache_bytes: u64,
+    /// How long the row of an expired link is kept, without its content.
     pub expired_retention: chrono::Duration,
     pub reconciliation: Reconciliation,
     pub records: Records,
     pub workers: Option<usize>,
     pub max_connections: usize,
-    pub max_concurrent_requests: usize,
-    pub max_worker_lag: Duration,
-    pub max_uri_bytes: usize,
-    pub queue_timeout: Duration,
     pub request_timeout: Duration,
-    pub body_timeout: Duration,
     pub keep_alive: Duration,
     /// From the signal to the end, the delay included.
     pub shutdown_timeout: Duration,
-    /// How long it goes on accepting, no longer ready, once it was told to stop.
+    /// How long it goes on accepting, no longer ready, after the signal.
     pub shutdown_delay: Duration,
 }
 
@@ -116,6 +106,7 @@ impl Config {
         }
         let database = database(env)?;
         let chat_service = chat_service(env)?;
+        let request_timeout = env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0;
         let shutdown_timeout = env.or::<Period>("SHUTDOWN_TIMEOUT", "30s")?.0;
         let artifact_store_is_set = env.get::<String>("ARTIFACT_STORE_URL")?.is_some();
         let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
@@ -127,37 +118,25 @@ impl Config {
             artifact_limits: artifact_limits(env, chat_service.timeout)?,
             database,
             public_url,
-            share_path,
-            viewer,
             auth: auth(env)?,
-            auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
-            login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
+            http: http(env, viewer.then(|| share_path.clone()), request_timeout)?,
+            share_path,
             chat_service,
             live: live(env)?,
             cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
-            trusted_proxies: env.or("TRUSTED_PROXIES", "")?,
-            rates: limits::rates(env)?,
-            max_body_bytes: env.or::<Bytes>("MAX_BODY_BYTES", "1MiB")?.as_usize(),
-            view_cache_bytes: env.or::<Bytes>("VIEW_CACHE_BYTES", "16MiB")?.0,
-            qr_cache_bytes: env.or::<Bytes>("QR_CACHE_BYTES", "4MiB")?.0,
-            expired_retention: env.or::<Days>("EXPIRED_RETENTION", "30d")?.0,
+            expired_retention: fixed::EXPIRED_RETENTION,
             reconciliation: Reconciliation::from_env(env)?,
             records: Records::from_env(env)?,
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
-            max_concurrent_requests: max_concurrent_requests(env)?,
-            max_worker_lag: env.or::<Period>("MAX_WORKER_LAG", "200ms")?.0,
-            max_uri_bytes: env.or::<Bytes>("MAX_URI_BYTES", "8KiB")?.as_usize(),
-            queue_timeout: queue_timeout(env)?,
-            request_timeout: env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0,
-            body_timeout: env.or::<Period>("BODY_TIMEOUT", "30s")?.0,
-            keep_alive: env.or::<Period>("KEEP_ALIVE", "75s")?.0,
+            request_timeout,
+            keep_alive: fixed::KEEP_ALIVE,
             shutdown_timeout,
             shutdown_delay: shutdown_delay(env, shutdown_timeout)?,
         })
     }
 
-    /// What is left of `SHUTDOWN_TIMEOUT` for requests that are under way.
+    /// What is left of `SHUTDOWN_TIMEOUT` for requests in flight.
     #[must_use]
     pub fn time_to_finish(&self) -> Duration {
         self.shutdown_timeout.saturating_sub(self.shutdown_delay)
@@ -177,18 +156,13 @@ pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
         },
         pool_size: env.count("DATABASE_POOL_SIZE", 1000)?.unwrap_or(16),
         timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
-        queue_timeout: queue_timeout(env)?,
+        queue_timeout: fixed::QUEUE_TIMEOUT,
         ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,
     })
 }
 
 fn max_concurrent_requests(env: &Env) -> Result<usize, ConfigError> {
     Ok(env.count("MAX_CONCURRENT_REQUESTS", 1_000_000)?.unwrap_or(4000))
-}
-
-/// How long anything waits for its turn, at the database, the chat service, or to be made.
-fn queue_timeout(env: &Env) -> Result<Duration, ConfigError> {
-    Ok(env.or::<Period>("QUEUE_TIMEOUT", "2s")?.0)
 }
 
 /// How log lines look.
@@ -199,7 +173,7 @@ pub fn log_format(env: &Env) -> Result<LogFormat, ConfigError> {
     env.or("LOG_FORMAT", "human")
 }
 
-/// The secret by which tokens are signed, for `token`.
+/// The secret with which tokens are signed, for `token`.
 ///
 /// # Errors
 /// As [`Config::from_env`].
@@ -219,8 +193,8 @@ fn auth(env: &Env) -> Result<AuthSettings, ConfigError> {
     let jwks_url = env.get::<HttpUrl>("AUTH_JWKS_URL")?.map(|url| url.0);
     if let Some(secret) = hs256_secret(env)? {
         if jwks_url.is_some() {
-            let problem = "cannot be set together with AUTH_JWKS_URL: whoever believes both kinds \
-                           of token can be given one that is signed with a public key";
+            let problem = "cannot be set together with AUTH_JWKS_URL: if both kinds of token were \
+                           accepted, one could be signed with a public key as the secret";
             return Err(ConfigError::new("AUTH_HS256_SECRET", problem));
         }
         return Ok(AuthSettings::Hs256 { secret, issuer, audience });
@@ -248,15 +222,15 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     const NAME: &str = "CHAT_SERVICE_URL";
     let Some(source) = env.get::<Source>(NAME)? else {
         let problem = "is needed: the address of the chat service, or file:PATH for a JSON file of \
-                       chats (see the README)";
+                       chats (docs/INTEGRATION.md)";
         return Err(ConfigError::new(NAME, problem));
     };
     Ok(ChatServiceSettings {
         service_credential: credential::service_credential(env, &source)?,
         timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
-        max_calls: env.count("CHAT_SERVICE_MAX_CALLS", 100_000)?.unwrap_or(100),
-        queue_timeout: queue_timeout(env)?,
-        connect_timeout: env.or::<Period>("CHAT_SERVICE_CONNECT_TIMEOUT", "5s")?.0,
+        max_calls: env.count("CHAT_SERVICE_MAX_CALLS", 100_000)?.unwrap_or(32),
+        queue_timeout: fixed::QUEUE_TIMEOUT,
+        connect_timeout: fixed::CHAT_SERVICE_CONNECT_TIMEOUT,
         page_size: env
             .count("CHAT_SERVICE_PAGE_SIZE", 10_000)?
             .map_or(200, |n| u32::try_from(n).unwrap_or(u32::MAX)),
@@ -266,14 +240,37 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     })
 }
 
+/// `viewer` is where the page is served, if it is.
+fn http(
+    env: &Env,
+    viewer: Option<SharePath>,
+    request_timeout: Duration,
+) -> Result<HttpSettings, ConfigError> {
+    Ok(HttpSettings {
+        viewer,
+        auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
+        login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
+        trusted_proxies: env.or("TRUSTED_PROXIES", "")?,
+        rates: limits::rates(env)?,
+        max_concurrent_requests: max_concurrent_requests(env)?,
+        max_uri_bytes: fixed::MAX_URI_BYTES,
+        max_body_bytes: fixed::MAX_BODY_BYTES,
+        body_timeout: request_timeout,
+        queue_timeout: fixed::QUEUE_TIMEOUT,
+        cache_bytes: env.or::<Bytes>("CACHE_BYTES", "20MiB")?.0,
+    })
+}
+
 fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
+    let max_streams = env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000);
     Ok(LiveSettings {
-        max_age: env.or::<Age>("LIVE_MAX_AGE", "1s")?.0,
-        // However slow the chat service is, half of the places are left to those who do not need it.
+        max_age: fixed::LIVE_MAX_AGE,
+        // A slow chat service leaves half of the requests to views that do not need it.
         max_waiting: max_concurrent_requests(env)?.div_ceil(2),
         poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
-        max_streams: env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000),
-        max_streams_per_link: env.count("MAX_STREAMS_PER_LINK", 1_000_000)?.unwrap_or(5_000),
+        max_streams,
+        // One link that is watched by many leaves half of the streams to others.
+        max_streams_per_link: max_streams.div_ceil(2),
     })
 }
 
@@ -285,8 +282,7 @@ pub fn max_snapshot_bytes(env: &Env) -> Result<u64, ConfigError> {
     Ok(env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0)
 }
 
-/// Whether traces are sent. Where to and how the SDK of OpenTelemetry reads by itself, from its
-/// standard variables.
+/// Whether traces are sent. The SDK of OpenTelemetry reads its other variables by itself.
 ///
 /// # Errors
 /// As [`Config::from_env`].
@@ -312,7 +308,7 @@ fn shutdown_delay(env: &Env, timeout: Duration) -> Result<Duration, ConfigError>
     Ok(delay)
 }
 
-/// The page cannot stand where something else does, nor where a server does not see it.
+/// The page needs a path that is no other route's, and that a server gets to see.
 fn check_viewer_path(path: &SharePath) -> Result<(), ConfigError> {
     let route = path.route();
     let taken = ["/api/", "/health/", "/docs", "/openapi"].iter().any(|p| route.starts_with(p));

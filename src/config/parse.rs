@@ -1,4 +1,4 @@
-//! How single values are written.
+//! The syntax of values.
 
 use std::{str::FromStr, time::Duration};
 
@@ -29,7 +29,7 @@ impl FromStr for Period {
     }
 }
 
-/// A time for which something may be used again; `0` is not at all.
+/// A time that may be `0`.
 #[derive(Debug, Clone, Copy)]
 pub struct Age(pub Duration);
 
@@ -46,7 +46,7 @@ impl FromStr for Age {
     }
 }
 
-/// A time that goes into sums with dates.
+/// A retention time, which is added to dates.
 #[derive(Debug, Clone, Copy)]
 pub struct Days(pub chrono::Duration);
 
@@ -64,13 +64,6 @@ impl FromStr for Days {
 /// A size such as `65536`, `64KiB`, `1MiB`, `1GiB`.
 #[derive(Debug, Clone, Copy)]
 pub struct Bytes(pub u64);
-
-impl Bytes {
-    #[must_use]
-    pub fn as_usize(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-}
 
 impl FromStr for Bytes {
     type Err = &'static str;
@@ -206,7 +199,7 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
-            // Each connection would have a memory of its own.
+            // In memory each connection would have a database of its own.
             if path.is_empty() || path.contains(":memory:") || path.contains('?') {
                 return Err("must name a file: sqlite:PATH (not :memory:, and no options)");
             }

@@ -47,8 +47,9 @@ impl FromStr for Interval {
     }
 }
 
-/// A share such as `50%`.
-struct Percent(u8);
+/// A share such as `50%`; 1 to 100.
+#[derive(Debug, Clone, Copy)]
+pub struct Percent(pub u8);
 
 impl FromStr for Percent {
     type Err = &'static str;

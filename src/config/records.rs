@@ -1,32 +1,29 @@
-//! The settings of audit records and of what is counted.
+//! The settings of audit records and view counts.
 
 use std::time::Duration;
 
-use super::{
-    ConfigError, Env,
-    parse::{Days, Period},
-};
+use super::{ConfigError, Env, fixed, parse::Days};
 use crate::sharing::RecordSettings;
 
-/// What is kept of who did and saw what, and for how long.
+/// How long audit records are kept, and how views are counted.
 #[derive(Debug, Clone, Copy)]
 pub struct Records {
     /// `AUDIT_RETENTION`
     pub audit_retention: chrono::Duration,
-    /// `ACTIVITY_INTERVAL`: how often views are written to the database.
+    /// How often counted views are written to the database.
     pub activity_interval: Duration,
     pub kept: RecordSettings,
 }
 
 impl Records {
     /// # Errors
-    /// [`ConfigError`] when one of the settings is wrong.
+    /// [`ConfigError`] when the setting is wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
             audit_retention: env.or::<Days>("AUDIT_RETENTION", "90d")?.0,
-            activity_interval: env.or::<Period>("ACTIVITY_INTERVAL", "10s")?.0,
+            activity_interval: fixed::ACTIVITY_INTERVAL,
             kept: RecordSettings {
-                links: env.count("ACTIVITY_LINKS", 1_000_000)?.unwrap_or(10_000),
+                links: fixed::ACTIVITY_LINKS,
             },
         })
     }

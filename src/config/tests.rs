@@ -1,6 +1,13 @@
-use std::collections::HashMap;
+mod page;
 
-use super::{Config, ConfigError, Env, table::SETTINGS};
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    Config, ConfigError, Env,
+    fixed::RETIRED,
+    retired,
+    table::{GROUPS, Setting},
+};
 use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
@@ -19,6 +26,10 @@ fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::from_env(&Env::from_fn(move |name| all.get(name).cloned()))
 }
 
+fn settings() -> impl Iterator<Item = &'static Setting> {
+    GROUPS.iter().flat_map(|group| group.settings)
+}
+
 fn complaint(variables: &[(&str, &str)]) -> String {
     read(variables).expect_err("these settings are wrong").to_string()
 }
@@ -28,11 +39,48 @@ fn two_settings_are_enough() {
     let config = read(&[]).unwrap();
     assert_eq!(config.bind_address.to_string(), "127.0.0.1:8080");
     assert_eq!(config.database.url, DatabaseUrl::Sqlite("shared-chats.db".into()));
-    assert!(config.viewer);
+    assert_eq!(config.http.viewer, Some(config.share_path));
     assert!(matches!(config.auth, AuthSettings::Hs256 { .. }));
     assert!(matches!(config.chat_service.source, Source::Http(_)));
     assert_eq!(config.live.max_age.as_secs(), 1);
-    assert!(read(&[("LIVE_MAX_AGE", "0")]).unwrap().live.max_age.is_zero());
+}
+
+#[test]
+fn what_is_no_setting_follows_from_those_that_are() {
+    let config = read(&[
+        ("REQUEST_TIMEOUT", "3s"),
+        ("MAX_ARTIFACT_BYTES", "10"),
+        ("MAX_STREAMS", "9"),
+        ("CHAT_SERVICE_TIMEOUT", "45m"),
+    ])
+    .unwrap();
+    assert_eq!(
+        (config.request_timeout, config.http.body_timeout),
+        (Duration::from_secs(3), Duration::from_secs(3))
+    );
+    assert_eq!((config.artifact_limits.file_bytes, config.artifact_limits.link_bytes), (10, 40));
+    assert_eq!(config.live.max_streams_per_link, 5);
+    assert_eq!(config.artifact_limits.grace, chrono::Duration::minutes(90));
+    let grace = |timeout| read(&[("CHAT_SERVICE_TIMEOUT", timeout)]).unwrap().artifact_limits.grace;
+    assert_eq!(
+        (grace("30s"), grace("24h")),
+        (chrono::Duration::hours(1), chrono::Duration::hours(48))
+    );
+}
+
+#[test]
+fn a_retired_setting_that_is_set_is_reported_and_ignored() {
+    let set = |name: &'static str, value: &'static str| {
+        Env::from_fn(move |asked| (asked == name).then(|| value.to_owned()))
+    };
+    for (name, instead) in RETIRED {
+        let found: Vec<_> = retired(&set(name, "what it was")).collect();
+        assert_eq!(found, [(*name, *instead)]);
+        assert_eq!(retired(&set(name, "")).count(), 0, "an empty variable is not set");
+        assert!(read(&[(name, "what it was")]).is_ok(), "{name}");
+        assert!(settings().all(|setting| setting.name != *name), "{name} is a setting");
+    }
+    assert_eq!(retired(&set("CACHE_BYTES", "1MiB")).count(), 0);
 }
 
 #[test]
@@ -64,15 +112,11 @@ fn each_wrong_setting_is_named() {
         ("CHAT_SERVICE_PAGE_SIZE", "many"),
         ("CHAT_SERVICE_FILE_PATH", "/files/{id}"),
         ("ARTIFACT_STORE_URL", "kept"),
-        ("ARTIFACT_GRACE", "30s"),
         ("MAX_ARTIFACT_BYTES", "0"),
-        ("MAX_SHARE_ARTIFACT_BYTES", "much"),
-        ("LIVE_MAX_AGE", "soon"),
         ("LIVE_POLL_INTERVAL", "0s"),
         ("MAX_STREAMS", "0"),
-        ("MAX_STREAMS_PER_LINK", "-1"),
         ("MAX_SNAPSHOT_BYTES", "-1"),
-        ("MAX_BODY_BYTES", "1 zebibyte"),
+        ("CACHE_BYTES", "1 zebibyte"),
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
         ("TRUSTED_PROXIES", "proxy.example"),
@@ -82,23 +126,16 @@ fn each_wrong_setting_is_named() {
         ("RATE_LIMIT_CALLER", "600/500ms"),
         ("RATE_LIMIT_CALLER", "1000001/1m"),
         ("RATE_LIMIT_CHAT_SERVICE", "-1/1m"),
-        ("RATE_LIMIT_MAX_CLIENTS", "0"),
         ("CHAT_SERVICE_MAX_CALLS", "0"),
         ("MAX_CONCURRENT_REQUESTS", "0"),
-        ("MAX_WORKER_LAG", "0s"),
-        ("QUEUE_TIMEOUT", "0s"),
-        ("MAX_URI_BYTES", "long"),
-        ("EXPIRED_RETENTION", "never"),
         ("AUDIT_RETENTION", "for ever"),
-        ("ACTIVITY_INTERVAL", "0s"),
-        ("ACTIVITY_LINKS", "0"),
         ("RECONCILE_INTERVAL", "never"),
         ("RECONCILE_INTERVAL", "0s"),
         ("RECONCILE_MAX_GONE", "0%"),
         ("RECONCILE_MAX_GONE", "101%"),
         ("RECONCILE_MAX_GONE", "half"),
         ("WORKERS", "0"),
-        ("KEEP_ALIVE", "1 fortnight"),
+        ("REQUEST_TIMEOUT", "1 fortnight"),
     ] {
         let said = complaint(&[(name, value)]);
         assert!(said.starts_with(name), "{name}={value}: {said}");
@@ -218,20 +255,22 @@ fn a_secret_can_come_from_a_file_without_its_line_break() {
 
 #[test]
 fn the_page_is_served_until_links_point_elsewhere() {
-    assert!(!read(&[("PUBLIC_URL", "https://chat.example")]).unwrap().viewer);
-    assert!(read(&[("PUBLIC_URL", "https://chat.example"), ("VIEWER", "on")]).unwrap().viewer);
-    assert!(!read(&[("VIEWER", "off")]).unwrap().viewer);
+    let viewer = |variables: &[_]| read(variables).unwrap().http.viewer.is_some();
+    assert!(!viewer(&[("PUBLIC_URL", "https://chat.example")]));
+    assert!(viewer(&[("PUBLIC_URL", "https://chat.example"), ("VIEWER", "on")]));
+    assert!(!viewer(&[("VIEWER", "off")]));
     assert!(read(&[("VIEWER", "off"), ("SHARE_PATH", "/#/s/{id}")]).is_ok());
 }
 
 #[test]
-fn every_setting_is_in_the_sample_file_and_in_the_readme() {
-    let root = env!("CARGO_MANIFEST_DIR");
-    for file in [".env.sample", "README.md"] {
-        let text = std::fs::read_to_string(format!("{root}/{file}")).unwrap();
-        for setting in SETTINGS {
-            assert!(text.contains(setting.name), "{} is missing in {file}", setting.name);
-        }
+fn every_setting_is_in_the_sample_file() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.sample");
+    let text = std::fs::read_to_string(path).unwrap();
+    for Setting { name, .. } in settings() {
+        assert!(text.contains(&format!("{name}=")), "{name} is missing");
+    }
+    for (name, _) in RETIRED {
+        assert!(!text.contains(name), "{name} is no setting any more");
     }
 }
 
@@ -251,7 +290,7 @@ fn every_setting_that_is_read_is_in_the_table() {
     super::log_format(&env).unwrap();
     super::sends_traces(&env).unwrap();
     for name in asked.lock().unwrap().iter() {
-        let known = SETTINGS.iter().any(|setting| {
+        let known = settings().any(|setting| {
             setting.name == name || setting.is_secret && *name == format!("{}_FILE", setting.name)
         });
         // OpenTelemetry's own; the SDK reads more of them.
@@ -259,7 +298,7 @@ fn every_setting_that_is_read_is_in_the_table() {
         assert!(known, "{name} is read, but not in the table");
     }
     let asked = asked.lock().unwrap();
-    for setting in SETTINGS.iter().filter(|setting| setting.name != "RUST_LOG") {
+    for setting in settings().filter(|setting| setting.name != "RUST_LOG") {
         assert!(asked.contains(&setting.name.to_owned()), "{} is never read", setting.name);
     }
 }

@@ -47,7 +47,7 @@ pub async fn admit(
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-    if target.len() > state.max_uri_bytes {
+    if target.len() > state.settings.max_uri_bytes {
         return Ok(request.error_response(ApiError::from(ErrorType::UriTooLong)));
     }
     let _permit = match state.requests.try_acquire() {

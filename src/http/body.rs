@@ -41,7 +41,7 @@ impl JsonBody {
     /// Reads and parses the body.
     ///
     /// # Errors
-    /// 415 when it is not declared as JSON, 413 over `MAX_BODY_BYTES`, 400 when it does not arrive
+    /// 415 when it is not declared as JSON, 413 when it is too large, 400 when it does not arrive
     /// in time or is not what is expected; the message names the field.
     pub async fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         let is_json = matches!(self.request.mime_type(), Ok(Some(mime))
@@ -62,7 +62,7 @@ impl JsonBody {
             .request
             .app_data::<web::Data<State>>()
             .ok_or_else(|| ApiError::from(ErrorType::InternalError))?;
-        let limit = state.max_body_bytes;
+        let limit = state.settings.max_body_bytes;
         let too_large = || {
             let message = format!("The body is too large; the limit is {limit} bytes.");
             ApiError::new(ErrorType::PayloadTooLarge, message)
@@ -85,7 +85,7 @@ impl JsonBody {
             }
             Ok(body.freeze())
         };
-        tokio::time::timeout(state.body_timeout, reading)
+        tokio::time::timeout(state.settings.body_timeout, reading)
             .await
             .map_err(|_| ApiError::new(ErrorType::BadRequest, "The body did not arrive in time."))?
     }

@@ -92,7 +92,7 @@ pub fn client_address(request: &HttpRequest) -> IpAddr {
     // Every TCP connection has another end.
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     match request.app_data::<web::Data<State>>() {
-        Some(state) => state.trusted_proxies.client(peer, request.headers()),
+        Some(state) => state.settings.trusted_proxies.client(peer, request.headers()),
         None => peer.to_canonical(),
     }
 }

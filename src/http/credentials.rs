@@ -44,7 +44,7 @@ impl OptionalCaller {
     pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let state = request.app_data::<web::Data<State>>();
         let state = state.ok_or_else(|| ApiError::from(ErrorType::InternalError))?;
-        let presented = presented(request, state.auth_cookie.as_deref());
+        let presented = presented(request, state.settings.auth_cookie.as_deref());
         let meter = || request.extensions().get::<Rc<Meter>>().cloned();
         let meter = state.rate_limits.as_ref().and_then(|_| meter());
         Ok(Self { presented, state: state.clone(), meter })
@@ -119,7 +119,7 @@ impl FromRequest for OptionalCaller {
 
 /// Whether a credential was presented that is still to be looked at.
 pub fn are_presented(request: &HttpRequest, state: &State) -> bool {
-    matches!(presented(request, state.auth_cookie.as_deref()), Presented::Credential(_))
+    matches!(presented(request, state.settings.auth_cookie.as_deref()), Presented::Credential(_))
 }
 
 pub(super) fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {

@@ -112,7 +112,7 @@ fn error_page(
 
 /// Where to sign in, and to come back from.
 fn login_url(state: &State, id: &ShareId) -> Option<String> {
-    let mut url: Url = state.login_url.clone()?;
+    let mut url: Url = state.settings.login_url.clone()?;
     url.query_pairs_mut().append_pair("return_to", &state.links.url(id));
     Some(url.into())
 }

@@ -74,69 +74,58 @@ pub struct State {
     pub sharing: Sharing,
     pub authenticator: Authenticator,
     pub links: Links,
-    pub auth_cookie: Option<String>,
-    pub login_url: Option<Url>,
-    /// `MAX_BODY_BYTES`
-    pub max_body_bytes: usize,
-    /// How long a body may take to arrive.
-    pub body_timeout: Duration,
-    /// `TRUSTED_PROXIES`
-    pub trusted_proxies: TrustedProxies,
+    pub lifecycle: Lifecycle,
+    settings: HttpSettings,
     /// `RATE_LIMIT_…`, if any is set.
     rate_limits: Option<Arc<RateLimits>>,
     /// `MAX_CONCURRENT_REQUESTS`
     requests: ConcurrencyLimit,
-    /// `MAX_URI_BYTES`
-    max_uri_bytes: usize,
     bodies: Bodies,
     qr_codes: qr_code::QrCodes,
-    /// The page is served at this path, if it is.
-    viewer: Option<SharePath>,
-    pub lifecycle: Lifecycle,
 }
 
-/// What [`State::new`] needs beside the parts that do the work.
+/// How requests are answered; a part of [`Config`](crate::config::Config).
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    pub links: Links,
+    /// Where the page is served, if it is.
+    pub viewer: Option<SharePath>,
     pub auth_cookie: Option<String>,
     pub login_url: Option<Url>,
-    pub max_body_bytes: usize,
-    pub body_timeout: Duration,
     pub trusted_proxies: TrustedProxies,
     pub rates: RateSettings,
     pub max_concurrent_requests: usize,
+    /// Of a path and query.
     pub max_uri_bytes: usize,
+    pub max_body_bytes: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
     /// How long a view waits for its turn to be made.
     pub queue_timeout: Duration,
-    /// Bytes of views that are kept.
-    pub view_cache_bytes: u64,
-    /// Bytes of QR codes that are kept.
-    pub qr_cache_bytes: u64,
-    /// Where the page is served, if it is.
-    pub viewer: Option<SharePath>,
-    pub lifecycle: Lifecycle,
+    /// Views and QR codes that are kept in memory: four fifths and a fifth of it.
+    pub cache_bytes: u64,
 }
 
 impl State {
     #[must_use]
-    pub fn new(sharing: Sharing, authenticator: Authenticator, settings: HttpSettings) -> Self {
+    pub fn new(
+        sharing: Sharing,
+        authenticator: Authenticator,
+        links: Links,
+        lifecycle: Lifecycle,
+        settings: HttpSettings,
+    ) -> Self {
+        let of_qr_codes = settings.cache_bytes / 5;
+        let of_views = settings.cache_bytes - of_qr_codes;
         Self {
             sharing,
             authenticator,
-            links: settings.links,
-            auth_cookie: settings.auth_cookie,
-            login_url: settings.login_url,
-            max_body_bytes: settings.max_body_bytes,
-            body_timeout: settings.body_timeout,
-            trusted_proxies: settings.trusted_proxies,
+            links,
+            lifecycle,
             rate_limits: RateLimits::new(settings.rates).map(Arc::new),
             requests: ConcurrencyLimit::new(settings.max_concurrent_requests),
-            max_uri_bytes: settings.max_uri_bytes,
-            bodies: Bodies::new(settings.view_cache_bytes, settings.queue_timeout),
-            qr_codes: qr_code::QrCodes::new(settings.qr_cache_bytes),
-            viewer: settings.viewer,
-            lifecycle: settings.lifecycle,
+            bodies: Bodies::new(of_views, settings.queue_timeout),
+            qr_codes: qr_code::QrCodes::new(of_qr_codes),
+            settings,
         }
     }
 
@@ -152,7 +141,7 @@ impl State {
     /// What a view depends on beside its address.
     fn vary(&self, request: &HttpRequest) -> HeaderValue {
         let is_api = request.path().starts_with("/api/");
-        HeaderValue::from_static(match (self.auth_cookie.is_some(), is_api) {
+        HeaderValue::from_static(match (self.settings.auth_cookie.is_some(), is_api) {
             (false, true) => "Authorization, Accept-Encoding",
             (false, false) => "Authorization, Accept-Encoding, Accept",
             (true, true) => "Authorization, Accept-Encoding, Cookie",
@@ -163,7 +152,7 @@ impl State {
 
 /// Every address that there is.
 pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
-    let viewer = state.viewer.clone();
+    let viewer = state.settings.viewer.clone();
     move |config| {
         endpoints(viewer.as_ref()).register(config);
         config.default_service(web::to(nowhere));

@@ -128,7 +128,7 @@ impl LiveChats {
         }))
     }
 
-    /// What the chat holds, as of a moment at most `LIVE_MAX_AGE` ago, and after the last notice.
+    /// What the chat holds, as of a moment at most `max_age` ago, and after the last notice.
     ///
     /// # Errors
     /// Any [`ChatServiceError`]; all callers that wait for the same question get the same one. `Busy`

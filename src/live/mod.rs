@@ -31,7 +31,7 @@ use std::time::Duration;
 /// How live links are served.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveSettings {
-    /// `LIVE_MAX_AGE`: how long an answer of the chat service may be used again; 0 is not at all.
+    /// How long an answer of the chat service may be used again; 0 is not at all.
     pub max_age: Duration,
     /// How many requests may wait for such an answer at a time.
     pub max_waiting: usize,
@@ -39,7 +39,7 @@ pub struct LiveSettings {
     pub poll_interval: Duration,
     /// `MAX_STREAMS`: open streams of this instance.
     pub max_streams: usize,
-    /// `MAX_STREAMS_PER_LINK`: open streams of one link on this instance.
+    /// Open streams of one link on this instance.
     pub max_streams_per_link: usize,
 }
 

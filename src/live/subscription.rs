@@ -25,7 +25,7 @@ pub enum Full {
     /// `MAX_STREAMS`, or the instance is about to stop.
     #[error("too many streams")]
     Instance,
-    /// `MAX_STREAMS_PER_LINK`.
+    /// One link has half of `MAX_STREAMS`.
     #[error("too many streams of this link")]
     Link,
 }

@@ -52,9 +52,9 @@ const BATCH: usize = 500;
 pub struct ArtifactLimits {
     /// `MAX_ARTIFACT_BYTES`: bytes of one file.
     pub file_bytes: u64,
-    /// `MAX_SHARE_ARTIFACT_BYTES`: bytes of all files of one link.
+    /// Bytes of all files of one link.
     pub link_bytes: u64,
-    /// `ARTIFACT_GRACE`: how long an unfinished copy is left alone.
+    /// How long an unfinished copy is left alone.
     pub grace: chrono::Duration,
 }
 

@@ -54,7 +54,7 @@ pub const BATCH_LINKS: usize = 1000;
 /// What is kept of who did and saw what.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordSettings {
-    /// `ACTIVITY_LINKS`: links whose views are counted in memory until they are written.
+    /// Links whose views are counted in memory until they are written.
     pub links: usize,
 }
 

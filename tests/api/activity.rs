@@ -147,7 +147,7 @@ async fn activity_holds_no_names(app: App) {
 
 #[apply(on_both_databases)]
 async fn a_view_changes_neither_entity_tag_nor_updated_at(setup: Setup) {
-    let app = setup.with("ACTIVITY_INTERVAL", "50ms").start().await;
+    let app = setup.activity_interval(StdDuration::from_millis(50)).start().await;
     let link = app.as_user("alice").share("chat-1").await;
     let tag = app.anonymous().view(&link).await.is(200).header("etag").to_owned();
     written(&app, 1).await;
@@ -165,7 +165,7 @@ async fn written(app: &App, links: i64) {
 
 #[apply(on_both_databases)]
 async fn views_of_all_instances_add_up(setup: Setup) {
-    let app = setup.with("ACTIVITY_INTERVAL", "50ms").start().await;
+    let app = setup.activity_interval(StdDuration::from_millis(50)).start().await;
     let other = app.another_instance().await;
     let link = app.as_user("alice").share("chat-1").await;
     for round in 1..=3 {
@@ -181,7 +181,7 @@ async fn views_of_all_instances_add_up(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn views_are_kept_when_the_service_stops(setup: Setup) {
-    let app = setup.with("ACTIVITY_INTERVAL", "1h").start().await;
+    let app = setup.activity_interval(StdDuration::from_secs(3600)).start().await;
     let link = app.as_user("alice").share("chat-1").await;
     app.anonymous().view(&link).await.is(200);
     app.anonymous().view(&link).await.is(200);
@@ -193,7 +193,7 @@ async fn views_are_kept_when_the_service_stops(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn views_are_kept_while_the_database_fails(setup: Setup) {
-    let app = setup.with("ACTIVITY_INTERVAL", "50ms").start().await;
+    let app = setup.activity_interval(StdDuration::from_millis(50)).start().await;
     let link = app.as_user("alice").share("chat-1").await;
     behind_its_back(&app, "ALTER TABLE link_activity RENAME TO hidden").await;
     // Some attempts fall into each moment.
@@ -208,7 +208,11 @@ async fn views_are_kept_while_the_database_fails(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn many_links_are_written_early(setup: Setup) {
-    let app = setup.with("ACTIVITY_INTERVAL", "1h").with("ACTIVITY_LINKS", "4").start().await;
+    let app = setup
+        .activity_interval(StdDuration::from_secs(3600))
+        .config(|config| config.records.kept.links = 4)
+        .start()
+        .await;
     let mut links = Vec::new();
     for _ in 0..12 {
         let link = app.as_user("alice").share("chat-1").await;
@@ -226,7 +230,7 @@ async fn many_links_are_written_early(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_deleted_link_has_no_activity(setup: Setup) {
-    let app = setup.with("ACTIVITY_INTERVAL", "300ms").start().await;
+    let app = setup.activity_interval(StdDuration::from_millis(300)).start().await;
     let alice = app.as_user("alice");
     let (seen, unseen) = (alice.share("chat-1").await, alice.share("chat-1").await);
     let kept = alice.share("chat-1").await;

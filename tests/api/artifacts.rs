@@ -244,7 +244,9 @@ async fn a_link_made_by_the_chat_service_copies_with_the_service_credential(app:
 
 #[apply(on_both_databases)]
 async fn a_file_that_is_too_large_is_named_and_nothing_changes(setup: Setup) {
-    let limits = setup.with("MAX_ARTIFACT_BYTES", "1000").with("MAX_SHARE_ARTIFACT_BYTES", "2500");
+    let limits = setup
+        .with("MAX_ARTIFACT_BYTES", "1000")
+        .config(|config| config.artifact_limits.link_bytes = 2500);
     let app = limits.start().await;
     let alice = app.as_user("alice");
     for (chat, sizes, too_large) in
@@ -326,7 +328,7 @@ async fn a_live_links_files_are_what_the_chat_has_now(app: App) {
     let asked = app.chats.asked().into_iter().find(|asked| asked.path == path).unwrap();
     assert_eq!(asked.authorization, format!("Bearer {SERVICE_TOKEN}"));
     app.chats.put_file("chat-1", "f2", "later.txt", b"later");
-    // As live views do, a download asks anew where LIVE_MAX_AGE is zero.
+    // As live views do, a download asks anew where the age of an answer is zero.
     assert_eq!(app.anonymous().artifact(&link, "f2").await.is(200).body, "later");
     app.chats.change("chat-1", |chat| chat.files = None);
     app.anonymous().artifact(&link, "f1").await.fails(404, "not_found");

@@ -11,7 +11,7 @@ const LIVE: &str = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// Every bound of a connection that nothing is under way on is short.
 fn hasty(setup: Setup) -> Setup {
-    setup.with("REQUEST_TIMEOUT", "1s").with("KEEP_ALIVE", "1s")
+    setup.with("REQUEST_TIMEOUT", "1s").config(|config| config.keep_alive = Duration::from_secs(1))
 }
 
 const LONG: Duration = Duration::from_millis(1500);
@@ -22,7 +22,11 @@ fn statuses(received: &str) -> Vec<&str> {
 
 #[apply(on_both_databases)]
 async fn an_idle_connection_is_kept_for_as_long_as_the_setting_says(setup: Setup) {
-    let app = setup.with("REQUEST_TIMEOUT", "200ms").with("KEEP_ALIVE", "1s").start().await;
+    let app = setup
+        .with("REQUEST_TIMEOUT", "200ms")
+        .config(|config| config.keep_alive = Duration::from_secs(1))
+        .start()
+        .await;
     let began = Instant::now();
     let received = app.send_until_closed(LIVE.as_bytes(), b"").await;
     assert_eq!(statuses(&received), ["200"], "{received}");

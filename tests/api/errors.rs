@@ -132,7 +132,7 @@ async fn a_body_without_a_length_is_cut_at_the_bound(app: App) {
 
 #[apply(on_both_databases)]
 async fn the_bound_of_a_body_is_exact(setup: Setup) {
-    let app = setup.with("MAX_BODY_BYTES", "1000").start().await;
+    let app = setup.config(|config| config.http.max_body_bytes = 1000).start().await;
     let body = r#"{"chat_session_id":"chat-1"}"#;
     for (length, status) in [(1000, 201), (1001, 413)] {
         let padded = format!("{body}{}", " ".repeat(length - body.len()));
@@ -181,7 +181,7 @@ async fn a_body_that_breaks_off_is_malformed(app: App) {
 
 #[apply(on_both_databases)]
 async fn a_body_that_never_arrives_is_given_up(setup: Setup) {
-    let app = setup.with("BODY_TIMEOUT", "300ms").start().await;
+    let app = setup.with("REQUEST_TIMEOUT", "300ms").start().await;
     let began = std::time::Instant::now();
     let head = head(&app, "content-length: 100") + "{";
     app.send_raw(head.as_bytes()).await.fails(400, "bad_request");

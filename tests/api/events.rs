@@ -209,7 +209,7 @@ async fn a_public_stream_with_a_bad_token_begins_and_ends_when_the_link_turns_pr
 
 #[apply(on_both_databases)]
 async fn there_is_a_bound_on_streams_of_a_link(setup: Setup) {
-    let app = setup.with("MAX_STREAMS_PER_LINK", "2").start().await;
+    let app = setup.config(|config| config.live.max_streams_per_link = 2).start().await;
     let alice = app.as_user("alice");
     let (link, other) = (alice.share_live("chat-1").await, alice.share_live("chat-1").await);
     let first = app.anonymous().watch(&link).await;

@@ -127,7 +127,8 @@ async fn a_head_that_comes_slowly_is_given_up(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_body_that_comes_slowly_is_given_up(setup: Setup) {
-    let app = setup.with("BODY_TIMEOUT", "500ms").start().await;
+    let app =
+        setup.config(|config| config.http.body_timeout = Duration::from_millis(500)).start().await;
     for drip in [&b" "[..], b""] {
         let began = Instant::now();
         let sent = post(&app, "content-length: 1000");
@@ -169,7 +170,7 @@ async fn a_head_beyond_the_bound_is_refused(app: App) {
 
 #[apply(on_both_databases)]
 async fn an_address_beyond_the_bound_is_refused(setup: Setup) {
-    let app = setup.with("MAX_URI_BYTES", "1000").start().await;
+    let app = setup.config(|config| config.http.max_uri_bytes = 1000).start().await;
     let link = app.as_user("alice").share("chat-1").await;
     let path = link.path() + "?x=";
     let fits = path.clone() + &"y".repeat(1000 - path.len());

@@ -18,7 +18,7 @@ fn is_sqlite(setup: &Setup) -> bool {
 /// An instance, and the one beside it: itself on SQLite.
 async fn two(setup: Setup) -> (App, App) {
     // Neither the poll nor an answer that has grown old may do the notice's work.
-    let setup = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h");
+    let setup = setup.with("LIVE_POLL_INTERVAL", "1h").live_max_age(Duration::from_secs(3600));
     if is_sqlite(&setup) {
         let app = setup.start().await;
         return (app.clone(), app);

@@ -51,7 +51,7 @@ async fn content_comes_as_it_was_sent(app: App) {
 #[apply(on_both_databases)]
 async fn a_stream_tells_only_what_comes_after_it_began(setup: Setup) {
     // Without notices, and too late for the poll.
-    let app = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "0").start().await;
+    let app = setup.with("LIVE_POLL_INTERVAL", "1h").live_max_age(Duration::ZERO).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut early = app.anonymous().watch(&link).await;
     app.chats.change("chat-1", |chat| chat.messages.push(message("m3", "unseen")));
@@ -125,7 +125,11 @@ async fn a_header_that_is_not_utf_8_is_latin_1(app: App) {
 
 #[apply(on_both_databases)]
 async fn a_cursor_that_is_in_a_view_is_known_to_the_stream(setup: Setup) {
-    let app = setup.with("LIVE_POLL_INTERVAL", "1h").with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup
+        .with("LIVE_POLL_INTERVAL", "1h")
+        .live_max_age(Duration::from_secs(3600))
+        .start()
+        .await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let other = app.another_instance().await;
     // This instance has looked at the chat a moment ago, and may use that again.
@@ -159,7 +163,7 @@ async fn the_cursor_of_a_removed_message_is_replaced(app: App) {
 
 #[apply(on_both_databases)]
 async fn a_chat_that_gives_no_notice_is_polled_once_for_all(setup: Setup) {
-    let app = setup.with("LIVE_POLL_INTERVAL", "200ms").with("LIVE_MAX_AGE", "0").start().await;
+    let app = setup.with("LIVE_POLL_INTERVAL", "200ms").live_max_age(Duration::ZERO).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let mut streams = Vec::new();
     for _ in 0..20 {
@@ -177,7 +181,7 @@ async fn a_chat_that_gives_no_notice_is_polled_once_for_all(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_chat_is_not_polled_after_its_last_stream_has_ended(setup: Setup) {
-    let app = setup.with("LIVE_POLL_INTERVAL", "50ms").with("LIVE_MAX_AGE", "0").start().await;
+    let app = setup.with("LIVE_POLL_INTERVAL", "50ms").live_max_age(Duration::ZERO).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     drop(app.anonymous().watch(&link).await);
     // Six polls would fall into a moment.

@@ -23,7 +23,7 @@ async fn last(app: &App, link: &Link) -> String {
 
 #[apply(on_both_databases)]
 async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
+    let app = setup.live_max_age(Duration::from_secs(1)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = fetches(&app);
     let held = app.chats.hold("/messages");
@@ -39,8 +39,8 @@ async fn viewers_at_the_same_moment_share_one_fetch(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn an_answer_is_used_again_for_live_max_age_and_no_longer(setup: Setup) {
-    let soon = setup.clone().with("LIVE_MAX_AGE", "1s").start().await;
-    let late = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let soon = setup.clone().live_max_age(Duration::from_secs(1)).start().await;
+    let late = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = soon.as_user("alice").share_live("chat-1").await;
     for app in [&soon, &late] {
         assert_eq!(last(app, &link).await, "m2");
@@ -54,7 +54,7 @@ async fn an_answer_is_used_again_for_live_max_age_and_no_longer(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "0").start().await;
+    let app = setup.live_max_age(Duration::ZERO).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     for number in 3..10 {
         say(&app, &format!("m{number}"));
@@ -78,7 +78,7 @@ async fn with_an_age_of_zero_no_answer_is_used_again(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn no_fetch_from_before_a_notice_is_shown_after_it(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     assert_eq!(last(&app, &link).await, "m2");
     say(&app, "m3");
@@ -103,7 +103,7 @@ async fn no_fetch_from_before_a_notice_is_shown_after_it(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_shared_fetch_goes_on_when_its_first_viewer_disconnects(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1s").start().await;
+    let app = setup.live_max_age(Duration::from_secs(1)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     let before = fetches(&app);
     let held = app.chats.hold("/messages");
@@ -138,7 +138,7 @@ async fn a_hanging_chat_service_is_504_for_live_views_and_delays_no_frozen_view(
 
 #[apply(on_both_databases)]
 async fn a_failure_is_not_kept(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = app.as_user("alice").share_live("chat-1").await;
     app.chats.misbehaves("/messages", Trouble::Status(500));
     app.anonymous().view(&link).await.fails(502, "chat_service_error");
@@ -158,7 +158,7 @@ async fn only_the_chat_service_may_tell_of_changes(app: App) {
 
 #[apply(on_both_databases)]
 async fn links_with_files_and_without_do_not_mix(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let file = json!({"id": "f1", "filename": "a.csv", "bytes": 3, "created_at": 1_767_225_600});
     app.chats.change("chat-1", |chat| chat.files = Some(vec![file]));
     let alice = app.as_user("alice");
@@ -185,7 +185,7 @@ fn asked(app: &App, so_far: usize) -> Vec<String> {
 
 #[apply(on_both_databases)]
 async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = share_files(&app).await;
     let so_far = app.chats.asked().len();
     let held = app.chats.hold("agent_server_files");
@@ -205,7 +205,7 @@ async fn downloads_at_the_same_moment_share_one_list(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_download_uses_the_file_list_of_a_view(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = share_files(&app).await;
     app.anonymous().view(&link).await.is(200);
     let so_far = app.chats.asked().len();
@@ -215,7 +215,7 @@ async fn a_download_uses_the_file_list_of_a_view(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_download_uses_the_newer_file_list_of_a_view(setup: Setup) {
-    let app = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let app = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = share_files(&app).await;
     app.anonymous().artifact(&link, "f1").await.is(200);
     app.chats.put_file("chat-1", "f2", "later.csv", b"later");
@@ -226,8 +226,8 @@ async fn a_download_uses_the_newer_file_list_of_a_view(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_file_that_is_gone_is_not_served_after_live_max_age_or_a_notice(setup: Setup) {
-    let soon = setup.clone().with("LIVE_MAX_AGE", "1s").start().await;
-    let late = setup.with("LIVE_MAX_AGE", "1h").start().await;
+    let soon = setup.clone().live_max_age(Duration::from_secs(1)).start().await;
+    let late = setup.live_max_age(Duration::from_secs(3600)).start().await;
     let link = share_files(&soon).await;
     for app in [&soon, &late] {
         app.anonymous().artifact(&link, "f1").await.is(200);

@@ -265,7 +265,10 @@ mod a_server {
     #[apply(on_postgres)]
     async fn a_busy_pool_is_ready(setup: Setup) {
         let one = setup.with("DATABASE_POOL_SIZE", "1");
-        let app = managed(one.with("DATABASE_TIMEOUT", "9s").with("QUEUE_TIMEOUT", "9s")).await;
+        let app = managed(
+            one.with("DATABASE_TIMEOUT", "9s").queue_timeout(std::time::Duration::from_secs(9)),
+        )
+        .await;
         let alice = app.as_user("alice");
         let link = alice.share("chat-1").await;
         let lock = WriteLock::take(&app).await;

@@ -112,7 +112,7 @@ mod a_server {
 
     #[apply(on_postgres)]
     async fn changes_of_many_rows_leave_connections_to_others(setup: Setup) {
-        let setup = setup.with("DATABASE_POOL_SIZE", "4").with("QUEUE_TIMEOUT", "300ms");
+        let setup = setup.with("DATABASE_POOL_SIZE", "4").queue_timeout(Duration::from_millis(300));
         let app = setup.start().await;
         let alice = app.as_user("alice");
         let link = alice.share("chat-1").await;

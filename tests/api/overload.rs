@@ -77,7 +77,7 @@ async fn streams_and_downloads_are_not_in_flight_once_they_began(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_call_beyond_chat_service_max_calls_is_503_after_the_queue_timeout(setup: Setup) {
-    let setup = setup.with("CHAT_SERVICE_MAX_CALLS", "2").with("QUEUE_TIMEOUT", "300ms");
+    let setup = setup.with("CHAT_SERVICE_MAX_CALLS", "2").queue_timeout(Duration::from_millis(300));
     let app = setup.start().await;
     let link = app.as_user("alice").share("chat-1").await;
     let held = app.chats.hold("/chats/chat-1/messages");
@@ -119,7 +119,7 @@ async fn live_views_that_wait_leave_room_for_frozen_ones(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn queue_timeout_is_503(setup: Setup) {
-    let setup = setup.with("DATABASE_POOL_SIZE", "1").with("QUEUE_TIMEOUT", "300ms");
+    let setup = setup.with("DATABASE_POOL_SIZE", "1").queue_timeout(Duration::from_millis(300));
     let app = setup.start().await;
     let (alice, bob) = (app.as_user("alice"), app.as_user("bob"));
     let [first, second] = [alice.share("chat-1").await, alice.share("chat-1").await];

@@ -134,7 +134,7 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
     let good = [("AUTH_HS256_SECRET", SECRET), ("CHAT_SERVICE_URL", "file:chats.json")];
     for (name, value) in [
         ("BIND_ADDRESS", "somewhere"),
-        ("EXPIRED_RETENTION", "never"),
+        ("AUDIT_RETENTION", "never"),
         ("RECONCILE_INTERVAL", "often"),
         ("RECONCILE_MAX_GONE", "all"),
         ("MANAGEMENT_ADDRESS", "somewhere"),
@@ -152,6 +152,18 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
     assert!(said.err.contains("CHAT_SERVICE_URL"), "{}", said.err);
     let said = place.run(&["reconcile", "now"], &good);
     assert_eq!(said.status, 2, "clap's own status for a wrong command line");
+}
+
+#[test]
+fn a_retired_setting_is_a_warning_that_says_what_holds_instead() {
+    let place = Place::new();
+    let said = place.run(&["migrate"], &[("MAX_BODY_BYTES", "2MiB"), ("KEEP_ALIVE", "")]);
+    assert_eq!((said.status, said.out.starts_with("migrated to ")), (0, true), "{}", said.err);
+    let log = said.out + &said.err;
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    let [warning] = warnings[..] else { panic!("{log}") };
+    let said = "MAX_BODY_BYTES is no longer a setting and is ignored; what holds instead: 1 MiB";
+    assert!(warning.contains(said), "{warning}");
 }
 
 #[test]

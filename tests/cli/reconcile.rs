@@ -28,7 +28,14 @@ fn reconciling_removes_the_links_of_gone_chats_and_says_how_many() {
     assert_eq!(said.status, 1);
     assert!(said.err.contains("RECONCILE_MAX_GONE"), "{}", said.err);
 
-    let said = place.run(&["reconcile"], &settings);
+    // The option goes before the setting.
+    let said = place.run(&["reconcile", "--max-gone", "10%"], &settings);
+    assert_eq!(said.status, 1);
+    assert!(said.err.contains("RECONCILE_MAX_GONE"), "{}", said.err);
+    let said = place.run(&["reconcile", "--max-gone", "0%"], &settings);
+    assert_eq!(said.status, 2, "{}", said.err);
+
+    let said = place.run(&["reconcile", "--max-gone=50%"], &strict);
     let one = "asked: 2\nthere: 1\ngone: 1\nlinks removed: 2\nunclear: 0\n";
     assert_eq!((said.status, said.out.as_str(), said.err.as_str()), (0, one, ""));
     // Its tombstone stands.

@@ -37,7 +37,6 @@ MOST_MEMORY = 150 * MIB
 SETTINGS = {
     "CHAT_SERVICE_TIMEOUT": f"{TIMEOUT_SECONDS * 1000:.0f}ms",
     "MAX_SNAPSHOT_BYTES": "1MiB",
-    "LIVE_MAX_AGE": "0",
     "LIVE_POLL_INTERVAL": "500ms",
 }
 TABLES = ["shared_chats", "snapshots", "artifacts", "idempotency_keys"]

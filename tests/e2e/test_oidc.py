@@ -72,7 +72,6 @@ class World:
             CHAT_SERVICE_CLIENT_SECRET=SHARE_SERVICE[1],
             CHAT_SERVICE_SCOPE="chats:read",
             CHAT_SERVICE_AUDIENCE=CHATS,
-            LIVE_MAX_AGE="0",
             RUST_LOG="debug",
             **more,
         )

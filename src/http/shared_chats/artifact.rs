@@ -132,7 +132,7 @@ async fn send(
     let is_strong = artifact.is_immutable();
     let tag = if is_strong { strong.clone() } else { format!("W/{strong}") };
     let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;
-    let vary = match state.auth_cookie {
+    let vary = match state.settings.auth_cookie {
         Some(_) => "Authorization, Cookie",
         None => "Authorization",
     };

@@ -155,6 +155,7 @@ pub struct Setup {
     pub chats: ChatService,
     pub clock: Clock,
     settings: Vec<(&'static str, String)>,
+    changes: Vec<Arc<dyn Fn(&mut Config) + Send + Sync>>,
     /// The artifact store.
     files: Arc<tempfile::TempDir>,
     servers: Servers,
@@ -173,10 +174,11 @@ impl Setup {
             ("AUTH_HS256_SECRET", tokens::SECRET.to_owned()),
             ("CHAT_SERVICE_URL", chats.url.clone()),
             ("CHAT_SERVICE_TOKEN", SERVICE_TOKEN.to_owned()),
-            // A test that changes a chat sees that at once; those of the setting set it.
-            ("LIVE_MAX_AGE", "0".to_owned()),
         ];
-        Self { database_url, chats, clock: Clock::movable(), settings, files, servers }
+        let (clock, changes) = (Clock::movable(), Vec::new());
+        let setup = Self { database_url, chats, clock, settings, changes, files, servers };
+        // A test that changes a chat sees that at once; those of this age set it.
+        setup.live_max_age(Duration::ZERO)
     }
 
     /// With another value for this setting.
@@ -184,6 +186,31 @@ impl Setup {
         self.settings.retain(|(other, _)| *other != name);
         self.settings.push((name, value.into()));
         self
+    }
+
+    /// With a change of what no setting changes.
+    pub fn config(mut self, change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
+        self.changes.push(Arc::new(change));
+        self
+    }
+
+    /// For how long an answer of the chat service is used again.
+    pub fn live_max_age(self, age: Duration) -> Self {
+        self.config(move |config| config.live.max_age = age)
+    }
+
+    /// How long requests wait for their turn at the database, the chat service or a body's making.
+    pub fn queue_timeout(self, timeout: Duration) -> Self {
+        self.config(move |config| {
+            config.database.queue_timeout = timeout;
+            config.chat_service.queue_timeout = timeout;
+            config.http.queue_timeout = timeout;
+        })
+    }
+
+    /// How often counted views are written.
+    pub fn activity_interval(self, interval: Duration) -> Self {
+        self.config(move |config| config.records.activity_interval = interval)
     }
 
     /// Without this setting.
@@ -222,8 +249,9 @@ impl Setup {
         let env = Env::from_fn(move |name| {
             settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
         });
-        let application =
-            Application::build(Config::from_env(&env).unwrap(), self.clock.clone()).await?;
+        let mut config = Config::from_env(&env).unwrap();
+        self.changes.iter().for_each(|change| change(&mut config));
+        let application = Application::build(config, self.clock.clone()).await?;
         let address = application.address();
         let management = application.management_address();
         let public_url = application.public_url().as_str().trim_end_matches('/').to_owned();

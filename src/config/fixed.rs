@@ -1,0 +1,66 @@
+//! Bounds that two operators would not choose differently, and the names of the settings that some
+//! of them were. Tests change the fields of [`Config`](super::Config) instead.
+
+use std::time::Duration;
+
+use super::Env;
+
+/// How long a request waits for its turn at the database or the chat service, or for its body to be
+/// made; then it is 503.
+pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connection without a request is kept.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// For a connection to the chat service.
+pub(super) const CHAT_SERVICE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer of the chat service about a live chat is used again.
+pub(super) const LIVE_MAX_AGE: Duration = Duration::from_secs(1);
+
+/// A request's path and query, in bytes.
+pub(super) const MAX_URI_BYTES: usize = 8 << 10;
+/// A request's body, in bytes. The largest one that makes sense is a batch of 1000 ids.
+pub(super) const MAX_BODY_BYTES: usize = 1 << 20;
+/// Addresses, and users, that rate limits remember, at about 200 bytes each.
+pub(super) const RATE_LIMIT_MAX_CLIENTS: u64 = 100_000;
+
+/// How often counted views are written to the database.
+pub(super) const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
+/// Links whose views are counted in memory until they are written.
+pub(super) const ACTIVITY_LINKS: usize = 10_000;
+/// Refusals of one caller a minute that are recorded one by one; further ones are counted.
+pub(super) const AUDIT_REFUSALS_PER_MINUTE: u32 = 20;
+/// How long the row of an expired link is kept, without its content.
+pub(super) const EXPIRED_RETENTION: chrono::Duration = chrono::Duration::days(30);
+
+/// The least time for which an unfinished copy of a file is left alone. It is twice
+/// `CHAT_SERVICE_TIMEOUT` where that is longer, since a copy that is being made must not be deleted.
+pub(super) const LEAST_ARTIFACT_GRACE: Duration = Duration::from_secs(3600);
+/// All files of one link may have so many times the bytes of one file.
+pub(super) const ARTIFACTS_PER_SHARE: u64 = 4;
+
+/// Settings of earlier versions, and what holds instead. None of them was a secret, so none had a
+/// form that ends in `_FILE`.
+pub(super) const RETIRED: &[(&str, &str)] = &[
+    ("ACTIVITY_INTERVAL", "counted views are written every 10 seconds"),
+    ("ACTIVITY_LINKS", "the views of 10000 links are counted in memory"),
+    ("ARTIFACT_GRACE", "an hour, or twice CHAT_SERVICE_TIMEOUT where that is longer"),
+    ("AUDIT_REFUSALS_PER_MINUTE", "refusals are in the log and in a metric"),
+    ("BODY_TIMEOUT", "REQUEST_TIMEOUT is for a request's body too"),
+    ("CHAT_SERVICE_CONNECT_TIMEOUT", "5 seconds"),
+    ("EXPIRED_RETENTION", "30 days"),
+    ("KEEP_ALIVE", "75 seconds"),
+    ("LIVE_MAX_AGE", "1 second"),
+    ("MAX_BODY_BYTES", "1 MiB"),
+    ("MAX_SHARE_ARTIFACT_BYTES", "four times MAX_ARTIFACT_BYTES"),
+    ("MAX_STREAMS_PER_LINK", "half of MAX_STREAMS"),
+    ("MAX_URI_BYTES", "8 KiB"),
+    ("MAX_WORKER_LAG", "the reverse proxy bounds the requests in flight (docs/DEPLOYMENT.md)"),
+    ("QR_CACHE_BYTES", "a fifth of CACHE_BYTES"),
+    ("QUEUE_TIMEOUT", "2 seconds"),
+    ("RATE_LIMIT_MAX_CLIENTS", "100000 addresses, and as many users"),
+    ("VIEW_CACHE_BYTES", "four fifths of CACHE_BYTES"),
+];
+
+/// The retired settings that are set, each with what holds instead.
+pub fn retired(env: &Env) -> impl Iterator<Item = (&'static str, &'static str)> {
+    RETIRED.iter().copied().filter(|(name, _)| env.is_set(name))
+}
