@@ -29,6 +29,11 @@ const KEPT_BYTES: u64 = 32 * 1024 * 1024;
 /// this: the first may hang. With a time-out of 30 s at most 60 of them wait for one chat.
 const STAGGER: Duration = Duration::from_millis(500);
 
+/// How many views may wait for an answer at a time. Fewer than the 64 requests that the proxy sends
+/// to an instance at a time (deploy/haproxy.cfg): frozen links share their path with live ones, and
+/// are served while the chat service hangs.
+const MAX_WAITING_VIEWS: usize = 48;
+
 /// A hash of all that a chat held at a moment: name, messages, files.
 pub type KnownBy = Arc<str>;
 
@@ -97,7 +102,9 @@ struct Inner {
     runtime: Handle,
     kept: Cache<Key, Arc<Live>>,
     asking: Mutex<Asking>,
-    /// For those who wait for an answer.
+    /// For views that wait for an answer.
+    views: Semaphore,
+    /// For streams and downloads that do.
     places: Semaphore,
 }
 
@@ -119,7 +126,7 @@ struct Question {
 
 impl LiveChats {
     /// Must be called within the runtime on which to ask. An answer is used again for `max_age`, and
-    /// `max_waiting` may wait for one at a time.
+    /// `max_waiting` streams and downloads may wait for one at a time.
     #[must_use]
     pub fn new(chat_service: Arc<ChatService>, max_age: Duration, max_waiting: usize) -> Self {
         let kept = Cache::builder()
@@ -131,8 +138,10 @@ impl LiveChats {
             .time_to_live(max_age.max(Duration::from_millis(1)))
             .build();
         let runtime = Handle::current();
-        let (asking, places) = (Mutex::default(), Semaphore::new(max_waiting));
-        Self(Arc::new(Inner { chat_service, max_age, runtime, kept, asking, places }))
+        let asking = Mutex::default();
+        let views = Semaphore::new(max_waiting.min(MAX_WAITING_VIEWS));
+        let places = Semaphore::new(max_waiting);
+        Self(Arc::new(Inner { chat_service, max_age, runtime, kept, asking, views, places }))
     }
 
     /// What the chat holds, as of a moment at most `LIVE_MAX_AGE` ago, and after the last notice.
@@ -140,9 +149,17 @@ impl LiveChats {
     /// # Errors
     /// Any [`ChatServiceError`]; everyone who waits for the same question gets the same. `Busy` too
     /// when as many wait as may.
-    pub async fn get(&self, chat: &ChatSessionId, with_files: bool) -> Answer {
+    pub async fn get(&self, chat: &ChatSessionId) -> Answer {
+        self.get_within(chat, What::Messages, self.0.max_age, &self.0.places).await
+    }
+
+    /// The same for a view, with the files where it shows them.
+    ///
+    /// # Errors
+    /// As [`LiveChats::get`].
+    pub async fn view(&self, chat: &ChatSessionId, with_files: bool) -> Answer {
         let what = if with_files { What::Both } else { What::Messages };
-        self.get_within(chat, what, self.0.max_age).await
+        self.get_within(chat, what, self.0.max_age, &self.0.views).await
     }
 
     /// Its files, as of such a moment; a chat that is gone has none.
@@ -150,7 +167,7 @@ impl LiveChats {
     /// # Errors
     /// As [`LiveChats::get`].
     pub async fn files(&self, chat: &ChatSessionId) -> Answer {
-        self.get_within(chat, What::Files, self.0.max_age).await
+        self.get_within(chat, What::Files, self.0.max_age, &self.0.places).await
     }
 
     /// The same, asked for after this call.
@@ -158,12 +175,12 @@ impl LiveChats {
     /// # Errors
     /// As [`LiveChats::get`].
     pub async fn get_anew(&self, chat: &ChatSessionId) -> Answer {
-        self.get_within(chat, What::Messages, Duration::ZERO).await
+        self.get_within(chat, What::Messages, Duration::ZERO, &self.0.places).await
     }
 
     /// For [`Events`](crate::events::Events).
     pub async fn fetch(self, chat: ChatSessionId) -> Result<Fetched, Unread> {
-        match self.get(&chat, false).await {
+        match self.get(&chat).await {
             Ok(live) => Ok(live.fetched()),
             Err(ChatServiceError::NotFound) => Err(Unread::Gone),
             Err(error) => Err(Unread::Failed(error.to_string())),
@@ -189,14 +206,20 @@ impl LiveChats {
         }
     }
 
-    async fn get_within(&self, chat: &ChatSessionId, what: What, age: Duration) -> Answer {
+    async fn get_within(
+        &self,
+        chat: &ChatSessionId,
+        what: What,
+        age: Duration,
+        places: &Semaphore,
+    ) -> Answer {
         let key = (chat.clone(), what);
         let (_place, mut answer) = {
             let mut asking = self.asking();
             if let Some(live) = self.kept(&key, age) {
                 return Ok(live);
             }
-            let place = self.0.places.try_acquire().map_err(|_| ChatServiceError::Busy)?;
+            let place = places.try_acquire().map_err(|_| ChatServiceError::Busy)?;
             let answer = match asking.questions.get(&key).and_then(|of_chat| of_chat.last()) {
                 Some(question) if question.serves(age) => question.answer.clone(),
                 _ => self.ask(&mut asking, key),

@@ -101,7 +101,7 @@ impl Sharing {
 
     async fn live(&self, chat: &SharedChat) -> Result<Content, SharingError> {
         let id = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
-        let live = self.live.get(id, chat.includes_artifacts).await.map_err(gone)?;
+        let live = self.live.view(id, chat.includes_artifacts).await.map_err(gone)?;
         Ok(Content {
             name: live.transcript.name().map(str::to_owned),
             messages: Messages::Plain(live.transcript.json().clone()),

@@ -40,7 +40,7 @@ impl Sharing {
         let id = link.chat_session_id.clone().ok_or(SharingError::NotFound)?;
         let mut seat = self.events.sit_down(&link.id, &id).map_err(SharingError::Full)?;
         // What others were shown a moment ago is not news to whoever begins now.
-        let read = self.live.get(&id, false).await.map(|live| seat.take(live.fetched()));
+        let read = self.live.get(&id).await.map(|live| seat.take(live.fetched()));
         if read == Err(ChatServiceError::NotFound) {
             return Err(SharingError::NotFound);
         }
