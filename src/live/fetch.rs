@@ -26,6 +26,11 @@ const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// this, as that one may hang. With a time-out of 30 s at most 60 wait for one chat.
 const STAGGER: Duration = Duration::from_millis(500);
 
+/// How many views may wait for an answer at a time. Fewer than the 64 requests that the proxy sends to
+/// an instance at a time (deploy/haproxy.cfg): frozen links share their path with live ones, and are
+/// served while the chat service hangs.
+const MAX_WAITING_VIEWS: usize = 48;
+
 /// A hash of all that a chat held at a moment: name, messages, files.
 pub type KnownBy = Arc<str>;
 
@@ -91,8 +96,10 @@ struct Inner {
     runtime: Handle,
     cache: Cache<Key, Arc<ChatState>>,
     in_flight: Mutex<HashMap<Key, Question>>,
-    /// Callers that may wait for an answer.
-    waiting: Semaphore,
+    /// For views that wait for an answer.
+    views: Semaphore,
+    /// For event streams and downloads that do.
+    others: Semaphore,
 }
 
 /// The last question about a chat, not answered yet.
@@ -107,7 +114,7 @@ struct Question {
 
 impl LiveChats {
     /// Must be called within the runtime on which to ask. An answer is used again for `max_age`, and
-    /// `max_waiting` callers may wait for one at a time.
+    /// `max_waiting` event streams and downloads may wait for one at a time.
     #[must_use]
     pub fn new(chat_service: Arc<ChatService>, max_age: Duration, max_waiting: usize) -> Self {
         let cache = Cache::builder()
@@ -124,7 +131,8 @@ impl LiveChats {
             runtime: Handle::current(),
             cache,
             in_flight: Mutex::default(),
-            waiting: Semaphore::new(max_waiting),
+            views: Semaphore::new(max_waiting.min(MAX_WAITING_VIEWS)),
+            others: Semaphore::new(max_waiting),
         }))
     }
 
@@ -132,9 +140,17 @@ impl LiveChats {
     ///
     /// # Errors
     /// Any [`ChatServiceError`]; all callers that wait for the same question get the same one. `Busy`
-    /// too when `max_waiting` callers wait already.
+    /// too when as many wait already as may.
     pub async fn get(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
-        self.get_within(chat, scope, self.0.max_age).await
+        self.get_within(chat, scope, self.0.max_age, &self.0.others).await
+    }
+
+    /// The same for a view.
+    ///
+    /// # Errors
+    /// As [`LiveChats::get`].
+    pub async fn get_for_view(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
+        self.get_within(chat, scope, self.0.max_age, &self.0.views).await
     }
 
     /// The same, by a question that begins after this call.
@@ -142,7 +158,7 @@ impl LiveChats {
     /// # Errors
     /// As [`LiveChats::get`].
     pub async fn get_fresh(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
-        self.get_within(chat, scope, Duration::ZERO).await
+        self.get_within(chat, scope, Duration::ZERO, &self.0.others).await
     }
 
     /// No answer to a question that began before the notice is used again.
@@ -167,14 +183,20 @@ impl LiveChats {
         }
     }
 
-    async fn get_within(&self, chat: &ChatSessionId, scope: Scope, max_age: Duration) -> Answer {
+    async fn get_within(
+        &self,
+        chat: &ChatSessionId,
+        scope: Scope,
+        max_age: Duration,
+        waiting: &Semaphore,
+    ) -> Answer {
         let key = (chat.clone(), scope);
         let (_permit, mut answer) = {
             let mut in_flight = self.0.in_flight.lock();
             if let Some(state) = self.cached(&key, max_age) {
                 return Ok(state);
             }
-            let permit = self.0.waiting.try_acquire().map_err(|_| ChatServiceError::Busy)?;
+            let permit = waiting.try_acquire().map_err(|_| ChatServiceError::Busy)?;
             let answer = match in_flight.get(&key) {
                 Some(question) if question.serves(max_age) => question.answer.clone(),
                 Some(_) | None => self.ask(&mut in_flight, key),

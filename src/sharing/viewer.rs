@@ -103,7 +103,7 @@ impl Sharing {
     async fn live(&self, chat: &SharedChat) -> Result<Content, SharingError> {
         let id = chat.chat_session_id.as_ref().ok_or(SharingError::NotFound)?;
         let scope = if chat.includes_artifacts { Scope::Both } else { Scope::Messages };
-        let live = self.live_chats.get(id, scope).await.map_err(gone)?;
+        let live = self.live_chats.get_for_view(id, scope).await.map_err(gone)?;
         Ok(Content {
             name: live.transcript.name().map(str::to_owned),
             messages: Messages::Plain(live.transcript.json().clone()),
