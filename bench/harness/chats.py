@@ -33,20 +33,16 @@ class Writer:
         parts, length = [], 0
         while length < size:
             sentence = self.sentence()
-            parts.append(sentence)
-            parts.append("\n\n" if self.random.random() < 0.15 else " ")
+            parts += [sentence, "\n\n" if self.random.random() < 0.15 else " "]
             length += len(sentence.encode()) + 1
         return "".join(parts).strip()
 
-    def name(self):
-        return " ".join(self.random.choices(self.words, self.weights, k=5)).capitalize()
 
-
-def chat(id, owner, messages, body_bytes, seed=1):
+def chat(id, owner, seed, messages=20, view_bytes=8000):
     """A chat of so many messages, whose view has about so many bytes: short questions, long answers."""
     writer = Writer(seed)
     began = datetime(2026, 1, 5, 9, 0, tzinfo=timezone.utc)
-    content = body_bytes / messages - 125
+    content = view_bytes / messages - 125
     made = []
     for number in range(messages):
         is_answer = number % 2 == 1
@@ -58,7 +54,8 @@ def chat(id, owner, messages, body_bytes, seed=1):
                 "reply_to": f"message-{number}" if is_answer else None,
             }
         )
-    return {"id": id, "name": writer.name(), "owner": owner, "messages": made}
+    name = " ".join(writer.words[40 + seed % 500 : 45 + seed % 500]).capitalize()
+    return {"id": id, "name": name, "owner": owner, "messages": made}
 
 
 def write(path, chats):

@@ -1,90 +1,66 @@
-"""`wrk`, and measurements that alternate, so that what the machine does otherwise meets all alike."""
+"""`wrk`, and measurements that take turns, so that what the machine does otherwise meets all alike."""
 
 import json
+import os
 import re
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from .machine import Others, cpu_of
-
 SCRIPT = Path(__file__).resolve().parents[1] / "wrk.lua"
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass
-class Target:
-    """What is asked, over and over."""
-
-    name: str
-    url: str
-    headers: dict = field(default_factory=dict)
-    script: Path = SCRIPT
-    connections: int = 32
-    # Whose CPU time is counted.
-    pid: int = 0
+def memory_of(pid):
+    """Resident bytes of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
 
 
-@dataclass
-class Measured:
-    """The medians of a target's runs: requests a second, and times in milliseconds."""
-
-    rate: float
-    p50: float
-    p99: float
-    bytes_per_answer: float
-    # Microseconds of CPU that the service itself took for one answer; the database's own not counted.
-    cpu: float
-    runs: list
+def cpu_of(pid):
+    """Seconds of CPU that a process took."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def wrk(target, seconds):
-    command = ["wrk", "-t1", f"-c{target.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(target.script)]
-    for name, value in target.headers.items():
-        command += ["-H", f"{name}: {value}"]
-    done = subprocess.run([*command, target.url], capture_output=True, text=True, check=True)
+def wrk(program, file, connections, seconds, order):
+    """Loads the program with the file's requests; `order` is a seed, or `in-order`."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", SCRIPT, program.url]
+    before = cpu_of(program.pid)
+    done = subprocess.run([*command, "--", file, str(order)], capture_output=True, text=True)
+    taken = cpu_of(program.pid) - before
     found = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
     if not found:
         sys.exit(f"wrk said nothing: {done.stdout}{done.stderr}")
-    result = json.loads(found[1])
-    if result["refused"] or result["broken"] or not result["requests"]:
-        sys.exit(f"{target.name}: {result}")
-    return result
+    os.truncate(program.log, 0)
+    run = json.loads(found[1])
+    run["served"] = (run["answers"] - run["refused"]) / run["seconds"]
+    run["cpu"] = taken / max(1, run["answers"]) * 1e6
+    return run
 
 
-def alternate(targets, options):
-    """Measures all targets by turns, and returns for each its medians."""
-    runs = {target.name: [] for target in targets}
-    for target in targets:
-        wrk(target, 1)
-    for turn in range(options.runs):
-        for target in targets:
-            others, before = Others(), cpu_of(target.pid) if target.pid else 0
-            result = wrk(target, options.seconds)
-            result["others"] = others.share()
-            if target.pid:
-                result["cpu"] = (cpu_of(target.pid) - before) / result["requests"] * 1e6
-            runs[target.name].append(result)
-            say(
-                f"{turn + 1}/{options.runs} {target.name:<44} {result['requests'] / result['seconds']:>9,.0f}/s"
-                f"  p50 {result['p50'] / 1000:.2f} ms  p99 {result['p99'] / 1000:.2f} ms"
-                f"  CPU {result.get('cpu', 0):.0f} µs  others {result['others']:.0%}"
+def by_turns(targets, file, connections, options):
+    """Runs of each target, in rounds that each begin with another one."""
+    runs = {target: [] for target in targets}
+    names = list(targets)
+    for turn in range(options.rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            run = wrk(targets[name], file, connections, options.seconds, turn + 1)
+            runs[name].append(run)
+            print(
+                f"  {turn + 1}/{options.rounds} c{connections:<4} {name:<24} {run['served']:>9,.0f}/s  p50 {run['p50'] / 1000:8.2f} ms"
+                f"  p99 {run['p99'] / 1000:8.2f} ms  CPU {run['cpu']:5.0f} µs  refused {run['refused']} broken {run['broken']}",
+                file=sys.stderr, flush=True,
             )
-    return {name: summary(results) for name, results in runs.items()}
+    return runs
 
 
-def summary(results):
-    median = lambda value: statistics.median(value(result) for result in results)
-    return Measured(
-        rate=median(lambda r: r["requests"] / r["seconds"]),
-        p50=median(lambda r: r["p50"]) / 1000,
-        p99=median(lambda r: r["p99"]) / 1000,
-        cpu=median(lambda r: r.get("cpu", 0)),
-        bytes_per_answer=median(lambda r: r["bytes"] / r["requests"]),
-        runs=results,
-    )
+def median(runs, name):
+    return statistics.median(run[name] for run in runs)
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+def ratios(runs, reference):
+    """Of what was served, round by round: the median, the least and the most."""
+    each = [run["served"] / max(1e-9, other["served"]) for run, other in zip(runs, reference, strict=True)]
+    return statistics.median(each), min(each), max(each)

@@ -1,4 +1,4 @@
-"""The release binary and the bare reference: built, started, asked and stopped."""
+"""The service and the bare handler: built, started, asked and stopped."""
 
 import http.client
 import os
@@ -6,61 +6,45 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").absolute()
-BINARY = TARGET / "release" / "shared-chats"
+SERVICE = TARGET / "release" / "shared-chats"
 BENCH = TARGET / "release" / "shared-chats-bench"
+WITHOUT_LTO = ["--config", "profile.release.lto=false", "--config", "profile.release.codegen-units=16"]
 
 
-def build():
-    """Builds both alike: one profile, one lock file, one target directory."""
-    manifests = [REPOSITORY / "Cargo.toml", REPOSITORY / "bench" / "Cargo.toml"]
-    profiles = [tomllib.loads(manifest.read_text())["profile"]["release"] for manifest in manifests]
-    if profiles[0] != profiles[1]:
-        sys.exit(f"the release profiles of {manifests[0]} and {manifests[1]} differ")
-    shutil.copy(REPOSITORY / "Cargo.lock", REPOSITORY / "bench" / "Cargo.lock")
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET)}
-    for manifest in manifests:
-        command = ["cargo", "build", "--release", "--quiet", "--manifest-path", str(manifest)]
-        subprocess.run(command, env=environment, check=True)
+def build(with_service, with_lto):
+    """Builds the bare handler, and the service alike: one lock file, one target directory."""
+    server = REPOSITORY / "bench" / "server"
+    shutil.copy(REPOSITORY / "Cargo.lock", server / "Cargo.lock")
+    for folder in [server, *([REPOSITORY] if with_service else [])]:
+        command = ["cargo", "build", "--release", "--quiet", *([] if with_lto else WITHOUT_LTO)]
+        subprocess.run(command, cwd=folder, env={**os.environ, "CARGO_TARGET_DIR": str(TARGET)}, check=True)
 
 
 class Program:
-    """A running process that prints where it listens."""
+    """A running process that prints where it listens; its log goes to a file, as under a supervisor."""
 
     def __init__(self, command, settings, log):
-        environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        environment |= {"BIND_ADDRESS": "127.0.0.1:0", **settings}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         self.log = log
         with open(log, "ab") as stderr:
             self.process = subprocess.Popen(
                 [str(part) for part in command],
-                env=environment,
-                cwd=Path(log).parent if Path(log).is_file() else tempfile.gettempdir(),
+                env={**kept, "BIND_ADDRESS": "127.0.0.1:0", **settings},
+                cwd=log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
             )
-        self.url = ""
-        for line in self.process.stdout:
-            if line.startswith("listening on "):
-                self.url = line.split()[-1]
-                break
+        said = (line.split()[-1] for line in self.process.stdout if line.startswith("listening on "))
+        self.url = next(said, "")
         if not self.url:
-            tail = Path(log).read_text(errors="replace")[-2000:] if Path(log).is_file() else ""
-            sys.exit(f"{command[0]} ended with {self.process.wait()} while it started\n{tail}")
-
-    @staticmethod
-    def run(command, settings):
-        """A program that ends by itself."""
-        environment = {"PATH": os.environ["PATH"], **settings}
-        subprocess.run([str(part) for part in command], env=environment, check=True, stdout=subprocess.DEVNULL)
+            sys.exit(f"{command[0]} ended with {self.process.wait()}\n{log.read_text(errors='replace')[-2000:]}")
 
     @property
     def pid(self):
@@ -70,49 +54,35 @@ class Program:
         """The status, the headers as pairs, and the body."""
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
-        headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, headers)
+        connection.request(method, path, body or None, headers)
         response = connection.getresponse()
         answer = response.status, response.getheaders(), response.read()
         connection.close()
         return answer
 
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.process.stdout.close()
-
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.stop()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
 
 
-# What the middleware and the server add by themselves, at every answer anew.
-ADDED = {"date", "content-length", "x-request-id", "x-content-type-options", "connection", "transfer-encoding"}
+# What the framework adds by itself.
+ADDED = {"date", "content-length", "connection", "transfer-encoding"}
 
 
-def record(program, path, folder, **headers):
-    """Writes what the service answers, 200 and 304, for the reference to answer the same."""
-    folder.mkdir(parents=True, exist_ok=True)
-    status, fields, body = program.request("GET", path, **headers)
-    if status != 200:
-        sys.exit(f"GET {path} answered {status}: {body[:300]!r}")
-    tag = next((value for name, value in fields if name.lower() == "etag"), None)
-    answers = [(200, fields, body)]
-    if tag:
-        status, fields, body = program.request("GET", path, **headers, If_None_Match=tag)
-        if status != 304:
-            sys.exit(f"GET {path} with If-None-Match answered {status}")
-        answers.append((304, fields, body))
-    for status, fields, body in answers:
-        head = [f"{name}: {value}" for name, value in fields if name.lower() not in ADDED]
-        (folder / f"{status}.head").write_text("\n".join(head))
-        (folder / f"{status}.body").write_bytes(body)
-    return tag
+def record(program, line, status, file):
+    """Writes what the service answers to a line of a workload, for the bare handler to answer the same."""
+    method, path, body, *headers = line.split("\t")
+    got, fields, answer = program.request(method, path, body, **dict(header.split(": ", 1) for header in headers))
+    if got != status:
+        sys.exit(f"{method} {path} answered {got}, not {status}: {answer[:300]!r}")
+    head = [str(status), *(f"{name}: {value}" for name, value in fields if name.lower() not in ADDED)]
+    file.write_bytes("\n".join(head).encode() + b"\n\n" + answer)
+    return dict((name.lower(), value) for name, value in fields)
