@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -13,6 +13,7 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
     stream::FuturesUnordered,
 };
+use parking_lot::Mutex;
 use tokio::task::yield_now;
 
 use crate::store::StoreError;
@@ -88,10 +89,10 @@ impl<R: Clone + Send + Sync + 'static> Batcher<R> {
     where
         Q: Future<Output = Result<Vec<(String, R)>, StoreError>> + Send + 'static,
     {
-        let mut latest = lock(&self.0);
+        let mut latest = self.0.lock();
         if let Some(batch) = &*latest
             && let Some(query) = batch.query.upgrade()
-            && let Some(keys) = &mut *lock(&batch.keys)
+            && let Some(keys) = &mut *batch.keys.lock()
         {
             keys.insert(key);
             return query;
@@ -100,7 +101,7 @@ impl<R: Clone + Send + Sync + 'static> Batcher<R> {
         let gathered = keys.clone();
         let rows = async move {
             end_of_turn().await;
-            let keys = lock(&gathered).take().unwrap_or_default();
+            let keys = gathered.lock().take().unwrap_or_default();
             let rows = query(keys.into_iter().collect()).await?;
             Ok(Arc::new(rows.into_iter().collect()))
         };
@@ -114,10 +115,6 @@ impl<R: Clone + Send + Sync + 'static> Batcher<R> {
 async fn end_of_turn() {
     // A bare `yield_now` ends at the next poll, and the second lookup polls the shared query.
     FuturesUnordered::from_iter([yield_now()]).next().await;
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ async fn batches(batcher: Arc<Batcher<u32>>, count: u32) -> Vec<usize> {
         let (batcher, queries) = (batcher.clone(), queries.clone());
         tokio::spawn(async move {
             let query = async move |keys: Vec<String>| {
-                lock(&queries).push(keys.len());
+                queries.lock().push(keys.len());
                 yield_now().await;
                 Ok(keys.into_iter().map(|key| (key, 1)).collect())
             };
@@ -59,7 +59,7 @@ async fn batches(batcher: Arc<Batcher<u32>>, count: u32) -> Vec<usize> {
     for lookup in join_all(lookups).await {
         assert_eq!(lookup.unwrap().unwrap(), Some(1));
     }
-    Arc::into_inner(queries).unwrap().into_inner().unwrap()
+    Arc::into_inner(queries).unwrap().into_inner()
 }
 
 #[tokio::test]
