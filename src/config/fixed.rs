@@ -26,8 +26,6 @@ pub(super) const RATE_LIMIT_MAX_CLIENTS: u64 = 100_000;
 pub(super) const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
 /// Links whose views are counted in memory until they are written.
 pub(super) const ACTIVITY_LINKS: usize = 10_000;
-/// Refusals of one caller a minute that are recorded one by one; further ones are counted.
-pub(super) const AUDIT_REFUSALS_PER_MINUTE: u32 = 20;
 /// How long the row of an expired link is kept, without its content.
 pub(super) const EXPIRED_RETENTION: chrono::Duration = chrono::Duration::days(30);
 

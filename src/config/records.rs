@@ -22,9 +22,7 @@ impl Records {
         Ok(Self {
             audit_retention: env.or::<Days>("AUDIT_RETENTION", "90d")?.0,
             activity_interval: fixed::ACTIVITY_INTERVAL,
-            kept: RecordSettings {
-                links: fixed::ACTIVITY_LINKS,
-            },
+            kept: RecordSettings { links: fixed::ACTIVITY_LINKS },
         })
     }
 }
