@@ -13,6 +13,7 @@ The load generator and the proxy share the machine's cores with the service. `--
 
 import argparse
 import json
+import re
 import shutil
 import statistics
 import subprocess
@@ -55,7 +56,7 @@ class Load:
         self.uris.write_text("\n".join(lines) + "\n")
 
     def run(self, connections, seconds, rate=None):
-        """The answers, as (status, milliseconds); a status of -1 is a request that got none."""
+        """The answers, as (status, milliseconds), and how many requests got none."""
         command = ["h2load", "--h1", "-t1", f"-c{connections}", f"-D{seconds}", "-i", self.uris, f"--log-file={self.log}"]
         command += ["-H", f"Authorization: Bearer {self.owner}"]
         if rate:
@@ -64,7 +65,9 @@ class Load:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 120, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         rows = [line.split("\t") for line in self.log.read_text().splitlines()]
-        return [(int(status), int(microseconds) / 1000) for _, status, microseconds in rows]
+        broken = sum(int(count) for count in re.search(r"(\d+) errored, (\d+) timeout", done.stdout).groups())
+        answers = [(int(status), int(microseconds) / 1000) for _, status, microseconds in rows]
+        return answers, broken
 
 
 class Watch:
@@ -139,11 +142,11 @@ def soak(seconds, database_url, folder, *, times=TIMES, connections=CONNECTIONS,
         with (Direct if direct else Proxy)(folder, service.url.removeprefix("http://")) as front:
             load = Load(front.url, folder, links[1:], owner)
             # The better of two: other work of the machine must not make it look as if less could be served.
-            busy = max((load.run(BUSY_CONNECTIONS, 3) for _ in range(2)), key=len)
+            busy = max((load.run(BUSY_CONNECTIONS, 3)[0] for _ in range(2)), key=len)
             rate = len(busy) / 3
             with Watch(service, front.url, owner, links[0]) as watch:
-                answers = load.run(connections, seconds, times * rate)
-            afterwards = load.run(BUSY_CONNECTIONS, 3)
+                answers, broken = load.run(connections, seconds, times * rate)
+            afterwards, _ = load.run(BUSY_CONNECTIONS, 3)
         service.terminate()
     finally:
         if service.process.poll() is None:
@@ -152,7 +155,7 @@ def soak(seconds, database_url, folder, *, times=TIMES, connections=CONNECTIONS,
     figures = {"seconds": seconds, "database": database_url.split(":")[0], "direct": direct, "connections": connections}
     figures |= {"served_per_second_when_busy": round(rate), "statuses_when_busy": statuses(busy)}
     figures |= {"asked_for_per_second": round(times * rate), "answered_per_second": round(len(answers) / seconds)}
-    figures |= {"statuses": statuses(answers)}
+    figures |= {"statuses": statuses(answers), "broken": broken}
     figures |= {"served_ms": percentiles(answers, 200), "refused_ms": percentiles(answers, 503)}
     figures |= {"memory_mib": [round(part) for part in memory(watch)], "beside": dict(watch.seen)}
     figures |= {"statuses_afterwards": statuses(afterwards), "served_per_second_afterwards": round(len(afterwards) / 3)}
@@ -189,7 +192,8 @@ def judge(watch, figures, direct):
     assert late <= max(early * MOST_GROWTH, early + MOST_GROWTH_MIB), "memory grows without end"
     if direct:
         return
-    assert set(figures["statuses"]) == {200, 503}, "answers of other statuses, or none, or no overload"
+    assert set(figures["statuses"]) == {200, 503}, "other statuses, or no overload"
+    assert figures["broken"] == 0, "requests without an answer"
     _, p99, _ = figures["served_ms"]
     assert p99 < 1000 * MOST_SECONDS_SERVED, f"p99 of what is served: {p99} ms"
 

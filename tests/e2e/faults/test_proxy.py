@@ -31,6 +31,7 @@ class Instance:
 
     def __init__(self):
         self.paths, self.let_go, self._lock = [], threading.Event(), threading.Lock()
+        self.check_seconds = 0
         instance = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,7 +39,9 @@ class Instance:
 
             def do_GET(self):
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if self.path != "/health/ready":
+                if self.path == "/health/ready":
+                    time.sleep(instance.check_seconds)
+                else:
                     with instance._lock:
                         instance.paths.append(f"{self.command} {self.path}")
                     instance.let_go.wait(30)
@@ -211,3 +214,13 @@ def test_what_is_no_http_does_not_reach_an_instance(instance, tmp_path, sent):
             answer = client.recv(4096)
             assert answer.startswith(b"HTTP/1.1 400 ") or not answer, answer[:200]
     assert instance.paths == []
+
+
+def test_an_instance_that_answers_health_checks_late_is_not_left_out(instance, tmp_path):
+    instance.let_go.set()
+    instance.check_seconds = 1.5
+    with Proxy(tmp_path, instance.address, replace={"inter 1s": "inter 100ms"}) as proxy:
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            assert requests.get(proxy.url + VIEW, timeout=10).status_code == 200
+            time.sleep(0.05)

@@ -16,7 +16,7 @@ from proxy import Proxy
 # Of several probes in DELAY one may be late.
 DELAY = "2s"
 # The shipped file, but that a stop is noticed sooner, and that a retry covers for nothing.
-REPLACE = {"retries 2": "retries 0\n    timeout check 5s", "inter 1s fall 2": "inter 100ms fall 1"}
+REPLACE = {"retries 2": "retries 0", "inter 1s fall 2": "inter 100ms fall 1"}
 # Each of the viewers sends a request at the same moments, so that as many are in flight at a time.
 VIEWERS, BURSTS_PER_SECOND = 48, 4
 
