@@ -1,5 +1,7 @@
 //! `GET /api/v1/shared_chats/{id}/activity`.
 
+use std::time::Duration as StdDuration;
+
 use chrono::Duration;
 use serde_json::{Value, json};
 

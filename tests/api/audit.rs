@@ -1,7 +1,7 @@
 //! Audit: who did what to which link, in the table and in the log, and what was refused, in the log
 //! alone.
 
-use std::{collections::BTreeMap, time::Duration as StdDuration};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
