@@ -4,8 +4,8 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use shared_chats::{
     clock::Clock,
     http::{
-        coding::Coding,
-        representation::{Medium, Variant, make_blocking},
+        headers::coding::Coding,
+        views::representation::{Medium, Variant, make_blocking},
     },
     model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility},
     sharing::{Available, Content, Links, Messages, SharePath, encode_blocking},

@@ -10,6 +10,7 @@ use std::{
 use actix_web::{
     App, HttpServer,
     dev::{Server, ServerHandle},
+    middleware::from_fn,
     web::Data,
 };
 use tokio::task::JoinHandle;
@@ -83,16 +84,19 @@ impl Bound {
     pub(super) fn serve(self, state: &Data<State>) -> io::Result<Management> {
         let Self { listener, address, metrics } = self;
         let (state, shown) = (state.clone(), metrics.clone());
-        let server =
-            HttpServer::new(move || App::new().configure(http::management_routes(&state, &shown)))
-                .disable_signals()
-                .workers(1)
-                .max_connections(MAX_CONNECTIONS)
-                .client_request_timeout(REQUEST_TIMEOUT)
-                .keep_alive(KEEP_ALIVE)
-                .h1_allow_half_closed(false)
-                .listen(listener)?
-                .run();
+        let server = HttpServer::new(move || {
+            App::new()
+                .wrap(from_fn(http::shape_errors))
+                .configure(http::management_routes(&state, &shown))
+        })
+        .disable_signals()
+        .workers(1)
+        .max_connections(MAX_CONNECTIONS)
+        .client_request_timeout(REQUEST_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .h1_allow_half_closed(false)
+        .listen(listener)?
+        .run();
         Ok(Management { server, address, metrics })
     }
 }

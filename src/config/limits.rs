@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::{ConfigError, Env, fixed, parse::Period};
-use crate::http::rate_limits::{Rate, RateSettings};
+use crate::http::{Rate, RateSettings};
 
 /// # Errors
 /// [`ConfigError`] when one of the settings is wrong.

@@ -13,10 +13,12 @@ use utoipa::{
     },
 };
 
-use super::error::{ApiError, ErrorType};
-use crate::model::Action;
-
 use ErrorType as E;
+
+use crate::{
+    http::error::{ApiError, ErrorType},
+    model::Action,
+};
 
 /// A call, as a type of its own beside its handler: its route is made with it, and the handler's
 /// `utoipa::path` names its [`Refusals`].

@@ -4,14 +4,16 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    State,
-    call::{Audited, Call, Refusals},
-    credentials::ChatServiceCaller,
-    documents::OwnedSharedChatInfo,
-    error::{ApiError, ErrorType as E},
+use crate::{
+    http::{
+        State,
+        call::{Audited, Call, Refusals},
+        error::{ApiError, ErrorType as E},
+        extract::credentials::ChatServiceCaller,
+        responses::OwnedSharedChatInfo,
+    },
+    model::{Action, ChatSessionId, Origin},
 };
-use crate::model::{Action, ChatSessionId, Origin};
 
 /// How many links ended.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,11 +9,13 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{
-    call::{Audited, Call},
-    error::ApiError,
+use crate::{
+    http::{
+        call::{Audited, Call},
+        error::ApiError,
+    },
+    telemetry::Route,
 };
-use crate::telemetry::Route;
 
 /// A path, and what it answers to each of its methods.
 #[derive(Default)]
@@ -94,7 +96,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::{http::endpoints, model::Action, sharing::SharePath};
+    use crate::{http::routes::endpoints, model::Action, sharing::SharePath};
 
     /// Calls that ask for no credential.
     const UNAUDITED: [&str; 8] = [

@@ -10,16 +10,19 @@ use actix_web::{
 use chrono::DateTime;
 use url::{Url, form_urlencoded};
 
-use super::{
-    accept::named_quality,
-    client_address::TrustedProxies,
-    credentials::{self, Presented},
-    disposition, documents, etag,
-    page::{self, PageArtifact, SharedChatPage, markdown},
-    ranges::{self, Part},
-    shared_chats::{events, list, qr_code},
-};
 use crate::{
+    http::{
+        extract::credentials::{self, Presented},
+        headers::{
+            accept::named_quality,
+            disposition, etag,
+            ranges::{self, Part},
+        },
+        links::{events, list, qr_code},
+        page::{self, PageArtifact, SharedChatPage, markdown},
+        responses,
+        trusted_proxies::TrustedProxies,
+    },
     model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility},
     qr::QrOptions,
     sharing::{Available, Content, Links, Messages, Precondition, SharePath},
@@ -212,12 +215,12 @@ pub(crate) fn viewed(
         available: Available::All,
         known_by: None,
     };
-    let Ok((mut json, end)) = documents::around_messages(&chat, &content, &links) else {
+    let Ok((mut json, end)) = responses::around_messages(&chat, &content, &links) else {
         panic!("the view is no JSON")
     };
     json.extend(array);
     json.extend(end);
-    let artifacts: Vec<PageArtifact> = documents::artifacts(&chat, &content, &links)
+    let artifacts: Vec<PageArtifact> = responses::artifacts(&chat, &content, &links)
         .into_iter()
         .flatten()
         .map(|file| PageArtifact {

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
+use crate::http::{
     State,
     call::{Audited, Call, Refusals},
     error::{ApiError, ErrorType as E},

@@ -6,8 +6,10 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{State, call::Plain, endpoint::Endpoints, health, nowhere};
-use crate::telemetry::Metrics;
+use crate::{
+    http::{State, call::Plain, endpoint::Endpoints, health, routes::nowhere},
+    telemetry::Metrics,
+};
 
 /// The text format that Prometheus has read since 2014.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

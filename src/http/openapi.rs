@@ -2,7 +2,7 @@
 //! served: as JSON, as YAML, and to browse, all from within the binary.
 //!
 //! What a call answers is declared at its handler: when all is well in its `utoipa::path`, the errors as
-//! [`super::call::Refusals`].
+//! [`crate::http::call::Refusals`].
 
 use std::{
     mem,
@@ -21,11 +21,11 @@ use utoipa::{
 };
 use utoipa_swagger_ui::Config;
 
-use super::{
+use crate::http::{
     call::{Plain, Refusals},
-    chats, documents,
+    chats,
     error::{self, ApiError, ErrorType},
-    health, shared_chats,
+    health, links, page, responses,
 };
 
 /// The document.
@@ -48,26 +48,26 @@ use super::{
         (name = "operations", description = "For whoever runs this service"),
     ),
     paths(
-        shared_chats::create::create,
-        shared_chats::list::list,
-        super::view::view,
-        shared_chats::change::change,
-        shared_chats::delete::delete,
-        shared_chats::batch_delete::batch_delete,
-        shared_chats::activity::activity,
-        shared_chats::qr_code::qr_code,
-        shared_chats::artifact::artifact,
-        shared_chats::events::events,
+        links::create::create,
+        links::list::list,
+        links::view::view,
+        links::change::change,
+        links::delete::delete,
+        links::batch_delete::batch_delete,
+        links::activity::activity,
+        links::qr_code::qr_code,
+        links::artifact::artifact,
+        links::events::events,
         chats::links,
         chats::delete_links,
         chats::changed,
-        super::link::open,
+        page::open::open,
         health::live,
         health::ready,
         json,
         yaml,
     ),
-    components(schemas(error::EndpointError, documents::ViewedMessage)),
+    components(schemas(error::EndpointError, responses::ViewedMessage)),
     modifiers(&Tidy, &Schemes),
 )]
 struct ApiDoc;

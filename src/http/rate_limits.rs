@@ -9,18 +9,11 @@ use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::{
-    Error, HttpMessage,
-    body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderName, HeaderValue},
-    middleware::Next,
-};
+use actix_web::http::header::HeaderName;
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -30,8 +23,10 @@ use governor::{
 };
 use moka::{policy::EvictionPolicy, sync::Cache};
 
-use super::{State, client_address::client_address, credentials, error::ApiError};
-use crate::model::{Identity, UserId};
+use crate::{
+    http::error::ApiError,
+    model::{Identity, UserId},
+};
 
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -162,7 +157,8 @@ pub struct Count {
 
 impl Count {
     /// The fields by which a client can tell (draft-ietf-httpapi-ratelimit-headers-10).
-    fn fields(&self) -> [(HeaderName, String); 2] {
+    #[must_use]
+    pub fn fields(&self) -> [(HeaderName, String); 2] {
         let Self { name, rate, remaining, reset, .. } = self;
         let policy = format!("\"{name}\";q={};w={}", rate.calls, rate.window.as_secs());
         [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, format!("\"{name}\";r={remaining};t={reset}"))]
@@ -201,7 +197,11 @@ impl Meter {
         self.settle(self.limits.anonymous.as_ref(), &self.network)
     }
 
-    fn anyone_unless(&self, has_credential: bool) -> Result<(), ApiError> {
+    /// The same, unless a handler is to tell whose request it is.
+    ///
+    /// # Errors
+    /// As [`Meter::anyone`].
+    pub fn anyone_unless(&self, has_credential: bool) -> Result<(), ApiError> {
         if has_credential { Ok(()) } else { self.anyone() }
     }
 
@@ -246,39 +246,6 @@ impl Meter {
         let count = self.counted.get_or_init(|| limit.map(|limit| limit.count(key)));
         count.as_ref().map_or(Ok(()), Count::allowed)
     }
-}
-
-/// Counts a request, and refuses it if it is one too many. Without a credential it is clear at once
-/// whose it is; with one the handler tells ([`credentials`]), and where it has no use for it, it was
-/// anyone's.
-///
-/// # Errors
-/// None of its own; a refusal is a response.
-pub async fn counted(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-    state: &State,
-    limits: Arc<RateLimits>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let meter = Rc::new(Meter::new(limits, client_address(request.request())));
-    let has_credential = credentials::are_presented(request.request(), state);
-    let mut response = match meter.anyone_unless(has_credential) {
-        Err(refused) => request.error_response(refused),
-        Ok(()) => {
-            request.extensions_mut().insert(meter.clone());
-            let response = next.call(request).await?.map_into_boxed_body();
-            match meter.anyone() {
-                Err(refused) => response.error_response(refused),
-                Ok(()) => response,
-            }
-        }
-    };
-    for (name, value) in meter.count().iter().flat_map(Count::fields) {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    Ok(response)
 }
 
 #[cfg(test)]

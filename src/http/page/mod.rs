@@ -7,6 +7,7 @@
 //! other, `style` attributes included.
 
 pub(super) mod markdown;
+pub(super) mod open;
 mod untrusted;
 mod words;
 

@@ -1,0 +1,7 @@
+//! What handlers ask for as arguments: who calls, a JSON body, the id of a link, the client's address.
+
+pub mod client_address;
+pub mod context;
+pub mod credentials;
+pub mod json_body;
+pub mod link_id;

@@ -1,0 +1,163 @@
+//! `POST /api/v1/shared_chats`.
+
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::header, web};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{
+        State,
+        call::{Audited, Call, Refusals},
+        error::{ApiError, ErrorType as E},
+        extract::context::AuditedChat,
+        extract::json_body::JsonBody,
+        links::change::rfc3339,
+        responses::SharedChatInfo,
+    },
+    model::{Action, Caller, ChatSessionId, Mode, Object, Origin, UserId, Visibility},
+    sharing::{CreateRequest, Owner},
+};
+
+/// What to share, and how.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"chat_session_id": "quarterly-report", "is_private": true}))]
+pub struct ShareChatRequest {
+    /// 1–128 characters of `A–Z a–z 0–9 . _ ~ -`, neither `.` nor `..`.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"
+    )]
+    chat_session_id: String,
+    /// Only people who are signed in may open it; otherwise anyone with the link.
+    #[serde(default)]
+    #[schema(default = false)]
+    is_private: bool,
+    /// A snapshot; otherwise the link follows the chat.
+    #[serde(default = "frozen")]
+    #[schema(default = true)]
+    is_frozen: bool,
+    /// Show the files that the agents made.
+    #[serde(default)]
+    #[schema(default = false)]
+    includes_artifacts: bool,
+    /// RFC 3339 with a zone, in the future; from then on the link is gone.
+    #[serde(default, deserialize_with = "rfc3339")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    expires_at: Option<DateTime<Utc>>,
+    /// For the owner's eyes only. No NUL.
+    #[schema(max_length = 200, pattern = r"^[^\u0000]*$")]
+    label: Option<String>,
+    /// For whom: required from the chat service, forbidden to users.
+    #[schema(value_type = Option<OwnerOfLink>)]
+    owner: Option<Object<OwnerOfLink>>,
+}
+
+/// For whom the chat service makes a link.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerOfLink {
+    /// The `sub` of the user's tokens, 1–255 characters, none of them a control character.
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+    id: String,
+    /// What viewers see; a name with an `@` is not shown.
+    name: Option<String>,
+}
+
+fn frozen() -> bool {
+    true
+}
+
+impl TryFrom<ShareChatRequest> for CreateRequest {
+    type Error = ApiError;
+
+    fn try_from(request: ShareChatRequest) -> Result<Self, ApiError> {
+        let chat_session_id = ChatSessionId::parse(&request.chat_session_id)
+            .map_err(|e| ApiError::bad_value("chat_session_id", e))?;
+        let owner = request.owner.map(|Object(owner)| {
+            let id = UserId::parse(&owner.id).map_err(|e| ApiError::bad_value("owner.id", e))?;
+            Ok::<_, ApiError>(Owner { id, name: owner.name })
+        });
+        Ok(Self {
+            chat_session_id,
+            visibility: if request.is_private { Visibility::Private } else { Visibility::Public },
+            mode: if request.is_frozen { Mode::Frozen } else { Mode::Live },
+            includes_artifacts: request.includes_artifacts,
+            expires_at: request.expires_at,
+            label: request.label,
+            owner: owner.transpose()?,
+        })
+    }
+}
+
+pub struct Create;
+
+impl Call for Create {
+    const AUDITED: Audited = Audited::Attempts(Action::Create);
+    const REFUSALS: &'static [E] = &[
+        E::BadRequest,
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::NotFound,
+        E::IdempotencyConflict,
+        E::PayloadTooLarge,
+        E::UnsupportedMediaType,
+        E::ChatTooLarge,
+        E::ChatIsEmpty,
+        E::ArtifactTooLarge,
+        E::ChatServiceError,
+        E::Unavailable,
+        E::ChatServiceTimeout,
+    ];
+}
+
+/// Makes a link to a chat.
+///
+/// # Errors
+/// Those of [`crate::sharing::Sharing::create`].
+#[utoipa::path(
+    post, path = "/api/v1/shared_chats", tag = "links", operation_id = "share_chat_session",
+    request_body = ShareChatRequest,
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1–255 visible ASCII characters, kept 24 hours per caller and owner: the same \
+                       request gives the first link again",
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    responses(
+        (status = 201, description = "The link", body = SharedChatInfo,
+            headers(("Location" = String, description = "The link on this API"))),
+        Refusals<Create>,
+    ),
+    security(("bearer" = []), ("chat_service" = [])),
+)]
+pub async fn create(
+    request: HttpRequest,
+    state: web::Data<State>,
+    caller: Caller,
+    origin: Origin,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let key = idempotency_key(&request)?;
+    let asked: ShareChatRequest = body.read().await?;
+    let asked = CreateRequest::try_from(asked)?;
+    request.extensions_mut().insert(AuditedChat(asked.chat_session_id.clone()));
+    let chat = state.sharing.create(&caller, asked, key, origin).await?;
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, state.links.api_path(&chat.id)))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(SharedChatInfo::new(&chat, &state.links)))
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let mut keys = request.headers().get_all("idempotency-key");
+    let Some(key) = keys.next() else { return Ok(None) };
+    let key = key.to_str().unwrap_or_default();
+    let visible = key.bytes().all(|b| b.is_ascii_graphic());
+    if keys.next().is_some() || !visible || !(1..=255).contains(&key.len()) {
+        let message = "Idempotency-Key: must be one key of 1 to 255 visible ASCII characters";
+        return Err(ApiError::new(E::BadRequest, message));
+    }
+    Ok(Some(key.to_owned()))
+}

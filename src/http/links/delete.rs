@@ -1,0 +1,48 @@
+//! `DELETE /api/v1/shared_chats/{id}`.
+
+use actix_web::{HttpResponse, web};
+
+use crate::http::extract::link_id::LinkId;
+use crate::{
+    http::{
+        State,
+        call::{Audited, Call, Refusals},
+        error::{ApiError, ErrorType as E},
+    },
+    model::{Action, Caller, Origin},
+};
+
+pub struct Delete;
+
+impl Call for Delete {
+    const AUDITED: Audited = Audited::Attempts(Action::Delete);
+    const REFUSALS: &'static [E] = &[
+        E::LoginRequired,
+        E::InvalidToken,
+        E::Forbidden,
+        E::NotFound,
+        E::LegacyLink,
+        E::Unavailable,
+    ];
+}
+
+/// Deletes a link, with its content.
+///
+/// # Errors
+/// Those of [`crate::sharing::Sharing::delete`].
+#[utoipa::path(
+    delete, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
+    operation_id = "delete_shared_chat",
+    params(("shared_chat_id" = String, Path, description = "The link's id")),
+    responses((status = 204, description = "Deleted, with its content"), Refusals<Delete>),
+    security(("bearer" = [])),
+)]
+pub async fn delete(
+    state: web::Data<State>,
+    caller: Caller,
+    origin: Origin,
+    id: LinkId,
+) -> Result<HttpResponse, ApiError> {
+    state.sharing.delete(&caller, &id.get()?, origin).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,160 @@
+//! Which proxies are believed about where a request came from (`TRUSTED_PROXIES`).
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
+
+use actix_web::http::header::{HeaderMap, HeaderName};
+use ipnet::{IpNet, Ipv4Net};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The proxies whose word is taken for where a request came from. None by default: anybody can send
+/// the header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl FromStr for TrustedProxies {
+    type Err = String;
+
+    /// Reads addresses and networks in CIDR form, separated by commas.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let written = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+        written.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address)),
+        Err(_) => text.parse::<IpNet>(),
+    };
+    let network = network.map(without_mapping).map_err(|_| {
+        format!("must be a list of addresses and networks such as 10.0.0.0/8: {text}")
+    })?;
+    if network.prefix_len() == 0 {
+        return Err(format!("cannot be everybody, who could then say to be anybody: {text}"));
+    }
+    Ok(network)
+}
+
+/// Addresses are compared as IPv4 where they are (RFC 4291, 2.5.5.2), so networks must be as well.
+fn without_mapping(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4)
+}
+
+impl TrustedProxies {
+    /// Who made the connection, or whoever a trusted proxy says it was for: the right-most address of
+    /// `X-Forwarded-For` that is no trusted proxy, as everything left of it was sent by that one.
+    /// What is no address (`unknown`, a name: RFC 7239, 6) ends the search at the last one that is.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.to_canonical();
+        if self.0.is_empty() {
+            return client;
+        }
+        // Lines of one name are one list, in their order (RFC 9110, 5.3), whose empty elements count
+        // for nothing (5.6.1).
+        let lines: Vec<&[u8]> = headers.get_all(X_FORWARDED_FOR).map(|v| v.as_bytes()).collect();
+        let from_the_right = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let mut named = from_the_right.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
+        while self.0.iter().any(|proxy| proxy.contains(&client)) {
+            match named.next().and_then(address) {
+                Some(before) => client = before,
+                None => break,
+            }
+        }
+        client
+    }
+}
+
+/// An address, with a port or without, in brackets or not.
+fn address(name: &[u8]) -> Option<IpAddr> {
+    let name = std::str::from_utf8(name).ok()?;
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let address = bare.parse::<IpAddr>().ok();
+    let address = address.or_else(|| name.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn client(trusted: &str, peer: &str, forwarded_for: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded_for {
+            headers.append(X_FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
+        }
+        let trusted: TrustedProxies = trusted.parse().unwrap();
+        trusted.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn whoever_is_no_trusted_proxy_is_the_client() {
+        assert_eq!(client("", "192.0.2.1", &["203.0.113.7"]), "192.0.2.1");
+        assert_eq!(client("10.0.0.0/8", "192.0.2.1", &["203.0.113.7"]), "192.0.2.1");
+        assert_eq!(client("10.0.0.0/8", "::ffff:192.0.2.1", &["203.0.113.7"]), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_the_client() {
+        for (line, named) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("203.0.113.7:4711", "203.0.113.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            (" \t203.0.113.7 , ,, ", "203.0.113.7"),
+        ] {
+            assert_eq!(client("10.0.0.0/8", "10.1.2.3", &[line]), named, "{line}");
+            assert_eq!(client("10.1.2.3", "::ffff:10.1.2.3", &[line]), named, "{line}");
+            assert_eq!(client("::ffff:10.0.0.0/104", "10.1.2.3", &[line]), named, "{line}");
+            assert_eq!(client("2001:db8:1::/48", "2001:db8:1::9", &[line]), named, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_stands_left_of_the_client_was_said_by_the_client() {
+        let trusted = "10.0.0.0/8, 192.0.2.9";
+        let chain = "198.51.100.1, 203.0.113.7, 192.0.2.9, 10.9.9.9";
+        assert_eq!(client(trusted, "10.1.2.3", &[chain]), "203.0.113.7");
+        let lines = ["198.51.100.1", "203.0.113.7, 192.0.2.9", "10.9.9.9"];
+        assert_eq!(client(trusted, "10.1.2.3", &lines), "203.0.113.7");
+        // A client that names trusted addresses only pushes itself further to the right.
+        assert_eq!(client(trusted, "10.1.2.3", &["10.0.0.1, 203.0.113.7"]), "203.0.113.7");
+    }
+
+    #[test]
+    fn where_nobody_else_is_named_it_is_the_last_one_that_was() {
+        for (lines, last) in [
+            (&[][..], "10.1.2.3"),
+            (&[""], "10.1.2.3"),
+            (&["unknown"], "10.1.2.3"),
+            (&["203.0.113.7, _hidden"], "10.1.2.3"),
+            (&["203.0.113.7, 999.1.1.1, 10.9.9.9"], "10.9.9.9"),
+            (&["203.0.113.7", "localhost", "10.9.9.9"], "10.9.9.9"),
+            (&["203.0.113.7, fe80::1%eth0, 10.9.9.9"], "10.9.9.9"),
+            (&["203.0.113.7, [10.9.9.8, 10.9.9.9"], "10.9.9.9"),
+            (&["10.9.9.8, 10.9.9.9"], "10.9.9.8"),
+        ] {
+            assert_eq!(client("10.0.0.0/8", "10.1.2.3", lines), last, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_meant_is_refused() {
+        for text in ["10.0.0.0/33", "10.0.0.0/-1", "localhost", "10.0.0.1-9", "10.0.0.1 10.0.0.2"] {
+            assert!(text.parse::<TrustedProxies>().unwrap_err().ends_with(text), "{text}");
+        }
+        for everybody in ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"] {
+            let said = everybody.parse::<TrustedProxies>().unwrap_err();
+            assert!(said.contains("everybody"), "{said}");
+        }
+    }
+}
