@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::store::{StoreError, postgres::Postgres, sqlite::Sqlite};
 
 /// Where the links are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use diesel::{connection::SimpleConnection, migration::MigrationSource};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Database, StoreError, sqlite::open_for_migrations};
+use crate::store::{Database, StoreError, sqlite::open_for_migrations};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");

@@ -4,37 +4,28 @@
 //! how it runs. To add a column: a migration for each database (additive), `schema.rs`, and the row
 //! struct; a test compares the three.
 
-mod activity;
-mod artifacts;
-mod audit;
 mod batcher;
-mod chats;
-mod create;
 mod database;
 mod error;
-mod legacy;
-mod list;
 mod migrations;
 mod notices;
-mod owner;
 mod postgres;
+mod queries;
 mod rows;
 mod schema;
 mod sqlite;
-mod sweep;
 mod timestamp;
-mod view;
 
-pub use activity::SIGHTINGS_AT_ONCE;
-pub use audit::log_audit_record;
-pub use create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
 pub use database::{Database, DatabaseSettings, DatabaseUrl};
 pub use error::{Refused, StoreError};
-pub use legacy::LegacyOutcome;
-pub use list::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey};
 pub use notices::Notice;
-pub use owner::{ChangeGuard, SettingsChange};
-pub use sweep::Swept;
+pub use queries::activity::SIGHTINGS_AT_ONCE;
+pub use queries::audit::log_audit_record;
+pub use queries::create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
+pub use queries::legacy::LegacyOutcome;
+pub use queries::list::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey};
+pub use queries::owner::{ChangeGuard, SettingsChange};
+pub use queries::sweep::Swept;
 
 use crate::telemetry::{self, DatabaseFailure};
 use database::on;

@@ -9,8 +9,10 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{FutureExt, future::BoxFuture};
 
-use super::{Database, Store, StoreError, on, sqlite::SqliteConn};
-use crate::model::{ChatSessionId, ShareId};
+use crate::{
+    model::{ChatSessionId, ShareId},
+    store::{Database, Store, StoreError, on, sqlite::SqliteConn},
+};
 
 /// The channel of `LISTEN` and `NOTIFY`. All schemas of a database share it: payloads begin with
 /// the schema's name.

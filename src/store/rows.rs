@@ -2,9 +2,11 @@
 
 use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 
-use super::{StoreError, schema::shared_chats, timestamp::Moment};
-use crate::model::{
-    ChatSessionId, LinkState, Mode, ShareId, SharedChat, ShortId, UserId, Visibility, fold_case,
+use crate::{
+    model::{
+        ChatSessionId, LinkState, Mode, ShareId, SharedChat, ShortId, UserId, Visibility, fold_case,
+    },
+    store::{StoreError, schema::shared_chats, timestamp::Moment},
 };
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]

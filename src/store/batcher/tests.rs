@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
-use super::*;
+use crate::store::batcher::*;
 
 type Found = Result<Vec<(String, u32)>, StoreError>;
 

@@ -10,10 +10,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::Postgres;
 use crate::store::{
     StoreError,
     notices::{CHANNEL, Notice},
+    postgres::Postgres,
 };
 
 /// The longest pause before the connection is made anew.

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use diesel::prelude::{ExpressionMethods, QueryDsl, SelectableHelper};
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{
@@ -26,17 +27,18 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{
-    DatabaseSettings, StoreError,
-    batcher::{Batcher, PerThread},
-    rows::LinkStateRow,
-    view::link_states,
-};
+use connect::Connector;
+
 use crate::{
     limit::Limiter,
+    store::{
+        DatabaseSettings, StoreError,
+        batcher::{Batcher, PerThread},
+        rows::LinkStateRow,
+        schema::shared_chats,
+    },
     telemetry::{PoolStatus, traced_query},
 };
-use connect::Connector;
 
 /// A PostgreSQL server, or several behind one URL.
 #[derive(Clone)]
@@ -297,6 +299,18 @@ impl Postgres {
             *slot = None;
         }
     }
+}
+
+/// The states of the links that there are.
+fn link_states<'c>(
+    conn: &'c mut &AsyncPgConnection,
+    ids: Vec<String>,
+) -> BoxFuture<'c, Result<Vec<(String, LinkStateRow)>, StoreError>> {
+    let found = shared_chats::table
+        .filter(shared_chats::id.eq_any(ids))
+        .select((shared_chats::id, LinkStateRow::as_select()));
+    // Here alone: its `load` would hide that of the atomics.
+    async move { Ok(diesel_async::RunQueryDsl::load(found, conn).await?) }.boxed()
 }
 
 /// All that views ask is for rows by their keys, which is planned once: for one key PostgreSQL takes a

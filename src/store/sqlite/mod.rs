@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use diesel::prelude::{OptionalExtension, QueryDsl, SelectableHelper};
+use diesel_async::RunQueryDsl;
 use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use tokio::{
@@ -19,17 +21,21 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    DatabaseSettings, StoreError,
-    batcher::{Batcher, PerThread},
-    rows::LinkStateRow,
-    view::link_states_one_by_one,
-};
-use crate::{limit::Limiter, telemetry::traced_query};
 use connection::Access;
 pub use connection::SqliteConn;
 pub(super) use connection::open_for_migrations;
 use writer::Writer;
+
+use crate::{
+    limit::Limiter,
+    store::{
+        DatabaseSettings, StoreError,
+        batcher::{Batcher, PerThread},
+        rows::LinkStateRow,
+        schema::shared_chats,
+    },
+    telemetry::traced_query,
+};
 
 /// An open SQLite file.
 #[derive(Clone)]
@@ -110,9 +116,7 @@ impl Sqlite {
     /// The state of a link, in one batch with the other views of this worker.
     pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
         let this = self.clone();
-        let query = async move |ids| {
-            this.view((ids,), |conn, (ids,)| link_states_one_by_one(conn, ids)).await
-        };
+        let query = async move |ids| this.view((ids,), |conn, (ids,)| link_states(conn, ids)).await;
         self.inner.link_states.get().get(id, query).await
     }
 
@@ -169,6 +173,24 @@ impl Sqlite {
     ) -> Result<T, StoreError> {
         self.transaction(change).await
     }
+}
+
+/// The states of the links that there are, one by one: SQLite has no round trips, and plans this
+/// statement once. (It would plan it anew for each LIMIT that is bound.)
+fn link_states(
+    conn: &mut SqliteConn,
+    ids: Vec<String>,
+) -> BoxFuture<'_, Result<Vec<(String, LinkStateRow)>, StoreError>> {
+    async move {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let link = shared_chats::table.find(&id).select(LinkStateRow::as_select());
+            let row = link.get_result(conn).await.optional()?;
+            found.extend(row.map(|row| (id, row)));
+        }
+        Ok(found)
+    }
+    .boxed()
 }
 
 /// The device and the number of a file.

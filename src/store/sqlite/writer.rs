@@ -17,11 +17,16 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    SqliteConn, at_once,
-    connection::{self, Access},
+use crate::{
+    store::{
+        StoreError,
+        sqlite::{
+            SqliteConn, at_once,
+            connection::{self, Access},
+        },
+    },
+    telemetry,
 };
-use crate::{store::StoreError, telemetry};
 
 /// Changes that are handed over at a time; a further one waits for that, within the same time.
 const QUEUE: usize = 1024;

@@ -5,17 +5,20 @@ use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, upsert::excluded};
 use diesel_async::RunQueryDsl;
 
-use super::{
-    IDEMPOTENCY_RETENTION, Refused, Store, StoreError,
-    artifacts::adopt,
-    audit::{AuditRow, log_audit_record},
-    chats::{touch_chat, upsert_where},
-    on,
-    rows::SharedChatRow,
-    schema::{audit_records, idempotency_keys, shared_chats, snapshots},
-    timestamp::Moment,
+use crate::{
+    model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId},
+    store::{
+        IDEMPOTENCY_RETENTION, Refused, Store, StoreError, on,
+        queries::{
+            artifacts::adopt,
+            audit::{AuditRow, log_audit_record},
+            chats::{touch_chat, upsert_where},
+        },
+        rows::SharedChatRow,
+        schema::{audit_records, idempotency_keys, shared_chats, snapshots},
+        timestamp::Moment,
+    },
 };
-use crate::model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId};
 
 /// What a frozen link shows, as it is stored.
 #[derive(Debug, Clone)]

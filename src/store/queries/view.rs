@@ -2,45 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use futures_util::future::{BoxFuture, FutureExt};
+use diesel_async::RunQueryDsl;
 
-use super::{
-    Database, Snapshot, Store, StoreError, counted, on,
-    rows::{LinkStateRow, SharedChatRow},
-    schema::{shared_chats, snapshots},
-    sqlite::SqliteConn,
+use crate::{
+    model::{LinkState, ShareId, SharedChat},
+    store::{
+        Database, Snapshot, Store, StoreError, counted, on,
+        rows::SharedChatRow,
+        schema::{shared_chats, snapshots},
+    },
 };
-use crate::model::{LinkState, ShareId, SharedChat};
-
-/// The states of the links that there are, one by one: SQLite has no round trips, and plans this
-/// statement once. (It would plan it anew for each LIMIT that is bound.)
-pub(super) fn link_states_one_by_one(
-    conn: &mut SqliteConn,
-    ids: Vec<String>,
-) -> BoxFuture<'_, Result<Vec<(String, LinkStateRow)>, StoreError>> {
-    async move {
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            let link = shared_chats::table.find(&id).select(LinkStateRow::as_select());
-            let row = link.get_result(conn).await.optional()?;
-            found.extend(row.map(|row| (id, row)));
-        }
-        Ok(found)
-    }
-    .boxed()
-}
-
-/// The states of the links that there are.
-pub(super) fn link_states<'c>(
-    conn: &'c mut &AsyncPgConnection,
-    ids: Vec<String>,
-) -> BoxFuture<'c, Result<Vec<(String, LinkStateRow)>, StoreError>> {
-    let found = shared_chats::table
-        .filter(shared_chats::id.eq_any(ids))
-        .select((shared_chats::id, LinkStateRow::as_select()));
-    async move { Ok(found.load(conn).await?) }.boxed()
-}
 
 impl Store {
     /// The link, unless there is none or it expired by `now`. Every view asks this, so that a

@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::ExpressionMethods;
 use diesel_async::RunQueryDsl;
 
-use super::{
-    NewSharedChat, Store, StoreError,
-    audit::{AuditRow, log_audit_record},
-    chats::touch_chat,
-    on,
-    rows::SharedChatRow,
-    schema::{audit_records, shared_chats, snapshots},
+use crate::{
+    model::{AuditRecord, Detail, ImportedLinks},
+    store::{
+        NewSharedChat, Store, StoreError, on,
+        queries::{
+            audit::{AuditRow, log_audit_record},
+            chats::touch_chat,
+        },
+        rows::SharedChatRow,
+        schema::{audit_records, shared_chats, snapshots},
+    },
 };
-use crate::model::{AuditRecord, Detail, ImportedLinks};
 
 /// What became of a link that was to be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,13 +11,15 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::{
-    Store, StoreError, on,
-    rows::{SharedChatRow, into_models, not_expired},
-    schema::shared_chats,
-    timestamp::{Moment, UtcMicros},
+use crate::{
+    model::{ChatSessionId, ShareId, SharedChat, UserId, fold_case},
+    store::{
+        Store, StoreError, on,
+        rows::{SharedChatRow, into_models, not_expired},
+        schema::shared_chats,
+        timestamp::{Moment, UtcMicros},
+    },
 };
-use crate::model::{ChatSessionId, ShareId, SharedChat, UserId, fold_case};
 
 /// Which links to list (contract 3, `filter_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

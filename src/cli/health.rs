@@ -1,5 +1,4 @@
-//! Asks the instance of this machine whether it is well: an image that holds nothing but this program
-//! has nothing else to ask with.
+//! `health`: an image that holds nothing but this program has nothing else to ask with.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -8,7 +7,12 @@ use std::{
 
 use reqwest::{Client, StatusCode, redirect};
 
-/// Whoever runs a probe gives up soon as well (Docker: 5 s in our image).
+pub(super) const HELP: &str = "\
+Settings: BIND_ADDRESS.
+
+Exit status: 0 if it answers 200 within 4 seconds, else 1.";
+
+/// Less than the probe's own time-out (Docker: 5 s in our image).
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Why an instance does not count as well.

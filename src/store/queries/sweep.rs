@@ -7,16 +7,15 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl};
 use diesel_async::RunQueryDsl;
 
-use super::{
-    IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION,
-    artifacts::disown,
-    on,
+use crate::store::{
+    IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION, on,
+    queries::artifacts::disown,
     schema::{chats, shared_chats, snapshots},
     timestamp::Moment,
 };
 
 /// Rows that one statement takes.
-pub(super) const BATCH: i64 = 500;
+pub(in crate::store) const BATCH: i64 = 500;
 /// Bytes of content that one statement takes, and one row more: SQLite overwrites what it deletes.
 const BATCH_BYTES: i64 = 16 * 1024 * 1024;
 
@@ -50,7 +49,7 @@ macro_rules! sweep_until {
     ($store:expr, $table:ident, $moment:ident, $until:expr) => {{
         use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
         use diesel_async::RunQueryDsl;
-        use $crate::store::{on, schema::$table, sweep::BATCH, timestamp::Moment};
+        use $crate::store::{on, queries::sweep::BATCH, schema::$table, timestamp::Moment};
         let until = Moment($until);
         let mut swept = 0;
         loop {
@@ -76,7 +75,7 @@ macro_rules! sweep_until {
         }
     }};
 }
-pub(super) use sweep_until;
+pub(in crate::store) use sweep_until;
 
 impl Store {
     /// Deletes the content of links that have expired by `now`, the bare rows of those that did so

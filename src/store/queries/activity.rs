@@ -9,12 +9,14 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::{
-    Store, StoreError, on,
-    schema::link_activity,
-    timestamp::{Moment, UtcMicros},
+use crate::{
+    model::{ShareId, Sightings},
+    store::{
+        Store, StoreError, on,
+        schema::link_activity,
+        timestamp::{Moment, UtcMicros},
+    },
 };
-use crate::model::{ShareId, Sightings};
 
 /// Links that one statement adds to; each is five of its at most 32766 values (SQLite).
 pub const SIGHTINGS_AT_ONCE: usize = 500;

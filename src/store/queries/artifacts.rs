@@ -9,12 +9,14 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::{
-    Store, StoreError, on,
-    schema::{artifacts, shared_chats},
-    timestamp::Moment,
+use crate::{
+    model::{KeptFile, ObjectKey, ShareId},
+    store::{
+        Store, StoreError, on,
+        schema::{artifacts, shared_chats},
+        timestamp::Moment,
+    },
 };
-use crate::model::{KeptFile, ObjectKey, ShareId};
 
 /// Hands finished copies over to a link, within the transaction that makes the link show them. All
 /// of them or none: one that a sweep has taken by now fails the transaction.
@@ -42,7 +44,7 @@ macro_rules! adopt {
         }
     }};
 }
-pub(super) use adopt;
+pub(in crate::store) use adopt;
 
 /// Makes waste of what is kept for these links, within the transaction that ends their right to it.
 macro_rules! disown {
@@ -58,7 +60,7 @@ macro_rules! disown {
             .await?
     }};
 }
-pub(super) use disown;
+pub(in crate::store) use disown;
 
 impl Store {
     /// Enters copies that are about to be made. Until `leased_until` no sweep touches them.

@@ -9,16 +9,19 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::{
-    Notice, Refused, Store, StoreError,
-    artifacts::{adopt, disown},
-    audit::{log_audit_record, record_change},
-    on,
-    rows::{SharedChatRow, not_expired, short_chat},
-    schema::shared_chats,
-    timestamp::Moment,
+use crate::{
+    model::{AuditRecord, Deleted, Detail, ObjectKey, ShareId, SharedChat, UserId},
+    store::{
+        Notice, Refused, Store, StoreError, on,
+        queries::{
+            artifacts::{adopt, disown},
+            audit::{log_audit_record, record_change},
+        },
+        rows::{SharedChatRow, not_expired, short_chat},
+        schema::shared_chats,
+        timestamp::Moment,
+    },
 };
-use crate::model::{AuditRecord, Deleted, Detail, ObjectKey, ShareId, SharedChat, UserId};
 
 /// The settings to change; a `None` leaves its setting as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -191,7 +194,7 @@ impl Store {
 }
 
 /// What a record says of links that were deleted together.
-pub(super) fn deleted_links(ids: &[String]) -> Deleted {
+pub(in crate::store) fn deleted_links(ids: &[String]) -> Deleted {
     let links = ids.iter().take(Deleted::LISTED).filter_map(|id| ShareId::parse(id));
     Deleted { deleted: ids.len(), links: links.map(|id| id.short()).collect() }
 }

@@ -6,19 +6,22 @@ use diesel::prelude::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::{
-    Notice, Store, StoreError,
-    audit::{log_audit_record, record_change},
-    on,
-    owner::deleted_links,
-    rows::{SharedChatRow, into_models, not_expired},
-    schema::{chats, shared_chats},
-    timestamp::Moment,
+use crate::{
+    model::{AuditRecord, ChatSessionId, Detail, SharedChat},
+    store::{
+        Notice, Store, StoreError, on,
+        queries::{
+            audit::{log_audit_record, record_change},
+            owner::deleted_links,
+        },
+        rows::{SharedChatRow, into_models, not_expired},
+        schema::{chats, shared_chats},
+        timestamp::Moment,
+    },
 };
-use crate::model::{AuditRecord, ChatSessionId, Detail, SharedChat};
 
 /// `… DO UPDATE SET … WHERE predicate`; the trait's method would be ambiguous on a table.
-pub(super) fn upsert_where<Upsert, Predicate>(
+pub(in crate::store) fn upsert_where<Upsert, Predicate>(
     upsert: Upsert,
     predicate: Predicate,
 ) -> Upsert::Output
@@ -34,7 +37,7 @@ macro_rules! touch_chat {
     ($chat_session_id:expr, $now:expr) => {{
         use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods};
         use $crate::store::{
-            TOMBSTONE_RETENTION, chats::upsert_where, schema::chats, timestamp::Moment,
+            TOMBSTONE_RETENTION, queries::chats::upsert_where, schema::chats, timestamp::Moment,
         };
         let stands_since = Moment($now - TOMBSTONE_RETENTION);
         let touch = diesel::insert_into(chats::table)
@@ -47,7 +50,7 @@ macro_rules! touch_chat {
         upsert_where(touch, unless_deleted)
     }};
 }
-pub(super) use touch_chat;
+pub(in crate::store) use touch_chat;
 
 impl Store {
     /// Chats that have links, legacy ones too, in the order of their ids, from behind `after` on; at

@@ -6,8 +6,13 @@ use diesel::{ExpressionMethods, Insertable, QueryDsl};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::{Store, StoreError, on, schema::audit_records, sweep::sweep_until, timestamp::Moment};
-use crate::model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId};
+use crate::{
+    model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId},
+    store::{
+        Store, StoreError, on, queries::sweep::sweep_until, schema::audit_records,
+        timestamp::Moment,
+    },
+};
 
 /// The `times` of each record. Earlier versions counted refusals in one row.
 const ONCE: i64 = 1;
@@ -16,7 +21,7 @@ const CHANGES: i64 = 100;
 
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = audit_records)]
-pub(super) struct AuditRow {
+pub(in crate::store) struct AuditRow {
     at: Moment,
     id: i64,
     actor_kind: &'static str,
@@ -83,13 +88,13 @@ pub fn log_audit_record(record: &AuditRecord) {
 /// Writes the record of a change, and announces the change, within the open transaction.
 macro_rules! record_change {
     ($conn:expr, $record:expr, $notice:expr) => {{
-        use $crate::store::{audit::AuditRow, notices::Announce, schema::audit_records};
+        use $crate::store::{notices::Announce, queries::audit::AuditRow, schema::audit_records};
         let row = AuditRow::from($record);
         diesel::insert_into(audit_records::table).values(row).execute($conn).await?;
         $conn.announce($notice).await?;
     }};
 }
-pub(super) use record_change;
+pub(in crate::store) use record_change;
 
 impl Store {
     /// The latest of what was done to the link, oldest first.

@@ -1,0 +1,12 @@
+//! The queries, each written once for both engines, in the file of its kind.
+
+pub(in crate::store) mod activity;
+pub(in crate::store) mod artifacts;
+pub(in crate::store) mod audit;
+pub(in crate::store) mod chats;
+pub(in crate::store) mod create;
+pub(in crate::store) mod legacy;
+pub(in crate::store) mod list;
+pub(in crate::store) mod owner;
+pub(in crate::store) mod sweep;
+pub(in crate::store) mod view;
