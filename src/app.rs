@@ -35,7 +35,7 @@ use crate::{
     config::Config,
     http::{self, Lifecycle, State},
     openid,
-    sharing::{Artifacts, Links, Sharing},
+    sharing::{Artifacts, Sharing, Urls},
     store::{Database, Store},
     telemetry::StartMetricsError,
 };
@@ -131,7 +131,7 @@ impl Application {
             );
         }
         let lifecycle = Lifecycle::default();
-        let links = Links::new(&public_url, config.share_path.clone());
+        let links = Urls::new(&public_url, config.share_path.clone());
         let retention = (config.expired_retention, records.audit_retention);
         let sweeper = tokio::spawn(sweep(sharing.clone(), retention.0, retention.1));
         let recorder = Recorder::start(sharing.clone(), records.activity_interval);
@@ -231,7 +231,7 @@ async fn sweep(
             Err(error) => tracing::warn!(%error, "the files could not be looked through"),
         }
         let next = tokio::time::Instant::now() + SWEEP_EVERY;
-        while tokio::time::timeout_at(next, sharing.wait_for_waste()).await.is_ok() {
+        while tokio::time::timeout_at(next, sharing.wait_for_orphans()).await.is_ok() {
             sweep_files(&sharing).await;
         }
     }
@@ -239,7 +239,7 @@ async fn sweep(
 
 /// Deletes the bytes of files that belong to no link any more.
 async fn sweep_files(sharing: &Sharing) {
-    match sharing.sweep_waste().await {
+    match sharing.sweep_orphans().await {
         Ok(0) => {}
         Ok(files) => tracing::info!(files, "deleted files of no link"),
         Err(error) => tracing::warn!(%error, "files were not deleted; the next sweep goes on"),

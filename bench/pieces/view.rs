@@ -5,17 +5,17 @@ use shared_chats::{
     clock::Clock,
     http::{
         headers::coding::Coding,
-        views::representation::{Medium, Variant, make_blocking},
+        views::representation::{Format, Representation, make_blocking},
     },
     model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility},
-    sharing::{Available, Content, Links, Messages, SharePath, encode_blocking},
+    sharing::{Available, Content, Messages, SharePath, Urls, encode_blocking},
 };
 
 use crate::words;
 
 pub fn make(criterion: &mut Criterion) {
     let url = "https://chat.example".parse().unwrap();
-    let links = Links::new(&url, SharePath::parse("/shared/{id}").unwrap());
+    let links = Urls::new(&url, SharePath::parse("/shared/{id}").unwrap());
     let chat = chat();
     let mut group = criterion.benchmark_group("view");
     for (count, bytes) in words::SIZES {
@@ -27,17 +27,17 @@ pub fn make(criterion: &mut Criterion) {
             messages,
             files: Vec::new(),
             available: Available::All,
-            known_by: None,
+            content_hash: None,
         };
         for coding in [Coding::Identity, Coding::Zstd, Coding::Gzip, Coding::Brotli] {
-            let variant = Variant { medium: Medium::Json, coding };
-            group.bench_function(BenchmarkId::new(variant.name(), count), |b| {
-                b.iter(|| make_blocking(&chat, &content, &links, variant).unwrap());
+            let representation = Representation { format: Format::Json, coding };
+            group.bench_function(BenchmarkId::new(representation.name(), count), |b| {
+                b.iter(|| make_blocking(&chat, &content, &links, representation).unwrap());
             });
         }
-        let variant = Variant { medium: Medium::Page, coding: Coding::Identity };
-        group.bench_function(BenchmarkId::new(variant.name(), count), |b| {
-            b.iter(|| make_blocking(&chat, &content, &links, variant).unwrap());
+        let representation = Representation { format: Format::Page, coding: Coding::Identity };
+        group.bench_function(BenchmarkId::new(representation.name(), count), |b| {
+            b.iter(|| make_blocking(&chat, &content, &links, representation).unwrap());
         });
     }
     group.finish();

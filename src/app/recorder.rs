@@ -40,11 +40,11 @@ async fn record(sharing: Sharing, interval: Duration, end: Arc<Notify>) {
         tokio::select! {
             () = end.notified() => break,
             () = sleep(interval) => {}
-            () = sharing.wait_for_sightings() => {}
+            () = sharing.wait_for_view_counts() => {}
         }
-        outage.note(sharing.write_sightings().await);
+        outage.note(sharing.write_view_counts().await);
     }
-    if let Err(error) = sharing.write_sightings().await {
+    if let Err(error) = sharing.write_view_counts().await {
         tracing::warn!(%error, "the last views were not stored");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Objects stand side by side under random names ([`ObjectKey`]). Whose they are stands in the
 //! database (`sharing::artifacts`); one store, that is one folder, or one prefix in a bucket, is for
-//! one database alone, because whatever no row there names is taken for waste. Other files in the
+//! one database alone, because whatever no row there names is taken for orphans. Other files in the
 //! folder are left alone.
 //!
 //! To add a kind of store: a variant of [`ArtifactStoreUrl`], and its arm in [`ArtifactStore::open`].

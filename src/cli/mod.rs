@@ -45,7 +45,7 @@ enum Command {
     },
     /// Print a token for trying things out, signed with AUTH_HS256_SECRET.
     Token(token::TokenArgs),
-    /// Links from the old system.
+    /// Urls from the old system.
     #[command(subcommand)]
     Legacy(Legacy),
     /// Ask the chat service about every chat that has links, and remove the links of those that are

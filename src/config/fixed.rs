@@ -24,7 +24,7 @@ pub(super) const RATE_LIMIT_MAX_CLIENTS: u64 = 100_000;
 
 /// How often counted views are written to the database.
 pub(super) const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
-/// Links whose views are counted in memory until they are written.
+/// Urls whose views are counted in memory until they are written.
 pub(super) const ACTIVITY_LINKS: usize = 10_000;
 /// How long the row of an expired link is kept, without its content.
 pub(super) const EXPIRED_RETENTION: chrono::Duration = chrono::Duration::days(30);

@@ -12,7 +12,7 @@ use crate::{
         extract::credentials::ChatServiceCaller,
         responses::OwnedSharedChatInfo,
     },
-    model::{Action, ChatSessionId, Origin},
+    model::{Action, ChatSessionId, ClientInfo},
 };
 
 /// How many links ended.
@@ -76,7 +76,7 @@ pub async fn links(
 ) -> Result<HttpResponse, ApiError> {
     let chats = state.sharing.links_of_chat(&id.get()?).await?;
     let rows: Vec<_> =
-        chats.iter().map(|chat| OwnedSharedChatInfo::new(chat, &state.links)).collect();
+        chats.iter().map(|chat| OwnedSharedChatInfo::new(chat, &state.urls)).collect();
     Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(rows))
 }
 
@@ -104,7 +104,7 @@ impl Call for DeleteOfChat {
 pub async fn delete_links(
     state: web::Data<State>,
     caller: ChatServiceCaller,
-    origin: Origin,
+    origin: ClientInfo,
     id: ChatId,
 ) -> Result<HttpResponse, ApiError> {
     let deleted = state.sharing.chat_deleted(&caller, &id.get()?, origin).await?;

@@ -25,7 +25,7 @@ use crate::{
     },
     model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility},
     qr::QrOptions,
-    sharing::{Available, Content, Links, Messages, Precondition, SharePath},
+    sharing::{Available, Content, Messages, Precondition, SharePath, Urls},
 };
 
 const COOKIE: &str = "session";
@@ -194,8 +194,8 @@ fn file_name(data: &[u8]) {
 pub fn page(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let html = markdown::render(text);
-    markdown::harmless::assert_harmless(&html);
-    markdown::harmless::greatest_depth(&html);
+    markdown::assertions::assert_harmless(&html);
+    markdown::assertions::greatest_depth(&html);
     assert!(html.len() <= 8192 + text.len() * 32, "{} of {}", html.len(), text.len());
     assert!(!html.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')));
 }
@@ -213,7 +213,7 @@ pub(crate) fn viewed(
         messages: Messages::Plain(array.clone().into()),
         files,
         available: Available::All,
-        known_by: None,
+        content_hash: None,
     };
     let Ok((mut json, end)) = responses::around_messages(&chat, &content, &links) else {
         panic!("the view is no JSON")
@@ -242,8 +242,8 @@ pub(crate) fn viewed(
     (json, html)
 }
 
-fn link(name: Option<String>) -> Option<(Links, SharedChat)> {
-    let links = Links::new(
+fn link(name: Option<String>) -> Option<(Urls, SharedChat)> {
+    let links = Urls::new(
         &Url::parse("https://chat.example").ok()?,
         SharePath::parse("/shared/{id}").ok()?,
     );

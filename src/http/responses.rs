@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     model::{ChatFile, ShareId, SharedChat},
-    sharing::{Content, Links},
+    sharing::{Content, Urls},
 };
 
 /// A link, as its owner sees it.
@@ -55,7 +55,7 @@ pub struct SharedChatInfo<'a> {
 
 impl<'a> SharedChatInfo<'a> {
     #[must_use]
-    pub fn new(chat: &'a SharedChat, links: &Links) -> Self {
+    pub fn new(chat: &'a SharedChat, urls: &Urls) -> Self {
         Self {
             id: chat.id.as_str(),
             name: chat.name.as_deref(),
@@ -67,9 +67,9 @@ impl<'a> SharedChatInfo<'a> {
             updated_at: chat.updated_at,
             expires_at: chat.expires_at,
             label: chat.label.as_deref(),
-            url: links.url(&chat.id),
-            relative_path: links.relative_path(&chat.id),
-            qr_code_url: links.qr_code_path(&chat.id),
+            url: urls.url(&chat.id),
+            relative_path: urls.relative_path(&chat.id),
+            qr_code_url: urls.qr_code_path(&chat.id),
             showcase_id: None,
         }
     }
@@ -85,9 +85,9 @@ pub struct OwnedSharedChatInfo<'a> {
 
 impl<'a> OwnedSharedChatInfo<'a> {
     #[must_use]
-    pub fn new(chat: &'a SharedChat, links: &Links) -> Self {
+    pub fn new(chat: &'a SharedChat, urls: &Urls) -> Self {
         Self {
-            info: SharedChatInfo { label: None, ..SharedChatInfo::new(chat, links) },
+            info: SharedChatInfo { label: None, ..SharedChatInfo::new(chat, urls) },
             owner_id: chat.owner_id.as_ref().map(|id| id.as_str()),
         }
     }
@@ -172,7 +172,7 @@ pub struct Artifact<'a> {
 }
 
 impl<'a> Artifact<'a> {
-    fn new(id: &ShareId, file: &'a ChatFile, available: bool, links: &Links) -> Self {
+    fn new(id: &ShareId, file: &'a ChatFile, available: bool, urls: &Urls) -> Self {
         Self {
             id: &file.id,
             filename: &file.filename,
@@ -180,7 +180,7 @@ impl<'a> Artifact<'a> {
             created_at: file.created_at,
             media_type: media_type(&file.filename),
             available,
-            url: links.artifact_path(id, &file.id),
+            url: urls.artifact_path(id, &file.id),
         }
     }
 }
@@ -190,10 +190,10 @@ impl<'a> Artifact<'a> {
 pub fn artifacts<'a>(
     chat: &SharedChat,
     content: &'a Content,
-    links: &Links,
+    urls: &Urls,
 ) -> Option<Vec<Artifact<'a>>> {
     let artifact =
-        |file: &'a ChatFile| Artifact::new(&chat.id, file, content.available.has(&file.id), links);
+        |file: &'a ChatFile| Artifact::new(&chat.id, file, content.available.has(&file.id), urls);
     chat.includes_artifacts.then(|| content.files.iter().map(artifact).collect())
 }
 
@@ -210,7 +210,7 @@ pub fn media_type(filename: &str) -> String {
 pub fn around_messages(
     chat: &SharedChat,
     content: &Content,
-    links: &Links,
+    urls: &Urls,
 ) -> serde_json::Result<(Vec<u8>, &'static [u8])> {
     let mut json = serde_json::to_vec(&SharedChatDetail {
         id: chat.id.as_str(),
@@ -221,7 +221,7 @@ pub fn around_messages(
         is_private: chat.is_private(),
         includes_artifacts: chat.includes_artifacts,
         expires_at: chat.expires_at,
-        artifacts: artifacts(chat, content, links),
+        artifacts: artifacts(chat, content, urls),
         messages: &[],
     })?;
     // `…,"messages":[]}` without its last three bytes.

@@ -14,7 +14,7 @@ use crate::{
         trusted_proxies::TrustedProxies,
         views::{bodies::Bodies, qr_codes::QrCodes},
     },
-    sharing::{Links, SharePath, Sharing},
+    sharing::{SharePath, Sharing, Urls},
     telemetry::RequestsInFlight,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub struct State {
     pub sharing: Sharing,
     pub authenticator: Authenticator,
-    pub links: Links,
+    pub urls: Urls,
     pub lifecycle: Lifecycle,
     pub settings: HttpSettings,
     /// `RATE_LIMIT_…`, if any is set.
@@ -59,7 +59,7 @@ impl State {
     pub fn new(
         sharing: Sharing,
         authenticator: Authenticator,
-        links: Links,
+        urls: Urls,
         lifecycle: Lifecycle,
         settings: HttpSettings,
     ) -> Self {
@@ -68,7 +68,7 @@ impl State {
         Self {
             sharing,
             authenticator,
-            links,
+            urls,
             lifecycle,
             rate_limits: RateLimits::new(settings.rates).map(Arc::new),
             requests: Semaphore::new(settings.max_concurrent_requests),

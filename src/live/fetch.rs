@@ -32,7 +32,7 @@ const STAGGER: Duration = Duration::from_millis(500);
 const MAX_WAITING_VIEWS: usize = 48;
 
 /// A hash of all that a chat held at a moment: name, messages, files.
-pub type KnownBy = Arc<str>;
+pub type ContentHash = Arc<str>;
 
 /// What a chat held at a moment.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct ChatState {
     /// Empty if it was not asked for, as are the files.
     pub transcript: Transcript,
     pub files: Vec<ChatFile>,
-    pub known_by: KnownBy,
+    pub content_hash: ContentHash,
 }
 
 impl ChatState {
@@ -62,8 +62,8 @@ impl ChatState {
         hash.update([u8::from(transcript.name().is_some())]);
         hash.update(serde_json::to_vec(&files)?);
         hash.update(transcript.json());
-        let known_by = hex(&hash.finalize()[..12]).into();
-        Ok(Self { asked_at, transcript, files, known_by })
+        let content_hash = hex(&hash.finalize()[..12]).into();
+        Ok(Self { asked_at, transcript, files, content_hash })
     }
 }
 

@@ -21,7 +21,7 @@ mod tests;
 mod transcript;
 
 pub use feed::Ended;
-pub use fetch::{ChatState, KnownBy, LiveChats, Scope};
+pub use fetch::{ChatState, ContentHash, LiveChats, Scope};
 pub use frame::Frame;
 pub use subscription::{Full, SubscribeError, Subscription, Subscriptions};
 pub use transcript::Transcript;

@@ -6,7 +6,7 @@ use super::{Settings, SharedChat};
 
 /// What became of a link once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub enum ViewKind {
     /// Somebody was shown it.
     View,
     /// A known bot was.
@@ -17,7 +17,7 @@ pub enum Seen {
 
 /// How often a link was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sightings {
+pub struct ViewCounts {
     pub views: u64,
     pub bot_views: u64,
     pub downloads: u64,
@@ -25,16 +25,16 @@ pub struct Sightings {
     pub last_viewed_at: Option<DateTime<Utc>>,
 }
 
-impl Sightings {
+impl ViewCounts {
     /// One more.
-    pub fn add(&mut self, seen: Seen, at: DateTime<Utc>) {
+    pub fn add(&mut self, seen: ViewKind, at: DateTime<Utc>) {
         match seen {
-            Seen::View => {
+            ViewKind::View => {
                 self.views += 1;
                 self.last_viewed_at = self.last_viewed_at.max(Some(at));
             }
-            Seen::BotView => self.bot_views += 1,
-            Seen::Download => self.downloads += 1,
+            ViewKind::BotView => self.bot_views += 1,
+            ViewKind::Download => self.downloads += 1,
         }
     }
 
@@ -51,7 +51,7 @@ impl Sightings {
 #[derive(Debug, Clone)]
 pub struct Activity {
     pub link: SharedChat,
-    pub sightings: Sightings,
+    pub view_counts: ViewCounts,
     /// What was done to it, oldest first, as far as audit records of it are kept.
     pub changes: Vec<LinkChange>,
 }

@@ -106,7 +106,7 @@ impl Action {
 
 /// Where it came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct ClientInfo {
     /// The client's address.
     pub client: Option<IpAddr>,
     /// By which the request is found in the log.
@@ -123,14 +123,14 @@ pub struct AuditRecord {
     pub result: String,
     pub link: Option<ShortId>,
     pub chat: Option<ShortId>,
-    pub origin: Origin,
+    pub origin: ClientInfo,
     pub detail: Option<Detail>,
 }
 
 impl AuditRecord {
     /// Of something that is being done.
     #[must_use]
-    pub fn of(action: Action, actor: Actor, origin: Origin, at: DateTime<Utc>) -> Self {
+    pub fn of(action: Action, actor: Actor, origin: ClientInfo, at: DateTime<Utc>) -> Self {
         Self {
             at,
             actor,
@@ -190,7 +190,7 @@ impl LabelChange {
     }
 }
 
-/// Links that were deleted together.
+/// Urls that were deleted together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Deleted {
     pub deleted: usize,
@@ -203,7 +203,7 @@ impl Deleted {
     pub const LISTED: usize = 1000;
 }
 
-/// Links that were imported together, counted in lines.
+/// Urls that were imported together, counted in lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedLinks {
     pub first_line: u64,

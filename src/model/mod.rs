@@ -15,10 +15,11 @@ mod moment;
 mod shared_chat;
 mod text;
 
-pub use activity::{Activity, LinkChange, Seen, Sightings};
+pub use activity::{Activity, LinkChange, ViewCounts, ViewKind};
 pub use artifact::{KeptFile, ObjectKey};
 pub use audit::{
-    Action, Actor, AuditRecord, Deleted, Detail, ImportedLinks, LabelChange, OK, Origin, Settings,
+    Action, Actor, AuditRecord, ClientInfo, Deleted, Detail, ImportedLinks, LabelChange, OK,
+    Settings,
 };
 pub use caller::{Caller, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};

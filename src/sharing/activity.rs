@@ -13,13 +13,13 @@ use tokio::sync::Notify;
 
 use super::{Sharing, SharingError};
 use crate::{
-    model::{Activity, Caller, Seen, ShareId, Sightings},
-    store::SIGHTINGS_AT_ONCE,
+    model::{Activity, Caller, ShareId, ViewCounts, ViewKind},
+    store::VIEW_COUNTS_AT_ONCE,
 };
 
 /// What is not in the database yet.
 #[derive(Clone)]
-pub(super) struct SeenLinks {
+pub(super) struct ViewCounter {
     inner: Arc<Inner>,
 }
 
@@ -32,23 +32,23 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    links: HashMap<ShareId, Sightings>,
-    /// Links that are being written: they hold their places until then.
+    links: HashMap<ShareId, ViewCounts>,
+    /// Urls that are being written: they hold their places until then.
     writing: usize,
     /// Views of links that found no place.
     lost: u64,
 }
 
-impl SeenLinks {
+impl ViewCounter {
     pub(super) fn new(most: usize) -> Self {
         let inner = Inner { state: Mutex::default(), most, filling: Notify::new() };
         Self { inner: Arc::new(inner) }
     }
 
-    fn count(&self, id: &ShareId, seen: Seen, now: DateTime<Utc>) {
+    fn count(&self, id: &ShareId, seen: ViewKind, now: DateTime<Utc>) {
         let mut state = self.inner.state.lock();
-        if let Some(sightings) = state.links.get_mut(id) {
-            sightings.add(seen, now);
+        if let Some(view_counts) = state.links.get_mut(id) {
+            view_counts.add(seen, now);
             return;
         }
         let held = state.links.len() + state.writing;
@@ -62,12 +62,12 @@ impl SeenLinks {
         }
     }
 
-    fn of(&self, id: &ShareId) -> Sightings {
+    fn of(&self, id: &ShareId) -> ViewCounts {
         self.inner.state.lock().links.get(id).copied().unwrap_or_default()
     }
 
     /// Everything, in the order of the ids. It goes on holding its places: see [`Self::written`].
-    fn take(&self) -> Vec<(ShareId, Sightings)> {
+    fn take(&self) -> Vec<(ShareId, ViewCounts)> {
         let (links, lost) = {
             let mut state = self.inner.state.lock();
             state.writing += state.links.len();
@@ -90,15 +90,15 @@ impl SeenLinks {
     }
 
     /// Takes back what could not be written.
-    fn give_back(&self, seen: Vec<(ShareId, Sightings)>) {
+    fn give_back(&self, seen: Vec<(ShareId, ViewCounts)>) {
         let mut state = self.inner.state.lock();
         state.writing -= seen.len();
-        for (id, sightings) in seen {
+        for (id, view_counts) in seen {
             match state.links.entry(id) {
                 Entry::Vacant(place) => {
-                    place.insert(sightings);
+                    place.insert(view_counts);
                 }
-                Entry::Occupied(mut seen_since) => seen_since.get_mut().merge(sightings),
+                Entry::Occupied(mut seen_since) => seen_since.get_mut().merge(view_counts),
             }
         }
     }
@@ -106,7 +106,7 @@ impl SeenLinks {
 
 impl Sharing {
     /// Counts that a link was seen. It waits for nothing.
-    pub fn count(&self, id: &ShareId, seen: Seen) {
+    pub fn count(&self, id: &ShareId, seen: ViewKind) {
         self.seen.count(id, seen, self.clock.now());
     }
 
@@ -121,22 +121,22 @@ impl Sharing {
             SharingError::Legacy => SharingError::NotTheOwner,
             other => other,
         })?;
-        let mut sightings = self.store.sightings(id).await?;
+        let mut view_counts = self.store.view_counts(id).await?;
         // After the database: what is written in between is rather missing than there twice.
-        sightings.merge(self.seen.of(id));
+        view_counts.merge(self.seen.of(id));
         let changes = self.store.changes_of(id).await?;
-        Ok(Activity { link, sightings, changes })
+        Ok(Activity { link, view_counts, changes })
     }
 
     /// Adds what was counted to the database. What cannot be added is kept for the next time.
     ///
     /// # Errors
     /// [`SharingError::Unavailable`] when the database is out of reach.
-    pub async fn write_sightings(&self) -> Result<(), SharingError> {
+    pub async fn write_view_counts(&self) -> Result<(), SharingError> {
         let mut all = self.seen.take();
         while !all.is_empty() {
-            let page = all.split_off(all.len().saturating_sub(SIGHTINGS_AT_ONCE));
-            match self.store.add_sightings(&page).await {
+            let page = all.split_off(all.len().saturating_sub(VIEW_COUNTS_AT_ONCE));
+            match self.store.add_view_counts(&page).await {
                 Ok(()) => self.seen.written(page.len()),
                 Err(error) => {
                     self.seen.give_back(page);
@@ -149,7 +149,7 @@ impl Sharing {
     }
 
     /// Waits until so many links were seen that they had better be written.
-    pub async fn wait_for_sightings(&self) {
+    pub async fn wait_for_view_counts(&self) {
         self.seen.inner.filling.notified().await;
     }
 }
@@ -168,35 +168,35 @@ mod tests {
 
     #[test]
     fn there_are_never_more_links_than_places() {
-        let seen = SeenLinks::new(100);
+        let seen = ViewCounter::new(100);
         for id in &links(150) {
-            seen.count(id, Seen::View, now());
+            seen.count(id, ViewKind::View, now());
         }
         let taken = seen.take();
         assert_eq!(taken.len(), 100);
         // While they are written, they keep their places.
-        seen.count(&ShareId::random(), Seen::View, now());
+        seen.count(&ShareId::random(), ViewKind::View, now());
         assert!(seen.take().is_empty());
         seen.written(99);
         for id in &links(150) {
-            seen.count(id, Seen::View, now());
+            seen.count(id, ViewKind::View, now());
         }
         assert_eq!(seen.take().len(), 99);
     }
 
     #[test]
     fn what_could_not_be_written_is_added_to_what_came_since() {
-        let seen = SeenLinks::new(100);
+        let seen = ViewCounter::new(100);
         let ids = links(2);
-        seen.count(&ids[0], Seen::View, now());
-        seen.count(&ids[1], Seen::BotView, now());
+        seen.count(&ids[0], ViewKind::View, now());
+        seen.count(&ids[1], ViewKind::BotView, now());
         let taken = seen.take();
-        seen.count(&ids[0], Seen::View, now());
-        seen.count(&ids[0], Seen::Download, now());
+        seen.count(&ids[0], ViewKind::View, now());
+        seen.count(&ids[0], ViewKind::Download, now());
         seen.give_back(taken);
-        let both = Sightings { views: 2, downloads: 1, last_viewed_at: Some(now()), bot_views: 0 };
+        let both = ViewCounts { views: 2, downloads: 1, last_viewed_at: Some(now()), bot_views: 0 };
         assert_eq!(seen.of(&ids[0]), both);
-        assert_eq!(seen.of(&ids[1]), Sightings { bot_views: 1, ..Sightings::default() });
+        assert_eq!(seen.of(&ids[1]), ViewCounts { bot_views: 1, ..ViewCounts::default() });
         assert_eq!(
             {
                 let state = seen.inner.state.lock();

@@ -9,7 +9,7 @@
 //! | --- | --- | --- |
 //! | a link | null | is there, whole, and the link's |
 //! | null | a moment | may be there: a copy under way, or one that died |
-//! | null | null | waste: to be deleted, and then the row |
+//! | null | null | orphans: to be deleted, and then the row |
 //!
 //! 1. A copy begins by committing rows of the second kind. Then the bytes are written.
 //! 2. The transaction that makes the link show its files (a create, a PATCH) turns those rows into
@@ -22,10 +22,10 @@
 //!    are the link's then, whatever whoever asked for it was told.
 //! 5. Only then, and only by rows of the third kind, objects are deleted, and after them the rows.
 //!
-//! A process that dies during 1 leaves rows whose lease ends; the sweep turns them into waste before
-//! it touches their objects, and step 2 refuses rows that are waste, so a copy that is merely slow
+//! A process that dies during 1 leaves rows whose lease ends; the sweep turns them into orphans before
+//! it touches their objects, and step 2 refuses rows that are orphans, so a copy that is merely slow
 //! cannot be adopted and deleted at once, whatever the clocks of two instances say. One that dies
-//! during 5 leaves waste, which the next sweep deletes once more. The one way to an object without
+//! during 5 leaves orphans, which the next sweep deletes once more. The one way to an object without
 //! a row is a copy so slow that its lease ended, whose last bytes arrive after the sweep deleted it,
 //! in a process that dies before it notices: therefore the sweep also lists the store, and deletes
 //! what is older than the lease and has no row. Since a row comes first, no live copy is among that.
@@ -182,14 +182,14 @@ impl Sharing {
     /// known of how that ended. What cannot be taken back now is left to the sweep, as after a crash.
     pub(super) async fn discard(&self, copies: Vec<ObjectKey>) {
         for batch in copies.chunks(BATCH) {
-            if let Err(error) = self.take_back(batch).await {
+            if let Err(error) = self.reclaim(batch).await {
                 tracing::warn!(%error, "unfinished copies stay until the sweep");
             }
         }
     }
 
-    async fn take_back(&self, copies: &[ObjectKey]) -> Result<(), SharingError> {
-        let nobodys = self.store.take_back(copies).await?;
+    async fn reclaim(&self, copies: &[ObjectKey]) -> Result<(), SharingError> {
+        let nobodys = self.store.reclaim(copies).await?;
         self.delete_objects(&nobodys).await.map(drop)
     }
 
@@ -213,7 +213,7 @@ impl Sharing {
     ///
     /// # Errors
     /// [`SharingError::Unavailable`] or `ArtifactStore`; the next sweep goes on.
-    pub async fn sweep_waste(&self) -> Result<usize, SharingError> {
+    pub async fn sweep_orphans(&self) -> Result<usize, SharingError> {
         let deleted = self.delete_waste().await;
         telemetry::swept(Swept::Files, *deleted.as_ref().unwrap_or(&0));
         self.sweep_ended(Sweep::Files, deleted.is_ok());
@@ -223,18 +223,18 @@ impl Sharing {
     async fn delete_waste(&self) -> Result<usize, SharingError> {
         let mut deleted = 0;
         loop {
-            let waste = self.store.waste(self.clock.now(), BATCH as i64).await?;
-            if waste.is_empty() {
+            let orphans = self.store.orphans(self.clock.now(), BATCH as i64).await?;
+            if orphans.is_empty() {
                 return Ok(deleted);
             }
-            deleted += self.delete_objects(&waste).await?;
+            deleted += self.delete_objects(&orphans).await?;
         }
     }
 
     /// Deletes the objects that no row knows (see the module). Returns how many.
     ///
     /// # Errors
-    /// As [`Sharing::sweep_waste`].
+    /// As [`Sharing::sweep_orphans`].
     pub async fn sweep_unknown(&self) -> Result<usize, SharingError> {
         let deleted = self.delete_unknown().await;
         telemetry::swept(Swept::UnknownFiles, *deleted.as_ref().unwrap_or(&0));
@@ -255,20 +255,20 @@ impl Sharing {
         Ok(deleted)
     }
 
-    /// Has the sweeper delete waste soon. Nothing is lost if it does not: the next sweep does.
-    pub(super) fn waste_was_made(&self) {
-        self.waste.notify_one();
+    /// Has the sweeper delete orphans soon. Nothing is lost if it does not: the next sweep does.
+    pub(super) fn orphans_created(&self) {
+        self.orphans.notify_one();
     }
 
-    /// Waits until there may be waste.
-    pub async fn wait_for_waste(&self) {
-        self.waste.notified().await;
+    /// Waits until there may be orphans.
+    pub async fn wait_for_orphans(&self) {
+        self.orphans.notified().await;
     }
 }
 
 /// Runs it to its end even when the request that asked for it goes away, so that what it copied is
 /// either a link's or discarded.
-pub(super) async fn to_its_end<T: Send + 'static>(
+pub(super) async fn run_detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, SharingError>> + Send + 'static,
 ) -> Result<T, SharingError> {
     tokio::spawn(work.in_current_span())

@@ -3,12 +3,12 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{LABEL_CHARS, Sharing, SharingError, artifacts::to_its_end, snapshot};
+use super::{LABEL_CHARS, Sharing, SharingError, artifacts::run_detached, snapshot};
 use crate::{
     chat_service::Access,
     model::{
-        Action, AuditRecord, Caller, ChatSessionId, Detail, LabelChange, Mode, Origin, Settings,
-        ShareId, SharedChat, UserId, Visibility, storable,
+        Action, AuditRecord, Caller, ChatSessionId, ClientInfo, Detail, LabelChange, Mode,
+        Settings, ShareId, SharedChat, UserId, Visibility, storable,
     },
     store::{IdempotencyKey, NewSharedChat, Refused, StoreError},
 };
@@ -50,7 +50,7 @@ impl Sharing {
         caller: &Caller,
         request: CreateRequest,
         key: Option<String>,
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<SharedChat, SharingError> {
         let owner_id = self.check(caller, &request)?;
         let label = request.label.clone();
@@ -64,7 +64,7 @@ impl Sharing {
             return Ok(as_known_to(caller, label, chat));
         }
         let (this, by, used) = (self.clone(), caller.clone(), idempotency.clone());
-        let (chat, created) = to_its_end(async move {
+        let (chat, created) = run_detached(async move {
             let new = this.fetch(&by, owner_id, request, used).await?;
             let (chat, copies) = (new.chat.clone(), new.copies.clone());
             let created = this.store.create(new, record(&by, &chat, origin)).await;
@@ -199,7 +199,7 @@ impl Sharing {
     }
 }
 
-fn record(caller: &Caller, chat: &SharedChat, origin: Origin) -> AuditRecord {
+fn record(caller: &Caller, chat: &SharedChat, origin: ClientInfo) -> AuditRecord {
     let settings = Settings {
         is_private: Some(chat.is_private()),
         is_frozen: Some(chat.is_frozen()),

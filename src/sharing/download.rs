@@ -26,7 +26,7 @@ pub struct Artifact {
     /// Size in bytes.
     pub bytes: u64,
     /// Tells it from any other; hexadecimal.
-    pub known_by: String,
+    pub content_hash: String,
     bytes_at: BytesAt,
 }
 
@@ -40,7 +40,7 @@ enum BytesAt {
 }
 
 impl Artifact {
-    /// Whether the bytes can never be others while `known_by` is the same. Of a live link's file
+    /// Whether the bytes can never be others while `content_hash` is the same. Of a live link's file
     /// only size and time are known.
     #[must_use]
     pub fn is_immutable(&self) -> bool {
@@ -48,9 +48,9 @@ impl Artifact {
     }
 
     fn new(file: KeptFile) -> Self {
-        let known_by = digest(&[file.key.as_str()]);
+        let content_hash = digest(&[file.key.as_str()]);
         let KeptFile { id, filename, bytes, key } = file;
-        Self { id, filename, bytes, known_by, bytes_at: BytesAt::Kept(key) }
+        Self { id, filename, bytes, content_hash, bytes_at: BytesAt::Kept(key) }
     }
 }
 
@@ -79,10 +79,10 @@ impl Sharing {
         let file = live.files.iter().find(|file| file.id == id);
         let file = file.cloned().ok_or(SharingError::ArtifactNotFound)?;
         let time = file.created_at.timestamp_micros().to_string();
-        let known_by = digest(&[&file.id, &file.bytes.to_string(), &time]);
+        let content_hash = digest(&[&file.id, &file.bytes.to_string(), &time]);
         let (filename, bytes) = (file.filename, file.bytes);
         let bytes_at = BytesAt::ChatService { until };
-        Ok(Artifact { id: file.id, filename, bytes, known_by, bytes_at })
+        Ok(Artifact { id: file.id, filename, bytes, content_hash, bytes_at })
     }
 
     /// The bytes of the file within `range`, which must lie within it.

@@ -5,32 +5,32 @@
 
 mod activity;
 mod artifacts;
+mod chat_events;
+mod content;
 mod create;
 mod download;
 mod error;
 pub(crate) mod legacy;
-mod links;
 mod owner;
 mod reconcile;
-mod service;
 pub mod snapshot;
-mod viewer;
+mod urls;
 
-pub use crate::live::{Full, KnownBy, LiveSettings};
+pub use crate::live::{ContentHash, Full, LiveSettings};
 pub use crate::store::{
     LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Swept,
     log_audit_record,
 };
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
+pub use content::{Content, may_view};
 pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
 pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;
 pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
-pub use links::{InvalidSharePath, Links, SharePath};
 pub use owner::Precondition;
 pub use reconcile::{Reconciled, Refusal};
 pub use snapshot::{Messages, encode_blocking};
-pub use viewer::{Content, may_view};
+pub use urls::{InvalidSharePath, SharePath, Urls};
 
 use std::sync::Arc;
 
@@ -44,17 +44,17 @@ use crate::{
     store::{Notice, Store},
     telemetry::{self, Sweep, Swept as What},
 };
-use activity::SeenLinks;
+use activity::ViewCounter;
 
 /// Characters of a label (contract 3).
 pub const LABEL_CHARS: usize = 200;
-/// Links in one batch delete (contract 3).
+/// Urls in one batch delete (contract 3).
 pub const BATCH_LINKS: usize = 1000;
 
 /// What is kept of who did and saw what.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordSettings {
-    /// Links whose views are counted in memory until they are written.
+    /// Urls whose views are counted in memory until they are written.
     pub links: usize,
 }
 
@@ -71,12 +71,12 @@ pub struct Sharing {
     store: Store,
     chat_service: Arc<ChatService>,
     artifacts: Artifacts,
-    /// Rung when objects may have become waste.
-    waste: Arc<Notify>,
+    /// Rung when objects may have become orphans.
+    orphans: Arc<Notify>,
     clock: Clock,
     live_chats: LiveChats,
     subscriptions: Subscriptions,
-    seen: SeenLinks,
+    seen: ViewCounter,
 }
 
 impl Sharing {
@@ -99,11 +99,11 @@ impl Sharing {
             store,
             chat_service,
             artifacts,
-            waste: Arc::default(),
+            orphans: Arc::default(),
             clock,
             live_chats,
             subscriptions,
-            seen: SeenLinks::new(records.links),
+            seen: ViewCounter::new(records.links),
         }
     }
 

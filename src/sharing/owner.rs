@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ListQuery, Page, SettingsChange, Sharing, SharingError,
-    artifacts::{remembered, to_its_end},
+    artifacts::{remembered, run_detached},
     create::{check_expiry, check_label},
 };
 use crate::{
     chat_service::Access,
     model::{
-        Action, AuditRecord, Caller, Detail, LabelChange, Mode, ObjectKey, Origin, Settings,
+        Action, AuditRecord, Caller, ClientInfo, Detail, LabelChange, Mode, ObjectKey, Settings,
         ShareId, SharedChat,
     },
     store::{ChangeGuard, Notice, Refused, StoreError},
@@ -34,7 +34,7 @@ fn changing(
     caller: &Caller,
     id: &ShareId,
     change: &SettingsChange,
-    origin: Origin,
+    origin: ClientInfo,
     now: DateTime<Utc>,
 ) -> AuditRecord {
     let settings = Settings {
@@ -107,7 +107,7 @@ impl Sharing {
         id: &ShareId,
         change: SettingsChange,
         precondition: Precondition,
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<SharedChat, SharingError> {
         self.check_change(&change)?;
         if change == SettingsChange::default() || caller.identity.is_chat_service {
@@ -118,7 +118,7 @@ impl Sharing {
             };
         }
         let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
-        to_its_end(async move {
+        run_detached(async move {
             match change.includes_artifacts {
                 Some(true) => {
                     this.include_artifacts(&caller, &id, change, precondition, origin).await
@@ -136,13 +136,13 @@ impl Sharing {
         id: &ShareId,
         change: SettingsChange,
         precondition: Precondition,
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<SharedChat, SharingError> {
         let guard = ChangeGuard { revisions: precondition.revisions(), ..Default::default() };
         let ends_artifacts = change.includes_artifacts == Some(false);
         let changed = self.make_change(caller, id, change, guard, origin).await?;
         if ends_artifacts {
-            self.waste_was_made();
+            self.orphans_created();
         }
         match changed {
             Some(chat) => Ok(chat),
@@ -158,7 +158,7 @@ impl Sharing {
         id: &ShareId,
         change: SettingsChange,
         precondition: Precondition,
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<SharedChat, SharingError> {
         for _ in 0..TRIES {
             let chat = self.owned(caller, id).await?;
@@ -200,7 +200,7 @@ impl Sharing {
         id: &ShareId,
         change: SettingsChange,
         guard: ChangeGuard,
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<Option<SharedChat>, StoreError> {
         let record = changing(caller, id, &change, origin, self.clock.now());
         let changed = self.store.change_settings(id, caller.user_id(), change, guard, record);
@@ -246,16 +246,16 @@ impl Sharing {
         &self,
         caller: &Caller,
         id: &ShareId,
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<(), SharingError> {
         let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
-        to_its_end(async move {
+        run_detached(async move {
             let may = !caller.identity.is_chat_service;
             let now = this.clock.now();
             let record = AuditRecord::of(Action::Delete, (&caller).into(), origin, now);
             let record = AuditRecord { link: Some(id.short()), ..record };
             if may && this.store.delete(&id, caller.user_id(), record).await? {
-                this.waste_was_made();
+                this.orphans_created();
                 this.tell(&Notice::Links(vec![id]));
                 return Ok(());
             }
@@ -264,7 +264,7 @@ impl Sharing {
         .await
     }
 
-    /// Deletes the caller's own links, all or none. Links that are not there are skipped.
+    /// Deletes the caller's own links, all or none. Urls that are not there are skipped.
     ///
     /// # Errors
     /// [`SharingError::NotTheOwner`], `Legacy`; nothing is deleted then.
@@ -272,18 +272,18 @@ impl Sharing {
         &self,
         caller: &Caller,
         ids: &[ShareId],
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<(), SharingError> {
         if caller.identity.is_chat_service {
             return Err(SharingError::WrongCaller("the chat service deletes links by their chat"));
         }
         let (this, caller, ids) = (self.clone(), caller.clone(), ids.to_vec());
-        to_its_end(async move {
+        run_detached(async move {
             let now = this.clock.now();
             let record = AuditRecord::of(Action::BatchDelete, (&caller).into(), origin, now);
             match this.store.delete_all(&ids, caller.user_id(), record).await {
                 Ok(_) => {
-                    this.waste_was_made();
+                    this.orphans_created();
                     this.tell(&Notice::Links(ids));
                     Ok(())
                 }

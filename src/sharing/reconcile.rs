@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use super::{Sharing, SharingError};
 use crate::{
     chat_service::{Access, ChatServiceError},
-    model::{Action, Actor, ChatSessionId, Origin},
+    model::{Action, Actor, ChatSessionId, ClientInfo},
     telemetry::{self, Reconciliation},
 };
 
@@ -103,7 +103,7 @@ impl Sharing {
             match self.ask(&chat).await {
                 Answer::Gone => {
                     let action = Action::Reconcile;
-                    let ended = self.end_links_of(&chat, action, by.clone(), Origin::default());
+                    let ended = self.end_links_of(&chat, action, by.clone(), ClientInfo::default());
                     found.links_removed += ended.await?;
                     found.removed += 1;
                 }

@@ -51,7 +51,7 @@ impl Database {
 /// Runs a body of diesel-async queries on whichever database is open; it is expanded once for each,
 /// so errors land on its own lines. How it runs is the second word:
 ///
-/// - `view(arguments)`: one small read on the hot path, inline on SQLite, pipelined on PostgreSQL,
+/// - `fast_read(arguments)`: one small read on the hot path, inline on SQLite, pipelined on PostgreSQL,
 ///   where it may be asked twice and so gets its arguments cloned;
 /// - `read`: any other read;
 /// - `transaction`: a change, all or nothing, also when it is given up half way. Its first statement
@@ -62,13 +62,13 @@ impl Database {
 ///
 /// None of them is cut short when the request that asked for it goes away.
 macro_rules! on {
-    ($database:expr, view($($arg:ident),+), |$conn:ident| $body:expr) => {
+    ($database:expr, fast_read($($arg:ident),+), |$conn:ident| $body:expr) => {
         $crate::store::counted(match $database {
             $crate::store::Database::Sqlite(db) => {
-                db.view(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
+                db.fast_read(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
             }
             $crate::store::Database::Postgres(db) => {
-                db.view(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
+                db.fast_read(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
             }
         })
     };

@@ -19,7 +19,7 @@ mod timestamp;
 pub use database::{Database, DatabaseSettings, DatabaseUrl};
 pub use error::{Refused, StoreError};
 pub use notices::Notice;
-pub use queries::activity::SIGHTINGS_AT_ONCE;
+pub use queries::activity::VIEW_COUNTS_AT_ONCE;
 pub use queries::audit::log_audit_record;
 pub use queries::create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
 pub use queries::legacy::LegacyOutcome;

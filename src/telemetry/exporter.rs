@@ -6,10 +6,10 @@ use metrics_process::Collector;
 use parking_lot::Mutex;
 
 use super::{
-    database, frequent,
+    database, hot_path,
     switch::RECORDER,
     table::{BUILD_INFO, Kind, METRICS},
-    work,
+    background,
 };
 
 /// Two applications of one process do not start it together.
@@ -64,9 +64,9 @@ impl Metrics {
         process.describe();
         gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         // A series that appears with its first event has no rate for it.
-        frequent::begin();
+        hot_path::begin();
         database::begin();
-        work::begin();
+        background::begin();
         Ok(Self { handle, process })
     }
 

@@ -10,7 +10,7 @@ async fn a_link_made_private_cuts_anonymous_viewers(app: App) {
     let other = app.another_instance().await;
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
-    // Seen before, so that every instance has it in memory.
+    // ViewKind before, so that every instance has it in memory.
     for viewer in [app.anonymous(), other.anonymous()] {
         for coding in ["identity", "zstd"] {
             viewer.view(&link).header("accept-encoding", coding).await.is(200);

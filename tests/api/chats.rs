@@ -54,7 +54,7 @@ async fn a_deleted_chat_takes_all_its_links_along(app: App) {
         alice.share_live("chat-1").await,
         app.as_chat_service().share_with("chat-1", json!({"owner": {"id": "bob"}})).await,
     ];
-    // Seen before, so that every instance has them in memory.
+    // ViewKind before, so that every instance has them in memory.
     for link in &links {
         other.as_user("bob").view(link).await.is(200);
         other.anonymous().qr_code(link, "").await.is(200);

@@ -10,7 +10,7 @@ async fn a_deleted_link_is_gone_everywhere_at_once(app: App) {
     let alice = app.as_user("alice");
     let link = alice.share("chat-1").await;
     let mut tags = Vec::new();
-    // Seen before, so that every instance has it in memory.
+    // ViewKind before, so that every instance has it in memory.
     for viewer in [app.anonymous(), other.anonymous()] {
         tags.push(viewer.view(&link).await.is(200).header("etag").to_owned());
         viewer.open(&link).await.is(200);

@@ -92,7 +92,7 @@ async fn the_audience_must_be_or_hold_ours() {
     for aud in [
         json!("others"),
         json!("share-links others"),
-        json!("Share-Links"),
+        json!("Share-Urls"),
         json!([]),
         json!(["others"]),
         json!([17, AUDIENCE]),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     http::{error::ApiError, extract::client_address::client_address},
-    model::{ChatSessionId, Identity, Origin},
+    model::{ChatSessionId, ClientInfo, Identity},
 };
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,7 +46,7 @@ impl RequestId {
     }
 }
 
-impl FromRequest for Origin {
+impl FromRequest for ClientInfo {
     type Error = ApiError;
     type Future = std::future::Ready<Result<Self, ApiError>>;
 
@@ -57,9 +57,9 @@ impl FromRequest for Origin {
 
 /// The client's address and the request's id.
 #[must_use]
-pub fn origin(request: &HttpRequest) -> Origin {
+pub fn origin(request: &HttpRequest) -> ClientInfo {
     let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned());
-    Origin { client: Some(client_address(request)), request_id: id }
+    ClientInfo { client: Some(client_address(request)), request_id: id }
 }
 
 /// Who proved to be calling; it stays with the request for whatever is refused later.

@@ -85,7 +85,7 @@ impl From<Settings> for GivenSettings {
 }
 
 impl From<Activity> for LinkActivity {
-    fn from(Activity { link, sightings, changes }: Activity) -> Self {
+    fn from(Activity { link, view_counts, changes }: Activity) -> Self {
         let change = |LinkChange { at, action, settings }| ChangeOfLink {
             at,
             action,
@@ -93,10 +93,10 @@ impl From<Activity> for LinkActivity {
         };
         Self {
             created_at: link.created_at,
-            views: sightings.views,
-            bot_views: sightings.bot_views,
-            downloads: sightings.downloads,
-            last_viewed_at: sightings.last_viewed_at,
+            views: view_counts.views,
+            bot_views: view_counts.bot_views,
+            downloads: view_counts.downloads,
+            last_viewed_at: view_counts.last_viewed_at,
             changes: changes.into_iter().map(change).collect(),
         }
     }

@@ -30,7 +30,7 @@ use crate::{
         responses::media_type,
         views::{authorize::admitted, revocable_body::watched, show::link_headers},
     },
-    model::{Action, Seen, ShareId, SharedChat},
+    model::{Action, ShareId, SharedChat, ViewKind},
     sharing::{Artifact, SharingError},
 };
 
@@ -129,7 +129,7 @@ async fn send(
     artifact: Artifact,
     viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
-    let strong = format!("\"artifact.{}\"", artifact.known_by);
+    let strong = format!("\"artifact.{}\"", artifact.content_hash);
     let is_strong = artifact.is_immutable();
     let tag = if is_strong { strong.clone() } else { format!("W/{strong}") };
     let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;
@@ -179,7 +179,7 @@ async fn send(
     let sharing = state.sharing.clone();
     let (chat, body) = body(state, chat, artifact, viewer, range).await?;
     if start == 0 {
-        sharing.count(&chat.id, Seen::Download);
+        sharing.count(&chat.id, ViewKind::Download);
     }
     Ok(head(chat.is_private()).body(SizedStream::new(end - start, Box::pin(body))))
 }

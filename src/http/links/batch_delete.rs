@@ -11,7 +11,7 @@ use crate::{
         error::{ApiError, ErrorType as E},
         extract::json_body::JsonBody,
     },
-    model::{Action, Caller, Origin, ShareId},
+    model::{Action, Caller, ClientInfo, ShareId},
     sharing::BATCH_LINKS,
 };
 
@@ -55,7 +55,7 @@ impl Call for BatchDelete {
 pub async fn batch_delete(
     state: web::Data<State>,
     caller: Caller,
-    origin: Origin,
+    origin: ClientInfo,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let asked: DeleteSharedChatsRequest = body.read().await?;

@@ -14,7 +14,7 @@ use crate::{
         extract::json_body::JsonBody,
         headers::etag::precondition,
     },
-    model::{Action, Caller, Origin, parse_rfc3339},
+    model::{Action, Caller, ClientInfo, parse_rfc3339},
     sharing::SettingsChange,
 };
 
@@ -102,7 +102,7 @@ pub async fn change(
     request: HttpRequest,
     state: web::Data<State>,
     caller: Caller,
-    origin: Origin,
+    origin: ClientInfo,
     id: LinkId,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {

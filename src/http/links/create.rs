@@ -15,7 +15,7 @@ use crate::{
         links::change::rfc3339,
         responses::SharedChatInfo,
     },
-    model::{Action, Caller, ChatSessionId, Mode, Object, Origin, UserId, Visibility},
+    model::{Action, Caller, ChatSessionId, ClientInfo, Mode, Object, UserId, Visibility},
     sharing::{CreateRequest, Owner},
 };
 
@@ -136,7 +136,7 @@ pub async fn create(
     request: HttpRequest,
     state: web::Data<State>,
     caller: Caller,
-    origin: Origin,
+    origin: ClientInfo,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let key = idempotency_key(&request)?;
@@ -145,9 +145,9 @@ pub async fn create(
     request.extensions_mut().insert(AuditedChat(asked.chat_session_id.clone()));
     let chat = state.sharing.create(&caller, asked, key, origin).await?;
     Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, state.links.api_path(&chat.id)))
+        .insert_header((header::LOCATION, state.urls.api_path(&chat.id)))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(SharedChatInfo::new(&chat, &state.links)))
+        .json(SharedChatInfo::new(&chat, &state.urls)))
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {

@@ -9,7 +9,7 @@ use crate::{
         call::{Audited, Call, Refusals},
         error::{ApiError, ErrorType as E},
     },
-    model::{Action, Caller, Origin},
+    model::{Action, Caller, ClientInfo},
 };
 
 pub struct Delete;
@@ -40,7 +40,7 @@ impl Call for Delete {
 pub async fn delete(
     state: web::Data<State>,
     caller: Caller,
-    origin: Origin,
+    origin: ClientInfo,
     id: LinkId,
 ) -> Result<HttpResponse, ApiError> {
     state.sharing.delete(&caller, &id.get()?, origin).await?;

@@ -38,12 +38,12 @@ impl Call for List {
 #[utoipa::path(
     get, path = "/api/v1/shared_chats", tag = "links", operation_id = "list_shared_chats",
     params(
-        ("offset" = Option<i64>, Query, description = "Links to skip", minimum = 0),
+        ("offset" = Option<i64>, Query, description = "Urls to skip", minimum = 0),
         ("after" = Option<String>, Query,
             description = "Where to go on, instead of skipping `offset` links, as the next page of \
                            `Link` has it: far pages cost no more than the first, and links that are \
                            deleted meanwhile move no others. Opaque, and of the same `sort`"),
-        ("limit" = Option<i64>, Query, description = "Links on a page, 100 by default",
+        ("limit" = Option<i64>, Query, description = "Urls on a page, 100 by default",
             minimum = 1, maximum = 1000),
         ("name_filter" = Option<String>, Query, max_length = 256,
             description = "A part of the name, in any case, beyond ASCII too"),
@@ -53,7 +53,7 @@ impl Call for List {
         ("showcase_filter" = Option<String>, Query,
             description = "`featured` finds nothing: this service has no showcase",
             pattern = "^(all|featured|not_featured)$"),
-        ("chat_session_id" = Option<String>, Query, description = "Links to this chat alone",
+        ("chat_session_id" = Option<String>, Query, description = "Urls to this chat alone",
             min_length = 1, max_length = 128,
             pattern = r"^([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"),
         ("sort" = Option<String>, Query, description = "`-created_at` by default",
@@ -81,7 +81,7 @@ pub async fn list(
         page = Page { links: Vec::new(), total: 0 };
     }
     let rows: Vec<_> =
-        page.links.iter().map(|chat| SharedChatInfo::new(chat, &state.links)).collect();
+        page.links.iter().map(|chat| SharedChatInfo::new(chat, &state.urls)).collect();
     let mut response = HttpResponse::Ok();
     response
         .insert_header(("x-total-count", page.total))

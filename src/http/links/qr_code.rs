@@ -70,7 +70,7 @@ pub async fn qr_code(
     let id = id.get()?;
     let standing = state.sharing.link_state(&id).await?;
     let key = (id, options(&request)?);
-    let draw = || draw(state.links.url(&key.0), key.1);
+    let draw = || draw(state.urls.url(&key.0), key.1);
     let again = async || Ok(state.sharing.link_state(&key.0).await?);
     let (Drawn { image, tag }, standing) =
         state.qr_codes.image(&key, standing, draw, again).await?;

@@ -9,7 +9,7 @@ use crate::{
         extract::{credentials::OptionalCaller, link_id::LinkId},
         responses::SharedChatDetail,
         state::State,
-        views::{representation::Medium, show::show},
+        views::{representation::Format, show::show},
     },
     model::Action,
 };
@@ -59,5 +59,5 @@ pub async fn view(
     id: LinkId,
     viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
-    show(&request, &state, &id.get()?, &viewer, Medium::Json).await
+    show(&request, &state, &id.get()?, &viewer, Format::Json).await
 }

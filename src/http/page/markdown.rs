@@ -2,16 +2,16 @@
 //!
 //! Nothing of the message becomes markup: the tags, classes and attributes written here are fixed,
 //! every text is escaped, raw HTML is shown as its source, and the only thing of the author's that a
-//! browser acts on is the address of a link, once `untrusted::link_target` has let it through. There
+//! browser acts on is the address of a link, once `sanitize::link_target` has let it through. There
 //! are no ids, no anchors, and nothing that loads.
 
 #[cfg(any(test, fuzzing))]
-pub(in crate::http) mod harmless;
-mod nesting;
+pub(in crate::http) mod assertions;
+mod depth;
 mod writer;
 
-use self::{nesting::nests_too_deeply, writer::Writer};
-use super::untrusted::escape_into;
+use self::{depth::nests_too_deeply, writer::Writer};
+use super::sanitize::escape_into;
 
 /// From here on a message is shown as plain text. Nobody writes that much Markdown by hand: it is a
 /// pasted log or data, which reads better as it is; and it bounds what a parser may cost whose time,

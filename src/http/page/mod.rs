@@ -6,10 +6,10 @@
 //! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids any
 //! other, `style` attributes included.
 
+mod format;
 pub(super) mod markdown;
 pub(super) mod open;
-mod untrusted;
-mod words;
+mod sanitize;
 
 use std::sync::LazyLock;
 
@@ -138,7 +138,7 @@ struct SharedChatTemplate<'a> {
 
 impl SharedChatTemplate<'_> {
     fn name(&self) -> String {
-        let name = self.page.chat.name.as_deref().map(untrusted::without_direction_changes);
+        let name = self.page.chat.name.as_deref().map(sanitize::without_direction_changes);
         name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Shared chat".to_owned())
     }
 

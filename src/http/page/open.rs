@@ -15,7 +15,7 @@ use crate::{
         page,
         responses::SharedChatDetail,
         views::{
-            representation::Medium,
+            representation::Format,
             show::{UNLISTED, show},
         },
     },
@@ -52,13 +52,13 @@ pub async fn open(
     id: LinkId,
     viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
-    let medium = if wants_html(&request) { Medium::Page } else { Medium::Json };
+    let format = if wants_html(&request) { Format::Page } else { Format::Json };
     let shown = match id.0.clone() {
-        Some(id) => show(&request, &state, &id, &viewer, medium).await,
+        Some(id) => show(&request, &state, &id, &viewer, format).await,
         None => Err(ApiError::no_such_link()),
     };
     match shown {
-        Err(error) if medium == Medium::Page => error_page(&request, &state, id.0.as_ref(), &error),
+        Err(error) if format == Format::Page => error_page(&request, &state, id.0.as_ref(), &error),
         shown => shown,
     }
 }
@@ -119,7 +119,7 @@ fn error_page(
 /// Where to sign in, and to come back from.
 fn login_url(state: &State, id: &ShareId) -> Option<String> {
     let mut url: Url = state.settings.login_url.clone()?;
-    url.query_pairs_mut().append_pair("return_to", &state.links.url(id));
+    url.query_pairs_mut().append_pair("return_to", &state.urls.url(id));
     Some(url.into())
 }
 

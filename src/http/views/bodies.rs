@@ -9,15 +9,15 @@ use moka::{future::Cache, policy::EvictionPolicy};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    http::{error::ApiError, views::representation::Variant},
+    http::{error::ApiError, views::representation::Representation},
     limit::{Limiter, Timeout},
     model::ShareId,
-    sharing::{KnownBy, SharingError},
+    sharing::{ContentHash, SharingError},
     telemetry::{self, Cache as Cached},
 };
 
 /// All that a body depends on: the link, its revision, what a live chat holds, and the form.
-pub type Key = (ShareId, i64, Option<KnownBy>, Variant);
+pub type Key = (ShareId, i64, Option<ContentHash>, Representation);
 
 /// How long a body stays after its last use, so that what was deleted does not stay in memory.
 const TIME_TO_IDLE: Duration = Duration::from_secs(600);
@@ -126,15 +126,15 @@ mod tests {
     };
 
     use super::*;
-    use crate::http::{headers::coding::Coding, views::representation::Medium};
+    use crate::http::{headers::coding::Coding, views::representation::Format};
 
     fn bodies(makers: usize) -> Bodies {
         Bodies::with_makers(makers, 1024 * 1024, Duration::from_millis(50))
     }
 
     fn some_key() -> Key {
-        let variant = Variant { medium: Medium::Json, coding: Coding::Identity };
-        (ShareId::random(), 1, None, variant)
+        let representation = Representation { format: Format::Json, coding: Coding::Identity };
+        (ShareId::random(), 1, None, representation)
     }
 
     async fn made_at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, NotMade> {
@@ -225,12 +225,12 @@ mod tests {
     async fn a_body_is_found_by_all_that_it_depends_on() {
         let (bodies, key) = (bodies(1), some_key());
         made_at_once(&bodies, &key).await.unwrap();
-        let (id, revision, _, variant) = key.clone();
-        let page = Variant { medium: Medium::Page, ..variant };
+        let (id, revision, _, representation) = key.clone();
+        let page = Representation { format: Format::Page, ..representation };
         for other in [
-            (ShareId::random(), revision, None, variant),
-            (id.clone(), revision + 1, None, variant),
-            (id.clone(), revision, Some(KnownBy::from("hash")), variant),
+            (ShareId::random(), revision, None, representation),
+            (id.clone(), revision + 1, None, representation),
+            (id.clone(), revision, Some(ContentHash::from("hash")), representation),
             (id, revision, None, page),
         ] {
             assert!(bodies.get(&other).await.is_none(), "{other:?}");

@@ -11,36 +11,36 @@ use crate::{
         responses,
     },
     model::SharedChat,
-    sharing::{Content, Links, SharingError},
+    sharing::{Content, SharingError, Urls},
 };
 
 /// In which form a link is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Medium {
+pub enum Format {
     Json,
     Page,
 }
 
 /// A form in a coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Variant {
-    pub medium: Medium,
+pub struct Representation {
+    pub format: Format,
     pub coding: Coding,
 }
 
-impl Variant {
+impl Representation {
     /// Its name within an entity tag.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match (self.medium, self.coding) {
-            (Medium::Json, Coding::Identity) => "json",
-            (Medium::Json, Coding::Gzip) => "json.gzip",
-            (Medium::Json, Coding::Brotli) => "json.br",
-            (Medium::Json, Coding::Zstd) => "json.zstd",
-            (Medium::Page, Coding::Identity) => "page",
-            (Medium::Page, Coding::Gzip) => "page.gzip",
-            (Medium::Page, Coding::Brotli) => "page.br",
-            (Medium::Page, Coding::Zstd) => "page.zstd",
+        match (self.format, self.coding) {
+            (Format::Json, Coding::Identity) => "json",
+            (Format::Json, Coding::Gzip) => "json.gzip",
+            (Format::Json, Coding::Brotli) => "json.br",
+            (Format::Json, Coding::Zstd) => "json.zstd",
+            (Format::Page, Coding::Identity) => "page",
+            (Format::Page, Coding::Gzip) => "page.gzip",
+            (Format::Page, Coding::Brotli) => "page.br",
+            (Format::Page, Coding::Zstd) => "page.zstd",
         }
     }
 }
@@ -53,14 +53,14 @@ impl Variant {
 pub async fn make(
     chat: &SharedChat,
     content: Content,
-    links: &Links,
-    variant: Variant,
+    urls: &Urls,
+    representation: Representation,
     permit: OwnedSemaphorePermit,
 ) -> Result<Bytes, ApiError> {
-    let (chat, links) = (chat.clone(), links.clone());
+    let (chat, urls) = (chat.clone(), urls.clone());
     let making = spawn_blocking(move || {
         let _permit = permit;
-        make_blocking(&chat, &content, &links, variant)
+        make_blocking(&chat, &content, &urls, representation)
     });
     Ok(making.await.map_err(SharingError::defect)??)
 }
@@ -72,14 +72,14 @@ pub async fn make(
 pub fn make_blocking(
     chat: &SharedChat,
     content: &Content,
-    links: &Links,
-    variant: Variant,
+    urls: &Urls,
+    representation: Representation,
 ) -> Result<Bytes, SharingError> {
-    match variant.medium {
-        Medium::Json => json(chat, content, links, variant.coding),
-        Medium::Page => {
-            let html = html(chat, content, links)?;
-            variant.coding.encode(&Bytes::from(html)).map_err(SharingError::defect)
+    match representation.format {
+        Format::Json => json(chat, content, urls, representation.coding),
+        Format::Page => {
+            let html = html(chat, content, urls)?;
+            representation.coding.encode(&Bytes::from(html)).map_err(SharingError::defect)
         }
     }
 }
@@ -87,19 +87,19 @@ pub fn make_blocking(
 fn json(
     chat: &SharedChat,
     content: &Content,
-    links: &Links,
+    urls: &Urls,
     coding: Coding,
 ) -> Result<Bytes, SharingError> {
     let (before, after) =
-        responses::around_messages(chat, content, links).map_err(SharingError::defect)?;
+        responses::around_messages(chat, content, urls).map_err(SharingError::defect)?;
     let whole = Bytes::from([before.as_slice(), &content.messages.json()?, after].concat());
     coding.encode(&whole).map_err(SharingError::defect)
 }
 
-fn html(chat: &SharedChat, content: &Content, links: &Links) -> Result<String, SharingError> {
+fn html(chat: &SharedChat, content: &Content, urls: &Urls) -> Result<String, SharingError> {
     // A live chat may have another name by now.
     let chat = SharedChat { name: content.name.clone(), ..chat.clone() };
-    let artifacts = responses::artifacts(&chat, content, links).map(|artifacts| {
+    let artifacts = responses::artifacts(&chat, content, urls).map(|artifacts| {
         let files = artifacts.into_iter().map(|artifact| PageArtifact {
             filename: artifact.filename.to_owned(),
             bytes: artifact.bytes,
@@ -109,12 +109,12 @@ fn html(chat: &SharedChat, content: &Content, links: &Links) -> Result<String, S
         });
         files.collect::<Vec<_>>()
     });
-    let events_url = (!chat.is_frozen()).then(|| links.events_path(&chat.id));
+    let events_url = (!chat.is_frozen()).then(|| urls.events_path(&chat.id));
     let page = SharedChatPage {
         chat: &chat,
         messages: &content.parse_messages()?,
         artifacts: artifacts.as_deref(),
-        qr_code_url: &links.qr_code_path(&chat.id),
+        qr_code_url: &urls.qr_code_path(&chat.id),
         events_url: events_url.as_deref(),
     };
     page::shared_chat(&page).map_err(SharingError::defect)

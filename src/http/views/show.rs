@@ -28,12 +28,12 @@ use crate::{
             authorize::is_admitted,
             bodies::NotMade,
             bots::is_bot,
-            representation::{self, Medium, Variant},
+            representation::{self, Format, Representation},
         },
     },
-    model::{LinkState, Mode, Seen, ShareId, SharedChat},
-    sharing::{KnownBy, SharingError},
-    telemetry::{self, LinkKind, MediumKind, ViewOutcome},
+    model::{LinkState, Mode, ShareId, SharedChat, ViewKind},
+    sharing::{ContentHash, SharingError},
+    telemetry::{self, FormatKind, LinkKind, ViewOutcome},
 };
 
 /// Keep a link out of search engines, and its address, which is the secret, out of `Referer`.
@@ -60,21 +60,21 @@ pub async fn show(
     state: &State,
     id: &ShareId,
     viewer: &OptionalCaller,
-    medium: Medium,
+    format: Format,
 ) -> Result<HttpResponse, ApiError> {
-    let shown = shown(request, state, id, viewer, medium).await;
-    viewed(medium, &shown);
+    let shown = shown(request, state, id, viewer, format).await;
+    viewed(format, &shown);
     if shown.is_ok() {
-        count(request, state, id, medium);
+        count(request, state, id, format);
     }
     shown.map(|(response, _)| response)
 }
 
 /// For the metrics.
-fn viewed(medium: Medium, shown: &Result<(HttpResponse, Mode), ApiError>) {
-    let medium = match medium {
-        Medium::Json => MediumKind::Json,
-        Medium::Page => MediumKind::Page,
+fn viewed(format: Format, shown: &Result<(HttpResponse, Mode), ApiError>) {
+    let format = match format {
+        Format::Json => FormatKind::Json,
+        Format::Page => FormatKind::Page,
     };
     let (kind, outcome) = match shown {
         Ok((response, mode)) => (
@@ -92,7 +92,7 @@ fn viewed(medium: Medium, shown: &Result<(HttpResponse, Mode), ApiError>) {
         }
         Err(_) => (LinkKind::None, ViewOutcome::Refused),
     };
-    telemetry::viewed(kind, medium, outcome);
+    telemetry::viewed(kind, format, outcome);
 }
 
 async fn shown(
@@ -100,9 +100,9 @@ async fn shown(
     state: &State,
     id: &ShareId,
     viewer: &OptionalCaller,
-    medium: Medium,
+    format: Format,
 ) -> Result<(HttpResponse, Mode), ApiError> {
-    let variant = Variant { medium, coding: Coding::negotiate(request) };
+    let representation = Representation { format, coding: Coding::negotiate(request) };
     let mut made: Option<Made> = None;
     for _ in 0..TRIES {
         let link = state.sharing.link_state(id).await?;
@@ -110,22 +110,22 @@ async fn shown(
             continue;
         }
         let cached = match link.mode {
-            Mode::Frozen => cached(request, state, id, link.revision, None, variant).await,
+            Mode::Frozen => cached(request, state, id, link.revision, None, representation).await,
             Mode::Live => None,
         };
         if let Some(shown) = cached {
-            return Ok((respond(request, state, link, variant, shown), link.mode));
+            return Ok((respond(request, state, link, representation, shown), link.mode));
         }
         if let Some(made) = made.take_if(|made| made.may_be_shown(link)) {
             let made_of = LinkState { visibility: made.link.visibility, ..link };
-            return Ok((respond(request, state, made_of, variant, made.shown), link.mode));
+            return Ok((respond(request, state, made_of, representation, made.shown), link.mode));
         }
         let chat = state.sharing.open(id).await?;
         if !is_admitted(chat.visibility, viewer).await? {
             continue;
         }
         // On the heap, as it is rare: it would make every view's future some kilobytes larger.
-        made = match Box::pin(make(request, state, &chat, variant)).await {
+        made = match Box::pin(make(request, state, &chat, representation)).await {
             Ok(shown) => Some(Made { link: chat.state(), shown }),
             Err(NotMade::Moved) => None,
             Err(NotMade::Failed(error)) => return Err(error),
@@ -136,12 +136,12 @@ async fn shown(
 
 /// Counts a view. `HEAD` shows nothing, and a page that fetches itself again (`page/live.js`) was seen
 /// when it was opened.
-fn count(request: &HttpRequest, state: &State, id: &ShareId, medium: Medium) {
+fn count(request: &HttpRequest, state: &State, id: &ShareId, format: Format) {
     let refreshes = || request.headers().get(SEC_FETCH_DEST).is_some_and(|dest| dest == "empty");
-    if request.method() == Method::HEAD || (medium == Medium::Page && refreshes()) {
+    if request.method() == Method::HEAD || (format == Format::Page && refreshes()) {
         return;
     }
-    let seen = if is_bot(request) { Seen::BotView } else { Seen::View };
+    let seen = if is_bot(request) { ViewKind::BotView } else { ViewKind::View };
     state.sharing.count(id, seen);
 }
 
@@ -174,14 +174,14 @@ async fn cached(
     state: &State,
     id: &ShareId,
     revision: i64,
-    known_by: Option<KnownBy>,
-    variant: Variant,
+    content_hash: Option<ContentHash>,
+    representation: Representation,
 ) -> Option<Shown> {
-    let tag = ViewTag::new(revision, known_by.as_deref(), variant.name());
+    let tag = ViewTag::new(revision, content_hash.as_deref(), representation.name());
     if not_modified(request, tag.as_str()) {
         return Some(Shown { tag, body: None });
     }
-    let body = state.bodies.get(&(id.clone(), revision, known_by, variant)).await?;
+    let body = state.bodies.get(&(id.clone(), revision, content_hash, representation)).await?;
     Some(Shown { tag, body: Some(body) })
 }
 
@@ -189,28 +189,29 @@ async fn make(
     request: &HttpRequest,
     state: &State,
     chat: &SharedChat,
-    variant: Variant,
+    representation: Representation,
 ) -> Result<Shown, NotMade> {
     // A frozen link's content is asked for when there is a body to make of it.
     let live = match chat.mode {
         Mode::Frozen => None,
         Mode::Live => Some(state.sharing.content(chat).await?),
     };
-    let (revision, known_by) = (chat.revision, live.as_ref().and_then(|now| now.known_by.clone()));
+    let (revision, content_hash) =
+        (chat.revision, live.as_ref().and_then(|now| now.content_hash.clone()));
     if live.is_some()
         && let Some(shown) =
-            cached(request, state, &chat.id, revision, known_by.clone(), variant).await
+            cached(request, state, &chat.id, revision, content_hash.clone(), representation).await
     {
         return Ok(shown);
     }
-    let tag = ViewTag::new(revision, known_by.as_deref(), variant.name());
-    let key = (chat.id.clone(), revision, known_by, variant);
+    let tag = ViewTag::new(revision, content_hash.as_deref(), representation.name());
+    let key = (chat.id.clone(), revision, content_hash, representation);
     let make = async |permit| {
         let content = match live {
             Some(content) => content,
             None => state.sharing.content(chat).await?,
         };
-        Ok(representation::make(chat, content, &state.links, variant, permit).await?)
+        Ok(representation::make(chat, content, &state.urls, representation, permit).await?)
     };
     let body = state.bodies.get_or_make(key, make).await?;
     Ok(Shown { tag, body: Some(body) })
@@ -220,7 +221,7 @@ fn respond(
     request: &HttpRequest,
     state: &State,
     link: LinkState,
-    variant: Variant,
+    representation: Representation,
     shown: Shown,
 ) -> HttpResponse {
     let mut response = match shown.body {
@@ -232,12 +233,12 @@ fn respond(
     let Some(body) = shown.body else {
         return response.finish();
     };
-    if variant.coding != Coding::Identity {
-        response.insert_header((header::CONTENT_ENCODING, variant.coding.name()));
+    if representation.coding != Coding::Identity {
+        response.insert_header((header::CONTENT_ENCODING, representation.coding.name()));
     }
-    match variant.medium {
-        Medium::Json => response.content_type("application/json"),
-        Medium::Page => response.content_type("text/html; charset=utf-8").insert_header((
+    match representation.format {
+        Format::Json => response.content_type("application/json"),
+        Format::Page => response.content_type("text/html; charset=utf-8").insert_header((
             header::CONTENT_SECURITY_POLICY,
             match link.mode {
                 Mode::Frozen => page::CONTENT_SECURITY_POLICY.as_str(),

@@ -1,4 +1,4 @@
-//! Links from the old system (contract 6), from JSON Lines: one link a line.
+//! Urls from the old system (contract 6), from JSON Lines: one link a line.
 //!
 //! A line stands for itself: a bad one leaves nothing and stops none of the others. What was
 //! imported stays as it is, so the same file can be imported again, also after it broke off.
@@ -20,13 +20,13 @@ use tokio::sync::mpsc;
 use super::{SharingError, snapshot};
 use crate::{
     clock::Clock,
-    model::{Action, Actor, AuditRecord, ImportedLinks, Origin},
+    model::{Action, Actor, AuditRecord, ClientInfo, ImportedLinks},
     store::{LegacyOutcome, NewSharedChat, Store, StoreError},
 };
 use line::LegacyLink;
 use lines::{Line, Lines};
 
-/// Links in one transaction, and bytes of their compressed messages: SQLite's writer is held for
+/// Urls in one transaction, and bytes of their compressed messages: SQLite's writer is held for
 /// that long, and a database operation has a time-out.
 const CHUNK_LINKS: usize = 200;
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
@@ -146,7 +146,7 @@ impl LegacyImport {
                 }
             }
         }
-        let (actor, origin) = (Actor::CommandLine, Origin::default());
+        let (actor, origin) = (Actor::CommandLine, ClientInfo::default());
         let record = AuditRecord::of(Action::LegacyImport, actor, origin, self.clock.now());
         let outcomes = self.store.import_legacy(links, read, record).await?;
         for (line, outcome) in lines.into_iter().zip(outcomes) {

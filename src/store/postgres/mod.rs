@@ -57,7 +57,7 @@ struct Inner {
     /// Where pooled work runs, so that neither a request that goes away nor a worker that ends
     /// takes an open transaction or a connection's driver with it.
     runtime: Handle,
-    viewers: PerThread<Mutex<Option<Viewer>>>,
+    fast_connections: PerThread<Mutex<Option<FastConnection>>>,
     link_states: PerThread<Batcher<LinkStateRow>>,
     opened: Instant,
     /// Connections of views that were begun before this are not used, in microseconds from `opened`.
@@ -67,7 +67,7 @@ struct Inner {
 }
 
 /// The connection that a worker's views share.
-struct Viewer {
+struct FastConnection {
     conn: Arc<AsyncPgConnection>,
     /// When it was begun, in microseconds from `Inner::opened`.
     since: u64,
@@ -98,7 +98,7 @@ impl Postgres {
                 bulk: Arc::new(Semaphore::new(1)),
                 timeout: settings.timeout,
                 runtime: Handle::current(),
-                viewers: PerThread::default(),
+                fast_connections: PerThread::default(),
                 link_states: PerThread::default(),
                 opened: Instant::now(),
                 not_before: AtomicU64::new(0),
@@ -121,7 +121,7 @@ impl Postgres {
 
     /// Runs one small read on this worker's connection, which its other views share: their queries
     /// are pipelined. It is asked twice when the connection turns out to be gone.
-    pub(super) async fn view<A: Clone, T>(
+    pub(super) async fn fast_read<A: Clone, T>(
         &self,
         arguments: A,
         read: impl for<'c, 'p> Fn(
@@ -133,21 +133,23 @@ impl Postgres {
         let until = began + self.inner.timeout;
         let mut tries = 0;
         while Instant::now() < until {
-            let connecting = timeout_at(until, self.viewer()).await;
+            let connecting = timeout_at(until, self.fast_connection()).await;
             let conn = connecting.map_err(|_| too_late())??;
             tries += 1;
             match timeout_at(until, read(&mut &*conn, arguments.clone())).await {
                 // Gone.
-                Ok(Err(StoreError::Unavailable(_))) if tries < 2 => self.forget_viewer(&conn).await,
+                Ok(Err(StoreError::Unavailable(_))) if tries < 2 => {
+                    self.forget_fast_connection(&conn).await
+                }
                 Ok(Err(StoreError::Unavailable(why))) => {
-                    self.forget_viewer(&conn).await;
+                    self.forget_fast_connection(&conn).await;
                     return Err(StoreError::Unavailable(why));
                 }
                 Ok(result) => return result,
                 // So silent that it may never answer again; one that was given little time may.
                 Err(_) if began.elapsed() > self.inner.timeout / 2 => {
                     self.leave_server(self.inner.timeout);
-                    self.forget_viewer(&conn).await;
+                    self.forget_fast_connection(&conn).await;
                 }
                 Err(_) => {}
             }
@@ -158,7 +160,8 @@ impl Postgres {
     /// The state of a link, in one batch with the other views of this worker.
     pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
         let this = self.clone();
-        let query = async move |ids| this.view((ids,), |conn, (ids,)| link_states(conn, ids)).await;
+        let query =
+            async move |ids| this.fast_read((ids,), |conn, (ids,)| link_states(conn, ids)).await;
         self.inner.link_states.get().get(id, query).await
     }
 
@@ -240,24 +243,26 @@ impl Postgres {
 
     /// This worker's connection. While one view makes it, the others wait for it: a server that
     /// comes back is not met by a connection for each of them.
-    async fn viewer(&self) -> Result<Arc<AsyncPgConnection>, StoreError> {
-        let mut slot = self.inner.viewers.get().lock().await;
+    async fn fast_connection(&self) -> Result<Arc<AsyncPgConnection>, StoreError> {
+        let mut slot = self.inner.fast_connections.get().lock().await;
         loop {
             let not_before = self.inner.not_before.load(Ordering::Acquire);
-            if let Some(viewer) = slot.as_ref().filter(|viewer| viewer.since >= not_before) {
-                return Ok(viewer.conn.clone());
+            if let Some(fast_connection) =
+                slot.as_ref().filter(|fast_connection| fast_connection.since >= not_before)
+            {
+                return Ok(fast_connection.conn.clone());
             }
             *slot = None;
             let since = self.now();
             // On the heap: connecting takes kilobytes, which would be part of every view.
-            let conn = Arc::new(Box::pin(self.connect_viewer()).await?);
-            *slot = Some(Viewer { conn, since });
+            let conn = Arc::new(Box::pin(self.connect_fast()).await?);
+            *slot = Some(FastConnection { conn, since });
         }
     }
 
-    async fn connect_viewer(&self) -> Result<AsyncPgConnection, StoreError> {
+    async fn connect_fast(&self) -> Result<AsyncPgConnection, StoreError> {
         let mut conn = self.connect().await?;
-        conn.batch_execute(VIEWER_SESSION).await?;
+        conn.batch_execute(FAST_SESSION).await?;
         Ok(conn)
     }
 
@@ -293,9 +298,9 @@ impl Postgres {
         self.inner.not_before.fetch_max(not_before, Ordering::AcqRel);
     }
 
-    async fn forget_viewer(&self, gone: &Arc<AsyncPgConnection>) {
-        let mut slot = self.inner.viewers.get().lock().await;
-        if slot.as_ref().is_some_and(|viewer| Arc::ptr_eq(&viewer.conn, gone)) {
+    async fn forget_fast_connection(&self, gone: &Arc<AsyncPgConnection>) {
+        let mut slot = self.inner.fast_connections.get().lock().await;
+        if slot.as_ref().is_some_and(|fast_connection| Arc::ptr_eq(&fast_connection.conn, gone)) {
             *slot = None;
         }
     }
@@ -316,7 +321,7 @@ fn link_states<'c>(
 /// All that views ask is for rows by their keys, which is planned once: for one key PostgreSQL takes a
 /// plan of the moment for cheaper than one that it can keep, and would make it anew at each question.
 /// What was planned while the table was small goes by the index as well.
-const VIEWER_SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
+const FAST_SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
 
 /// The advisory lock of changes of many rows ("shrcbulk").
 const BULK_LOCK: i64 = 0x7368_7263_6275_6c6b;

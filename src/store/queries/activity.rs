@@ -10,7 +10,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use crate::{
-    model::{ShareId, Sightings},
+    model::{ShareId, ViewCounts},
     store::{
         Store, StoreError, on,
         schema::link_activity,
@@ -18,17 +18,17 @@ use crate::{
     },
 };
 
-/// Links that one statement adds to; each is five of its at most 32766 values (SQLite).
-pub const SIGHTINGS_AT_ONCE: usize = 500;
+/// Urls that one statement adds to; each is five of its at most 32766 values (SQLite).
+pub const VIEW_COUNTS_AT_ONCE: usize = 500;
 
 impl Store {
-    /// Adds these sightings, of at most [`SIGHTINGS_AT_ONCE`] links, each named once. Links that are
+    /// Adds these view_counts, of at most [`VIEW_COUNTS_AT_ONCE`] links, each named once. Urls that are
     /// gone are passed by.
     ///
     /// # Errors
     /// [`StoreError`] when the database is out of reach, or, rarely, when one of the links was deleted
     /// in the same moment: nothing was added then, and it is worth another try.
-    pub async fn add_sightings(&self, seen: &[(ShareId, Sightings)]) -> Result<(), StoreError> {
+    pub async fn add_view_counts(&self, seen: &[(ShareId, ViewCounts)]) -> Result<(), StoreError> {
         if seen.is_empty() {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database is out of reach.
-    pub async fn sightings(&self, id: &ShareId) -> Result<Sightings, StoreError> {
+    pub async fn view_counts(&self, id: &ShareId) -> Result<ViewCounts, StoreError> {
         let id = id.as_str().to_owned();
         let row: Option<(i64, i64, i64, Option<Moment>)> = on!(&self.database, read, |conn| {
             Ok(link_activity::table
@@ -77,9 +77,9 @@ impl Store {
                 .await
                 .optional()?)
         })?;
-        let Some((views, bots, downloads, last)) = row else { return Ok(Sightings::default()) };
+        let Some((views, bots, downloads, last)) = row else { return Ok(ViewCounts::default()) };
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        Ok(Sightings {
+        Ok(ViewCounts {
             views: count(views),
             bot_views: count(bots),
             downloads: count(downloads),

@@ -20,7 +20,7 @@ use crate::{
 
 /// Hands finished copies over to a link, within the transaction that makes the link show them. All
 /// of them or none: one that a sweep has taken by now fails the transaction.
-macro_rules! adopt {
+macro_rules! attach {
     ($conn:ident, $keys:expr, $link:expr) => {{
         use $crate::store::schema::artifacts;
         let keys: Vec<String> = $keys.iter().map(|key| key.as_str().to_owned()).collect();
@@ -44,10 +44,10 @@ macro_rules! adopt {
         }
     }};
 }
-pub(in crate::store) use adopt;
+pub(in crate::store) use attach;
 
-/// Makes waste of what is kept for these links, within the transaction that ends their right to it.
-macro_rules! disown {
+/// Makes orphans of what is kept for these links, within the transaction that ends their right to it.
+macro_rules! detach {
     ($conn:ident, $links:expr) => {{
         use $crate::store::schema::artifacts;
         let kept = artifacts::table.filter(artifacts::shared_chat_id.eq_any($links));
@@ -60,7 +60,7 @@ macro_rules! disown {
             .await?
     }};
 }
-pub(in crate::store) use disown;
+pub(in crate::store) use detach;
 
 impl Store {
     /// Enters copies that are about to be made. Until `leased_until` no sweep touches them.
@@ -151,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database is out of reach.
-    pub async fn waste(
+    pub async fn orphans(
         &self,
         now: DateTime<Utc>,
         limit: i64,
@@ -176,13 +176,13 @@ impl Store {
         keys.iter().map(|key| ObjectKey::parse(key).ok_or_else(malformed)).collect()
     }
 
-    /// Makes waste of copies that did not become a link's, so that they cannot be adopted any more, and
+    /// Makes orphans of copies that did not become a link's, so that they cannot be adopted any more, and
     /// returns those whose objects may be deleted: all but a link's. One whose outcome nobody knew may
     /// have become one: a commit that is still under way is waited for.
     ///
     /// # Errors
     /// [`StoreError`] when the database is out of reach; their lease ends by itself.
-    pub async fn take_back(&self, copies: &[ObjectKey]) -> Result<Vec<ObjectKey>, StoreError> {
+    pub async fn reclaim(&self, copies: &[ObjectKey]) -> Result<Vec<ObjectKey>, StoreError> {
         let keys: Vec<String> = copies.iter().map(|key| key.as_str().to_owned()).collect();
         let kept: HashSet<String> = on!(&self.database, transaction, |conn| {
             let unfinished = artifacts::table

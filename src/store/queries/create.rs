@@ -10,7 +10,7 @@ use crate::{
     store::{
         IDEMPOTENCY_RETENTION, Refused, Store, StoreError, on,
         queries::{
-            artifacts::adopt,
+            artifacts::attach,
             audit::{AuditRow, log_audit_record},
             chats::{touch_chat, upsert_where},
         },
@@ -118,7 +118,7 @@ impl Store {
                     .await?;
             }
             diesel::insert_into(audit_records::table).values(audit).execute(conn).await?;
-            adopt!(conn, copies, id.as_str());
+            attach!(conn, copies, id.as_str());
             Ok(())
         })?;
         log_audit_record(&record);

@@ -1,4 +1,4 @@
-//! Links that come from the old system.
+//! Urls that come from the old system.
 
 use std::collections::{BTreeMap, BTreeSet};
 

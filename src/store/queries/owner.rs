@@ -14,7 +14,7 @@ use crate::{
     store::{
         Notice, Refused, Store, StoreError, on,
         queries::{
-            artifacts::{adopt, disown},
+            artifacts::{attach, detach},
             audit::{log_audit_record, record_change},
         },
         rows::{SharedChatRow, not_expired, short_chat},
@@ -56,7 +56,7 @@ struct Changes {
 impl Store {
     /// Changes the settings of the owner's own link, if the guard holds, and returns it as it is
     /// now. `None`: there is no such link to change, for whatever reason. Files that are not
-    /// included any more become waste in the same moment.
+    /// included any more become orphans in the same moment.
     ///
     /// # Errors
     /// [`StoreError`] when the database is out of reach, or a sweep has taken a copy.
@@ -103,9 +103,9 @@ impl Store {
                     .optional()?;
                 let Some(changed) = changed else { return Ok(None) };
                 if ends_artifacts {
-                    disown!(conn, [&id]);
+                    detach!(conn, [&id]);
                 }
-                adopt!(conn, copies, &id);
+                attach!(conn, copies, &id);
                 record.chat = changed.short_chat();
                 record_change!(conn, &record, &notice);
                 Ok(Some((changed, record)))

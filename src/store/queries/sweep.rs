@@ -9,7 +9,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::store::{
     IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION, on,
-    queries::artifacts::disown,
+    queries::artifacts::detach,
     schema::{chats, shared_chats, snapshots},
     timestamp::Moment,
 };
@@ -153,7 +153,7 @@ impl Store {
                     let unseen =
                         snapshots::table.filter(snapshots::shared_chat_id.eq_any(expired()));
                     let contents = diesel::delete(unseen).execute(conn).await?;
-                    let files = disown!(conn, expired().select(shared_chats::id.nullable()));
+                    let files = detach!(conn, expired().select(shared_chats::id.nullable()));
                     Ok((contents, files))
                 })?;
                 swept = (swept.0 + contents, swept.1 + files);

@@ -26,7 +26,7 @@ impl Store {
     ) -> Result<Option<SharedChat>, StoreError> {
         let id = id.as_str().to_owned();
         // As plain as can be: SQLite would plan it anew for each LIMIT that is bound.
-        let row: Option<SharedChatRow> = on!(&self.database, view(id), |conn| {
+        let row: Option<SharedChatRow> = on!(&self.database, fast_read(id), |conn| {
             Ok(shared_chats::table
                 .find(id)
                 .select(SharedChatRow::as_select())
@@ -93,7 +93,7 @@ impl Store {
             sqlite.check_file()?;
         }
         let nobody = String::new();
-        let _: i64 = on!(&self.database, view(nobody), |conn| {
+        let _: i64 = on!(&self.database, fast_read(nobody), |conn| {
             Ok(snapshots::table
                 .filter(snapshots::shared_chat_id.eq(nobody))
                 .count()

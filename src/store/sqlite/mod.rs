@@ -52,7 +52,7 @@ struct Inner {
     reads: Limiter,
     readers: Mutex<Vec<SqliteConn>>,
     /// Connections for views, one a worker thread, so that nobody waits for the lock.
-    viewers: PerThread<Mutex<Option<SqliteConn>>>,
+    fast_connections: PerThread<Mutex<Option<SqliteConn>>>,
     link_states: PerThread<Batcher<LinkStateRow>>,
     /// Dropped last, so that its connection is the last one to close.
     writer: Writer,
@@ -70,7 +70,7 @@ impl Sqlite {
                 writer,
                 reads: Limiter::new(settings.pool_size, settings.queue_timeout),
                 readers: Mutex::default(),
-                viewers: PerThread::default(),
+                fast_connections: PerThread::default(),
                 link_states: PerThread::default(),
             }),
         })
@@ -98,12 +98,12 @@ impl Sqlite {
     }
 
     /// Runs one small read right here. A hop to a blocking thread would cost more than the read.
-    pub(super) async fn view<A, T>(
+    pub(super) async fn fast_read<A, T>(
         &self,
         arguments: A,
         read: impl for<'c> FnOnce(&'c mut SqliteConn, A) -> BoxFuture<'c, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let mut slot = self.inner.viewers.get().lock();
+        let mut slot = self.inner.fast_connections.get().lock();
         let mut conn = match slot.take() {
             Some(conn) => conn,
             None => connection::open(&self.inner.path, Access::View)?,
@@ -116,7 +116,8 @@ impl Sqlite {
     /// The state of a link, in one batch with the other views of this worker.
     pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
         let this = self.clone();
-        let query = async move |ids| this.view((ids,), |conn, (ids,)| link_states(conn, ids)).await;
+        let query =
+            async move |ids| this.fast_read((ids,), |conn, (ids,)| link_states(conn, ids)).await;
         self.inner.link_states.get().get(id, query).await
     }
 

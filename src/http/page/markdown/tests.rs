@@ -1,6 +1,6 @@
 mod bounds;
 
-use super::{harmless::assert_harmless, render};
+use super::{assertions::assert_harmless, render};
 
 #[test]
 fn what_models_write_becomes_the_elements_it_means() {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use crate::http::page::untrusted::{escape_into, is_right_to_left, link_target};
+use crate::http::page::sanitize::{escape_into, is_right_to_left, link_target};
 
 /// Elements nested deeper than this are left out, and only their text is shown: a browser would cut
 /// them off too, but later and at a greater cost.

@@ -2,8 +2,8 @@
 
 use super::super::{
     MARKDOWN_LIMIT,
-    harmless::{assert_harmless, greatest_depth},
-    nesting::MAX_NESTING,
+    assertions::{assert_harmless, greatest_depth},
+    depth::MAX_NESTING,
     render,
     writer::{MAX_DEPTH, MAX_GROWTH},
 };

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Available, KnownBy, Sharing, SharingError, artifacts::remembered, snapshot::Messages};
+use super::{
+    Available, ContentHash, Sharing, SharingError, artifacts::remembered, snapshot::Messages,
+};
 use crate::{
     chat_service::ChatServiceError,
     live::{Scope, SubscribeError, Subscription},
@@ -35,7 +37,7 @@ pub struct Content {
     /// Those of them whose bytes can be had.
     pub available: Available,
     /// Of a live link; what a frozen one shows is known by its revision.
-    pub known_by: Option<KnownBy>,
+    pub content_hash: Option<ContentHash>,
 }
 
 impl Content {
@@ -96,7 +98,7 @@ impl Sharing {
             messages: Messages::Compressed(stored.messages),
             files: remembered(&stored.files)?,
             available: Available::Only(available),
-            known_by: None,
+            content_hash: None,
         })
     }
 
@@ -109,7 +111,7 @@ impl Sharing {
             messages: Messages::Plain(live.transcript.json().clone()),
             files: live.files.clone(),
             available: Available::All,
-            known_by: Some(live.known_by.clone()),
+            content_hash: Some(live.content_hash.clone()),
         })
     }
     /// Opens a stream of what happens in the chat of a live link: see [`Subscriptions::subscribe`].

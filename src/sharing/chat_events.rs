@@ -1,8 +1,8 @@
 //! What the chat service asks (contract 4). That it is the chat service is the extractor's word.
 
-use super::{Sharing, SharingError, artifacts::to_its_end};
+use super::{Sharing, SharingError, artifacts::run_detached};
 use crate::{
-    model::{Action, Actor, AuditRecord, Caller, ChatSessionId, Origin, SharedChat},
+    model::{Action, Actor, AuditRecord, Caller, ChatSessionId, ClientInfo, SharedChat},
     store::Notice,
 };
 
@@ -27,10 +27,10 @@ impl Sharing {
         &self,
         caller: &Caller,
         chat: &ChatSessionId,
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<usize, SharingError> {
         let (this, chat, actor) = (self.clone(), chat.clone(), caller.into());
-        to_its_end(
+        run_detached(
             async move { this.end_links_of(&chat, Action::ChatDeleted, actor, origin).await },
         )
         .await
@@ -41,12 +41,12 @@ impl Sharing {
         chat: &ChatSessionId,
         action: Action,
         actor: Actor,
-        origin: Origin,
+        origin: ClientInfo,
     ) -> Result<usize, SharingError> {
         let record = AuditRecord::of(action, actor, origin, self.clock.now());
         let record = AuditRecord { chat: Some(chat.short()), ..record };
         let ended = self.store.delete_chat(chat, record).await?;
-        self.waste_was_made();
+        self.orphans_created();
         self.tell(&Notice::Chat(chat.clone()));
         Ok(ended)
     }

@@ -54,12 +54,12 @@ impl SharePath {
 
 /// Makes the addresses that a link has.
 #[derive(Debug, Clone)]
-pub struct Links {
+pub struct Urls {
     public_url: String,
     share_path: SharePath,
 }
 
-impl Links {
+impl Urls {
     #[must_use]
     pub fn new(public_url: &Url, share_path: SharePath) -> Self {
         Self { public_url: public_url.as_str().trim_end_matches('/').to_owned(), share_path }
@@ -115,7 +115,7 @@ mod tests {
             ("https://x.example/app/", "/s/{id}/view", "https://x.example/app/s/0123456789/view"),
             ("http://127.0.0.1:8080", "/#/s/{id}", "http://127.0.0.1:8080/#/s/0123456789"),
         ] {
-            let links = Links::new(&Url::parse(base).unwrap(), SharePath::parse(path).unwrap());
+            let links = Urls::new(&Url::parse(base).unwrap(), SharePath::parse(path).unwrap());
             assert_eq!(links.url(&id), url);
         }
     }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn an_artifact_id_cannot_leave_its_path() {
         let links =
-            Links::new(&Url::parse("http://x").unwrap(), SharePath::parse("/shared/{id}").unwrap());
+            Urls::new(&Url::parse("http://x").unwrap(), SharePath::parse("/shared/{id}").unwrap());
         let id = ShareId::parse("0123456789").unwrap();
         assert_eq!(
             links.artifact_path(&id, "../é?x"),

@@ -14,7 +14,7 @@ label!(
 );
 label!(
     /// In which form.
-    MediumKind { Json = "json", Page = "page" }
+    FormatKind { Json = "json", Page = "page" }
 );
 label!(
     /// What came of it: shown, unchanged since the viewer's copy, refused (4xx), not shown (5xx).
@@ -32,7 +32,7 @@ label!(
 
 pub(super) fn begin() {
     for kind in LinkKind::ALL {
-        for medium in MediumKind::ALL {
+        for medium in FormatKind::ALL {
             for outcome in ViewOutcome::ALL {
                 let shown = matches!(outcome, ViewOutcome::Shown | ViewOutcome::NotModified);
                 // What was not shown is of no kind.
@@ -52,7 +52,7 @@ pub(super) fn begin() {
     RequestsInFlight::report();
 }
 
-fn views(kind: LinkKind, medium: MediumKind, outcome: ViewOutcome) -> Counter {
+fn views(kind: LinkKind, medium: FormatKind, outcome: ViewOutcome) -> Counter {
     counter!(
         VIEWS.name,
         "kind" => kind.word(), "medium" => medium.word(), "outcome" => outcome.word()
@@ -69,7 +69,7 @@ fn frames() -> Counter {
 }
 
 /// A link was viewed, or was to be.
-pub fn viewed(kind: LinkKind, medium: MediumKind, outcome: ViewOutcome) {
+pub fn viewed(kind: LinkKind, medium: FormatKind, outcome: ViewOutcome) {
     if is_on() {
         views(kind, medium, outcome).increment(1);
     }
