@@ -103,11 +103,11 @@ impl ChatFeed {
 
     /// As [`ChatFeed::start`], with a state of the chat that was read for it. An unknown cursor starts
     /// with a `reset`.
-    pub(super) fn start_with(&self, state: Arc<ChatState>, cursor: Option<&str>) -> Position {
+    pub(super) fn start_with(&self, state: &Arc<ChatState>, cursor: Option<&str>) -> Position {
         self.ingest(state.clone());
         let inner = self.inner.lock();
         inner.start(cursor).unwrap_or_else(|| {
-            let current = inner.current.as_ref().unwrap_or(&state);
+            let current = inner.current.as_ref().unwrap_or(state);
             let first = Some(Frame::reset(current.transcript.last_id()));
             Position { first, missed: None, next: inner.log.end() }
         })

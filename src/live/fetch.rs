@@ -108,7 +108,7 @@ struct Question {
     began: Option<Instant>,
     /// The moment of the last notice, or from which on notices are known here. The answer to a
     /// question that began earlier serves only the callers that wait for it already.
-    valid_after: Instant,
+    valid_from: Instant,
     answer: Pending,
 }
 
@@ -170,14 +170,14 @@ impl LiveChats {
                 for scope in Scope::ALL {
                     let key = (chat.clone(), scope);
                     if let Some(question) = in_flight.get_mut(&key) {
-                        question.valid_after = now;
+                        question.valid_from = now;
                     }
                     self.0.cache.invalidate(&key);
                 }
             }
             Notice::Links(_) => {}
             Notice::Everything => {
-                in_flight.values_mut().for_each(|question| question.valid_after = now);
+                in_flight.values_mut().for_each(|question| question.valid_from = now);
                 self.0.cache.invalidate_all();
             }
         }
@@ -223,16 +223,23 @@ impl LiveChats {
     fn ask(&self, in_flight: &mut HashMap<Key, Question>, key: Key) -> Pending {
         let now = Instant::now();
         let (sender, answer) = watch::channel(None);
-        let valid_after = in_flight.get(&key).map_or(now, |before| before.valid_after);
-        let question = Question { began: None, valid_after, answer: answer.clone() };
+        let before = in_flight.get(&key);
+        let question = Question {
+            began: before.is_none().then_some(now),
+            valid_from: before.map_or(now, |before| before.valid_from),
+            answer: answer.clone(),
+        };
         let before = in_flight.insert(key.clone(), question);
         let (this, pending) = (self.clone(), answer.clone());
         let asking = async move {
-            if let Some(mut before) = before {
-                let until = before.began.unwrap_or(now) + STAGGER;
-                let _ = timeout_at(until, before.answer.wait_for(Option::is_some)).await;
-            }
-            let began = this.begin(&key);
+            let began = match before {
+                Some(mut before) => {
+                    let until = before.began.unwrap_or(now) + STAGGER;
+                    let _ = timeout_at(until, before.answer.wait_for(Option::is_some)).await;
+                    this.begin(&key)
+                }
+                None => now,
+            };
             let answer = this.read(&key, began).await.map(Arc::new);
             this.end(&key, &pending, &answer);
             sender.send_replace(Some(answer));
@@ -242,7 +249,7 @@ impl LiveChats {
         answer
     }
 
-    /// The last question about the chat begins. (One that has not begun is not replaced.)
+    /// The last question about the chat begins, after it waited: while it waits, none replaces it.
     fn begin(&self, key: &Key) -> Instant {
         let mut in_flight = self.0.in_flight.lock();
         // Within the lock: a notice comes either before this moment, or finds that it has begun.
@@ -258,7 +265,7 @@ impl LiveChats {
         // Without one a later question was answered already.
         let Some(last) = in_flight.get(key) else { return };
         if let Ok(state) = answer
-            && last.valid_after < state.asked_at
+            && state.asked_at >= last.valid_from
             && self.0.cache.get(key).is_none_or(|cached| cached.asked_at < state.asked_at)
         {
             self.0.cache.insert(key.clone(), state.clone());
@@ -289,6 +296,6 @@ impl LiveChats {
 impl Question {
     /// Whether its answer will do for a caller that comes now.
     fn serves(&self, max_age: Duration) -> bool {
-        self.began.is_none_or(|began| self.valid_after < began && began.elapsed() < max_age)
+        self.began.is_none_or(|began| began >= self.valid_from && began.elapsed() < max_age)
     }
 }

@@ -153,7 +153,8 @@ impl Subscriptions {
             None => {
                 read?;
                 // Another instance may have shown the message of the cursor already.
-                feed.start_with(self.0.chats.get_fresh(chat_id, Scope::Messages).await?, cursor)
+                let state = self.0.chats.get_fresh(chat_id, Scope::Messages).await?;
+                feed.start_with(&state, cursor)
             }
         };
         Ok(subscription)
