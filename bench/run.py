@@ -103,7 +103,7 @@ def main():
                 say(WORKLOADS[name].title)
                 figures["workloads"][name] = bench.workload(name, services, {store.name: store for store in stores})
         if "process" in options.what:
-            figures["process"] = process.measure(stores, bench.links, bench.requests, options)
+            figures["process"] = process.measure(stores, bench.links, bench.requests)
         if "streams" in options.what:
             figures["streams"] = streams.measure(stores, options)
     options.results.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")

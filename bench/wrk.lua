@@ -1,9 +1,8 @@
--- Asks what a file lists: at random from a seed, or each request once and in order.
---   wrk ... -s wrk.lua URL -- FILE SEED|in-order
+-- Asks what a file lists: at random from a seed, or in order from the request of a number.
+--   wrk ... -s wrk.lua URL -- FILE SEED|'from NUMBER'
 -- A line of the file has the method, the path, the body or nothing, and headers, between tabs.
 -- Prints what was measured as one line of JSON, times in microseconds.
 local requests = {}
-local next = 0
 
 function init(arguments)
     for line in io.lines(arguments[1]) do
@@ -14,20 +13,15 @@ function init(arguments)
         end
         requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
     end
-    if arguments[2] ~= "in-order" then
+    local first = arguments[2]:match("^from (%d+)$")
+    if not first then
         math.randomseed(tonumber(arguments[2]))
         return
     end
+    local next = tonumber(first)
     function request()
         next = next + 1
         return requests[(next - 1) % #requests + 1]
-    end
-    local answered = 0
-    function response()
-        answered = answered + 1
-        if answered >= #requests then
-            wrk.thread:stop()
-        end
     end
 end
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import statistics
 import subprocess
@@ -25,7 +26,7 @@ def cpu_of(pid):
 
 
 def wrk(program, file, connections, seconds, order):
-    """Loads the program with the file's requests; `order` is a seed, or `in-order`."""
+    """Loads the program with the file's requests; `order` is a seed, or `from NUMBER`."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", SCRIPT, program.url]
     before = cpu_of(program.pid)
     done = subprocess.run([*command, "--", file, str(order)], capture_output=True, text=True)
@@ -41,11 +42,10 @@ def wrk(program, file, connections, seconds, order):
 
 
 def by_turns(targets, file, connections, options):
-    """Runs of each target, in rounds that each begin with another one."""
+    """Runs of each target, in rounds that each have another order."""
     runs = {target: [] for target in targets}
-    names = list(targets)
     for turn in range(options.rounds):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+        for name in random.Random(turn).sample(list(targets), len(targets)):
             run = wrk(targets[name], file, connections, options.seconds, turn + 1)
             runs[name].append(run)
             print(

@@ -77,10 +77,10 @@ def markdown(figures):
         parts += [f"### {WORKLOADS[name].title}", workload(found)]
     if figures.get("process"):
         lines = [
-            [row["who"], *(f"{row[part]:.1f}" for part in ("idle", "few", "many", "binary")), f"{row['start_ms']:.0f}", str(row["refused"])]
+            [row["who"], *(f"{row[part]:.1f}" for part in ("idle", "few", "many", "binary")), f"{row['start_ms']:.0f}"]
             for row in figures["process"]
         ]
-        header = ["who", "idle MiB", "after 3,000 views", "after 100,000 views", "binary MiB", "start to the first view ms", "refused"]
+        header = ["who", "idle MiB", "after 3,000 views", "after 100,000 views", "binary MiB", "start to the first view ms"]
         parts += ["### Memory and start", table(header, lines)]
     if figures.get("streams"):
         lines = [

@@ -25,7 +25,8 @@ pub async fn serve(route: &str, file: &Path) -> Result<(), Failure> {
     Ok(server.listen(listener)?.run().await?)
 }
 
-async fn give(answer: web::Data<Answer>) -> HttpResponse {
+/// The body is read as well, which keeps the connection open.
+async fn give(answer: web::Data<Answer>, _body: Bytes) -> HttpResponse {
     let mut response = HttpResponse::build(answer.status);
     for (name, value) in &answer.headers {
         response.insert_header((name.clone(), value.clone()));
