@@ -63,7 +63,7 @@ mod a_server {
     use tokio_postgres::{Client, NoTls};
 
     use super::*;
-    use crate::support::TcpProxy;
+    use crate::support::{TcpProxy, eventually};
 
     /// Holds back every COMMIT of a link at the server, by a deferred trigger that waits for an
     /// advisory lock. What is cut meanwhile is in doubt: the service cannot know its outcome.
@@ -203,9 +203,11 @@ mod a_server {
         proxy.mend().await;
         let second = create(&app).spawn();
         // It has its copies, and waits for what becomes of the key.
+        eventually("the second create has its copies", async || {
+            app.chats.asked().iter().filter(|a| a.path.ends_with("/content")).count() == 2
+        })
+        .await;
         commits.is_waited_for(session).await;
-        let copies = app.chats.asked().iter().filter(|a| a.path.ends_with("/content")).count();
-        assert_eq!(copies, 2);
         commits.let_go().await;
         first.await.unwrap().fails(503, "unavailable");
         let made = second.await.unwrap().is(201).json();

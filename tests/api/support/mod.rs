@@ -148,6 +148,8 @@ impl Servers {
 /// The credential that the application has of its own for the chat service.
 pub const SERVICE_TOKEN: &str = "the-credential-of-the-share-link-service";
 
+type ConfigChange = Arc<dyn Fn(&mut Config) + Send + Sync>;
+
 /// What an application is started from; clones share the database, the chat service and the clock.
 #[derive(Clone)]
 pub struct Setup {
@@ -155,7 +157,7 @@ pub struct Setup {
     pub chats: ChatService,
     pub clock: Clock,
     settings: Vec<(&'static str, String)>,
-    changes: Vec<Arc<dyn Fn(&mut Config) + Send + Sync>>,
+    changes: Vec<ConfigChange>,
     /// The artifact store.
     files: Arc<tempfile::TempDir>,
     servers: Servers,
