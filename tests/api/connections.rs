@@ -74,7 +74,8 @@ async fn an_answer_that_takes_long_is_waited_for(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_body_that_comes_slowly_is_waited_for(setup: Setup) {
-    let app = hasty(setup).start().await;
+    let keep_alive = Duration::from_secs(1);
+    let app = setup.config(move |config| config.keep_alive = keep_alive).start().await;
     let token = hs256(&claims(&app.clock, "alice"));
     let body = r#"{"chat_session_id":"chat-1"}"#;
     let head = format!(
