@@ -75,7 +75,7 @@ fn query(data: &[u8]) -> Option<HttpRequest> {
 fn list_query(data: &[u8]) {
     let Some(request) = query(data) else { return };
     let Ok(owner) = UserId::parse("owner") else { return };
-    let Ok(asked) = list::Asked::parse(request.query_string(), &owner) else { return };
+    let Ok(asked) = list::Parameters::parse(request.query_string(), &owner) else { return };
     let list = &asked.query;
     assert!((1..=1000).contains(&list.limit) && list.offset >= 0);
     if let Some(part) = &list.name_part {
@@ -91,7 +91,7 @@ fn list_query(data: &[u8]) {
         else {
             panic!("{link:?}")
         };
-        let Ok(again) = list::Asked::parse(query, &owner) else { panic!("{query:?}") };
+        let Ok(again) = list::Parameters::parse(query, &owner) else { panic!("{query:?}") };
         assert_eq!(again.kept, asked.kept);
         let (again, before) = (again.query, list);
         assert_eq!(again.name_part, before.name_part);
