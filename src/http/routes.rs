@@ -4,12 +4,21 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, http::Method as M};
 
 use crate::http::call::Plain;
+use crate::http::chats::{ChangeOfChat, DeleteOfChat, ListOfChat, changed, delete_links, links};
 use crate::http::endpoint::{Endpoint, at, register};
 use crate::http::error::{ApiError, ErrorType};
-use crate::http::links::{
-    activity, artifact, batch_delete, change, create, delete, events, list, qr_code, view,
-};
-use crate::http::{chats, health, openapi, page::open, state::State};
+use crate::http::health::{self, Ready};
+use crate::http::links::activity::{ViewActivity, activity};
+use crate::http::links::artifact::{Download, artifact};
+use crate::http::links::batch_delete::{BatchDelete, batch_delete};
+use crate::http::links::change::{Change, change};
+use crate::http::links::create::{Create, create};
+use crate::http::links::delete::{Delete, delete};
+use crate::http::links::events::{Watch, events};
+use crate::http::links::list::{List, list};
+use crate::http::links::qr_code::{DrawQrCode, qr_code};
+use crate::http::links::view::{View, view};
+use crate::http::{openapi, page::open, state::State};
 use crate::sharing::SharePath;
 
 /// Registers all endpoints of the service port.
@@ -22,41 +31,26 @@ pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
 }
 
 pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
+    #[rustfmt::skip] // One call per line.
     let mut all = vec![
-        at("/api/v1/shared_chats").on(M::GET, list::List, list::list).on(
-            M::POST,
-            create::Create,
-            create::create,
-        ),
-        at("/api/v1/shared_chats/batch_delete").on(
-            M::POST,
-            batch_delete::BatchDelete,
-            batch_delete::batch_delete,
-        ),
+        at("/api/v1/shared_chats")
+            .on(M::GET, List, list)
+            .on(M::POST, Create, create),
+        at("/api/v1/shared_chats/batch_delete").on(M::POST, BatchDelete, batch_delete),
         at("/api/v1/shared_chats/{id}")
-            .on(M::GET, view::View, view::view)
-            .on(M::PATCH, change::Change, change::change)
-            .on(M::DELETE, delete::Delete, delete::delete),
-        at("/api/v1/shared_chats/{id}/qr_code").on(M::GET, qr_code::DrawQrCode, qr_code::qr_code),
-        at("/api/v1/shared_chats/{id}/activity").on(
-            M::GET,
-            activity::ViewActivity,
-            activity::activity,
-        ),
-        at("/api/v1/shared_chats/{id}/artifacts/{artifact_id}").on(
-            M::GET,
-            artifact::Download,
-            artifact::artifact,
-        ),
-        at("/api/v1/shared_chats/{id}/events").on(M::GET, events::Watch, events::events),
-        at("/api/v1/chats/{id}/changes").on(M::POST, chats::ChangeOfChat, chats::changed),
-        at("/api/v1/chats/{id}/shared_chats").on(M::GET, chats::ListOfChat, chats::links).on(
-            M::DELETE,
-            chats::DeleteOfChat,
-            chats::delete_links,
-        ),
+            .on(M::GET, View, view)
+            .on(M::PATCH, Change, change)
+            .on(M::DELETE, Delete, delete),
+        at("/api/v1/shared_chats/{id}/qr_code").on(M::GET, DrawQrCode, qr_code),
+        at("/api/v1/shared_chats/{id}/activity").on(M::GET, ViewActivity, activity),
+        at("/api/v1/shared_chats/{id}/artifacts/{artifact_id}").on(M::GET, Download, artifact),
+        at("/api/v1/shared_chats/{id}/events").on(M::GET, Watch, events),
+        at("/api/v1/chats/{id}/changes").on(M::POST, ChangeOfChat, changed),
+        at("/api/v1/chats/{id}/shared_chats")
+            .on(M::GET, ListOfChat, links)
+            .on(M::DELETE, DeleteOfChat, delete_links),
         at("/health/live").on(M::GET, Plain, health::live),
-        at("/health/ready").on(M::GET, health::Ready, health::ready),
+        at("/health/ready").on(M::GET, Ready, health::ready),
         at("/openapi.json").on(M::GET, Plain, openapi::json),
         at("/openapi.yaml").on(M::GET, Plain, openapi::yaml),
         at("/docs").on(M::GET, Plain, openapi::to_index),
@@ -64,7 +58,7 @@ pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
     ];
     if let Some(path) = viewer {
         all.push(at("/favicon.ico").on(M::GET, Plain, open::favicon));
-        all.push(at(&path.route()).on(M::GET, view::View, open::open));
+        all.push(at(&path.route()).on(M::GET, View, open::open));
     }
     all
 }

@@ -6,9 +6,10 @@ use metrics_process::Collector;
 use parking_lot::Mutex;
 
 use super::{
-    background, database, hot_path,
+    database, hot_path,
     switch::RECORDER,
     table::{BUILD_INFO, Kind, METRICS},
+    background,
 };
 
 /// Two applications of one process do not start it together.

@@ -9,7 +9,7 @@ pub fn number<T>(name: &str, value: &str, range: RangeInclusive<T>) -> Result<T,
 where
     T: FromStr + PartialOrd + Display,
 {
-    value.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+    value.parse::<T>().ok().filter(|number| range.contains(number)).ok_or_else(|| {
         let (least, most) = (range.start(), range.end());
         ApiError::bad_value(name, format!("must be a whole number from {least} to {most}"))
     })
