@@ -38,7 +38,8 @@ impl Call for Ready {
 
 /// Readiness: the database answers, tokens can be verified, and the instance is not shutting down.
 #[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready",
-    responses((status = 200, description = "It can serve", body = Health), Refusals<Ready>), security(()))]
+    responses((status = 200, description = "It can serve", body = Health), Refusals<Ready>),
+    security(()))]
 pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     let unready = |message: &'static str| ApiError::new(E::Unavailable, message);
     if state.lifecycle.is_stopping() {

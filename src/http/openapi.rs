@@ -1,5 +1,5 @@
-//! The OpenAPI document, and its endpoints: JSON, YAML and Swagger UI. A test compares `openapi.yaml`
-//! with it.
+//! The OpenAPI document, and its endpoints: JSON, YAML and Swagger UI. A test compares
+//! `openapi.yaml` with it.
 //!
 //! A handler declares its successful responses in `utoipa::path`, its errors as
 //! [`crate::http::call::Refusals`].
@@ -153,7 +153,8 @@ pub fn yaml_text() -> &'static str {
 
 /// This document as JSON.
 #[utoipa::path(get, path = "/openapi.json", tag = "operations", operation_id = "openapi_json",
-    responses((status = 200, description = "This document", content_type = "application/json"), Refusals<Plain>),
+    responses((status = 200, description = "This document", content_type = "application/json"),
+        Refusals<Plain>),
     security(()))]
 pub async fn json() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
@@ -161,7 +162,8 @@ pub async fn json() -> HttpResponse {
 
 /// This document as YAML (RFC 9512).
 #[utoipa::path(get, path = "/openapi.yaml", tag = "operations", operation_id = "openapi_yaml",
-    responses((status = 200, description = "This document", content_type = "application/yaml"), Refusals<Plain>),
+    responses((status = 200, description = "This document", content_type = "application/yaml"),
+        Refusals<Plain>),
     security(()))]
 pub async fn yaml() -> HttpResponse {
     HttpResponse::Ok().content_type("application/yaml").body(YAML.as_str())

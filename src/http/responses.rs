@@ -89,7 +89,8 @@ impl<'a> OwnedSharedChatInfo<'a> {
     }
 }
 
-/// A shared chat, as a viewer sees it. `messages` comes last, see [`around_messages`].
+// `messages` comes last, because of `around_messages`.
+/// A shared chat, as a viewer sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11",
@@ -125,7 +126,8 @@ pub struct SharedChatDetail<'a> {
     pub messages: &'a [ViewedMessage],
 }
 
-/// A message, as a viewer sees it; the schema of [`crate::model::Message`].
+// The schema of `crate::model::Message`.
+/// A message, as a viewer sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Message")]
 pub struct ViewedMessage {

@@ -53,7 +53,8 @@ pub struct ChangeOfLink {
     pub settings: Settings,
 }
 
-/// The settings that were given; the schema of [`Settings`].
+// The schema of `Settings`.
+/// The settings that were given.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub struct GivenSettings {

@@ -21,8 +21,8 @@ use crate::http::views::{authorize::admitted, revocable_body::watched, show::lin
 use crate::model::{Action, ShareId, SharedChat, ViewKind};
 use crate::sharing::{Artifact, SharingError};
 
-/// The id of a file; `None` if it is not UTF-8. It may contain an encoded `/`, so it is decoded from
-/// the path as it was sent: the router leaves some characters encoded.
+/// The id of a file; `None` if it is not UTF-8. It may contain an encoded `/`, so it is decoded
+/// from the path as it was sent: the router leaves some characters encoded.
 fn artifact_id(path: &str) -> Option<String> {
     let segment = path.rsplit('/').next()?;
     percent_decode_str(segment).decode_utf8().ok().map(Cow::into_owned)
@@ -49,18 +49,19 @@ impl Call for Download {
     params(
         ("shared_chat_id" = String, Path, description = "The link's id"),
         ("artifact_id" = String, Path, description = "The file's id, as the view gives it"),
-        ("Range" = Option<String>, Header, description = "One range of bytes; several give the whole file"),
-        ("If-Range" = Option<String>, Header, description = "The strong entity tag that the range is of"),
+        ("Range" = Option<String>, Header, description = "One range; several give the whole file"),
+        ("If-Range" = Option<String>, Header, description = "The strong entity tag of the range"),
         ("If-None-Match" = Option<String>, Header, description = "An entity tag of the file"),
     ),
     responses(
         (status = 200, description = "The file",
             content((Vec<u8> = "*/*")),
             headers(
-                ("Content-Disposition" = String, description = "`attachment`, with the file's name"),
+                ("Content-Disposition" = String, description = "`attachment`, with the name"),
                 ("Accept-Ranges" = String, description = "`bytes`"),
                 ("ETag" = String, description = "Strong for a frozen link, weak for a live one"),
-                ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
+                ("Cache-Control" = String,
+                    description = "`no-cache`; `private, no-cache` for a private link"),
             )),
         (status = 206, description = "The requested range",
             content((Vec<u8> = "*/*")),

@@ -45,7 +45,7 @@ impl Call for Watch {
             description = "A cursor: the id of any message, in UTF-8 or else Latin-1. What came \
                            after it is sent first; without one only new messages are sent"),
         ("after" = Option<String>, Query,
-            description = "The same, for clients that cannot set the header; the header takes precedence"),
+            description = "The same, for clients that cannot set the header, which takes precedence"),
     ),
     responses(
         (status = 200,
@@ -80,7 +80,7 @@ pub async fn events(
     Ok(response.streaming(stream::events(subscription, viewer, &link)))
 }
 
-/// The client's cursor. Any text is one, perhaps an unknown one, which leads to a `reset`; without a
+/// The client's cursor. Any text is one: an unknown cursor leads to a `reset`, while without a
 /// cursor the client would not notice what it missed.
 pub fn cursor(request: &HttpRequest) -> Option<String> {
     let is_given = |cursor: &String| !cursor.is_empty();

@@ -30,7 +30,8 @@ impl Call for View {
             body = SharedChatDetail,
             headers(
                 ("ETag" = String, description = "Strong, one for each coding"),
-                ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
+                ("Cache-Control" = String,
+                    description = "`no-cache`; `private, no-cache` for a private link"),
             )),
         (status = 304, description = "`If-None-Match` names it"),
         Refusals<View>,
