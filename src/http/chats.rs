@@ -1,80 +1,55 @@
-//! What the chat service asks about its chats (contract 4).
+//! The chat service's calls about its chats (docs/API.md 4).
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    http::{
-        State,
-        call::{Audited, Call, Refusals},
-        error::{ApiError, ErrorType as E},
-        extract::credentials::ChatServiceCaller,
-        responses::OwnedSharedChatInfo,
-    },
-    model::{Action, ChatSessionId, ClientInfo},
-};
+use crate::http::State;
+use crate::http::call::{Audited, CALLER, Call, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
+use crate::http::extract::credentials::ChatServiceCaller;
+use crate::http::responses::OwnedSharedChatInfo;
+use crate::model::{Action, ChatSessionId, ClientInfo};
 
-/// How many links ended.
+/// How many links were deleted.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"deleted": 3}))]
 pub struct DeletedLinks {
     pub deleted: usize,
 }
 
-/// The id of a chat in a path.
-pub struct ChatId(Option<ChatSessionId>);
-
-impl FromRequest for ChatId {
-    type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = request.match_info().get("id");
-        std::future::ready(Ok(Self(id.and_then(|id| ChatSessionId::parse(id).ok()))))
-    }
+/// The id in the path; 404 if no chat can have it.
+fn chat_id(request: &HttpRequest) -> Result<ChatSessionId, ApiError> {
+    let id = request.match_info().get("id").and_then(|id| ChatSessionId::parse(id).ok());
+    id.ok_or_else(|| ApiError::new(E::NotFound, "There is no such chat."))
 }
-
-impl ChatId {
-    /// What cannot be a chat's id is a chat that there is not.
-    fn get(self) -> Result<ChatSessionId, ApiError> {
-        self.0.ok_or_else(|| ApiError::new(E::NotFound, "There is no such chat."))
-    }
-}
-
-const REFUSALS: &[E] =
-    &[E::LoginRequired, E::InvalidToken, E::Forbidden, E::NotFound, E::Unavailable];
 
 pub struct ListOfChat;
 
 impl Call for ListOfChat {
     const AUDITED: Audited = Audited::AttemptsAtChat(Action::ListOfChat);
-    const REFUSALS: &'static [E] = REFUSALS;
+    const REFUSALS: &'static [&'static [E]] = &[CALLER, &[E::NotFound]];
 }
 
-/// All links to a chat, whoever made them.
+/// Lists all links to a chat, of every owner.
 ///
-/// Labels are for their owners alone: `label` is null.
-///
-/// # Errors
-/// 401, 403 without the scope, 503.
+/// `label` is null: only a link's owner sees it.
 #[utoipa::path(
     get, path = "/api/v1/chats/{chat_session_id}/shared_chats", tag = "chat service",
     operation_id = "list_shared_chats_of_chat",
     params(("chat_session_id" = String, Path, description = "The chat's id")),
     responses(
-        (status = 200, description = "All links to the chat, whoever made them",
-            body = Vec<OwnedSharedChatInfo>),
+        (status = 200, description = "All links to the chat", body = Vec<OwnedSharedChatInfo>),
         Refusals<ListOfChat>,
     ),
     security(("chat_service" = [])),
 )]
 pub async fn links(
+    request: HttpRequest,
     state: web::Data<State>,
     _: ChatServiceCaller,
-    id: ChatId,
 ) -> Result<HttpResponse, ApiError> {
-    let chats = state.sharing.links_of_chat(&id.get()?).await?;
+    let chats = state.sharing.links_of_chat(&chat_id(&request)?).await?;
     let rows: Vec<_> =
         chats.iter().map(|chat| OwnedSharedChatInfo::new(chat, &state.urls)).collect();
     Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(rows))
@@ -84,30 +59,27 @@ pub struct DeleteOfChat;
 
 impl Call for DeleteOfChat {
     const AUDITED: Audited = Audited::AttemptsAtChat(Action::ChatDeleted);
-    const REFUSALS: &'static [E] = REFUSALS;
+    const REFUSALS: &'static [&'static [E]] = &[CALLER, &[E::NotFound]];
 }
 
-/// The chat was deleted: all its links go.
-///
-/// # Errors
-/// 401, 403 without the scope, 503.
+/// Deletes all links to a chat, because the chat was deleted.
 #[utoipa::path(
     delete, path = "/api/v1/chats/{chat_session_id}/shared_chats", tag = "chat service",
     operation_id = "delete_shared_chats_of_chat",
     params(("chat_session_id" = String, Path, description = "The chat's id")),
     responses(
-        (status = 200, description = "They are gone", body = DeletedLinks),
+        (status = 200, description = "The links are deleted", body = DeletedLinks),
         Refusals<DeleteOfChat>,
     ),
     security(("chat_service" = [])),
 )]
 pub async fn delete_links(
+    request: HttpRequest,
     state: web::Data<State>,
     caller: ChatServiceCaller,
     origin: ClientInfo,
-    id: ChatId,
 ) -> Result<HttpResponse, ApiError> {
-    let deleted = state.sharing.chat_deleted(&caller, &id.get()?, origin).await?;
+    let deleted = state.sharing.chat_deleted(&caller, &chat_id(&request)?, origin).await?;
     Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
 }
 
@@ -115,15 +87,13 @@ pub struct ChangeOfChat;
 
 impl Call for ChangeOfChat {
     const AUDITED: Audited = Audited::AttemptsAtChat(Action::ChatChanged);
-    const REFUSALS: &'static [E] = REFUSALS;
+    const REFUSALS: &'static [&'static [E]] = &[CALLER, &[E::NotFound]];
 }
 
-/// Messages or the name of the chat changed. Views of its live links show it from now on, and whoever
-/// watches one is told within a second, on every instance. There is no need to call it for a chat
-/// that nobody shares, and no harm.
+/// Reports that messages or the name of a chat changed.
 ///
-/// # Errors
-/// 401, 403 without the scope, 503.
+/// Views of its live links show the change from now on, and open event streams send it within a
+/// second, on every instance. For a chat without links the call does nothing.
 #[utoipa::path(
     post, path = "/api/v1/chats/{chat_session_id}/changes", tag = "chat service",
     operation_id = "chat_changed",
@@ -132,10 +102,10 @@ impl Call for ChangeOfChat {
     security(("chat_service" = [])),
 )]
 pub async fn changed(
+    request: HttpRequest,
     state: web::Data<State>,
     _: ChatServiceCaller,
-    id: ChatId,
 ) -> Result<HttpResponse, ApiError> {
-    state.sharing.chat_changed(&id.get()?).await?;
+    state.sharing.chat_changed(&chat_id(&request)?).await?;
     Ok(HttpResponse::Accepted().insert_header(("cache-control", "no-store")).finish())
 }

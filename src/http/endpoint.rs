@@ -1,93 +1,76 @@
-//! Which calls there are: where they are routed, and how their refusals are audited.
+//! Endpoints: a path with the calls of its methods, and how their refusals are audited.
 
 use std::{collections::HashMap, sync::Arc};
 
-use actix_web::{
-    FromRequest, Handler, HttpRequest, Responder,
-    guard::{Any, Get, Head},
-    http::Method,
-    web::{self, ServiceConfig},
-};
+use actix_web::guard::{Any, Get, Head};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, http::Method};
 
-use crate::{
-    http::{
-        call::{Audited, Call},
-        error::ApiError,
-    },
-    telemetry::Route,
-};
+use crate::http::call::{Audited, Call};
+use crate::http::error::ApiError;
+use crate::telemetry::Route;
 
-/// A path, and what it answers to each of its methods.
-#[derive(Default)]
-struct Endpoint {
+/// A path, and a call for each of its methods.
+pub struct Endpoint {
     path: String,
-    routes: Vec<actix_web::Route>,
+    resource: Resource,
     calls: Vec<(Method, Audited)>,
 }
 
-/// Endpoints to be routed, in their order.
-#[derive(Default)]
-pub struct Endpoints(Vec<Endpoint>);
+/// An endpoint without methods yet.
+pub fn at(path: &str) -> Endpoint {
+    let resource = web::resource(path).app_data(Route::new(path));
+    Endpoint { path: path.to_owned(), resource, calls: Vec::new() }
+}
 
-impl Endpoints {
+impl Endpoint {
     /// Adds a call. `HEAD` is `GET` without the body.
-    pub fn add<C: Call, F, Args>(&mut self, method: Method, path: &str, _: C, handler: F)
+    pub fn on<C: Call, F, Args>(mut self, method: Method, _: C, handler: F) -> Self
     where
         F: Handler<Args>,
         F::Output: Responder + 'static,
         Args: FromRequest + 'static,
     {
-        let at = self.0.iter().position(|endpoint| endpoint.path == path);
-        let at = at.unwrap_or_else(|| {
-            self.0.push(Endpoint { path: path.to_owned(), ..Endpoint::default() });
-            self.0.len() - 1
-        });
-        let Some(endpoint) = self.0.get_mut(at) else { return };
-        let route = match method {
-            Method::GET => {
-                endpoint.calls.push((Method::HEAD, C::AUDITED));
-                web::route().guard(Any(Get()).or(Head()))
-            }
-            _ => web::method(method.clone()),
-        };
-        endpoint.calls.push((method, C::AUDITED));
-        endpoint.routes.push(route.to(handler));
-    }
-
-    /// Routes them all.
-    pub fn register(self, config: &mut ServiceConfig) {
-        let mut audited = Calls::default();
-        for Endpoint { path, routes, calls } in self.0 {
-            let mut methods: Vec<&str> = calls.iter().map(|(method, _)| method.as_str()).collect();
-            methods.sort_unstable();
-            let allow: Arc<str> = methods.join(", ").into();
-            let not_allowed = move || {
-                let error = ApiError::method_not_allowed(allow.clone());
-                async move { Err::<&str, _>(error) }
-            };
-            let resource = web::resource(&*path).app_data(Route::new(&path));
-            let resource = routes.into_iter().fold(resource, actix_web::Resource::route);
-            config.service(resource.default_service(web::to(not_allowed)));
-            audited.0.insert(path, calls);
+        let mut route = web::method(method.clone());
+        if method == Method::GET {
+            route = web::route().guard(Any(Get()).or(Head()));
+            self.calls.push((Method::HEAD, C::AUDITED));
         }
-        config.app_data(audited);
+        self.calls.push((method, C::AUDITED));
+        self.resource = self.resource.route(route.to(handler));
+        self
     }
 }
 
-/// How refusals of each call are audited, by the pattern of its route. It is asked by the pattern since
-/// what is refused before it is routed, such as a client that calls too often, is audited too.
+/// Registers endpoints in this order. Other methods of their paths are 405 with `Allow`.
+pub fn register(endpoints: Vec<Endpoint>, config: &mut ServiceConfig) {
+    let mut audited = Calls::default();
+    for Endpoint { path, resource, calls } in endpoints {
+        let mut methods: Vec<&str> = calls.iter().map(|(method, _)| method.as_str()).collect();
+        methods.sort_unstable();
+        let allow: Arc<str> = methods.join(", ").into();
+        let not_allowed = move || {
+            let error = ApiError::method_not_allowed(&allow);
+            async move { Err::<&str, _>(error) }
+        };
+        config.service(resource.default_service(web::to(not_allowed)));
+        audited.0.insert(path, calls);
+    }
+    config.app_data(audited);
+}
+
+/// How the refusals of each call are audited, by route pattern and method. It does not rely on the
+/// route itself, since a request that is refused before routing (429) is audited too.
 #[derive(Default)]
 pub struct Calls(HashMap<String, Vec<(Method, Audited)>>);
 
 impl Calls {
-    /// Of the call that this request makes.
-    #[must_use]
     pub fn audited(request: &HttpRequest) -> Audited {
-        let of = |calls: &Self| {
+        let find = |calls: &Self| {
             let calls = calls.0.get(&request.match_pattern()?)?;
             calls.iter().find(|(method, _)| method == request.method()).map(|(_, audited)| *audited)
         };
-        request.app_data().and_then(of).unwrap_or(Audited::None)
+        request.app_data().and_then(find).unwrap_or(Audited::None)
     }
 }
 
@@ -98,7 +81,7 @@ mod tests {
     use super::*;
     use crate::{http::routes::endpoints, model::Action, sharing::SharePath};
 
-    /// Calls that ask for no credential.
+    /// Calls that need no credential.
     const UNAUDITED: [&str; 8] = [
         "GET /api/v1/shared_chats/{id}/qr_code",
         "GET /docs",
@@ -113,7 +96,7 @@ mod tests {
     fn calls() -> BTreeMap<String, Audited> {
         let path = SharePath::parse("/shared/{id}").unwrap();
         let mut found = BTreeMap::new();
-        for endpoint in endpoints(Some(&path)).0 {
+        for endpoint in endpoints(Some(&path)) {
             for (method, audited) in &endpoint.calls {
                 if method != Method::HEAD {
                     found.insert(format!("{method} {}", endpoint.path), *audited);
@@ -124,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_every_call_are_recorded_or_left_out_on_purpose() {
+    fn only_listed_calls_are_unaudited() {
         let (unaudited, audited): (Vec<_>, Vec<_>) =
             calls().into_iter().partition(|(_, audited)| *audited == Audited::None);
         assert_eq!(unaudited.into_iter().map(|(call, _)| call).collect::<Vec<_>>(), UNAUDITED);
@@ -133,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_routed_is_in_the_document() {
+    fn every_route_is_in_openapi_yaml() {
         let document: serde_json::Value =
             yaml_serde::from_str(crate::http::openapi_yaml()).unwrap();
         let mut documented: BTreeSet<String> =

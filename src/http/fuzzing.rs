@@ -1,32 +1,22 @@
-//! For the fuzz targets: what a request may say, what of it is understood, and what is sent.
+//! Checks of the fuzz targets: parsing of requests, and encoding of responses.
 
 use std::net::IpAddr;
 
-use actix_web::{
-    HttpRequest,
-    http::header::{self, HeaderName, HeaderValue},
-    test::TestRequest,
-};
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::test::TestRequest;
 use chrono::DateTime;
 use url::{Url, form_urlencoded};
 
-use crate::{
-    http::{
-        extract::credentials::{self, Presented},
-        headers::{
-            accept::named_quality,
-            disposition, etag,
-            ranges::{self, Part},
-        },
-        links::{events, list, qr_code},
-        page::{self, PageArtifact, SharedChatPage, markdown},
-        responses,
-        trusted_proxies::TrustedProxies,
-    },
-    model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility},
-    qr::QrOptions,
-    sharing::{Available, Content, Messages, Precondition, SharePath, Urls},
-};
+use crate::http::extract::credentials::{self, Presented};
+use crate::http::headers::ranges::{self, Part};
+use crate::http::headers::{accept::named_quality, disposition, etag};
+use crate::http::links::{events, list, qr_code};
+use crate::http::page::{self, PageArtifact, SharedChatPage, markdown};
+use crate::http::{responses, trusted_proxies::TrustedProxies};
+use crate::model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility};
+use crate::qr::QrOptions;
+use crate::sharing::{Available, Content, Messages, Precondition, SharePath, Urls};
 
 const COOKIE: &str = "session";
 
@@ -43,13 +33,13 @@ pub(crate) fn presented(authorization: &[u8], cookie: &[u8]) -> Option<Credentia
     }
 }
 
-/// A `GET` with this header, if a header may have this value.
+/// A `GET` with this header, if its value is valid.
 fn with(name: HeaderName, value: &[u8]) -> Option<HttpRequest> {
     let value = HeaderValue::from_bytes(value).ok()?;
     Some(TestRequest::default().insert_header((name, value)).to_http_request())
 }
 
-/// The first byte says what of a request the others are.
+/// The first byte selects the part of a request that the others are.
 pub fn request(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     match kind {
@@ -64,18 +54,18 @@ pub fn request(data: &[u8]) {
     }
 }
 
-/// A query that a request can have: actix takes none with other characters.
+/// A request with this query, if it is a valid URI.
 fn query(data: &[u8]) -> Option<HttpRequest> {
     let text = std::str::from_utf8(data).ok()?;
     let uri: actix_web::http::Uri = format!("/?{text}").parse().ok()?;
     Some(TestRequest::with_uri(&uri.to_string()).to_http_request())
 }
 
-/// What was understood leads to the next page, which is understood as meant.
+/// The `Link` header of a valid query leads to the next page of the same query.
 fn list_query(data: &[u8]) {
     let Some(request) = query(data) else { return };
     let Ok(owner) = UserId::parse("owner") else { return };
-    let Ok(asked) = list::Asked::parse(request.query_string(), &owner) else { return };
+    let Ok(asked) = list::Parameters::parse(request.query_string(), &owner) else { return };
     let list = &asked.query;
     assert!((1..=1000).contains(&list.limit) && list.offset >= 0);
     if let Some(part) = &list.name_part {
@@ -91,7 +81,7 @@ fn list_query(data: &[u8]) {
         else {
             panic!("{link:?}")
         };
-        let Ok(again) = list::Asked::parse(query, &owner) else { panic!("{query:?}") };
+        let Ok(again) = list::Parameters::parse(query, &owner) else { panic!("{query:?}") };
         assert_eq!(again.kept, asked.kept);
         let (again, before) = (again.query, list);
         assert_eq!(again.name_part, before.name_part);
@@ -111,7 +101,7 @@ fn qr_query(data: &[u8]) {
     assert!(QrOptions::MARGINS.contains(&options.margin));
 }
 
-/// In the header or, behind an `=`, in the query. What is given is never passed over.
+/// In the header or, after a `=`, in the query. A given cursor is never ignored.
 fn event_cursor(data: &[u8]) {
     let (request, given) = match data.split_first() {
         Some((b'=', value)) => {
@@ -136,7 +126,7 @@ fn range(data: &[u8]) {
     }
 }
 
-/// A condition is never lost, and holds for a tag that it names.
+/// A condition is never ignored, and matches a tag that it names.
 fn entity_tags(data: &[u8]) {
     let Some(asked) = with(header::IF_MATCH, data) else { return };
     let Ok(precondition) = etag::precondition(&asked) else { return };
@@ -164,8 +154,7 @@ fn accept(data: &[u8]) {
     }
 }
 
-/// Nobody but a trusted proxy says where a request comes from, and nothing that stands left of the
-/// client does.
+/// Only a trusted proxy can set the client's address, and entries left of the client are ignored.
 fn forwarded_for(data: &[u8]) {
     let name = HeaderName::from_static("x-forwarded-for");
     let (proxy, stranger) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
@@ -190,7 +179,7 @@ fn file_name(data: &[u8]) {
     assert!(!rest.contains('"') && rest.matches(';').count() <= 1, "{value:?}");
 }
 
-/// A message's Markdown: nothing of it becomes markup, and it stays in proportion.
+/// A message's Markdown: the HTML is harmless, and its size is bounded.
 pub fn page(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let html = markdown::render(text);
@@ -200,13 +189,13 @@ pub fn page(data: &[u8]) {
     assert!(!html.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')));
 }
 
-/// What viewers get of a frozen link to such a chat: JSON, and the page.
+/// The JSON and the page of a frozen link to such a chat.
 pub(crate) fn viewed(
     name: Option<String>,
     messages: &[Message],
     files: Vec<ChatFile>,
 ) -> (Vec<u8>, String) {
-    let Some((links, chat)) = link(name.clone()) else { panic!("there is no link") };
+    let Some((urls, chat)) = link(name.clone()) else { panic!("there is no link") };
     let Ok(array) = serde_json::to_vec(messages) else { panic!("messages are no JSON") };
     let content = Content {
         name,
@@ -215,12 +204,12 @@ pub(crate) fn viewed(
         available: Available::All,
         content_hash: None,
     };
-    let Ok((mut json, end)) = responses::around_messages(&chat, &content, &links) else {
+    let Ok((mut json, end)) = responses::around_messages(&chat, &content, &urls) else {
         panic!("the view is no JSON")
     };
     json.extend(array);
     json.extend(end);
-    let artifacts: Vec<PageArtifact> = responses::artifacts(&chat, &content, &links)
+    let artifacts: Vec<PageArtifact> = responses::artifacts(&chat, &content, &urls)
         .into_iter()
         .flatten()
         .map(|file| PageArtifact {
@@ -243,10 +232,8 @@ pub(crate) fn viewed(
 }
 
 fn link(name: Option<String>) -> Option<(Urls, SharedChat)> {
-    let links = Urls::new(
-        &Url::parse("https://chat.example").ok()?,
-        SharePath::parse("/shared/{id}").ok()?,
-    );
+    let public_url = Url::parse("https://chat.example").ok()?;
+    let urls = Urls::new(&public_url, SharePath::parse("/shared/{id}").ok()?);
     let chat = SharedChat {
         id: ShareId::parse("6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11")?,
         chat_session_id: None,
@@ -263,5 +250,5 @@ fn link(name: Option<String>) -> Option<(Urls, SharedChat)> {
         expires_at: None,
         revision: 1,
     };
-    Some((links, chat))
+    Some((urls, chat))
 }

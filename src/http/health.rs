@@ -1,65 +1,54 @@
-//! Whether this instance lives, and whether it can serve.
+//! Liveness and readiness.
 
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::http::{
-    State,
-    call::{Audited, Call, Refusals},
-    error::{ApiError, ErrorType as E},
-};
+use crate::http::State;
+use crate::http::call::{Call, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
 
-/// Whoever asks for readiness gives up soon; a database that needs longer than this is not there.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long readiness waits for the database; probes themselves have short timeouts.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// It is well.
+/// The status of a healthy instance.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     #[schema(example = "ok")]
     pub status: &'static str,
 }
 
-const OK: Health = Health { status: "ok" };
-
-/// The process answers.
+/// Liveness: the process answers.
 #[utoipa::path(get, path = "/health/live", tag = "operations", operation_id = "live",
     responses((status = 200, description = "It answers", body = Health)), security(()))]
 pub async fn live() -> HttpResponse {
-    HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(OK)
+    HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(Health { status: "ok" })
 }
 
 pub struct Ready;
 
 impl Call for Ready {
-    const AUDITED: Audited = Audited::None;
-    const REFUSALS: &'static [E] = &[E::Unavailable];
-    /// Probes are always let in.
+    const REFUSALS: &'static [&'static [E]] = &[&[E::Unavailable]];
+    /// Probes are not rate-limited.
     const ANY: &'static [E] = &[E::BadRequest, E::InternalError];
 }
 
-/// The database answers, tokens can be checked, and the instance is not about to stop.
-///
-/// # Errors
-/// 503 when one of them is not so.
+/// Readiness: the database answers, tokens can be verified, and the instance is not shutting down.
 #[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "ready",
-    responses((status = 200, description = "It can serve", body = Health), Refusals<Ready>), security(()))]
+    responses((status = 200, description = "It can serve", body = Health), Refusals<Ready>),
+    security(()))]
 pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+    let unready = |message: &'static str| ApiError::new(E::Unavailable, message);
     if state.lifecycle.is_stopping() {
-        return Err(ApiError::new(E::Unavailable, "This instance is about to stop."));
+        return Err(unready("This instance is about to stop."));
     }
-    match tokio::time::timeout(PATIENCE, state.sharing.ping()).await {
-        Ok(answered) => answered?,
-        Err(_) => {
-            let message = "The database does not answer.";
-            return Err(ApiError::new(E::Unavailable, message));
-        }
-    }
+    let answered = timeout(DATABASE_TIMEOUT, state.sharing.ping()).await;
+    answered.map_err(|_| unready("The database does not answer."))??;
     if !state.authenticator.ready() {
-        let message = "No keys of the identity provider are known; public links work.";
-        return Err(ApiError::new(E::Unavailable, message));
+        return Err(unready("No keys of the identity provider are known; public links work."));
     }
-    Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(OK))
+    Ok(live().await)
 }

@@ -1,24 +1,19 @@
-//! Whether this instance is about to stop.
+//! Whether this instance is shutting down.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Clones share it.
+/// A flag that clones share.
 #[derive(Debug, Clone, Default)]
-pub struct Lifecycle {
-    stopping: Arc<AtomicBool>,
-}
+pub struct Lifecycle(Arc<AtomicBool>);
 
 impl Lifecycle {
-    /// From now on it is not ready, and closes each connection with the answer on it.
+    /// From now on readiness is 503, and each connection is closed after its next response.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 
-    #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
 }

@@ -1,28 +1,26 @@
-//! What is served on `MANAGEMENT_ADDRESS` alone (contract 7).
+//! The endpoints of `MANAGEMENT_ADDRESS` (docs/API.md 7).
 
-use actix_web::{
-    HttpResponse,
-    http::{Method, header},
-    web::{self, ServiceConfig},
-};
+use actix_web::HttpResponse;
+use actix_web::http::{Method, header};
+use actix_web::web::{self, ServiceConfig};
 
-use crate::{
-    http::{State, call::Plain, endpoint::Endpoints, health, routes::nowhere},
-    telemetry::Metrics,
-};
+use crate::http::endpoint::{at, register};
+use crate::http::{State, call::Plain, health, routes::nowhere};
+use crate::telemetry::Metrics;
 
-/// The text format that Prometheus has read since 2014.
+/// The Prometheus text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Every address that there is there.
+/// Registers all endpoints of the management port.
 pub fn routes(state: &web::Data<State>, metrics: &Metrics) -> impl FnOnce(&mut ServiceConfig) {
     let (state, metrics) = (state.clone(), web::Data::new(metrics.clone()));
     move |config| {
-        let mut endpoints = Endpoints::default();
-        endpoints.add(Method::GET, "/metrics", Plain, text);
-        endpoints.add(Method::GET, "/health/live", Plain, health::live);
-        endpoints.add(Method::GET, "/health/ready", health::Ready, health::ready);
-        endpoints.register(config);
+        let endpoints = vec![
+            at("/metrics").on(Method::GET, Plain, text),
+            at("/health/live").on(Method::GET, Plain, health::live),
+            at("/health/ready").on(Method::GET, health::Ready, health::ready),
+        ];
+        register(endpoints, config);
         config.app_data(state).app_data(metrics).default_service(web::to(nowhere));
     }
 }

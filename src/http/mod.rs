@@ -1,7 +1,7 @@
 //! HTTP: routes, credentials, bodies, errors. Handlers are short; the rules are in `sharing`.
 //!
-//! To add an endpoint: a handler in `links/` with its [`call::Call`] and its `#[utoipa::path]`, which
-//! `openapi` lists, its route in `routes`, and a file in `tests/api/`.
+//! To add an endpoint: a handler in `links/` with its [`call::Call`] and its `#[utoipa::path]`, a
+//! line for it in `openapi` and one in `routes`, and a file in `tests/api/`.
 
 mod call;
 mod chats;
@@ -27,10 +27,8 @@ pub mod views;
 
 pub use lifecycle::Lifecycle;
 pub use management::routes as management_routes;
-pub use middleware::{
-    admission::admit,
-    observe::{observe, shape_errors},
-};
+pub use middleware::admission::admit;
+pub use middleware::observe::{observe, shape_errors};
 pub use openapi::yaml_text as openapi_yaml;
 pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY, Rate, RateSettings};
 pub use routes::routes;

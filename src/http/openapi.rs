@@ -1,34 +1,24 @@
-//! The API's description (`openapi.yaml` is this, written out; a test compares the two), and where it is
-//! served: as JSON, as YAML, and to browse, all from within the binary.
+//! The OpenAPI document, and its endpoints: JSON, YAML and Swagger UI. A test compares
+//! `openapi.yaml` with it.
 //!
-//! What a call answers is declared at its handler: when all is well in its `utoipa::path`, the errors as
+//! A handler declares its successful responses in `utoipa::path`, its errors as
 //! [`crate::http::call::Refusals`].
 
-use std::{
-    mem,
-    sync::{Arc, LazyLock},
-};
+use std::mem;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
-use utoipa::{
-    Modify, OpenApi,
-    openapi::{
-        Components, Ref, RefOr, Response,
-        path::{Operation, Parameter},
-        schema::{Schema, SchemaType, Type},
-        security::{Http, HttpAuthScheme, SecurityScheme},
-    },
-};
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Components, Ref, RefOr, Response};
+use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
-use crate::http::{
-    call::{Plain, Refusals},
-    chats,
-    error::{self, ApiError, ErrorType},
-    health, links, page, responses,
-};
+use crate::http::call::{Plain, Refusals};
+use crate::http::error::{self, ApiError, ErrorType};
+use crate::http::{chats, health, links, page, responses};
 
-/// The document.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -37,15 +27,15 @@ use crate::http::{
                        `/api/v1/shared_chats` are those of the h2oGPTe REST API, so its Python \
                        client works against this service. Errors always have one shape, \
                        `EndpointError`; `error_type` is for programs. A link's id is a secret: \
-                       whoever has it may open a public link.",
+                       anyone who has it may open a public link.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers((url = "/", description = "This service")),
     tags(
-        (name = "links", description = "What people do with links"),
-        (name = "chat service", description = "What the chat service tells and asks; the token's \
-                                               scope holds `shared_chats:service`"),
-        (name = "operations", description = "For whoever runs this service"),
+        (name = "links", description = "Calls of users and viewers"),
+        (name = "chat service", description = "Calls of the chat service, whose token has the \
+                                               scope `shared_chats:service`"),
+        (name = "operations", description = "For operators and tools"),
     ),
     paths(
         links::create::create,
@@ -68,9 +58,19 @@ use crate::http::{
         yaml,
     ),
     components(schemas(error::EndpointError, responses::ViewedMessage)),
-    modifiers(&Tidy, &Schemes),
+    modifiers(&Tidy),
 )]
 struct ApiDoc;
+
+/// The security schemes, by the names that handlers use.
+const SCHEMES: [(&str, &str); 2] = [
+    (
+        "bearer",
+        "A user's token from the identity provider. `Authorization: Bearer-Token <JWT>`, which the \
+         h2ogpte client sends, means the same.",
+    ),
+    ("chat_service", "The chat service's token: its scope holds `shared_chats:service`."),
+];
 
 struct Tidy;
 
@@ -84,10 +84,16 @@ impl Modify for Tidy {
                 share_errors(operation, components);
             }
         }
+        for (name, meaning) in SCHEMES {
+            let mut scheme = Http::new(HttpAuthScheme::Bearer);
+            scheme.bearer_format = Some("JWT".to_owned());
+            scheme.description = Some(meaning.to_owned());
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
     }
 }
 
-/// What rustdoc wants to read is not for callers, and a parameter may be left out but not be null.
+/// Removes rustdoc's `# Errors`, and `null` from parameters: an optional one is left out instead.
 fn tidy(operation: &mut Operation) {
     let text = operation.description.take().unwrap_or_default();
     let text = text.split("# Errors").next().unwrap_or_default().trim();
@@ -105,7 +111,7 @@ fn tidy(operation: &mut Operation) {
     }
 }
 
-/// Moves the errors of an operation to the components, where each stands once.
+/// Moves the errors of an operation to the components, so that each is written once.
 fn share_errors(operation: &mut Operation, components: &mut Components) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(error) = response
@@ -117,7 +123,7 @@ fn share_errors(operation: &mut Operation, components: &mut Components) {
     }
 }
 
-/// The error types that a response has examples of, such as `InvalidTokenOrLoginRequired`.
+/// A component name made of a response's error types, such as `InvalidTokenOrLoginRequired`.
 fn error_name(response: &Response) -> Option<String> {
     let RefOr::T(content) = response.content.get("application/json")? else { return None };
     let names: Vec<String> = content.examples.keys().map(|name| camel_case(name)).collect();
@@ -129,31 +135,6 @@ fn camel_case(name: &str) -> String {
     name.split('_').map(word).collect()
 }
 
-struct Schemes;
-
-impl Modify for Schemes {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let components = api.components.get_or_insert_default();
-        let bearer = |meaning: &str| {
-            let mut scheme = Http::new(HttpAuthScheme::Bearer);
-            scheme.bearer_format = Some("JWT".to_owned());
-            scheme.description = Some(meaning.to_owned());
-            SecurityScheme::Http(scheme)
-        };
-        components.add_security_scheme(
-            "bearer",
-            bearer(
-                "A user's token from the identity provider. `Authorization: Bearer-Token <JWT>`, \
-                 which the h2ogpte client sends, means the same.",
-            ),
-        );
-        components.add_security_scheme(
-            "chat_service",
-            bearer("The chat service's token: its scope holds `shared_chats:service`."),
-        );
-    }
-}
-
 static JSON: LazyLock<String> =
     LazyLock::new(|| ApiDoc::openapi().to_pretty_json().unwrap_or_default());
 static YAML: LazyLock<String> = LazyLock::new(|| ApiDoc::openapi().to_yaml().unwrap_or_default());
@@ -161,41 +142,39 @@ static BROWSER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     Arc::new(Config::from("/openapi.json").validator_url("none").persist_authorization(false))
 });
 
-/// Swagger UI styles itself inline; scripts come from this service alone.
+/// Swagger UI needs inline styles; all scripts come from this service.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `openapi.yaml` as this binary has it.
-#[must_use]
+/// The content of `openapi.yaml`.
 pub fn yaml_text() -> &'static str {
     &YAML
 }
 
-/// The description as JSON.
+/// This document as JSON.
 #[utoipa::path(get, path = "/openapi.json", tag = "operations", operation_id = "openapi_json",
-    responses((status = 200, description = "This document", content_type = "application/json"), Refusals<Plain>),
+    responses((status = 200, description = "This document", content_type = "application/json"),
+        Refusals<Plain>),
     security(()))]
 pub async fn json() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
 }
 
-/// The description as YAML (RFC 9512).
+/// This document as YAML (RFC 9512).
 #[utoipa::path(get, path = "/openapi.yaml", tag = "operations", operation_id = "openapi_yaml",
-    responses((status = 200, description = "This document", content_type = "application/yaml"), Refusals<Plain>),
+    responses((status = 200, description = "This document", content_type = "application/yaml"),
+        Refusals<Plain>),
     security(()))]
 pub async fn yaml() -> HttpResponse {
     HttpResponse::Ok().content_type("application/yaml").body(YAML.as_str())
 }
 
-/// Where the browser's relative addresses start.
+/// Redirects to the slash that Swagger UI's relative URLs need.
 pub async fn to_index() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
 }
 
-/// The description to browse.
-///
-/// # Errors
-/// 404 for a file that Swagger UI does not have.
+/// Serves the files of Swagger UI.
 pub async fn browse(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path = request.match_info().get("file").unwrap_or_default();
     match utoipa_swagger_ui::serve(path, BROWSER.clone()) {

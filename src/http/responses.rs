@@ -1,13 +1,11 @@
-//! What goes over the wire about links.
+//! JSON types of responses about links.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    model::{ChatFile, ShareId, SharedChat},
-    sharing::{Content, Urls},
-};
+use crate::model::{ChatFile, SharedChat};
+use crate::sharing::{Content, Urls};
 
 /// A link, as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,20 +30,20 @@ pub struct SharedChatInfo<'a> {
     /// The chat's name when it was shared.
     pub name: Option<&'a str>,
     pub chat_session_id: Option<&'a str>,
-    /// Only people who are signed in may open it.
+    /// Only signed-in users may open it.
     pub is_private: bool,
-    /// A snapshot; otherwise it follows the chat.
+    /// It shows a snapshot; otherwise it follows the chat.
     pub is_frozen: bool,
     pub includes_artifacts: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
-    /// For the owner's eyes only: the chat service is told the one that it gave, where it makes the
-    /// link, and in the list of a chat's links always null.
+    /// A note that only the owner sees. The chat service gets the one that it sent when it makes a
+    /// link, and null in its lists.
     pub label: Option<&'a str>,
-    /// What a person opens.
+    /// The URL that a person opens.
     pub url: String,
-    /// The same without the host.
+    /// `url` without the host.
     pub relative_path: String,
     /// A path on this API.
     pub qr_code_url: String,
@@ -54,7 +52,6 @@ pub struct SharedChatInfo<'a> {
 }
 
 impl<'a> SharedChatInfo<'a> {
-    #[must_use]
     pub fn new(chat: &'a SharedChat, urls: &Urls) -> Self {
         Self {
             id: chat.id.as_str(),
@@ -75,7 +72,7 @@ impl<'a> SharedChatInfo<'a> {
     }
 }
 
-/// A link, as the chat service sees it: `label` is null, since it is for the owner's eyes only.
+/// A link, as the chat service sees it: `label` is null.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OwnedSharedChatInfo<'a> {
     #[serde(flatten)]
@@ -84,7 +81,6 @@ pub struct OwnedSharedChatInfo<'a> {
 }
 
 impl<'a> OwnedSharedChatInfo<'a> {
-    #[must_use]
     pub fn new(chat: &'a SharedChat, urls: &Urls) -> Self {
         Self {
             info: SharedChatInfo { label: None, ..SharedChatInfo::new(chat, urls) },
@@ -93,7 +89,8 @@ impl<'a> OwnedSharedChatInfo<'a> {
     }
 }
 
-/// A shared chat, as a viewer sees it. `messages` comes last: it is stored as it is sent.
+// `messages` comes last, because of `around_messages`.
+/// A shared chat, as a viewer sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11",
@@ -115,13 +112,13 @@ pub struct SharedChatDetail<'a> {
     pub id: &'a str,
     pub name: Option<&'a str>,
     pub shared_at: DateTime<Utc>,
-    /// Who shared it, by a name that is no address; null where there is none.
+    /// The owner's name; null if it is unknown or contains an `@`.
     pub shared_by: Option<&'a str>,
     pub is_frozen: bool,
     pub is_private: bool,
     pub includes_artifacts: bool,
     pub expires_at: Option<DateTime<Utc>>,
-    /// Only while `includes_artifacts` is on.
+    /// Present only while `includes_artifacts` is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<Vec<Artifact<'a>>>,
     /// Oldest first.
@@ -129,12 +126,13 @@ pub struct SharedChatDetail<'a> {
     pub messages: &'a [ViewedMessage],
 }
 
-/// A message, as a viewer sees it; the schema of [`crate::model::Message`].
+// The schema of `crate::model::Message`.
+/// A message, as a viewer sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Message")]
 pub struct ViewedMessage {
     pub id: String,
-    /// `user`, `assistant`, or what the chat service calls it.
+    /// `user`, `assistant`, or a role of the chat service.
     pub role: String,
     pub content: String,
     #[schema(format = DateTime)]
@@ -143,14 +141,14 @@ pub struct ViewedMessage {
     pub reply_to: Option<String>,
 }
 
-// Written by `crate::live::Frame`.
-/// What one event of a stream is made of.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "it is only described: what is sent is no JSON, but its data is")]
+// `crate::live::Frame` writes it.
+/// An event of a stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
 pub struct ChatEvent {
     #[schema(pattern = "^(message|changed|removed|renamed|settings|reset|revoked)$")]
     event: String,
-    /// The cursor from here on: of a `message` its own id.
+    /// The cursor from here on; a `message`'s own id.
     id: Option<String>,
     /// A JSON object.
     #[schema(content_media_type = "application/json")]
@@ -165,48 +163,36 @@ pub struct Artifact<'a> {
     pub bytes: u64,
     pub created_at: DateTime<Utc>,
     pub media_type: String,
-    /// Whether its bytes can be had.
+    /// Whether it can be downloaded.
     pub available: bool,
     /// A path on this API.
     pub url: String,
 }
 
-impl<'a> Artifact<'a> {
-    fn new(id: &ShareId, file: &'a ChatFile, available: bool, urls: &Urls) -> Self {
-        Self {
-            id: &file.id,
-            filename: &file.filename,
-            bytes: file.bytes,
-            created_at: file.created_at,
-            media_type: media_type(&file.filename),
-            available,
-            url: urls.artifact_path(id, &file.id),
-        }
-    }
-}
-
-/// The files of a link, while it includes them.
-#[must_use]
+/// The files of a link, if it includes them.
 pub fn artifacts<'a>(
     chat: &SharedChat,
     content: &'a Content,
     urls: &Urls,
 ) -> Option<Vec<Artifact<'a>>> {
-    let artifact =
-        |file: &'a ChatFile| Artifact::new(&chat.id, file, content.available.has(&file.id), urls);
+    let artifact = |file: &'a ChatFile| Artifact {
+        id: &file.id,
+        filename: &file.filename,
+        bytes: file.bytes,
+        created_at: file.created_at,
+        media_type: media_type(&file.filename),
+        available: content.available.has(&file.id),
+        url: urls.artifact_path(&chat.id, &file.id),
+    };
     chat.includes_artifacts.then(|| content.files.iter().map(artifact).collect())
 }
 
-/// The media type that a file's name tells.
-#[must_use]
+/// The media type by a file's extension.
 pub fn media_type(filename: &str) -> String {
     mime_guess::from_path(filename).first_or_octet_stream().to_string()
 }
 
-/// The view's JSON up to where the messages' array begins, and what comes after it.
-///
-/// # Errors
-/// Those of the JSON encoder, which these types do not have.
+/// The view's JSON before and after the array of messages, which is sent as it is stored.
 pub fn around_messages(
     chat: &SharedChat,
     content: &Content,

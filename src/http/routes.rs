@@ -1,73 +1,71 @@
-//! The contents page: every path, and the call behind each of its methods.
+//! The table of contents: every path, and the call behind each of its methods.
 
-use actix_web::{
-    HttpRequest,
-    http::Method,
-    web::{self, ServiceConfig},
-};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, http::Method as M};
 
-use crate::{
-    http::{
-        call::Plain,
-        chats,
-        endpoint::Endpoints,
-        error::{ApiError, ErrorType},
-        health,
-        links::{
-            activity, artifact, batch_delete, change, create, delete, events, list, qr_code, view,
-        },
-        openapi,
-        page::open,
-        state::State,
-    },
-    sharing::SharePath,
-};
+use crate::http::call::Plain;
+use crate::http::chats::{ChangeOfChat, DeleteOfChat, ListOfChat, changed, delete_links, links};
+use crate::http::endpoint::{Endpoint, at, register};
+use crate::http::error::{ApiError, ErrorType};
+use crate::http::health::{self, Ready};
+use crate::http::links::activity::{ViewActivity, activity};
+use crate::http::links::artifact::{Download, artifact};
+use crate::http::links::batch_delete::{BatchDelete, batch_delete};
+use crate::http::links::change::{Change, change};
+use crate::http::links::create::{Create, create};
+use crate::http::links::delete::{Delete, delete};
+use crate::http::links::events::{Watch, events};
+use crate::http::links::list::{List, list};
+use crate::http::links::qr_code::{DrawQrCode, qr_code};
+use crate::http::links::view::{View, view};
+use crate::http::{openapi, page::open, state::State};
+use crate::sharing::SharePath;
 
-/// Registers all of them.
+/// Registers all endpoints of the service port.
 pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let viewer = state.settings.viewer.clone();
     move |config| {
-        endpoints(viewer.as_ref()).register(config);
+        register(endpoints(viewer.as_ref()), config);
         config.default_service(web::to(nowhere));
     }
 }
 
-pub fn endpoints(viewer: Option<&SharePath>) -> Endpoints {
-    use Method as M;
-    let mut all = Endpoints::default();
-    all.add(M::GET, "/api/v1/shared_chats", list::List, list::list);
-    all.add(M::POST, "/api/v1/shared_chats", create::Create, create::create);
-    let path = "/api/v1/shared_chats/batch_delete";
-    all.add(M::POST, path, batch_delete::BatchDelete, batch_delete::batch_delete);
-    all.add(M::GET, "/api/v1/shared_chats/{id}", view::View, view::view);
-    all.add(M::PATCH, "/api/v1/shared_chats/{id}", change::Change, change::change);
-    all.add(M::DELETE, "/api/v1/shared_chats/{id}", delete::Delete, delete::delete);
-    let path = "/api/v1/shared_chats/{id}/qr_code";
-    all.add(M::GET, path, qr_code::DrawQrCode, qr_code::qr_code);
-    let path = "/api/v1/shared_chats/{id}/activity";
-    all.add(M::GET, path, activity::ViewActivity, activity::activity);
-    let path = "/api/v1/shared_chats/{id}/artifacts/{artifact_id}";
-    all.add(M::GET, path, artifact::Download, artifact::artifact);
-    all.add(M::GET, "/api/v1/shared_chats/{id}/events", events::Watch, events::events);
-    all.add(M::POST, "/api/v1/chats/{id}/changes", chats::ChangeOfChat, chats::changed);
-    all.add(M::GET, "/api/v1/chats/{id}/shared_chats", chats::ListOfChat, chats::links);
-    all.add(M::DELETE, "/api/v1/chats/{id}/shared_chats", chats::DeleteOfChat, chats::delete_links);
-    all.add(M::GET, "/health/live", Plain, health::live);
-    all.add(M::GET, "/health/ready", health::Ready, health::ready);
-    all.add(M::GET, "/openapi.json", Plain, openapi::json);
-    all.add(M::GET, "/openapi.yaml", Plain, openapi::yaml);
-    all.add(M::GET, "/docs", Plain, openapi::to_index);
-    all.add(M::GET, "/docs/{file:.*}", Plain, openapi::browse);
+pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
+    #[rustfmt::skip] // One call per line.
+    let mut all = vec![
+        at("/api/v1/shared_chats")
+            .on(M::GET, List, list)
+            .on(M::POST, Create, create),
+        at("/api/v1/shared_chats/batch_delete").on(M::POST, BatchDelete, batch_delete),
+        at("/api/v1/shared_chats/{id}")
+            .on(M::GET, View, view)
+            .on(M::PATCH, Change, change)
+            .on(M::DELETE, Delete, delete),
+        at("/api/v1/shared_chats/{id}/qr_code").on(M::GET, DrawQrCode, qr_code),
+        at("/api/v1/shared_chats/{id}/activity").on(M::GET, ViewActivity, activity),
+        at("/api/v1/shared_chats/{id}/artifacts/{artifact_id}").on(M::GET, Download, artifact),
+        at("/api/v1/shared_chats/{id}/events").on(M::GET, Watch, events),
+        at("/api/v1/chats/{id}/changes").on(M::POST, ChangeOfChat, changed),
+        at("/api/v1/chats/{id}/shared_chats")
+            .on(M::GET, ListOfChat, links)
+            .on(M::DELETE, DeleteOfChat, delete_links),
+        at("/health/live").on(M::GET, Plain, health::live),
+        at("/health/ready").on(M::GET, Ready, health::ready),
+        at("/openapi.json").on(M::GET, Plain, openapi::json),
+        at("/openapi.yaml").on(M::GET, Plain, openapi::yaml),
+        at("/docs").on(M::GET, Plain, openapi::to_index),
+        at("/docs/{file:.*}").on(M::GET, Plain, openapi::browse),
+    ];
     if let Some(path) = viewer {
-        all.add(M::GET, "/favicon.ico", Plain, open::favicon);
-        all.add(M::GET, &path.route(), view::View, open::open);
+        all.push(at("/favicon.ico").on(M::GET, Plain, open::favicon));
+        all.push(at(&path.route()).on(M::GET, View, open::open));
     }
     all
 }
 
 pub async fn nowhere(request: HttpRequest) -> Result<&'static str, ApiError> {
     let message = match *request.method() {
-        Method::GET | Method::HEAD => "There is nothing at this address.",
+        M::GET | M::HEAD => "There is nothing at this address.",
         _ => "There is nothing at this address to do that to.",
     };
     Err(ApiError::new(ErrorType::NotFound, message))

@@ -1,4 +1,4 @@
-//! What handlers work with.
+//! The state that handlers share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,56 +6,50 @@ use actix_web::{HttpRequest, http::header::HeaderValue};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::{
-    auth::Authenticator,
-    http::{
-        lifecycle::Lifecycle,
-        rate_limits::{RateLimits, RateSettings},
-        trusted_proxies::TrustedProxies,
-        views::{bodies::Bodies, qr_codes::QrCodes},
-    },
-    sharing::{SharePath, Sharing, Urls},
-    telemetry::RequestsInFlight,
-};
+use crate::auth::Authenticator;
+use crate::http::rate_limits::{RateLimits, RateSettings};
+use crate::http::views::{bodies::Bodies, qr_codes::QrCodes};
+use crate::http::{lifecycle::Lifecycle, trusted_proxies::TrustedProxies};
+use crate::sharing::{SharePath, Sharing, Urls};
+use crate::telemetry::RequestsInFlight;
 
-/// What handlers work with.
+/// The state that handlers share.
 pub struct State {
     pub sharing: Sharing,
     pub authenticator: Authenticator,
     pub urls: Urls,
     pub lifecycle: Lifecycle,
     pub settings: HttpSettings,
-    /// `RATE_LIMIT_…`, if any is set.
+    /// None if no `RATE_LIMIT_…` is set.
     pub rate_limits: Option<Arc<RateLimits>>,
-    /// A permit for each of `MAX_CONCURRENT_REQUESTS`.
+    /// `MAX_CONCURRENT_REQUESTS` permits.
     pub requests: Semaphore,
     pub bodies: Bodies,
     pub qr_codes: QrCodes,
 }
 
-/// How requests are answered; a part of [`Config`](crate::config::Config).
+/// The part of [`Config`](crate::config::Config) that handlers and middleware need.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Where the page is served, if it is.
+    /// `SHARE_PATH`, if this service serves the page.
     pub viewer: Option<SharePath>,
     pub auth_cookie: Option<String>,
     pub login_url: Option<Url>,
     pub trusted_proxies: TrustedProxies,
     pub rates: RateSettings,
     pub max_concurrent_requests: usize,
-    /// Of a path and query.
+    /// Limit of path and query.
     pub max_uri_bytes: usize,
     pub max_body_bytes: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long a view waits for its turn to be made.
+    /// How long a view waits until its body can be built.
     pub queue_timeout: Duration,
-    /// Views and QR codes that are kept in memory: four fifths and a fifth of it.
+    /// Size of the caches: four fifths for views, a fifth for QR codes.
     pub cache_bytes: u64,
 }
 
 impl State {
-    #[must_use]
     pub fn new(
         sharing: Sharing,
         authenticator: Authenticator,
@@ -63,8 +57,8 @@ impl State {
         lifecycle: Lifecycle,
         settings: HttpSettings,
     ) -> Self {
-        let of_qr_codes = settings.cache_bytes / 5;
-        let of_views = settings.cache_bytes - of_qr_codes;
+        let qr_code_bytes = settings.cache_bytes / 5;
+        let view_bytes = settings.cache_bytes - qr_code_bytes;
         Self {
             sharing,
             authenticator,
@@ -72,8 +66,8 @@ impl State {
             lifecycle,
             rate_limits: RateLimits::new(settings.rates).map(Arc::new),
             requests: Semaphore::new(settings.max_concurrent_requests),
-            bodies: Bodies::new(of_views, settings.queue_timeout),
-            qr_codes: QrCodes::new(of_qr_codes),
+            bodies: Bodies::new(view_bytes, settings.queue_timeout),
+            qr_codes: QrCodes::new(qr_code_bytes),
             settings,
         }
     }
@@ -87,8 +81,7 @@ impl State {
         self.sharing.report();
     }
 
-    /// What a view depends on beside its address.
-    #[must_use]
+    /// The `Vary` header of a view.
     pub fn vary(&self, request: &HttpRequest) -> HeaderValue {
         let is_api = request.path().starts_with("/api/");
         HeaderValue::from_static(match (self.settings.auth_cookie.is_some(), is_api) {

@@ -1,28 +1,24 @@
-//! What the rooms below refuse, as errors on the wire.
+//! Converts the errors of other rooms.
 
-use crate::{
-    auth::AuthError,
-    chat_service::ChatServiceError,
-    http::error::{ApiError, ErrorType},
-    sharing::{Full, SharingError},
-};
+use crate::auth::AuthError;
+use crate::chat_service::ChatServiceError;
+use crate::http::error::{ApiError, ErrorType as T};
+use crate::sharing::{Full, SharingError};
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::InvalidToken(_) => ErrorType::InvalidToken.into(),
-            AuthError::KeysUnavailable => Self::new(
-                ErrorType::Unavailable,
-                "Tokens cannot be checked at the moment. Try again.",
-            )
-            .because("no keys of the identity provider are known"),
+            AuthError::InvalidToken(_) => T::InvalidToken.into(),
+            AuthError::KeysUnavailable => {
+                Self::new(T::Unavailable, "Tokens cannot be checked at the moment. Try again.")
+                    .because("no keys of the identity provider are known")
+            }
         }
     }
 }
 
 impl From<SharingError> for ApiError {
     fn from(error: SharingError) -> Self {
-        use ErrorType as T;
         match error {
             SharingError::Invalid { field, message } => Self::bad_value(field, message),
             SharingError::NotFound => Self::no_such_link(),
@@ -67,7 +63,6 @@ impl From<SharingError> for ApiError {
 
 impl From<ChatServiceError> for ApiError {
     fn from(error: ChatServiceError) -> Self {
-        use ErrorType as T;
         match error {
             ChatServiceError::Unauthorized => {
                 Self::new(T::InvalidToken, "The chat service does not accept your token.")

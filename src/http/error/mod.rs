@@ -1,22 +1,19 @@
-//! Errors on the wire (contract 2): one table of every `error_type`, and the one place where a
-//! refusal becomes a response.
+//! Errors (docs/API.md 2): the table of every `error_type`, and the conversion to a response.
 //!
-//! To add one: a variant of [`ErrorType`] with its row in [`ErrorType::row`], and where a rule
-//! gives rise to it, an arm in `refusals`.
+//! To add one: a variant of [`ErrorType`] with its row in [`ErrorType::row`], and an arm in
+//! `conversions` if a room below returns it.
 
 mod conversions;
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt};
 
-use actix_web::{
-    HttpResponse, ResponseError,
-    http::{StatusCode, header},
-};
+use actix_web::http::{StatusCode, header::CACHE_CONTROL};
+use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-/// What went wrong, in a form for programs. The names are stable.
+/// What went wrong, for programs. The names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorType {
@@ -45,7 +42,7 @@ pub enum ErrorType {
 }
 
 impl ErrorType {
-    /// Its status, and what it says where nothing more precise is known.
+    /// Its status and default message.
     const fn row(self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
@@ -98,14 +95,13 @@ impl ErrorType {
         }
     }
 
-    /// As in the body of an error.
-    #[must_use]
+    /// Its name in JSON.
     pub fn name(self) -> String {
         json!(self).as_str().unwrap_or_default().to_owned()
     }
 
-    /// What it is when the framework refuses, which gives a status alone.
-    pub(super) fn for_status(status: StatusCode) -> Self {
+    /// Maps the status of an error that the framework returned.
+    fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
             401 => Self::LoginRequired,
             403 => Self::Forbidden,
@@ -131,135 +127,104 @@ impl ErrorType {
     "request_id": "0192f0c1-6b7a-4f0e-9a51-4f2f4a1c7d11",
 }))]
 pub struct EndpointError<'a> {
-    /// Repeats the status.
+    /// The status again.
     pub code: u16,
     /// For people.
     pub message: &'a str,
     /// For programs; stable.
     pub error_type: ErrorType,
-    /// To find the request in the log; also in the header `X-Request-Id`.
+    /// Identifies the request in the log; also in the header `X-Request-Id`.
     pub request_id: &'a str,
 }
 
-/// An error on its way out.
+/// An error that a handler or middleware returns.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     error_type: ErrorType,
     message: Cow<'static, str>,
-    /// For our log alone.
+    /// For the log only; never part of the response.
     cause: Option<String>,
-    allow: Option<Arc<str>>,
-    /// The size of the file of which there is no such range.
-    content_range: Option<u64>,
-    /// Seconds until another try makes sense, where that is known.
-    retry_after: Option<u64>,
+    header: Option<(&'static str, Cow<'static, str>)>,
 }
 
-/// Seconds until another try makes sense while something of ours is out of reach.
-const RETRY_AFTER: u64 = 5;
-
 impl ApiError {
-    #[must_use]
     pub fn new(error_type: ErrorType, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            error_type,
-            message: message.into(),
-            cause: None,
-            allow: None,
-            content_range: None,
-            retry_after: None,
-        }
+        let header = match error_type {
+            ErrorType::LoginRequired => Some(("www-authenticate", "Bearer")),
+            ErrorType::InvalidToken => Some(("www-authenticate", "Bearer error=\"invalid_token\"")),
+            ErrorType::Unavailable | ErrorType::TooManyRequests | ErrorType::RateLimited => {
+                Some(("retry-after", "5"))
+            }
+            _ => None,
+        };
+        let header = header.map(|(name, value)| (name, value.into()));
+        Self { error_type, message: message.into(), cause: None, header }
     }
 
-    /// A value that is not as it must be, by its field's name.
-    #[must_use]
+    fn with_header(error_type: ErrorType, name: &'static str, value: String) -> Self {
+        Self { header: Some((name, value.into())), ..error_type.into() }
+    }
+
+    /// 400 that names the field.
     pub fn bad_value(field: &str, problem: impl fmt::Display) -> Self {
         Self::new(ErrorType::BadRequest, format!("{field}: {problem}"))
     }
 
-    #[must_use]
-    pub fn method_not_allowed(allow: Arc<str>) -> Self {
-        Self { allow: Some(allow), ..ErrorType::MethodNotAllowed.into() }
+    pub fn method_not_allowed(allow: &str) -> Self {
+        Self::with_header(ErrorType::MethodNotAllowed, "allow", allow.to_owned())
     }
 
-    /// No range of a file of so many bytes.
-    #[must_use]
+    /// 416 for a file of this size.
     pub fn range_not_satisfiable(bytes: u64) -> Self {
-        Self { content_range: Some(bytes), ..ErrorType::RangeNotSatisfiable.into() }
+        let range = format!("bytes */{bytes}");
+        Self::with_header(ErrorType::RangeNotSatisfiable, "content-range", range)
     }
 
-    /// More is asked at the moment than can be served soon.
-    #[must_use]
+    /// 503 because a bound on concurrent work is reached.
     pub fn overloaded(cause: &str) -> Self {
         let message = "Too much is under way here at the moment. Try again.";
         Self::new(ErrorType::Unavailable, message).because(cause)
     }
 
-    /// Until so many seconds have passed.
-    #[must_use]
-    pub fn rate_limited(seconds: u64) -> Self {
-        Self { retry_after: Some(seconds), ..ErrorType::RateLimited.into() }
+    pub fn rate_limited(retry_after_seconds: u64) -> Self {
+        let seconds = retry_after_seconds.to_string();
+        Self::with_header(ErrorType::RateLimited, "retry-after", seconds)
     }
 
-    #[must_use]
     pub fn no_such_link() -> Self {
         Self::new(ErrorType::NotFound, "There is no such link.")
     }
 
-    /// What a response that the framework made by itself should have been.
-    #[must_use]
+    /// Replaces an error response of the framework.
     pub fn for_status(status: StatusCode, cause: String) -> Self {
-        Self { cause: Some(cause), ..ErrorType::for_status(status).into() }
+        Self::from(ErrorType::for_status(status)).because(cause)
     }
 
-    /// With a cause for the log.
+    /// Adds a cause for the log.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
     }
 
-    #[must_use]
     pub fn error_type(&self) -> ErrorType {
         self.error_type
     }
 
-    #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// For the log: the cause, which never leaves this process otherwise.
-    #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
-    /// The response, with the id by which the request is found in the log.
-    #[must_use]
     pub fn respond(&self, request_id: &str) -> HttpResponse {
-        let status = self.error_type.row().0;
+        let status = self.status_code();
         let mut response = HttpResponse::build(status);
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        match self.error_type {
-            ErrorType::LoginRequired => {
-                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
-            }
-            ErrorType::InvalidToken => {
-                let challenge = "Bearer error=\"invalid_token\"";
-                response.insert_header((header::WWW_AUTHENTICATE, challenge));
-            }
-            ErrorType::Unavailable | ErrorType::TooManyRequests | ErrorType::RateLimited => {
-                let seconds = self.retry_after.unwrap_or(RETRY_AFTER);
-                response.insert_header((header::RETRY_AFTER, seconds));
-            }
-            _ => {}
-        }
-        if let Some(allow) = &self.allow {
-            response.insert_header((header::ALLOW, &**allow));
-        }
-        if let Some(bytes) = self.content_range {
-            response.insert_header((header::CONTENT_RANGE, format!("bytes */{bytes}")));
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        if let Some((name, value)) = &self.header {
+            response.insert_header((*name, &**value));
         }
         response.json(EndpointError {
             code: status.as_u16(),
@@ -289,7 +254,7 @@ impl ResponseError for ApiError {
         self.error_type.row().0
     }
 
-    /// `http::request` renders it, with the request's id.
+    /// Without a body: [`ApiError::respond`] writes it when the request's id is known.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status_code())
     }

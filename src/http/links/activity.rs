@@ -5,17 +5,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::http::State;
+use crate::http::call::{Audited, CALLER, Call, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::link_id::LinkId;
-use crate::{
-    http::{
-        State,
-        call::{Audited, Call, Refusals},
-        error::{ApiError, ErrorType as E},
-    },
-    model::{Action, Activity, Caller, LabelChange, LinkChange, Settings},
-};
+use crate::model::{Action, Activity, Caller, LinkChange, Settings};
 
-/// What became of a link. It names no viewer, and nobody else.
+/// How often a link was viewed, and its changes. It names no viewer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "created_at": "2026-11-22T09:30:00Z",
@@ -33,64 +29,51 @@ use crate::{
 }))]
 pub struct LinkActivity {
     pub created_at: DateTime<Utc>,
-    /// How often the link was shown, as JSON or as a page, the owner's own views among them; known
-    /// bots, such as link previews, do not count. A view counts within ten seconds.
+    /// How often the link was shown, as JSON or as a page, the owner's own views included; known
+    /// bots, such as link previews, are not counted. A view is counted within ten seconds.
     pub views: u64,
     /// How often it was shown to known bots.
     pub bot_views: u64,
-    /// How often one of its files was sent, from its beginning.
+    /// How often one of its files was sent from its beginning.
     pub downloads: u64,
-    /// When it was viewed last, bots apart; null: never yet.
+    /// The last view other than by bots; null if there was none.
     pub last_viewed_at: Option<DateTime<Utc>>,
-    /// Oldest first; the latest 100, as long as audit records are kept.
+    /// The latest 100, oldest first, for as long as audit records are kept.
     pub changes: Vec<ChangeOfLink>,
 }
 
-/// Something that was done to the link.
+/// A change of the link.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChangeOfLink {
     pub at: DateTime<Utc>,
     /// `create` or `change`.
     #[schema(pattern = "^(create|change)$")]
     pub action: &'static str,
-    pub settings: GivenSettings,
+    #[schema(value_type = GivenSettings)]
+    pub settings: Settings,
 }
 
+// The schema of `Settings`.
 /// The settings that were given.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
 pub struct GivenSettings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = bool, required = false)]
-    pub is_private: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = bool, required = false)]
-    pub is_frozen: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = bool, required = false)]
-    pub includes_artifacts: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<DateTime<Utc>>, required = false)]
-    pub expires_at: Option<Option<DateTime<Utc>>>,
-    /// `set` or `cleared`; what it says is in the list of links alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false, pattern = "^(set|cleared)$")]
-    pub label: Option<LabelChange>,
-}
-
-impl From<Settings> for GivenSettings {
-    fn from(settings: Settings) -> Self {
-        let Settings { is_private, is_frozen, includes_artifacts, expires_at, label } = settings;
-        Self { is_private, is_frozen, includes_artifacts, expires_at, label }
-    }
+    #[schema(required = false)]
+    is_private: bool,
+    #[schema(required = false)]
+    is_frozen: bool,
+    #[schema(required = false)]
+    includes_artifacts: bool,
+    #[schema(required = false)]
+    expires_at: Option<DateTime<Utc>>,
+    /// `set` or `cleared`; the text itself is in the list of links only.
+    #[schema(required = false, pattern = "^(set|cleared)$")]
+    label: String,
 }
 
 impl From<Activity> for LinkActivity {
     fn from(Activity { link, view_counts, changes }: Activity) -> Self {
-        let change = |LinkChange { at, action, settings }| ChangeOfLink {
-            at,
-            action,
-            settings: settings.into(),
-        };
+        let change = |LinkChange { at, action, settings }| ChangeOfLink { at, action, settings };
         Self {
             created_at: link.created_at,
             views: view_counts.views,
@@ -106,20 +89,16 @@ pub struct ViewActivity;
 
 impl Call for ViewActivity {
     const AUDITED: Audited = Audited::Attempts(Action::Activity);
-    const REFUSALS: &'static [E] =
-        &[E::LoginRequired, E::InvalidToken, E::Forbidden, E::NotFound, E::Unavailable];
+    const REFUSALS: &'static [&'static [E]] = &[CALLER, &[E::NotFound]];
 }
 
-/// How often a link of one's own was seen, and what was done to it.
-///
-/// # Errors
-/// Those of [`crate::sharing::Sharing::activity`].
+/// How often the caller's own link was viewed, and its changes.
 #[utoipa::path(
     get, path = "/api/v1/shared_chats/{shared_chat_id}/activity", tag = "links",
     operation_id = "get_shared_chat_activity",
     params(("shared_chat_id" = String, Path, description = "The link's id")),
     responses(
-        (status = 200, description = "What became of the link", body = LinkActivity),
+        (status = 200, description = "The link's activity", body = LinkActivity),
         Refusals<ViewActivity>,
     ),
     security(("bearer" = [])),

@@ -4,23 +4,19 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{
-    http::{
-        State,
-        call::{Audited, Call, Refusals},
-        error::{ApiError, ErrorType as E},
-        extract::json_body::JsonBody,
-    },
-    model::{Action, Caller, ClientInfo, ShareId},
-    sharing::BATCH_LINKS,
-};
+use crate::http::State;
+use crate::http::call::{Audited, CALLER, Call, JSON_BODY, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
+use crate::http::extract::json_body::JsonBody;
+use crate::model::{Action, Caller, ClientInfo, ShareId};
+use crate::sharing::BATCH_LINKS;
 
 /// The links to delete.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"shared_chat_ids": ["6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11"]}))]
 pub struct DeleteSharedChatsRequest {
-    /// All or none of them; those that are not there are skipped.
+    /// Ids of links that do not exist are skipped.
     #[schema(min_items = 1, max_items = 1000)]
     shared_chat_ids: Vec<String>,
 }
@@ -29,22 +25,10 @@ pub struct BatchDelete;
 
 impl Call for BatchDelete {
     const AUDITED: Audited = Audited::Attempts(Action::BatchDelete);
-    const REFUSALS: &'static [E] = &[
-        E::BadRequest,
-        E::LoginRequired,
-        E::InvalidToken,
-        E::Forbidden,
-        E::LegacyLink,
-        E::PayloadTooLarge,
-        E::UnsupportedMediaType,
-        E::Unavailable,
-    ];
+    const REFUSALS: &'static [&'static [E]] = &[CALLER, JSON_BODY, &[E::LegacyLink]];
 }
 
-/// Deletes links, all or none.
-///
-/// # Errors
-/// Those of [`crate::sharing::Sharing::delete_all`].
+/// Deletes all of the links or, if one of them may not be deleted, none.
 #[utoipa::path(
     post, path = "/api/v1/shared_chats/batch_delete", tag = "links",
     operation_id = "delete_shared_chats",
@@ -58,14 +42,12 @@ pub async fn batch_delete(
     origin: ClientInfo,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let asked: DeleteSharedChatsRequest = body.read().await?;
-    if !(1..=BATCH_LINKS).contains(&asked.shared_chat_ids.len()) {
+    let ids = body.read::<DeleteSharedChatsRequest>().await?.shared_chat_ids;
+    if !(1..=BATCH_LINKS).contains(&ids.len()) {
         let problem = format!("must hold 1 to {BATCH_LINKS} ids");
         return Err(ApiError::bad_value("shared_chat_ids", problem));
     }
-    // What cannot be a link's id is no link, and skipped like any other that is not there.
-    let ids: Vec<ShareId> =
-        asked.shared_chat_ids.iter().filter_map(|id| ShareId::parse(id)).collect();
+    let ids: Vec<ShareId> = ids.iter().filter_map(|id| ShareId::parse(id)).collect();
     state.sharing.delete_all(&caller, &ids, origin).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -5,20 +5,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
-use crate::http::extract::link_id::LinkId;
-use crate::{
-    http::{
-        State,
-        call::{Audited, Call, Refusals},
-        error::{ApiError, ErrorType as E},
-        extract::json_body::JsonBody,
-        headers::etag::precondition,
-    },
-    model::{Action, Caller, ClientInfo, parse_rfc3339},
-    sharing::SettingsChange,
-};
+use crate::http::State;
+use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, JSON_BODY, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
+use crate::http::extract::{json_body::JsonBody, link_id::LinkId};
+use crate::http::headers::etag::precondition;
+use crate::model::{Action, Caller, ClientInfo, parse_rfc3339};
+use crate::sharing::SettingsChange;
 
-/// The settings to change; what is left out stays as it is.
+/// The settings to change; a field that is left out stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"is_private": true, "label": null}))]
@@ -39,7 +34,7 @@ pub struct UpdateSharedChatRequest {
     label: Option<Option<String>>,
 }
 
-/// A field that is there, null or not: `Option`'s own way reads null as "not there".
+/// Distinguishes null from a missing field, which `Option` alone does not.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
     T::deserialize(d).map(Some)
 }
@@ -48,43 +43,25 @@ fn given_time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<DateTime<
     rfc3339(d).map(Some)
 }
 
-/// A moment: see [`parse_rfc3339`].
 pub fn rfc3339<'de, D: Deserializer<'de>>(d: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let Some(text) = Option::<String>::deserialize(d)? else { return Ok(None) };
-    let moment = parse_rfc3339(&text).ok_or_else(|| {
-        de::Error::custom(
-            "must be a date and time with a zone by RFC 3339, such as 2027-01-31T12:00:00Z",
-        )
-    })?;
-    Ok(Some(moment))
+    let problem = "must be a date and time with a zone by RFC 3339, such as 2027-01-31T12:00:00Z";
+    parse_rfc3339(&text).map(Some).ok_or_else(|| de::Error::custom(problem))
 }
 
 pub struct Change;
 
 impl Call for Change {
     const AUDITED: Audited = Audited::Attempts(Action::Change);
-    const REFUSALS: &'static [E] = &[
-        E::BadRequest,
-        E::LoginRequired,
-        E::InvalidToken,
-        E::Forbidden,
-        E::NotFound,
-        E::LegacyLink,
-        E::PreconditionFailed,
-        E::PayloadTooLarge,
-        E::UnsupportedMediaType,
-        E::ChatTooLarge,
-        E::ArtifactTooLarge,
-        E::ChatServiceError,
-        E::Unavailable,
-        E::ChatServiceTimeout,
+    const REFUSALS: &'static [&'static [E]] = &[
+        CALLER,
+        JSON_BODY,
+        CHAT_SERVICE,
+        &[E::NotFound, E::LegacyLink, E::PreconditionFailed, E::ArtifactTooLarge],
     ];
 }
 
 /// Changes a link's settings.
-///
-/// # Errors
-/// Those of [`crate::sharing::Sharing::change`].
 #[utoipa::path(
     patch, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
     operation_id = "update_shared_chat",
@@ -92,8 +69,8 @@ impl Call for Change {
     params(
         ("shared_chat_id" = String, Path, description = "The link's id"),
         ("If-Match" = Option<String>, Header,
-            description = "Any entity tag of the link's view, or `*`: change it only if its \
-                           settings are still those"),
+            description = "Any entity tag of the link's view, or `*`: the call fails if the \
+                           settings have changed since"),
     ),
     responses((status = 204, description = "Changed"), Refusals<Change>),
     security(("bearer" = [])),
@@ -106,14 +83,10 @@ pub async fn change(
     id: LinkId,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let asked: UpdateSharedChatRequest = body.read().await?;
+    let UpdateSharedChatRequest { is_private, includes_artifacts, expires_at, label } =
+        body.read().await?;
     let precondition = precondition(&request)?;
-    let change = SettingsChange {
-        is_private: asked.is_private,
-        includes_artifacts: asked.includes_artifacts,
-        expires_at: asked.expires_at,
-        label: asked.label,
-    };
+    let change = SettingsChange { is_private, includes_artifacts, expires_at, label };
     state.sharing.check_change(&change)?;
     state.sharing.change(&caller, &id.get()?, change, precondition, origin).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -5,21 +5,16 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{
-    http::{
-        State,
-        call::{Audited, Call, Refusals},
-        error::{ApiError, ErrorType as E},
-        extract::context::AuditedChat,
-        extract::json_body::JsonBody,
-        links::change::rfc3339,
-        responses::SharedChatInfo,
-    },
-    model::{Action, Caller, ChatSessionId, ClientInfo, Mode, Object, UserId, Visibility},
-    sharing::{CreateRequest, Owner},
-};
+use crate::http::State;
+use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, JSON_BODY, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
+use crate::http::extract::{context::AuditedChat, json_body::JsonBody};
+use crate::http::links::change::rfc3339;
+use crate::http::responses::SharedChatInfo;
+use crate::model::{Action, Caller, ChatSessionId, ClientInfo, Mode, Object, UserId, Visibility};
+use crate::sharing::{CreateRequest, Owner};
 
-/// What to share, and how.
+/// The chat to share, and the link's settings.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"chat_session_id": "quarterly-report", "is_private": true}))]
@@ -31,38 +26,38 @@ pub struct ShareChatRequest {
         pattern = r"^([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"
     )]
     chat_session_id: String,
-    /// Only people who are signed in may open it; otherwise anyone with the link.
+    /// Only signed-in users may open the link; otherwise anyone who has it.
     #[serde(default)]
     #[schema(default = false)]
     is_private: bool,
-    /// A snapshot; otherwise the link follows the chat.
+    /// The link shows a snapshot; otherwise it follows the chat.
     #[serde(default = "frozen")]
     #[schema(default = true)]
     is_frozen: bool,
-    /// Show the files that the agents made.
+    /// The link shows the files that the agents made.
     #[serde(default)]
     #[schema(default = false)]
     includes_artifacts: bool,
-    /// RFC 3339 with a zone, in the future; from then on the link is gone.
+    /// When the link ends: RFC 3339 with a zone, in the future.
     #[serde(default, deserialize_with = "rfc3339")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     expires_at: Option<DateTime<Utc>>,
-    /// For the owner's eyes only. No NUL.
+    /// A note that only the owner sees. No NUL.
     #[schema(max_length = 200, pattern = r"^[^\u0000]*$")]
     label: Option<String>,
-    /// For whom: required from the chat service, forbidden to users.
+    /// The link's owner: required from the chat service, forbidden to users.
     #[schema(value_type = Option<OwnerOfLink>)]
     owner: Option<Object<OwnerOfLink>>,
 }
 
-/// For whom the chat service makes a link.
+/// The user for whom the chat service makes a link.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OwnerOfLink {
     /// The `sub` of the user's tokens, 1–255 characters, none of them a control character.
     #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     id: String,
-    /// What viewers see; a name with an `@` is not shown.
+    /// The name that viewers see; one with an `@` is not shown.
     name: Option<String>,
 }
 
@@ -76,10 +71,13 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
     fn try_from(request: ShareChatRequest) -> Result<Self, ApiError> {
         let chat_session_id = ChatSessionId::parse(&request.chat_session_id)
             .map_err(|e| ApiError::bad_value("chat_session_id", e))?;
-        let owner = request.owner.map(|Object(owner)| {
-            let id = UserId::parse(&owner.id).map_err(|e| ApiError::bad_value("owner.id", e))?;
-            Ok::<_, ApiError>(Owner { id, name: owner.name })
-        });
+        let owner = match request.owner {
+            None => None,
+            Some(Object(OwnerOfLink { id, name })) => {
+                let id = UserId::parse(&id).map_err(|e| ApiError::bad_value("owner.id", e))?;
+                Some(Owner { id, name })
+            }
+        };
         Ok(Self {
             chat_session_id,
             visibility: if request.is_private { Visibility::Private } else { Visibility::Public },
@@ -87,7 +85,7 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
             includes_artifacts: request.includes_artifacts,
             expires_at: request.expires_at,
             label: request.label,
-            owner: owner.transpose()?,
+            owner,
         })
     }
 }
@@ -96,34 +94,21 @@ pub struct Create;
 
 impl Call for Create {
     const AUDITED: Audited = Audited::Attempts(Action::Create);
-    const REFUSALS: &'static [E] = &[
-        E::BadRequest,
-        E::LoginRequired,
-        E::InvalidToken,
-        E::Forbidden,
-        E::NotFound,
-        E::IdempotencyConflict,
-        E::PayloadTooLarge,
-        E::UnsupportedMediaType,
-        E::ChatTooLarge,
-        E::ChatIsEmpty,
-        E::ArtifactTooLarge,
-        E::ChatServiceError,
-        E::Unavailable,
-        E::ChatServiceTimeout,
+    const REFUSALS: &'static [&'static [E]] = &[
+        CALLER,
+        JSON_BODY,
+        CHAT_SERVICE,
+        &[E::NotFound, E::IdempotencyConflict, E::ChatIsEmpty, E::ArtifactTooLarge],
     ];
 }
 
 /// Makes a link to a chat.
-///
-/// # Errors
-/// Those of [`crate::sharing::Sharing::create`].
 #[utoipa::path(
     post, path = "/api/v1/shared_chats", tag = "links", operation_id = "share_chat_session",
     request_body = ShareChatRequest,
     params(("Idempotency-Key" = Option<String>, Header,
-        description = "1–255 visible ASCII characters, kept 24 hours per caller and owner: the same \
-                       request gives the first link again",
+        description = "1–255 visible ASCII characters, kept 24 hours per caller and owner: the \
+                       same request returns the first link again",
         min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses(
         (status = 201, description = "The link", body = SharedChatInfo,
@@ -140,10 +125,9 @@ pub async fn create(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let key = idempotency_key(&request)?;
-    let asked: ShareChatRequest = body.read().await?;
-    let asked = CreateRequest::try_from(asked)?;
-    request.extensions_mut().insert(AuditedChat(asked.chat_session_id.clone()));
-    let chat = state.sharing.create(&caller, asked, key, origin).await?;
+    let create = CreateRequest::try_from(body.read::<ShareChatRequest>().await?)?;
+    request.extensions_mut().insert(AuditedChat(create.chat_session_id.clone()));
+    let chat = state.sharing.create(&caller, create, key, origin).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, state.urls.api_path(&chat.id)))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -2,39 +2,25 @@
 
 use actix_web::{HttpResponse, web};
 
+use crate::http::State;
+use crate::http::call::{Audited, CALLER, Call, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::link_id::LinkId;
-use crate::{
-    http::{
-        State,
-        call::{Audited, Call, Refusals},
-        error::{ApiError, ErrorType as E},
-    },
-    model::{Action, Caller, ClientInfo},
-};
+use crate::model::{Action, Caller, ClientInfo};
 
 pub struct Delete;
 
 impl Call for Delete {
     const AUDITED: Audited = Audited::Attempts(Action::Delete);
-    const REFUSALS: &'static [E] = &[
-        E::LoginRequired,
-        E::InvalidToken,
-        E::Forbidden,
-        E::NotFound,
-        E::LegacyLink,
-        E::Unavailable,
-    ];
+    const REFUSALS: &'static [&'static [E]] = &[CALLER, &[E::NotFound, E::LegacyLink]];
 }
 
-/// Deletes a link, with its content.
-///
-/// # Errors
-/// Those of [`crate::sharing::Sharing::delete`].
+/// Deletes a link with its content.
 #[utoipa::path(
     delete, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
     operation_id = "delete_shared_chat",
     params(("shared_chat_id" = String, Path, description = "The link's id")),
-    responses((status = 204, description = "Deleted, with its content"), Refusals<Delete>),
+    responses((status = 204, description = "Deleted"), Refusals<Delete>),
     security(("bearer" = [])),
 )]
 pub async fn delete(

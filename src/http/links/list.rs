@@ -1,59 +1,52 @@
 //! `GET /api/v1/shared_chats`.
 
-use std::{ops::RangeInclusive, str::FromStr};
+use std::ops::RangeInclusive;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Datelike, Utc};
 use url::form_urlencoded::{self, Serializer};
 
-use crate::{
-    http::{
-        State,
-        call::{Audited, Call, Refusals},
-        error::{ApiError, ErrorType as E},
-        responses::SharedChatInfo,
-    },
-    model::{Action, Caller, ChatSessionId, ShareId, UserId, storable},
-    sharing::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey},
-};
+use crate::http::State;
+use crate::http::call::{Audited, CALLER, Call, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
+use crate::http::links::query::number;
+use crate::http::responses::SharedChatInfo;
+use crate::model::{Action, Caller, ChatSessionId, ShareId, UserId, storable};
+use crate::sharing::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey};
 
 const DEFAULT_LIMIT: i64 = 100;
 const LIMITS: RangeInclusive<i64> = 1..=1000;
-/// Characters of `name_filter`.
+/// Longest `name_filter`, in characters.
 const NAME_FILTER_CHARS: usize = 256;
 
 pub struct List;
 
 impl Call for List {
     const AUDITED: Audited = Audited::Attempts(Action::List);
-    const REFUSALS: &'static [E] =
-        &[E::BadRequest, E::LoginRequired, E::InvalidToken, E::Forbidden, E::Unavailable];
+    const REFUSALS: &'static [&'static [E]] = &[CALLER];
 }
 
 /// Lists the caller's own links.
-///
-/// # Errors
-/// 400 when a parameter is out of range; those of [`crate::sharing::Sharing::list`].
 #[utoipa::path(
     get, path = "/api/v1/shared_chats", tag = "links", operation_id = "list_shared_chats",
     params(
-        ("offset" = Option<i64>, Query, description = "Urls to skip", minimum = 0),
+        ("offset" = Option<i64>, Query, description = "Links to skip", minimum = 0),
         ("after" = Option<String>, Query,
-            description = "Where to go on, instead of skipping `offset` links, as the next page of \
-                           `Link` has it: far pages cost no more than the first, and links that are \
-                           deleted meanwhile move no others. Opaque, and of the same `sort`"),
-        ("limit" = Option<i64>, Query, description = "Urls on a page, 100 by default",
+            description = "An opaque cursor instead of `offset`, as the `next` page in `Link` has \
+                           it: every page costs the same, and deletions between two pages do not \
+                           shift the rows. `sort` must stay the same"),
+        ("limit" = Option<i64>, Query, description = "Links on a page, 100 by default",
             minimum = 1, maximum = 1000),
         ("name_filter" = Option<String>, Query, max_length = 256,
-            description = "A part of the name, in any case, beyond ASCII too"),
+            description = "A substring of the name, case-insensitive beyond ASCII too"),
         ("filter_type" = Option<String>, Query,
             description = "`all`, `private`, `public`, `frozen`, or `active`, which means live",
             pattern = "^(all|private|public|frozen|active)$"),
         ("showcase_filter" = Option<String>, Query,
             description = "`featured` finds nothing: this service has no showcase",
             pattern = "^(all|featured|not_featured)$"),
-        ("chat_session_id" = Option<String>, Query, description = "Urls to this chat alone",
+        ("chat_session_id" = Option<String>, Query, description = "Only links to this chat",
             min_length = 1, max_length = 128,
             pattern = r"^([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"),
         ("sort" = Option<String>, Query, description = "`-created_at` by default",
@@ -62,7 +55,7 @@ impl Call for List {
     responses(
         (status = 200, description = "A page of links", body = Vec<SharedChatInfo>,
             headers(
-                ("X-Total-Count" = i64, description = "How many there are on all pages"),
+                ("X-Total-Count" = i64, description = "The number of links on all pages"),
                 ("Link" = String, description = "The next and the previous page (RFC 8288)"),
             )),
         Refusals<List>,
@@ -74,10 +67,11 @@ pub async fn list(
     state: web::Data<State>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let asked = Asked::parse(request.query_string(), caller.user_id())?;
-    let (offset, limit, order) = (asked.query.offset, asked.query.limit, asked.query.order);
-    let mut page = state.sharing.list(&caller, asked.query).await?;
-    if asked.featured_only {
+    let Parameters { query, featured_only, kept } =
+        Parameters::parse(request.query_string(), caller.user_id())?;
+    let (offset, limit, order) = (query.offset, query.limit, query.order);
+    let mut page = state.sharing.list(&caller, query).await?;
+    if featured_only {
         page = Page { links: Vec::new(), total: 0 };
     }
     let rows: Vec<_> =
@@ -87,23 +81,23 @@ pub async fn list(
         .insert_header(("x-total-count", page.total))
         .insert_header((header::CACHE_CONTROL, "private, no-cache"));
     let end = page.links.last().map(|last| cursor(&order.place_of(last)));
-    let pages = neighbours(request.path(), &asked.kept, offset, limit, page.total, end.as_deref());
+    let pages = neighbours(request.path(), &kept, offset, limit, page.total, end.as_deref());
     if !pages.is_empty() {
         response.insert_header((header::LINK, pages));
     }
     Ok(response.json(rows))
 }
 
-pub(in crate::http) struct Asked {
-    pub(in crate::http) query: ListQuery,
+pub struct Parameters {
+    pub query: ListQuery,
     featured_only: bool,
-    /// The parameters that the neighbouring pages have in common with this one.
-    pub(in crate::http) kept: Vec<(String, String)>,
+    /// The parameters that neighbouring pages repeat.
+    pub kept: Vec<(String, String)>,
 }
 
-impl Asked {
-    /// Parameters that are not known are ignored: the client may be newer.
-    pub(in crate::http) fn parse(text: &str, owner: &UserId) -> Result<Self, ApiError> {
+impl Parameters {
+    /// Unknown parameters are ignored: the client may be newer.
+    pub fn parse(text: &str, owner: &UserId) -> Result<Self, ApiError> {
         let mut query = ListQuery {
             owner: owner.clone(),
             filter: LinkFilter::default(),
@@ -167,51 +161,42 @@ impl Asked {
                 kept.push((name.into_owned(), value.into_owned()));
             }
         }
-        // Of which order it must be is known by now.
+        // The cursor's form depends on `sort`, which may come later in the query.
         query.after = after.map(|after| place(&after, query.order)).transpose()?;
         Ok(Self { query, featured_only, kept })
     }
 }
 
-fn number(name: &str, value: &str, range: RangeInclusive<i64>) -> Result<i64, ApiError> {
-    i64::from_str(value).ok().filter(|n| range.contains(n)).ok_or_else(|| {
-        let (least, most) = (range.start(), range.end());
-        ApiError::bad_value(name, format!("must be a whole number from {least} to {most}"))
-    })
-}
-
-/// A place in a list as text: an opaque one, so that another order can have another form.
-pub(in crate::http) fn cursor(place: &Place) -> String {
-    let (of, key) = match &place.key {
+/// An opaque cursor for a place in a list.
+pub fn cursor(place: &Place) -> String {
+    let (kind, key) = match &place.key {
         PlaceKey::CreatedAt(at) => ("t", at.timestamp_micros().to_string()),
         PlaceKey::FoldedName(name) => ("n", name.clone()),
     };
-    URL_SAFE_NO_PAD.encode(format!("{of}{}:{key}", place.id.as_str()))
+    URL_SAFE_NO_PAD.encode(format!("{kind}{}:{key}", place.id.as_str()))
 }
 
-/// A time that both databases know; links are made between these years.
-fn moment(micros: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros).filter(|at| (1970..=9999).contains(&at.year()))
-}
-
-/// The place in a list of this order.
+/// Decodes a cursor for a list in this order.
 fn place(cursor: &str, order: LinkOrder) -> Result<Place, ApiError> {
     let read = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let by_time = matches!(order, LinkOrder::NewestFirst | LinkOrder::OldestFirst);
         let (id, key) = text.strip_prefix(if by_time { 't' } else { 'n' })?.split_once(':')?;
-        let key = match by_time {
-            true => PlaceKey::CreatedAt(moment(key.parse().ok()?)?),
-            false => PlaceKey::FoldedName(storable(key)),
+        let key = if by_time {
+            let at = DateTime::<Utc>::from_timestamp_micros(key.parse().ok()?)?;
+            // Years that both databases can store.
+            PlaceKey::CreatedAt((1970..=9999).contains(&at.year()).then_some(at)?)
+        } else {
+            PlaceKey::FoldedName(storable(key))
         };
         Some(Place { key, id: ShareId::parse(id)? })
     };
     read().ok_or_else(|| ApiError::bad_value("after", "must be from a `Link` of the same `sort`"))
 }
 
-/// The `Link` header (RFC 8288) with the pages before and after this one. The next one goes on after
-/// the `end` of this one, so that no page costs more than the first.
-pub(in crate::http) fn neighbours(
+/// The `Link` header (RFC 8288) with the pages before and after this one. The next one starts after
+/// the cursor `end`, so that every page costs the same.
+pub fn neighbours(
     path: &str,
     kept: &[(String, String)],
     offset: i64,
@@ -230,7 +215,7 @@ pub(in crate::http) fn neighbours(
     };
     let next = offset.checked_add(limit).filter(|next| *next < total);
     let next = next.map(|at| page("next", at, end));
-    // From beyond the end, the page before is the last one that holds anything.
+    // If `offset` is beyond the end, the previous page is the last one with rows.
     let before = (offset - limit).max(0).min((total - 1).max(0) / limit * limit);
     let prev = (offset > 0).then(|| page("prev", before, None));
     next.into_iter().chain(prev).collect::<Vec<_>>().join(", ")
@@ -241,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_link_header_leads_through_all_pages_and_back() {
+    fn link_header_has_next_and_previous_page() {
         let kept = vec![("name_filter".to_owned(), "é&x".to_owned())];
         let neighbours = |path, kept, offset, limit, total| {
             neighbours(path, kept, offset, limit, total, Some("end"))

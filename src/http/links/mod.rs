@@ -1,4 +1,4 @@
-//! `/api/v1/shared_chats` (docs/API.md 3), a file for each call.
+//! `/api/v1/shared_chats` (docs/API.md 3): a file for each call.
 
 pub mod activity;
 pub mod artifact;
@@ -9,5 +9,6 @@ pub mod delete;
 pub mod events;
 pub mod list;
 pub mod qr_code;
+mod query;
 mod stream;
 pub mod view;

@@ -1,5 +1,5 @@
-//! The body of an event stream. Before anything is sent, heartbeats too, it is checked that the
-//! viewer may still see the link.
+//! The body of an event stream. The viewer's access is checked before everything that is sent,
+//! heartbeats too.
 
 use std::time::Duration;
 
@@ -10,24 +10,22 @@ use futures_util::{Stream, stream};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{
-    http::{error::ErrorType, extract::credentials::OptionalCaller},
-    live::{Ended, Frame, Subscription},
-    model::SharedChat,
-    sharing::may_view,
-    telemetry,
-};
+use crate::http::error::ErrorType;
+use crate::http::extract::credentials::OptionalCaller;
+use crate::live::{Ended, Frame, Subscription};
+use crate::model::SharedChat;
+use crate::sharing::may_view;
+use crate::telemetry;
 
-/// The longest silence (docs/API.md 3).
+/// The longest time without output (docs/API.md 3).
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a stream stays open, and sends nothing, while the database cannot tell whether its viewer
-/// may see the link. Browsers do not reconnect to a stream that was refused once; the database may
-/// be back in a moment.
+/// How long a stream stays open, without output, while access cannot be checked because the
+/// database is down. Browsers do not reconnect after an error response, and the outage may be short.
 const OUTAGE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The pause between two checks of access then.
+/// The pause between two checks of access during an outage.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The data of a `settings` event; other changes are not shown to viewers.
+/// The data of a `settings` event: the settings that viewers see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Settings {
     is_private: bool,
@@ -47,24 +45,23 @@ impl Settings {
 
 struct EventStream {
     subscription: Subscription,
-    /// By the credential that the request had: it decides when the link turns private.
+    /// Its credential counts if the link turns private.
     viewer: OptionalCaller,
     settings: Settings,
-    /// When the viewer's access ends by itself.
+    /// When the link or, on a private link, the token expires.
     deadline: Option<DateTime<Utc>>,
     heartbeat_at: Instant,
     has_ended: bool,
 }
 
-/// Whether something may be sent now.
 enum Access {
     Granted,
     Revoked,
-    /// The database or the keys are out of reach.
+    /// The database or the provider's keys are unavailable.
     Unknown,
 }
 
-/// The stream for a viewer who was admitted to this link just now.
+/// The stream for a viewer who was just admitted to this link.
 pub fn events(
     subscription: Subscription,
     viewer: OptionalCaller,
@@ -117,7 +114,7 @@ impl EventStream {
         None
     }
 
-    /// Until something may have changed, the viewer's access ends, or a heartbeat is due.
+    /// Waits for a change, the deadline or the next heartbeat.
     async fn wait(&mut self) {
         let deadline = self.deadline;
         let clock = self.subscription.clock();
@@ -129,7 +126,7 @@ impl EventStream {
     }
 
     async fn access(&mut self) -> Access {
-        // Verifying the credential may take long, and then the link is read again.
+        // Verifying the credential may take long, so the link is read again afterwards.
         for _ in 0..2 {
             let link = match self.subscription.current_link().await {
                 Ok(Some(link)) => link,
@@ -141,16 +138,14 @@ impl EventStream {
                 return Access::Granted;
             }
             if let Some(caller) = self.viewer.verified() {
-                // The leeway of the tokens' check is not for streams.
+                // Without the leeway that other calls give to tokens.
                 let ends_at = caller.identity.expires_at;
-                let may = may_view(link.visibility, Some(&caller.identity)).is_ok();
                 self.deadline = Some(link.expires_at.map_or(ends_at, |at| at.min(ends_at)));
-                return match may && self.subscription.clock().now() < ends_at {
-                    true => Access::Granted,
-                    false => Access::Revoked,
-                };
+                let may_view = may_view(link.visibility, Some(&caller.identity)).is_ok();
+                let granted = may_view && self.subscription.clock().now() < ends_at;
+                return if granted { Access::Granted } else { Access::Revoked };
             }
-            // On the heap: its kilobytes would be part of every idle stream.
+            // Boxed, since its kilobytes would be part of every idle stream.
             let required = Box::pin(self.viewer.require()).await;
             match required.map_err(|error| error.error_type()) {
                 Ok(_) => {}
@@ -161,7 +156,7 @@ impl EventStream {
         Access::Unknown
     }
 
-    /// The next bytes to be sent, none if there is nothing to say.
+    /// The next bytes to send; may be empty.
     fn chunk(&mut self) -> Result<Bytes, Ended> {
         let settings = Settings::of(self.subscription.link());
         let changed = (settings != self.settings).then(|| Frame::event("settings", &settings));
@@ -181,7 +176,7 @@ impl EventStream {
         }
     }
 
-    /// The last thing that is sent.
+    /// Sends `revoked` and ends.
     fn revoked(mut self) -> (Result<Bytes, Error>, Self) {
         self.has_ended = true;
         let frame = Frame::revoked().bytes().clone();

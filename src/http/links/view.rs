@@ -2,38 +2,22 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::{
-    http::{
-        call::{Audited, Call, Refusals},
-        error::{ApiError, ErrorType as E},
-        extract::{credentials::OptionalCaller, link_id::LinkId},
-        responses::SharedChatDetail,
-        state::State,
-        views::{representation::Format, show::show},
-    },
-    model::Action,
-};
+use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, Refusals};
+use crate::http::error::{ApiError, ErrorType as E};
+use crate::http::extract::{credentials::OptionalCaller, link_id::LinkId};
+use crate::http::responses::SharedChatDetail;
+use crate::http::state::State;
+use crate::http::views::{representation::Format, show::show};
+use crate::model::Action;
 
 pub struct View;
 
 impl Call for View {
     const AUDITED: Audited = Audited::PrivateLinks(Action::View);
-    const REFUSALS: &'static [E] = &[
-        E::LoginRequired,
-        E::InvalidToken,
-        E::Forbidden,
-        E::NotFound,
-        E::ChatTooLarge,
-        E::ChatServiceError,
-        E::Unavailable,
-        E::ChatServiceTimeout,
-    ];
+    const REFUSALS: &'static [&'static [E]] = &[CALLER, CHAT_SERVICE, &[E::NotFound]];
 }
 
-/// Shows a link: anyone a public one, people who are signed in a private one.
-///
-/// # Errors
-/// See [`show`].
+/// Shows a link: a public one to anyone, a private one to signed-in users.
 #[utoipa::path(
     get, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
     operation_id = "get_shared_chat",
@@ -46,7 +30,8 @@ impl Call for View {
             body = SharedChatDetail,
             headers(
                 ("ETag" = String, description = "Strong, one for each coding"),
-                ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
+                ("Cache-Control" = String,
+                    description = "`no-cache`; `private, no-cache` for a private link"),
             )),
         (status = 304, description = "`If-None-Match` names it"),
         Refusals<View>,
