@@ -1,4 +1,4 @@
-//! From which address a request comes.
+//! The address of the client.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,11 +6,10 @@ use actix_web::{HttpRequest, web};
 
 use crate::http::state::State;
 
-/// The address of the client, which only trusted proxies can name: without `TRUSTED_PROXIES` it is
-/// the other end of the connection. IPv4 is never in its IPv6 form.
-#[must_use]
+/// The client's address: the one that a trusted proxy names, else the peer's. An IPv4 address never
+/// has its IPv6-mapped form.
 pub fn client_address(request: &HttpRequest) -> IpAddr {
-    // Every TCP connection has another end.
+    // A TCP connection always has a peer address.
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     match request.app_data::<web::Data<State>>() {
         Some(state) => state.settings.trusted_proxies.client(peer, request.headers()),

@@ -1,5 +1,4 @@
-//! Which requests are begun: at most `MAX_CONCURRENT_REQUESTS` at a time, and not more of a client
-//! than its rate limit allows. What is beyond is refused before anything is done for it.
+//! Admission control: at most `MAX_CONCURRENT_REQUESTS` in flight, and the rate limits.
 
 use actix_web::{
     Error,
@@ -15,11 +14,8 @@ use crate::http::{
     middleware::rate_limit,
 };
 
-/// Lets a request in, or refuses it before anything is done for it: 414 with too long an address, 503
-/// while `MAX_CONCURRENT_REQUESTS` are in flight, 429 over a rate limit. Probes are always let in.
-///
-/// # Errors
-/// None of its own; a refusal is a response.
+/// Admits a request, or refuses it before it costs anything: 414 if its target is too long, 503
+/// while `MAX_CONCURRENT_REQUESTS` are in flight, 429 over a rate limit. Probes are always admitted.
 pub async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -32,7 +28,7 @@ pub async fn admit(
     if target.len() > state.settings.max_uri_bytes {
         return Ok(request.error_response(ApiError::from(ErrorType::UriTooLong)));
     }
-    // Free again once the response begins, so neither event streams nor downloads hold one.
+    // Released when the response begins, so event streams and downloads do not hold a permit.
     let Ok(_permit) = state.requests.try_acquire() else {
         let refusal = ApiError::overloaded("MAX_CONCURRENT_REQUESTS are in flight");
         return Ok(request.error_response(refusal));

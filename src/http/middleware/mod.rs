@@ -1,4 +1,4 @@
-//! What is around every request, from the outside in: [`observe`], [`admission`], [`rate_limit`].
+//! Middleware around every request, from the outside in: [`observe`], [`admission`], [`rate_limit`].
 
 pub mod admission;
 pub mod audit;

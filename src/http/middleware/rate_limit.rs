@@ -11,17 +11,17 @@ use actix_web::{
 };
 
 use crate::http::{
-    extract::{client_address::client_address, credentials},
+    extract::{
+        client_address::client_address,
+        credentials::{Presented, presented},
+    },
     rate_limits::{Count, Meter, RateLimits},
     state::State,
 };
 
-/// Counts a request, and refuses it if it is one too many. Without a credential it is clear at once
-/// whose it is; with one the handler tells ([`credentials`]), and where it has no use for it, it was
-/// anyone's.
-///
-/// # Errors
-/// None of its own; a refusal is a response.
+/// Counts a request, and refuses it over the limit. A request without a credential is counted at
+/// once, for its address. Of one with a credential the handler knows the caller; if it did not
+/// verify the credential, the request is counted for its address in the end.
 pub async fn counted(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -29,14 +29,17 @@ pub async fn counted(
     limits: Arc<RateLimits>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let meter = Rc::new(Meter::new(limits, client_address(request.request())));
-    let has_credential = credentials::are_presented(request.request(), state);
-    let mut response = match meter.anyone_unless(has_credential) {
-        Err(refused) => request.error_response(refused),
+    let admitted = match presented(request.request(), state.settings.auth_cookie.as_deref()) {
+        Presented::Credential(_) => Ok(()),
+        Presented::Nothing | Presented::Malformed => meter.anonymous(),
+    };
+    let mut response = match admitted {
+        Err(refusal) => request.error_response(refusal),
         Ok(()) => {
             request.extensions_mut().insert(meter.clone());
             let response = next.call(request).await?.map_into_boxed_body();
-            match meter.anyone() {
-                Err(refused) => response.error_response(refused),
+            match meter.anonymous() {
+                Err(refusal) => response.error_response(refusal),
                 Ok(()) => response,
             }
         }
