@@ -25,7 +25,8 @@ impl FromStr for TrustedProxies {
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
-    let network = text.parse().map(IpAddr::into).or_else(|_| text.parse()).map_err(|_| {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    let network = address.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
         format!("must be a list of addresses and networks such as 10.0.0.0/8: {text}")
     })?;
     let network = without_mapping(network);

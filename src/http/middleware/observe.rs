@@ -31,8 +31,8 @@ pub async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let headers = request.headers();
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(span) = RequestSpan::begin(request.method().as_str(), header) else {
+    let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(span) = RequestSpan::begin(request.method().as_str(), field) else {
         return answer(request, next).await;
     };
     // Boxed, so that the future is no larger while traces are off.
