@@ -1,10 +1,10 @@
-//! The read-only page behind a link (contract 3, "The link itself"): pure functions from what is
-//! shown to HTML. Readable without script, which only the page of a live link has, to bring in what
-//! is new; nothing from outside is loaded.
+//! The read-only page of a link (docs/API.md 3, "The link itself"): pure functions from its content to
+//! HTML. It is readable without script, and loads nothing from other hosts. Only the page of a live
+//! link has a script, which updates it.
 //!
 //! To add a page: a template that extends `base.html`, a private struct that derives [`Template`]
-//! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids any
-//! other, `style` attributes included.
+//! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids all
+//! other style, also `style` attributes.
 
 mod format;
 pub(super) mod markdown;
@@ -20,19 +20,19 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{Message, SharedChat};
 
-/// What browsers ask for at `/favicon.ico`, whatever a page says, to show beside its title.
+/// Served at `/favicon.ico`, which browsers request for every page.
 pub const FAVICON: &str = include_str!("favicon.svg");
 
 const STYLE: &str = include_str!("page.css");
-/// What keeps the page of a live link up to date.
+/// Updates the page of a live link.
 const SCRIPT: &str = include_str!("live.js");
 
-/// The value of `Content-Security-Policy` for every page of this module: the one inline style by its
-/// hash, images of this service (the QR code), and nothing else, above all no script.
+/// The `Content-Security-Policy` of the pages: the inline style by its hash, images of this service
+/// (the QR code), and no script.
 pub static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| policy(""));
 
-/// The same for the page of a live link: its one inline script too, by its hash, which may ask this
-/// service and nobody else.
+/// The same for the page of a live link, with its inline script, which may connect to this service
+/// only.
 pub static LIVE_CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
     policy(&format!("script-src '{}'; connect-src 'self'; ", hash_source(SCRIPT)))
 });
@@ -45,17 +45,17 @@ fn policy(scripts: &str) -> String {
     )
 }
 
-/// How a policy names inline text (CSP Level 3, 2.3.1).
+/// The hash source of inline text (CSP Level 3, 2.3.1).
 fn hash_source(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
-/// What the page of a link shows.
+/// The content of the page of a link.
 pub struct SharedChatPage<'a> {
     pub chat: &'a SharedChat,
     /// Oldest first.
     pub messages: &'a [Message],
-    /// Only while the link includes them.
+    /// `None` unless the link includes them.
     pub artifacts: Option<&'a [PageArtifact]>,
     /// The path of the link's QR code on this service.
     pub qr_code_url: &'a str,
@@ -63,29 +63,22 @@ pub struct SharedChatPage<'a> {
     pub events_url: Option<&'a str>,
 }
 
-/// A file of the chat, as the page lists it.
+/// A file in the page's list.
 pub struct PageArtifact {
     pub filename: String,
-    /// Size in bytes.
     pub bytes: u64,
     pub media_type: String,
     pub created_at: DateTime<Utc>,
-    /// Where it can be fetched; `None` when it is not available any more.
+    /// `None` if it is not available any more.
     pub url: Option<String>,
 }
 
 /// The page of a link that its viewer may see.
-///
-/// # Errors
-/// None is known: the templates write to memory.
 pub fn shared_chat(page: &SharedChatPage<'_>) -> askama::Result<String> {
     SharedChatTemplate { page }.render()
 }
 
-/// The page of a link that does not exist, or does not any more.
-///
-/// # Errors
-/// As [`shared_chat`].
+/// The page of a link that does not exist.
 pub fn not_found() -> askama::Result<String> {
     let notice = Notice {
         icon: Icon::BrokenLink,
@@ -98,28 +91,21 @@ pub fn not_found() -> askama::Result<String> {
     notice.render()
 }
 
-/// The page of a private link for someone who is not signed in. It tells nothing of the chat.
-///
-/// `login_url` is complete: it already says where to return to.
-///
-/// # Errors
-/// As [`shared_chat`].
+/// The page of a private link for a viewer who is not signed in. It tells nothing of the chat.
+/// `login_url` already holds the address to return to.
 pub fn sign_in(login_url: Option<&str>) -> askama::Result<String> {
     let message = match login_url {
         Some(_) => "This link is only for people who are signed in.",
         None => {
-            "This link is only for people who are signed in. Sign in where you use the chats, then \
-             open the link again."
+            "This link is only for people who are signed in. Sign in where you use the chats, \
+                 then open the link again."
         }
     };
     let title = "Sign in to open this link";
     Notice { icon: Icon::Lock, title, message, login_url, failure: None }.render()
 }
 
-/// The page of a link that cannot be shown at the moment. `title` and `message` are for people.
-///
-/// # Errors
-/// As [`shared_chat`].
+/// The page of a link that cannot be shown at the moment.
 pub fn failure(
     status: u16,
     title: &str,
@@ -142,7 +128,7 @@ impl SharedChatTemplate<'_> {
         name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Shared chat".to_owned())
     }
 
-    /// A message's text as markup, which says so where there is nothing to see.
+    /// A message's text as markup, with a note if it is empty.
     fn content(&self, message: &Message) -> String {
         let html = markdown::render(message.content.text().as_str());
         if html.trim().is_empty() {
@@ -171,7 +157,7 @@ enum Icon {
 }
 
 impl Icon {
-    /// The drawing, in a square of 16 units.
+    /// The SVG path, in a 16 × 16 view box.
     fn path(&self) -> &'static str {
         match self {
             Icon::BrokenLink => {

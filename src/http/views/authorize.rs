@@ -36,7 +36,7 @@ pub async fn is_admitted(
     }
     // Boxed, as it is rare and would make every view's future some kilobytes larger.
     Box::pin(viewer.require()).await.map_err(|error| match error.error_type() {
-        ErrorType::LoginRequired => SharingError::SignInRequired.into(),
+        ErrorType::LoginRequired => ApiError::from(SharingError::SignInRequired),
         _ => error,
     })?;
     Ok(false)
