@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -55,11 +55,11 @@ impl TrustedProxies {
             return client;
         }
         // Several header lines are one list (RFC 9110, 5.3); empty items are ignored (5.6.1).
-        let lines: Vec<&[u8]> = headers.get_all(X_FORWARDED_FOR).map(|v| v.as_bytes()).collect();
-        let from_the_right = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
-        let mut named = from_the_right.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
+        let lines = headers.get_all(X_FORWARDED_FOR).rev().map(HeaderValue::as_bytes);
+        let items = lines.flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let mut items = items.map(<[u8]>::trim_ascii).filter(|item| !item.is_empty());
         while self.0.iter().any(|proxy| proxy.contains(&client)) {
-            match named.next().and_then(address) {
+            match items.next().and_then(address) {
                 Some(before) => client = before,
                 None => break,
             }
@@ -79,8 +79,6 @@ fn address(name: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
-
     use super::*;
 
     fn client(trusted: &str, peer: &str, forwarded_for: &[&str]) -> String {

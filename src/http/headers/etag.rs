@@ -103,31 +103,23 @@ impl<'r> Condition<'r> {
 /// within a tag. `None` if malformed.
 fn list(mut rest: &[u8]) -> Option<Vec<Tag<'_>>> {
     let mut tags = Vec::new();
-    let mut is_separated = true;
     loop {
-        rest = rest.trim_ascii_start();
-        rest = match rest {
-            [] => return Some(tags),
-            [b',', rest @ ..] => {
-                is_separated = true;
-                rest
-            }
-            _ if !is_separated => return None,
-            _ => {
-                let weak = rest.strip_prefix(b"W/");
-                let quoted = weak.unwrap_or(rest);
-                let inner = quoted.strip_prefix(b"\"")?;
-                let bytes = inner.iter().position(|b| *b == b'"')?;
-                // etagc (8.8.3) excludes spaces and control characters, but not non-ASCII bytes.
-                if inner[..bytes].iter().any(|b| b.is_ascii_control() || *b == b' ') {
-                    return None;
-                }
-                let (opaque, rest) = quoted.split_at(bytes + 2);
-                tags.push(Tag { is_weak: weak.is_some(), opaque });
-                is_separated = false;
-                rest
-            }
+        let start = rest.iter().position(|b| *b != b',' && !b.is_ascii_whitespace());
+        let Some(start) = start else { return Some(tags) };
+        if !tags.is_empty() && !rest[..start].contains(&b',') {
+            return None;
         }
+        let weak = rest[start..].strip_prefix(b"W/");
+        let quoted = weak.unwrap_or(&rest[start..]);
+        let inner = quoted.strip_prefix(b"\"")?;
+        let length = inner.iter().position(|b| *b == b'"')?;
+        // etagc (8.8.3) excludes spaces and control characters, but not non-ASCII bytes.
+        if inner[..length].iter().any(|b| b.is_ascii_control() || *b == b' ') {
+            return None;
+        }
+        let (opaque, after) = quoted.split_at(length + 2);
+        tags.push(Tag { is_weak: weak.is_some(), opaque });
+        rest = after;
     }
 }
 

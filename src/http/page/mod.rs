@@ -81,7 +81,7 @@ pub fn shared_chat(page: &SharedChatPage<'_>) -> askama::Result<String> {
 /// The page of a link that does not exist.
 pub fn not_found() -> askama::Result<String> {
     let notice = Notice {
-        icon: Icon::BrokenLink,
+        icon: BROKEN_LINK,
         title: "This link does not work",
         message: "It may have been deleted or have expired, or its address was not copied as a whole. \
                   The person who shared it can send a new one.",
@@ -102,7 +102,7 @@ pub fn sign_in(login_url: Option<&str>) -> askama::Result<String> {
         }
     };
     let title = "Sign in to open this link";
-    Notice { icon: Icon::Lock, title, message, login_url, failure: None }.render()
+    Notice { icon: LOCK, title, message, login_url, failure: None }.render()
 }
 
 /// The page of a link that cannot be shown at the moment.
@@ -113,7 +113,7 @@ pub fn failure(
     request_id: &str,
 ) -> askama::Result<String> {
     let failure = Some((status, request_id));
-    Notice { icon: Icon::Trouble, title, message, login_url: None, failure }.render()
+    Notice { icon: TROUBLE, title, message, login_url: None, failure }.render()
 }
 
 #[derive(Template)]
@@ -139,34 +139,21 @@ impl SharedChatTemplate<'_> {
     }
 }
 
+// Icons, as SVG paths in a 16 × 16 view box.
+const BROKEN_LINK: &str = "M6.5 5H5a3 3 0 0 0 0 6h1.5M9.5 5H11a3 3 0 0 1 0 6H9.5M8 2v1.5M8 12.5V14";
+const LOCK: &str = "M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3.5 7h9v6.5h-9z";
+const TROUBLE: &str = "M8 2 1.5 13.5h13zM8 6.5v3.25M8 11.75v.01";
+
 #[derive(Template)]
 #[template(path = "notice.html", config = "src/http/page/askama.toml")]
 struct Notice<'a> {
-    icon: Icon,
+    /// An SVG path.
+    icon: &'static str,
     title: &'a str,
     message: &'a str,
     login_url: Option<&'a str>,
     /// Status and request id.
     failure: Option<(u16, &'a str)>,
-}
-
-enum Icon {
-    BrokenLink,
-    Lock,
-    Trouble,
-}
-
-impl Icon {
-    /// The SVG path, in a 16 × 16 view box.
-    fn path(&self) -> &'static str {
-        match self {
-            Icon::BrokenLink => {
-                "M6.5 5H5a3 3 0 0 0 0 6h1.5M9.5 5H11a3 3 0 0 1 0 6H9.5M8 2v1.5M8 12.5V14"
-            }
-            Icon::Lock => "M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3.5 7h9v6.5h-9z",
-            Icon::Trouble => "M8 2 1.5 13.5h13zM8 6.5v3.25M8 11.75v.01",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,9 @@ pub async fn show(
     viewer: &OptionalCaller,
     format: Format,
 ) -> Result<HttpResponse, ApiError> {
-    let answer = answer(request, state, id, viewer, format).await;
+    let representation = Representation { format, coding: Coding::negotiate(request) };
+    let view = View { request, state, id, viewer, representation };
+    let answer = view.answer().await;
     record_outcome(format, &answer);
     if answer.is_ok() {
         count_view(request, state, id, format);
@@ -101,145 +103,138 @@ fn count_view(request: &HttpRequest, state: &State, id: &ShareId, format: Format
     state.sharing.count(id, if is_bot(request) { ViewKind::BotView } else { ViewKind::View });
 }
 
-async fn answer(
-    request: &HttpRequest,
-    state: &State,
-    id: &ShareId,
-    viewer: &OptionalCaller,
-    format: Format,
-) -> Result<(HttpResponse, Mode), ApiError> {
-    let representation = Representation { format, coding: Coding::negotiate(request) };
-    let mut made: Option<Made> = None;
-    for _ in 0..TRIES {
-        let link = state.sharing.link_state(id).await?;
-        if !is_admitted(link.visibility, viewer).await? {
-            continue;
-        }
-        let cached = match link.mode {
-            Mode::Frozen => cached(request, state, id, link.revision, None, representation).await,
-            Mode::Live => None,
-        };
-        if let Some(view) = cached {
-            return Ok((respond(request, state, link, representation, view), link.mode));
-        }
-        if let Some(made) = made.take_if(|made| made.may_be_sent(link)) {
-            let made_of = LinkState { visibility: made.link.visibility, ..link };
-            return Ok((respond(request, state, made_of, representation, made.view), link.mode));
-        }
-        let chat = state.sharing.open(id).await?;
-        if !is_admitted(chat.visibility, viewer).await? {
-            continue;
-        }
-        // Boxed, as it is rare and would make every view's future some kilobytes larger.
-        made = match Box::pin(make(request, state, &chat, representation)).await {
-            Ok(view) => Some(Made { link: chat.state(), view }),
-            Err(MakeError::LinkChanged) => None,
-            Err(MakeError::Failed(error)) => return Err(error),
-        };
-    }
-    Err(SharingError::Unsettled.into())
-}
-
 /// What is sent of a view.
-struct View {
+struct Answer {
     tag: ViewTag,
     /// `None` if the client has it (304).
     body: Option<Bytes>,
 }
 
-/// A view that was made of a link as it was then.
+/// An answer that was made of a link as it was then.
 struct Made {
     link: LinkState,
-    view: View,
+    answer: Answer,
 }
 
 impl Made {
-    /// Whether the view shows nothing that was revoked since, and does not call a link public that is
-    /// private now. The viewer was admitted to the link as it is now. Other changes do not matter:
-    /// the view is of one moment since the request came.
+    /// Whether the answer shows nothing that was revoked since, and does not call a link public that
+    /// is private now. The viewer was admitted to the link as it is now. Other changes do not matter:
+    /// the answer is of one moment since the request came.
     fn may_be_sent(&self, now: LinkState) -> bool {
         (now.includes_artifacts || !self.link.includes_artifacts)
             && (self.link.is_private() || !now.is_private())
     }
 }
 
-/// A 304, or the cached body.
-async fn cached(
-    request: &HttpRequest,
-    state: &State,
-    id: &ShareId,
-    revision: i64,
-    content_hash: Option<ContentHash>,
+/// A request for a view.
+struct View<'a> {
+    request: &'a HttpRequest,
+    state: &'a State,
+    id: &'a ShareId,
+    viewer: &'a OptionalCaller,
     representation: Representation,
-) -> Option<View> {
-    let tag = ViewTag::new(revision, content_hash.as_deref(), representation.name());
-    if not_modified(request, tag.as_str()) {
-        return Some(View { tag, body: None });
-    }
-    let body = state.bodies.get(&(id.clone(), revision, content_hash, representation)).await?;
-    Some(View { tag, body: Some(body) })
 }
 
-async fn make(
-    request: &HttpRequest,
-    state: &State,
-    chat: &SharedChat,
-    representation: Representation,
-) -> Result<View, MakeError> {
-    // The content of a frozen link is read only if its body has to be made.
-    let live = match chat.mode {
-        Mode::Frozen => None,
-        Mode::Live => Some(state.sharing.content(chat).await?),
-    };
-    let revision = chat.revision;
-    let hash = live.as_ref().and_then(|content| content.content_hash.clone());
-    if live.is_some()
-        && let Some(view) =
-            cached(request, state, &chat.id, revision, hash.clone(), representation).await
-    {
-        return Ok(view);
+impl View<'_> {
+    async fn answer(&self) -> Result<(HttpResponse, Mode), ApiError> {
+        let sharing = &self.state.sharing;
+        let mut made: Option<Made> = None;
+        for _ in 0..TRIES {
+            let link = sharing.link_state(self.id).await?;
+            if !is_admitted(link.visibility, self.viewer).await? {
+                continue;
+            }
+            let cached = match link.mode {
+                Mode::Frozen => self.cached(link.revision, None).await,
+                Mode::Live => None,
+            };
+            if let Some(answer) = cached {
+                return Ok((self.respond(link, answer), link.mode));
+            }
+            if let Some(made) = made.take_if(|made| made.may_be_sent(link)) {
+                let made_of = LinkState { visibility: made.link.visibility, ..link };
+                return Ok((self.respond(made_of, made.answer), link.mode));
+            }
+            let chat = sharing.open(self.id).await?;
+            if !is_admitted(chat.visibility, self.viewer).await? {
+                continue;
+            }
+            // Boxed, as it is rare and would make every view's future some kilobytes larger.
+            made = match Box::pin(self.make(&chat)).await {
+                Ok(answer) => Some(Made { link: chat.state(), answer }),
+                Err(MakeError::LinkChanged) => None,
+                Err(MakeError::Failed(error)) => return Err(error),
+            };
+        }
+        Err(SharingError::Unsettled.into())
     }
-    let tag = ViewTag::new(revision, hash.as_deref(), representation.name());
-    let make = async |permit| {
-        let content = match live {
-            Some(content) => content,
-            None => state.sharing.content(chat).await?,
+
+    fn tag(&self, revision: i64, hash: Option<&ContentHash>) -> ViewTag {
+        ViewTag::new(revision, hash.map(|hash| &**hash), self.representation.name())
+    }
+
+    /// A 304, or the cached body.
+    async fn cached(&self, revision: i64, hash: Option<ContentHash>) -> Option<Answer> {
+        let tag = self.tag(revision, hash.as_ref());
+        if not_modified(self.request, tag.as_str()) {
+            return Some(Answer { tag, body: None });
+        }
+        let key = (self.id.clone(), revision, hash, self.representation);
+        let body = self.state.bodies.get(&key).await?;
+        Some(Answer { tag, body: Some(body) })
+    }
+
+    async fn make(&self, chat: &SharedChat) -> Result<Answer, MakeError> {
+        let State { sharing, bodies, urls, .. } = self.state;
+        // The content of a frozen link is read only if its body has to be made.
+        let live = match chat.mode {
+            Mode::Frozen => None,
+            Mode::Live => Some(sharing.content(chat).await?),
         };
-        Ok(representation::make(chat, content, &state.urls, representation, permit).await?)
-    };
-    let key = (chat.id.clone(), revision, hash, representation);
-    let body = state.bodies.get_or_make(key, make).await?;
-    Ok(View { tag, body: Some(body) })
-}
-
-fn respond(
-    request: &HttpRequest,
-    state: &State,
-    link: LinkState,
-    representation: Representation,
-    view: View,
-) -> HttpResponse {
-    let is_new = view.body.is_some();
-    let mut response = if is_new { HttpResponse::Ok() } else { HttpResponse::NotModified() };
-    link_headers(&mut response, link.is_private(), view.tag.to_header());
-    response.insert_header((header::VARY, state.vary(request)));
-    let Some(body) = view.body else {
-        return response.finish();
-    };
-    if representation.coding != Coding::Identity {
-        response.insert_header((header::CONTENT_ENCODING, representation.coding.name()));
+        let revision = chat.revision;
+        let hash = live.as_ref().and_then(|content| content.content_hash.clone());
+        if live.is_some()
+            && let Some(answer) = self.cached(revision, hash.clone()).await
+        {
+            return Ok(answer);
+        }
+        let tag = self.tag(revision, hash.as_ref());
+        let make = async |permit| {
+            let content = match live {
+                Some(content) => content,
+                None => sharing.content(chat).await?,
+            };
+            Ok(representation::make(chat, content, urls, self.representation, permit).await?)
+        };
+        let key = (chat.id.clone(), revision, hash, self.representation);
+        let body = bodies.get_or_make(key, make).await?;
+        Ok(Answer { tag, body: Some(body) })
     }
-    match representation.format {
-        Format::Json => response.content_type("application/json"),
-        Format::Page => response.content_type("text/html; charset=utf-8").insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            match link.mode {
-                Mode::Frozen => page::CONTENT_SECURITY_POLICY.as_str(),
-                Mode::Live => page::LIVE_CONTENT_SECURITY_POLICY.as_str(),
-            },
-        )),
-    };
-    response.body(body)
+
+    fn respond(&self, link: LinkState, Answer { tag, body }: Answer) -> HttpResponse {
+        let Representation { format, coding } = self.representation;
+        let is_new = body.is_some();
+        let mut response = if is_new { HttpResponse::Ok() } else { HttpResponse::NotModified() };
+        link_headers(&mut response, link.is_private(), tag.to_header());
+        response.insert_header((header::VARY, self.state.vary(self.request)));
+        let Some(body) = body else {
+            return response.finish();
+        };
+        if coding != Coding::Identity {
+            response.insert_header((header::CONTENT_ENCODING, coding.name()));
+        }
+        match format {
+            Format::Json => response.content_type("application/json"),
+            Format::Page => response.content_type("text/html; charset=utf-8").insert_header((
+                header::CONTENT_SECURITY_POLICY,
+                match link.mode {
+                    Mode::Frozen => page::CONTENT_SECURITY_POLICY.as_str(),
+                    Mode::Live => page::LIVE_CONTENT_SECURITY_POLICY.as_str(),
+                },
+            )),
+        };
+        response.body(body)
+    }
 }
 
 /// Sets [`UNLISTED`].
