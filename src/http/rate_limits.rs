@@ -167,8 +167,8 @@ impl Count {
     }
 }
 
-/// Counts one request once, for the first client that it is attributed to. Verifying the caller of an
-/// event stream again later is not counted.
+/// Counts one request once, for the first client that it is attributed to. Verifying the caller of
+/// an event stream again later is not counted.
 ///
 /// All methods that count give 429 over the limit.
 pub struct Meter {

@@ -47,8 +47,8 @@ fn without_mapping(network: IpNet) -> IpNet {
 
 impl TrustedProxies {
     /// The peer or, if that is a trusted proxy, the right-most address of `X-Forwarded-For` that is
-    /// not one: the client itself may have sent what is left of its own address. An item that is not
-    /// an address (`unknown`, a name: RFC 7239, 6) ends the search at the last address.
+    /// not one: the client itself may have sent what is left of its own address. An item that is
+    /// not an address (`unknown`, a name: RFC 7239, 6) ends the search at the last address.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if self.0.is_empty() {

@@ -1,16 +1,20 @@
-//! What a request's extensions hold for its log line and its audit record.
+//! The request id, the client's address, and what handlers leave for the audit record of a refusal.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
     http::header::{HeaderName, HeaderValue},
+    web,
 };
 use uuid::Uuid;
 
 use crate::{
-    http::{error::ApiError, extract::client_address::client_address},
+    http::{error::ApiError, state::State},
     model::{ChatSessionId, ClientInfo, Identity},
 };
 
@@ -33,6 +37,17 @@ impl RequestId {
 
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or("-")
+    }
+}
+
+/// The client's address: the one that a trusted proxy names, else the peer's. An IPv4 address never
+/// has its IPv6-mapped form.
+pub fn client_address(request: &HttpRequest) -> IpAddr {
+    // A TCP connection always has a peer address.
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    match request.app_data::<web::Data<State>>() {
+        Some(state) => state.settings.trusted_proxies.client(peer, request.headers()),
+        None => peer.to_canonical(),
     }
 }
 

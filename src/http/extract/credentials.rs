@@ -121,8 +121,8 @@ pub fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
         let only = value.to_str().ok().filter(|_| headers.next().is_none());
         return only.and_then(credential).map_or(Presented::Malformed, Presented::Credential);
     }
-    // A browser sends cookies with requests that other sites make it send (CSRF), so a cookie counts
-    // only where nothing is changed.
+    // A browser sends cookies with requests that other sites make it send (CSRF), so a cookie
+    // counts only where nothing is changed.
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let cookie = cookie.filter(|_| is_read).and_then(|name| request.cookie(name));
     match cookie.filter(|cookie| !cookie.value().is_empty()) {

@@ -69,8 +69,8 @@ impl JsonBody {
         };
         let bad = |message| ApiError::new(ErrorType::BadRequest, message);
         let declared = self.request.headers().get(header::CONTENT_LENGTH);
-        let declared = declared.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if declared.is_some_and(|length| length > limit) {
+        let length = declared.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
         let body = to_bytes_limited(BodyStream::new(self.payload), limit);

@@ -19,7 +19,8 @@ impl FromRequest for LinkId {
 
 impl LinkId {
     /// # Errors
-    /// 404 if the id is not well-formed. Handlers call this after they have checked for 401 and 400.
+    /// 404 if the id is not well-formed. Handlers call this after they have checked for 401 and
+    /// 400.
     pub fn get(self) -> Result<ShareId, ApiError> {
         self.0.ok_or_else(ApiError::no_such_link)
     }

@@ -5,7 +5,8 @@ use actix_web::{
     http::header::{self, HeaderName},
 };
 
-/// The items of a header such as `Accept`, each with its weight: 1 without `q`, 0 if `q` is malformed.
+/// The items of a header such as `Accept`, each with its weight: 1 without `q`, 0 if `q` is
+/// malformed.
 pub(super) fn weighted(
     request: &HttpRequest,
     name: HeaderName,

@@ -40,27 +40,24 @@ fn single(range: &str, bytes: u64) -> Option<Part> {
     if !unit.trim().eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let (first, last) = range.trim().split_once('-')?;
-    let range = match (number(first)?, number(last)?) {
-        (None, None) => return None,
-        (None, Some(suffix)) => bytes.saturating_sub(suffix)..bytes,
-        (Some(first), None) => first..bytes,
-        (Some(first), Some(last)) if first > last => return None,
-        (Some(first), Some(last)) => first..last.saturating_add(1).min(bytes),
+    let range = match range.trim().split_once('-')? {
+        ("", suffix) => bytes.saturating_sub(number(suffix)?)..bytes,
+        (first, "") => number(first)?..bytes,
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return None;
+            }
+            first..last.saturating_add(1).min(bytes)
+        }
     };
     Some(if range.start < range.end { Part::Range(range) } else { Part::Unsatisfiable })
 }
 
-/// `None` if malformed, `Some(None)` if absent. A number too large is beyond the end of any file.
-#[expect(clippy::option_option, reason = "malformed, absent and present are three cases")]
-fn number(text: &str) -> Option<Option<u64>> {
-    match text {
-        "" => Some(None),
-        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
-            Some(Some(digits.parse().unwrap_or(u64::MAX)))
-        }
-        _ => None,
-    }
+/// Digits alone, unlike `parse`. A number too large is beyond the end of any file.
+fn number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

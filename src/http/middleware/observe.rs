@@ -94,9 +94,9 @@ async fn shaped(
     Ok((response, id))
 }
 
-/// The headers of every response. Unless the response sets its own, it is data to a browser: it loads
-/// nothing, is not framed, and is not embedded into another site's page as an image or a script. What
-/// CORS allows is allowed all the same (Fetch, 3.7).
+/// The headers of every response. Unless the response sets its own, it is data to a browser: it
+/// loads nothing, is not framed, and is not embedded into another site's page as an image or a
+/// script. What CORS allows is allowed all the same (Fetch, 3.7).
 fn set_common_headers(response: &mut ServiceResponse, id: &RequestId) {
     // The headers of a 304 would replace those of the cached page (RFC 9111, 3.2).
     let is_new = response.status() != StatusCode::NOT_MODIFIED;

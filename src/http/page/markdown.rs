@@ -1,9 +1,9 @@
 //! A message's Markdown as safe HTML.
 //!
-//! No part of the message becomes markup: tags, classes and attributes are fixed, text is escaped, and
-//! raw HTML is shown as its source. The only untrusted value that a browser acts on is the address
-//! of a link, which `sanitize::link_target` checks. There are no ids, no anchors, and nothing that
-//! loads.
+//! No part of the message becomes markup: tags, classes and attributes are fixed, text is escaped,
+//! and raw HTML is shown as its source. The only untrusted value that a browser acts on is the
+//! address of a link, which `sanitize::link_target` checks. There are no ids, no anchors, and
+//! nothing that loads.
 
 #[cfg(any(test, fuzzing))]
 pub(in crate::http) mod assertions;

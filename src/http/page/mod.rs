@@ -1,6 +1,6 @@
-//! The read-only page of a link (docs/API.md 3, "The link itself"): pure functions from its content to
-//! HTML. It is readable without script, and loads nothing from other hosts. Only the page of a live
-//! link has a script, which updates it.
+//! The read-only page of a link (docs/API.md 3, "The link itself"): pure functions from its content
+//! to HTML. It is readable without script, and loads nothing from other hosts. Only the page of a
+//! live link has a script, which updates it.
 //!
 //! To add a page: a template that extends `base.html`, a private struct that derives [`Template`]
 //! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids all
@@ -97,8 +97,8 @@ pub fn sign_in(login_url: Option<&str>) -> askama::Result<String> {
     let message = match login_url {
         Some(_) => "This link is only for people who are signed in.",
         None => {
-            "This link is only for people who are signed in. Sign in where you use the chats, \
-                 then open the link again."
+            "This link is only for people who are signed in. Sign in where you use the chats, then \
+             open the link again."
         }
     };
     let title = "Sign in to open this link";

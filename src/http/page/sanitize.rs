@@ -33,10 +33,10 @@ pub(super) fn link_target(kind: LinkType, destination: &str) -> Option<String> {
 
 /// Whether the first letter is of a right-to-left script.
 ///
-/// `dir="auto"` does the same in the browser, but skips elements with a `dir` of their own: the items
-/// of a list, the paragraphs of a quotation. The ranges are from Hebrew to the end of the Arabic
-/// extensions, the presentation forms, and the right-to-left blocks of the supplementary plane
-/// (Unicode, `DerivedBidiClass.txt`).
+/// `dir="auto"` does the same in the browser, but skips elements with a `dir` of their own: the
+/// items of a list, the paragraphs of a quotation. The ranges are from Hebrew to the end of the
+/// Arabic extensions, the presentation forms, and the right-to-left blocks of the supplementary
+/// plane (Unicode, `DerivedBidiClass.txt`).
 pub(super) fn is_right_to_left(text: &str) -> bool {
     let right_to_left = |c: char| {
         matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'

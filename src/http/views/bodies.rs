@@ -56,8 +56,8 @@ pub struct Bodies {
 }
 
 impl Bodies {
-    /// Keeps at most `capacity` bytes. A request that waits longer than `queue_timeout` for a permit
-    /// to make its body is refused.
+    /// Keeps at most `capacity` bytes. A request that waits longer than `queue_timeout` for a
+    /// permit to make its body is refused.
     pub fn new(capacity: u64, queue_timeout: Duration) -> Self {
         let makers = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
         Self::with_makers(makers, capacity, queue_timeout)

@@ -1,5 +1,5 @@
-//! Known bots, by `User-Agent`: crawlers, and fetchers of link previews. It finds bots that identify
-//! themselves, no others; programs such as curl do not count as bots.
+//! Known bots, by `User-Agent`: crawlers, and fetchers of link previews. It finds bots that
+//! identify themselves, no others; programs such as curl do not count as bots.
 //!
 //! To add one: a part of its `User-Agent`, in lower case, that no browser has.
 

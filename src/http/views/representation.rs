@@ -42,8 +42,8 @@ impl Representation {
     }
 }
 
-/// Makes a body on a blocking thread: it is CPU work that grows with the chat. It cannot be cancelled
-/// with the request, so it holds the permit itself.
+/// Makes a body on a blocking thread: it is CPU work that grows with the chat. It cannot be
+/// cancelled with the request, so it holds the permit itself.
 pub async fn make(
     chat: &SharedChat,
     content: Content,

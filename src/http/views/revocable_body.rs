@@ -11,10 +11,10 @@ use crate::{http::error::ApiError, sharing::ArtifactBytes};
 /// How often access is checked; with the check itself that stays within one second.
 const CHECK_INTERVAL: Duration = Duration::from_millis(400);
 
-/// Passes the bytes on while `check_access`, which is called at every tick, succeeds. No byte passes
-/// during a check or after a failed one: then the body ends in an error, so that the client sees that
-/// the rest is missing. After a pause of the source or of the client, the check that is due comes
-/// before the next bytes.
+/// Passes the bytes on while `check_access`, which is called at every tick, succeeds. No byte
+/// passes during a check or after a failed one: then the body ends in an error, so that the client
+/// sees that the rest is missing. After a pause of the source or of the client, the check that is
+/// due comes before the next bytes.
 pub fn watched<F>(
     bytes: ArtifactBytes,
     check_access: impl FnMut() -> F + 'static,

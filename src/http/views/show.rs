@@ -1,9 +1,9 @@
 //! Views of a link, as JSON and as a page.
 //!
-//! A view reads the link from the database each time, and again after anything that may take long (a
-//! token's verification, making a body, an answer of the chat service): what was revoked meanwhile
-//! is not sent (docs/API.md 3, "Narrowing is strict"). Other changes do not matter: the view shows
-//! the link as it was at one moment since the request came.
+//! A view reads the link from the database each time, and again after anything that may take long
+//! (a token's verification, making a body, an answer of the chat service): what was revoked
+//! meanwhile is not sent (docs/API.md 3, "Narrowing is strict"). Other changes do not matter: the
+//! view shows the link as it was at one moment since the request came.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
@@ -117,9 +117,9 @@ struct Made {
 }
 
 impl Made {
-    /// Whether the answer shows nothing that was revoked since, and does not call a link public that
-    /// is private now. The viewer was admitted to the link as it is now. Other changes do not matter:
-    /// the answer is of one moment since the request came.
+    /// Whether the answer shows nothing that was revoked since, and does not call a link public
+    /// that is private now. The viewer was admitted to the link as it is now. Other changes do not
+    /// matter: the answer is of one moment since the request came.
     fn may_be_sent(&self, now: LinkState) -> bool {
         (now.includes_artifacts || !self.link.includes_artifacts)
             && (self.link.is_private() || !now.is_private())

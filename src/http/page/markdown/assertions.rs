@@ -1,7 +1,7 @@
 //! Properties of every rendered message, for the tests and the fuzz target.
 
-/// All tags, with their attributes. Escaped text holds no `<`, so each one is a tag of the writer or
-/// an injection.
+/// All tags, with their attributes. Escaped text holds no `<`, so each one is a tag of the writer
+/// or an injection.
 fn tags(html: &str) -> Vec<&str> {
     html.split('<').skip(1).map(|rest| rest.split_once('>').map_or("", |(tag, _)| tag)).collect()
 }

@@ -9,8 +9,8 @@ pub(super) fn nests_too_deeply(text: &str) -> bool {
     text.split(['\n', '\r']).any(is_too_deep)
 }
 
-/// Whether a line could open more than [`MAX_NESTING`] quotations and lists, including those that its
-/// indentation continues: a quotation takes a `>`, a list at least two columns.
+/// Whether a line could open more than [`MAX_NESTING`] quotations and lists, including those that
+/// its indentation continues: a quotation takes a `>`, a list at least two columns.
 fn is_too_deep(line: &str) -> bool {
     let is_item = |rest: &[u8]| matches!(rest.first(), None | Some(b' ' | b'\t'));
     let (mut quotations, mut columns) = (0, 0);
