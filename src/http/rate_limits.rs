@@ -1,12 +1,11 @@
-//! How often anybody may call (`RATE_LIMIT_…`): callers who proved who they are by that, everybody
-//! else by their address. Each instance counts for itself, in memory that is bounded.
+//! Rate limits (`RATE_LIMIT_…`): by user for authenticated callers, by address for anonymous
+//! clients. Each instance counts for itself, in bounded memory.
 //!
-//! The algorithm is GCRA, a leaky bucket: the whole count may come at once, and then one more call
-//! each time the window's share of one call has passed.
+//! The algorithm is GCRA, a leaky bucket: the whole count may come in one burst, and then one call
+//! per interval, which is the window divided by the count.
 
 use std::{
     cell::OnceCell,
-    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::Arc,
@@ -31,7 +30,7 @@ use crate::{
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// So many calls in a window, which is a whole number of seconds.
+/// A number of calls in a window of whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     calls: NonZeroU32,
@@ -39,77 +38,78 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `None` unless it is one call or more in one second or more, and a million at most.
-    #[must_use]
+    /// `None` unless there are 1 to 1,000,000 calls in whole seconds.
     pub fn new(calls: u32, window: Duration) -> Option<Self> {
         let is_whole = window.as_secs() > 0 && window.subsec_nanos() == 0;
         let calls = NonZeroU32::new(calls).filter(|calls| calls.get() <= 1_000_000 && is_whole)?;
         Some(Self { calls, window })
     }
 
-    /// The time after which one more call is allowed.
-    fn share(self) -> Duration {
+    fn interval(self) -> Duration {
         self.window / self.calls.get()
     }
 }
 
-/// What is limited; `None` is not.
+/// The rate limits; `None` is unlimited.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RateSettings {
-    /// For each address, or network of IPv6.
+    /// For each address of anonymous clients, or IPv6 network.
     pub anonymous: Option<Rate>,
     /// For each user.
     pub caller: Option<Rate>,
     /// For the chat service, which calls for all users.
     pub chat_service: Option<Rate>,
-    /// How many addresses, and how many callers, are remembered at the most. Whoever called longest
-    /// ago is forgotten first, which is as if they had never called.
+    /// How many clients each limit remembers. Beyond that it forgets the least recent one, whose
+    /// count then begins anew.
     pub max_clients: u64,
 }
 
-/// Who called how often.
+/// The limiters.
 pub struct RateLimits {
-    anonymous: Option<Limit<IpAddr>>,
-    /// Tokens that were never seen before, by the address they come from: see [`Meter::unproven`].
-    unproven: Option<Limit<IpAddr>>,
-    caller: Option<Limit<UserId>>,
-    chat_service: Option<Limit<UserId>>,
+    anonymous: Option<Limit>,
+    /// For verifying new tokens: see [`Meter::unverified_token`].
+    unverified: Option<Limit>,
+    caller: Option<Limit>,
+    chat_service: Option<Limit>,
 }
 
 impl RateLimits {
     /// `None` when nothing is limited.
-    #[must_use]
     pub fn new(settings: RateSettings) -> Option<Self> {
         let RateSettings { anonymous, caller, chat_service, max_clients } = settings;
         anonymous.or(caller).or(chat_service)?;
+        let limit = |name, rate: Option<Rate>| rate.map(|rate| Limit::new(name, rate, max_clients));
         Some(Self {
-            anonymous: anonymous.map(|rate| Limit::new("anonymous", rate, max_clients)),
-            unproven: anonymous.map(|rate| Limit::new("anonymous", rate, max_clients)),
-            caller: caller.map(|rate| Limit::new("caller", rate, max_clients)),
-            chat_service: chat_service.map(|rate| Limit::new("chat-service", rate, max_clients)),
+            anonymous: limit("anonymous", anonymous),
+            unverified: limit("anonymous", anonymous),
+            caller: limit("caller", caller),
+            chat_service: limit("chat-service", chat_service),
         })
     }
 }
 
-/// By which somebody is known.
-trait Client: Hash + Eq + Clone + Send + Sync + 'static {}
-impl<T: Hash + Eq + Clone + Send + Sync + 'static> Client for T {}
-
-/// One rate for each of many.
-struct Limit<K: Client> {
-    name: &'static str,
-    rate: Rate,
-    limiter: RateLimiter<K, States<K>, DefaultClock, StateInformationMiddleware>,
+/// What calls are counted by.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Client {
+    Network(IpAddr),
+    User(UserId),
 }
 
-/// What is known of each, bounded in number. A bucket that nobody touched for a window is full again,
-/// so forgetting it changes nothing.
-struct States<K: Client>(Cache<K, Arc<InMemoryState>>);
+/// One rate for each of many clients.
+struct Limit {
+    name: &'static str,
+    rate: Rate,
+    limiter: RateLimiter<Client, States, DefaultClock, StateInformationMiddleware>,
+}
 
-impl<K: Client> StateStore for States<K> {
-    type Key = K;
+/// The buckets, bounded in number. A bucket that was idle for a window is full again, so it can be
+/// forgotten.
+struct States(Cache<Client, Arc<InMemoryState>>);
 
-    fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
+impl StateStore for States {
+    type Key = Client;
+
+    fn measure_and_replace<T, F, E>(&self, key: &Client, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
@@ -117,34 +117,33 @@ impl<K: Client> StateStore for States<K> {
     }
 }
 
-impl<K: Client> Limit<K> {
+impl Limit {
     fn new(name: &'static str, rate: Rate, max_clients: u64) -> Self {
         let states = Cache::builder()
             .max_capacity(max_clients)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(rate.window)
             .build();
-        // A share of zero is none of [`Rate`]'s.
-        let quota = Quota::with_period(rate.share()).unwrap_or(Quota::per_second(rate.calls));
+        // A [`Rate`] never has an interval of zero.
+        let quota = Quota::with_period(rate.interval()).unwrap_or(Quota::per_second(rate.calls));
         let quota = quota.allow_burst(rate.calls);
         let limiter = RateLimiter::new(quota, States(states), DefaultClock::default());
         Self { name, rate, limiter }
     }
 
-    /// Counts a call.
-    fn count(&self, key: &K) -> Count {
-        let counted = self.limiter.check_key(key);
+    fn count(&self, client: &Client) -> Count {
+        let counted = self.limiter.check_key(client);
         let (remaining, wait) = match &counted {
-            Ok(state) => (state.remaining_burst_capacity(), self.rate.share()),
+            Ok(state) => (state.remaining_burst_capacity(), self.rate.interval()),
             Err(until) => (0, until.wait_time_from(self.limiter.clock().now())),
         };
-        // Whole seconds, rounded up: whoever comes earlier is refused again.
+        // Rounded up: a client that called a fraction of a second too early would be refused again.
         let reset = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Count { name: self.name, rate: self.rate, remaining, reset, exceeded: counted.is_err() }
     }
 }
 
-/// How a call was counted.
+/// What a client has left after a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Count {
     name: &'static str,
@@ -156,8 +155,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// The fields by which a client can tell (draft-ietf-httpapi-ratelimit-headers-10).
-    #[must_use]
+    /// The response headers (draft-ietf-httpapi-ratelimit-headers-10).
     pub fn fields(&self) -> [(HeaderName, String); 2] {
         let Self { name, rate, remaining, reset, .. } = self;
         let policy = format!("\"{name}\";q={};w={}", rate.calls, rate.window.as_secs());
@@ -169,18 +167,19 @@ impl Count {
     }
 }
 
-/// Counts one request, once: on whoever turns out first to have made it. What is asked after that,
-/// by an event stream for one, costs nothing more.
+/// Counts one request once, for the first client that it is attributed to. Verifying the caller of
+/// an event stream again later is not counted.
+///
+/// All methods that count give 429 over the limit.
 pub struct Meter {
     limits: Arc<RateLimits>,
-    /// An IPv4 address, or the /64 that one line gets at the least with IPv6 (RFC 6177).
+    /// An IPv4 address, or the /64 that an IPv6 client has at least (RFC 6177).
     network: IpAddr,
-    /// `None` within: it is counted, but nothing is limited there.
+    /// `Some(None)` if the request is counted where there is no limit.
     counted: OnceCell<Option<Count>>,
 }
 
 impl Meter {
-    #[must_use]
     pub fn new(limits: Arc<RateLimits>, address: IpAddr) -> Self {
         let network = match address {
             IpAddr::V4(_) => address,
@@ -189,61 +188,46 @@ impl Meter {
         Self { limits, network, counted: OnceCell::new() }
     }
 
-    /// It was made by nobody in particular, or with a credential that is no good or does not matter.
-    ///
-    /// # Errors
-    /// 429, as for the other two.
-    pub fn anyone(&self) -> Result<(), ApiError> {
-        self.settle(self.limits.anonymous.as_ref(), &self.network)
+    /// Counts the request for its address: it has no valid credential, or needs none.
+    pub fn anonymous(&self) -> Result<(), ApiError> {
+        self.count_once(self.limits.anonymous.as_ref(), || Client::Network(self.network))
     }
 
-    /// The same, unless a handler is to tell whose request it is.
-    ///
-    /// # Errors
-    /// As [`Meter::anyone`].
-    pub fn anyone_unless(&self, has_credential: bool) -> Result<(), ApiError> {
-        if has_credential { Ok(()) } else { self.anyone() }
-    }
-
-    /// It was made by somebody who proved who they are.
-    ///
-    /// # Errors
-    /// 429.
+    /// Counts the request for its authenticated caller.
     pub fn caller(&self, identity: &Identity) -> Result<(), ApiError> {
-        let limit = match identity.is_chat_service {
-            true => &self.limits.chat_service,
-            false => &self.limits.caller,
-        };
-        self.settle(limit.as_ref(), &identity.user_id)
+        let RateLimits { caller, chat_service, .. } = &*self.limits;
+        let limit = if identity.is_chat_service { chat_service } else { caller };
+        self.count_once(limit.as_ref(), || Client::User(identity.user_id.clone()))
     }
 
-    /// A token is to be verified that was not before. From each address that happens as often as it
-    /// may call anonymously: verifying costs more than a view, and guesses should not be free. It is
-    /// counted apart, so that people behind one address do not shut each other out, and the request is
-    /// still to be counted on whoever made it.
-    ///
-    /// # Errors
-    /// 429.
-    pub fn unproven(&self) -> Result<(), ApiError> {
-        let limit = self.limits.unproven.as_ref().filter(|_| self.counted.get().is_none());
-        let Some(count) = limit.map(|limit| limit.count(&self.network)) else { return Ok(()) };
+    /// Counts the verification of a token that is not cached, at the rate of anonymous calls:
+    /// verifying costs more than a view, and guessing tokens should not be free. It has buckets of
+    /// its own, so that users behind one address do not use up the anonymous ones, and the request
+    /// itself is still to be counted.
+    pub fn unverified_token(&self) -> Result<(), ApiError> {
+        let limit = self.limits.unverified.as_ref().filter(|_| self.counted.get().is_none());
+        let Some(limit) = limit else { return Ok(()) };
+        let count = limit.count(&Client::Network(self.network));
         if count.exceeded {
             let _ = self.counted.set(Some(count));
         }
         count.allowed()
     }
 
-    /// How it was counted, if it was and anything is limited there.
-    #[must_use]
+    /// How the request was counted, if there is a limit.
     pub fn count(&self) -> Option<Count> {
         self.counted.get().copied().flatten()
     }
 
-    fn settle<K: Client>(&self, limit: Option<&Limit<K>>, key: &K) -> Result<(), ApiError> {
+    fn count_once(
+        &self,
+        limit: Option<&Limit>,
+        client: impl FnOnce() -> Client,
+    ) -> Result<(), ApiError> {
         if self.counted.get().is_some() {
             return Ok(());
         }
-        let count = self.counted.get_or_init(|| limit.map(|limit| limit.count(key)));
+        let count = self.counted.get_or_init(|| limit.map(|limit| limit.count(&client())));
         count.as_ref().map_or(Ok(()), Count::allowed)
     }
 }
@@ -252,15 +236,19 @@ impl Meter {
 mod tests {
     use super::*;
 
-    fn limit(calls: u32, window: u64, max_clients: u64) -> Limit<u32> {
+    fn limit(calls: u32, window: u64, max_clients: u64) -> Limit {
         let rate = Rate::new(calls, Duration::from_secs(window)).unwrap();
         Limit::new("test", rate, max_clients)
     }
 
+    fn client(number: u32) -> Client {
+        Client::Network(IpAddr::from(number.to_be_bytes()))
+    }
+
     #[test]
-    fn the_whole_count_may_come_at_once_and_each_client_has_its_own() {
+    fn a_burst_may_use_the_whole_count_and_each_client_has_its_own() {
         let limit = limit(5, 3600, 100);
-        for client in [1, 2] {
+        for client in [client(1), client(2)] {
             let left: Vec<u32> = (0..5).map(|_| limit.count(&client).remaining).collect();
             assert_eq!(left, [4, 3, 2, 1, 0]);
             let sixth = limit.count(&client);
@@ -269,10 +257,10 @@ mod tests {
     }
 
     #[test]
-    fn however_many_call_no_more_are_remembered_than_may_be() {
+    fn no_more_than_max_clients_are_remembered() {
         let limit = limit(1, 3600, 100);
-        for client in 0..10_000 {
-            assert!(!limit.count(&client).exceeded);
+        for number in 0..10_000 {
+            assert!(!limit.count(&client(number)).exceeded);
         }
         let States(states) = limit.limiter.into_state_store();
         states.run_pending_tasks();
@@ -280,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_of_whole_seconds() {
+    fn a_rate_has_whole_seconds_and_a_bounded_count() {
         for (calls, window, is_rate) in [
             (1, Duration::from_secs(1), true),
             (1_000_000, Duration::from_secs(86_400), true),

@@ -1,45 +1,44 @@
-//! Which proxies are believed about where a request came from (`TRUSTED_PROXIES`).
+//! The client address behind trusted proxies (`TRUSTED_PROXIES`).
 
 use std::{
     net::{IpAddr, SocketAddr},
     str::FromStr,
 };
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies whose word is taken for where a request came from. None by default: anybody can send
-/// the header.
+/// The proxies whose `X-Forwarded-For` is trusted. None by default: any client can send the header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl FromStr for TrustedProxies {
     type Err = String;
 
-    /// Reads addresses and networks in CIDR form, separated by commas.
+    /// Parses addresses and networks in CIDR form, separated by commas.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let written = text.split(',').map(str::trim).filter(|network| !network.is_empty());
-        written.map(network).collect::<Result<_, _>>().map(Self)
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(network).collect::<Result<_, _>>().map(Self)
     }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
-    let network = match text.parse::<IpAddr>() {
-        Ok(address) => Ok(IpNet::from(address)),
-        Err(_) => text.parse::<IpNet>(),
-    };
-    let network = network.map(without_mapping).map_err(|_| {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    let network = address.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
         format!("must be a list of addresses and networks such as 10.0.0.0/8: {text}")
     })?;
+    let network = without_mapping(network);
     if network.prefix_len() == 0 {
-        return Err(format!("cannot be everybody, who could then say to be anybody: {text}"));
+        return Err(format!(
+            "must not be every address, as any client could then forge its own: {text}"
+        ));
     }
     Ok(network)
 }
 
-/// Addresses are compared as IPv4 where they are (RFC 4291, 2.5.5.2), so networks must be as well.
+/// Networks of IPv4-mapped addresses (RFC 4291, 2.5.5.2) as IPv4, as addresses are compared.
 fn without_mapping(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
@@ -47,21 +46,20 @@ fn without_mapping(network: IpNet) -> IpNet {
 }
 
 impl TrustedProxies {
-    /// Who made the connection, or whoever a trusted proxy says it was for: the right-most address of
-    /// `X-Forwarded-For` that is no trusted proxy, as everything left of it was sent by that one.
-    /// What is no address (`unknown`, a name: RFC 7239, 6) ends the search at the last one that is.
+    /// The peer or, if that is a trusted proxy, the right-most address of `X-Forwarded-For` that is
+    /// not one: the client itself may have sent what is left of its own address. An item that is
+    /// not an address (`unknown`, a name: RFC 7239, 6) ends the search at the last address.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if self.0.is_empty() {
             return client;
         }
-        // Lines of one name are one list, in their order (RFC 9110, 5.3), whose empty elements count
-        // for nothing (5.6.1).
-        let lines: Vec<&[u8]> = headers.get_all(X_FORWARDED_FOR).map(|v| v.as_bytes()).collect();
-        let from_the_right = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
-        let mut named = from_the_right.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
+        // Several header lines are one list (RFC 9110, 5.3); empty items are ignored (5.6.1).
+        let lines = headers.get_all(X_FORWARDED_FOR).rev().map(HeaderValue::as_bytes);
+        let items = lines.flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let mut items = items.map(<[u8]>::trim_ascii).filter(|item| !item.is_empty());
         while self.0.iter().any(|proxy| proxy.contains(&client)) {
-            match named.next().and_then(address) {
+            match items.next().and_then(address) {
                 Some(before) => client = before,
                 None => break,
             }
@@ -81,8 +79,6 @@ fn address(name: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
-
     use super::*;
 
     fn client(trusted: &str, peer: &str, forwarded_for: &[&str]) -> String {
@@ -95,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_no_trusted_proxy_is_the_client() {
+    fn a_peer_that_is_not_a_trusted_proxy_is_the_client() {
         assert_eq!(client("", "192.0.2.1", &["203.0.113.7"]), "192.0.2.1");
         assert_eq!(client("10.0.0.0/8", "192.0.2.1", &["203.0.113.7"]), "192.0.2.1");
         assert_eq!(client("10.0.0.0/8", "::ffff:192.0.2.1", &["203.0.113.7"]), "192.0.2.1");
@@ -120,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_left_of_the_client_was_said_by_the_client() {
+    fn addresses_left_of_the_client_are_ignored() {
         let trusted = "10.0.0.0/8, 192.0.2.9";
         let chain = "198.51.100.1, 203.0.113.7, 192.0.2.9, 10.9.9.9";
         assert_eq!(client(trusted, "10.1.2.3", &[chain]), "203.0.113.7");
@@ -131,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_else_is_named_it_is_the_last_one_that_was() {
+    fn without_another_address_the_last_proxy_is_the_client() {
         for (lines, last) in [
             (&[][..], "10.1.2.3"),
             (&[""], "10.1.2.3"),
@@ -148,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_cannot_be_meant_is_refused() {
+    fn a_malformed_list_and_every_address_are_refused() {
         for text in ["10.0.0.0/33", "10.0.0.0/-1", "localhost", "10.0.0.1-9", "10.0.0.1 10.0.0.2"] {
             assert!(text.parse::<TrustedProxies>().unwrap_err().ends_with(text), "{text}");
         }
-        for everybody in ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"] {
-            let said = everybody.parse::<TrustedProxies>().unwrap_err();
-            assert!(said.contains("everybody"), "{said}");
+        for all in ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"] {
+            let error = all.parse::<TrustedProxies>().unwrap_err();
+            assert!(error.contains("every address"), "{error}");
         }
     }
 }

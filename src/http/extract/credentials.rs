@@ -1,5 +1,5 @@
-//! Who calls, as argument types: a handler that asks for a [`Caller`] cannot forget to
-//! authenticate, and one that asks for a [`ChatServiceCaller`] cannot forget the scope.
+//! Authentication by argument types: a handler that takes a [`Caller`] cannot forget to
+//! authenticate, and one that takes a [`ChatServiceCaller`] cannot forget to check the scope.
 
 use std::{ops::Deref, rc::Rc};
 
@@ -21,92 +21,87 @@ use crate::{
     model::{Caller, Credential, CredentialScheme},
 };
 
-/// What was presented, not verified yet: on a public link a credential neither admits nor cuts, so
-/// nobody asks the provider about it.
+/// The caller, if there is one. The credential is verified on demand: a public link needs none.
 pub struct OptionalCaller {
     presented: Presented,
     state: web::Data<State>,
-    /// Where the request is to be counted, if anything is limited.
+    /// `None` while there are no rate limits.
     meter: Option<Rc<Meter>>,
 }
 
-/// What a request brings to prove who sent it.
+/// The credential of a request.
 pub enum Presented {
     Nothing,
-    /// Not one bearer token: another scheme, no token, or several headers (RFC 6750, 2).
+    /// Another scheme, no token, or several `Authorization` headers (RFC 6750, 2).
     Malformed,
     Credential(Credential),
 }
 
 impl OptionalCaller {
-    /// What this request presents.
-    ///
     /// # Errors
     /// 500 outside of this service's routes.
     pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        let state = request.app_data::<web::Data<State>>();
-        let state = state.ok_or_else(|| ApiError::from(ErrorType::InternalError))?;
+        let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+            return Err(ErrorType::InternalError.into());
+        };
         let presented = presented(request, state.settings.auth_cookie.as_deref());
-        let meter = || request.extensions().get::<Rc<Meter>>().cloned();
-        let meter = state.rate_limits.as_ref().and_then(|_| meter());
-        Ok(Self { presented, state: state.clone(), meter })
+        let meter = request.extensions().get::<Rc<Meter>>().cloned();
+        Ok(Self { presented, state, meter })
     }
 
-    /// Whoever was verified before, without waiting for anything.
-    #[must_use]
+    /// The caller, if the token was verified before and its verification is cached.
     pub fn verified(&self) -> Option<Caller> {
         let Presented::Credential(credential) = &self.presented else { return None };
         let identity = self.state.authenticator.verified(credential.token())?;
         Some(Caller { identity, credential: credential.clone() })
     }
 
-    /// Whoever calls; this may have to wait for the provider's keys.
+    /// The caller, once the token is verified. This may wait for the identity provider's keys.
     ///
     /// # Errors
-    /// 401 `login_required` when nothing was presented, `invalid_token` when it is no good; 503
-    /// when it cannot be told; 429 for whoever calls too often.
+    /// 401 `login_required` without a credential, `invalid_token` if it is not valid; 503 if it
+    /// cannot be verified at the moment; 429 over the rate limit.
     pub async fn require(&self) -> Result<Caller, ApiError> {
-        match &self.presented {
-            Presented::Nothing => Err(ErrorType::LoginRequired.into()),
-            Presented::Malformed => Err(ErrorType::InvalidToken.into()),
-            Presented::Credential(credential) => {
-                let caller = self.verify(credential).await;
-                match &caller {
-                    Ok(caller) => self.count_as(caller)?,
-                    Err(_) => self.count_as_anyone()?,
-                }
-                caller
-            }
-        }
-    }
-
-    async fn verify(&self, credential: &Credential) -> Result<Caller, ApiError> {
+        let credential = match &self.presented {
+            Presented::Nothing => return Err(ErrorType::LoginRequired.into()),
+            Presented::Malformed => return Err(ErrorType::InvalidToken.into()),
+            Presented::Credential(credential) => credential,
+        };
         let authenticator = &self.state.authenticator;
         if let Some(meter) = &self.meter
             && authenticator.verified(credential.token()).is_none()
         {
-            meter.unproven()?;
+            meter.unverified_token()?;
         }
-        let verified = authenticator.verify(credential.token()).await;
-        let identity = verified.inspect_err(|error| tracing::debug!(%error, "refused"))?;
-        Ok(Caller { identity, credential: credential.clone() })
+        match authenticator.verify(credential.token()).await {
+            Ok(identity) => {
+                let caller = Caller { identity, credential: credential.clone() };
+                self.count_as(&caller)?;
+                Ok(caller)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the token was refused");
+                self.count_as_anyone()?;
+                Err(error.into())
+            }
+        }
     }
 
-    /// Counts the request on whoever made it, unless that was done.
+    /// Counts the request for its authenticated caller, unless it is counted already.
     ///
     /// # Errors
-    /// 429 when it is one too many.
+    /// 429 over the rate limit.
     pub fn count_as(&self, caller: &Caller) -> Result<(), ApiError> {
         self.meter.as_ref().map_or(Ok(()), |meter| meter.caller(&caller.identity))
     }
 
-    /// Counts the request on the address it came from, unless that was done: no credential matters
-    /// here, or it is no good.
+    /// Counts the request for its address, as that of an anonymous client, unless it is counted
+    /// already: the credential is not needed here, or not valid.
     ///
     /// # Errors
-    /// 429 when it is one too many.
+    /// 429 over the rate limit.
     pub fn count_as_anyone(&self) -> Result<(), ApiError> {
-        self.meter.as_ref().map_or(Ok(()), |meter| meter.anyone())
+        self.meter.as_ref().map_or(Ok(()), |meter| meter.anonymous())
     }
 }
 
@@ -119,32 +114,22 @@ impl FromRequest for OptionalCaller {
     }
 }
 
-/// Whether a credential was presented that is still to be looked at.
-pub fn are_presented(request: &HttpRequest, state: &State) -> bool {
-    matches!(presented(request, state.settings.auth_cookie.as_deref()), Presented::Credential(_))
-}
-
+/// The credential in `Authorization`, else in the cookie of this name.
 pub fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
-    match (headers.next(), headers.next()) {
-        (None, _) => {}
-        (Some(_), Some(_)) => return Presented::Malformed,
-        (Some(value), None) => {
-            return value
-                .to_str()
-                .ok()
-                .and_then(credential)
-                .map_or(Presented::Malformed, Presented::Credential);
-        }
+    if let Some(value) = headers.next() {
+        let only = value.to_str().ok().filter(|_| headers.next().is_none());
+        return only.and_then(credential).map_or(Presented::Malformed, Presented::Credential);
     }
-    // A cookie comes along with any request that another site makes a browser send (CSRF), so it
-    // only ever counts where nothing is changed.
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    match cookie.filter(|_| reads).and_then(|name| request.cookie(name)) {
-        Some(cookie) if !cookie.value().is_empty() => {
+    // A browser sends cookies with requests that other sites make it send (CSRF), so a cookie
+    // counts only where nothing is changed.
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let cookie = cookie.filter(|_| is_read).and_then(|name| request.cookie(name));
+    match cookie.filter(|cookie| !cookie.value().is_empty()) {
+        Some(cookie) => {
             Presented::Credential(Credential::new(CredentialScheme::Bearer, cookie.value()))
         }
-        _ => Presented::Nothing,
+        None => Presented::Nothing,
     }
 }
 
@@ -164,16 +149,16 @@ impl FromRequest for Caller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (presented, request) = (OptionalCaller::of(request), request.clone());
+        let (optional, request) = (OptionalCaller::of(request), request.clone());
         Box::pin(async move {
-            let caller = presented?.require().await?;
+            let caller = optional?.require().await?;
             request.extensions_mut().insert(AuthenticatedAs(caller.identity.clone()));
             Ok(caller)
         })
     }
 }
 
-/// The chat service itself: its token's scope holds exactly `shared_chats:service` (contract 1).
+/// The chat service: its token's scope holds exactly `shared_chats:service` (docs/API.md 1).
 pub struct ChatServiceCaller(Caller);
 
 impl Deref for ChatServiceCaller {
@@ -193,12 +178,11 @@ impl FromRequest for ChatServiceCaller {
         Box::pin(async move {
             let caller = caller.await?;
             if caller.identity.is_chat_service {
-                Ok(Self(caller))
-            } else {
-                let message =
-                    "This is for the chat service: the scope shared_chats:service is missing.";
-                Err(ApiError::new(ErrorType::Forbidden, message))
+                return Ok(Self(caller));
             }
+            let message =
+                "This is for the chat service: the scope shared_chats:service is missing.";
+            Err(ApiError::new(ErrorType::Forbidden, message))
         })
     }
 }

@@ -1,16 +1,15 @@
-//! Reading a JSON body: bounded in size and time, and told apart by what is wrong with it.
+//! JSON bodies: bounded in size and time, with errors that name the field.
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
+    body::{BodyStream, to_bytes_limited},
     dev::Payload,
     http::header,
-    web::{self, Bytes, BytesMut},
+    web::{self, Bytes},
 };
-use futures_util::{
-    StreamExt,
-    future::{Ready, ready},
-};
+use futures_util::future::{Ready, ready};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::{
     http::{
@@ -20,11 +19,11 @@ use crate::{
     model::Object,
 };
 
-/// Characters of a parser's message that go back to the caller; it may repeat their input.
+/// How many characters of the parser's message are sent back: it may repeat the caller's input.
 const MESSAGE_CHARS: usize = 300;
 
-/// A JSON body that has not been read yet. The handler reads it once the caller is known, so that
-/// 401 comes before 400 (contract 2) and nobody unknown makes us take in a large body.
+/// A JSON body that has not been read yet. Handlers read it after authentication, so that 401 comes
+/// before 400 (docs/API.md 2) and an anonymous client cannot make the service read a large body.
 pub struct JsonBody {
     request: HttpRequest,
     payload: Payload,
@@ -43,8 +42,8 @@ impl JsonBody {
     /// Reads and parses the body.
     ///
     /// # Errors
-    /// 415 when it is not declared as JSON, 413 when it is too large, 400 when it does not arrive
-    /// in time or is not what is expected; the message names the field.
+    /// 415 if its media type is not JSON, 413 if it is too large, 400 if it does not arrive in time
+    /// or cannot be parsed; the message names the field.
     pub async fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         let is_json = matches!(self.request.mime_type(), Ok(Some(mime))
             if mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json"));
@@ -59,43 +58,34 @@ impl JsonBody {
         Ok(value)
     }
 
-    async fn bytes(mut self) -> Result<Bytes, ApiError> {
-        let state = self
-            .request
-            .app_data::<web::Data<State>>()
-            .ok_or_else(|| ApiError::from(ErrorType::InternalError))?;
+    async fn bytes(self) -> Result<Bytes, ApiError> {
+        let Some(state) = self.request.app_data::<web::Data<State>>() else {
+            return Err(ErrorType::InternalError.into());
+        };
         let limit = state.settings.max_body_bytes;
         let too_large = || {
             let message = format!("The body is too large; the limit is {limit} bytes.");
             ApiError::new(ErrorType::PayloadTooLarge, message)
         };
+        let bad = |message| ApiError::new(ErrorType::BadRequest, message);
         let declared = self.request.headers().get(header::CONTENT_LENGTH);
-        let declared = declared.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if declared.is_some_and(|length| length > limit) {
+        let length = declared.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        let reading = async {
-            let mut body = BytesMut::with_capacity(declared.unwrap_or(0));
-            while let Some(chunk) = self.payload.next().await {
-                let chunk = chunk.map_err(|_| {
-                    ApiError::new(ErrorType::BadRequest, "The body broke off or is malformed.")
-                })?;
-                if body.len() + chunk.len() > limit {
-                    return Err(too_large());
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(body.freeze())
-        };
-        tokio::time::timeout(state.settings.body_timeout, reading)
-            .await
-            .map_err(|_| ApiError::new(ErrorType::BadRequest, "The body did not arrive in time."))?
+        let body = to_bytes_limited(BodyStream::new(self.payload), limit);
+        match timeout(state.settings.body_timeout, body).await {
+            Ok(Ok(Ok(bytes))) => Ok(bytes),
+            Ok(Ok(Err(_))) => Err(bad("The body broke off or is malformed.")),
+            Ok(Err(_)) => Err(too_large()),
+            Err(_) => Err(bad("The body did not arrive in time.")),
+        }
     }
 }
 
 fn malformed(path: &str, error: &serde_json::Error) -> ApiError {
     let problem: String = error.to_string().chars().take(MESSAGE_CHARS).collect();
-    // "." is the whole body, "?" what is not known.
+    // "." is the whole body, "?" an unknown path.
     let message = match path {
         "." | "?" => format!("The JSON body is malformed: {problem}"),
         field => format!("{field}: {problem}"),

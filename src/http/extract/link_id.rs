@@ -4,7 +4,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{http::error::ApiError, model::ShareId};
 
-/// The id of a link in a path.
+/// The id of a link in a path; `None` if it is not well-formed.
 pub struct LinkId(pub Option<ShareId>);
 
 impl FromRequest for LinkId {
@@ -18,10 +18,9 @@ impl FromRequest for LinkId {
 }
 
 impl LinkId {
-    /// The id, if it could be one.
-    ///
     /// # Errors
-    /// 404: what cannot be a link's id is no link. It is asked for only after 401 and 400.
+    /// 404 if the id is not well-formed. Handlers call this after they have checked for 401 and
+    /// 400.
     pub fn get(self) -> Result<ShareId, ApiError> {
         self.0.ok_or_else(ApiError::no_such_link)
     }

@@ -1,6 +1,5 @@
-//! What handlers ask for as arguments: who calls, a JSON body, the id of a link, the client's address.
+//! Extractors: the caller, a JSON body, the id of a link, the client's address.
 
-pub mod client_address;
 pub mod context;
 pub mod credentials;
 pub mod json_body;

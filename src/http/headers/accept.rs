@@ -1,34 +1,43 @@
-//! Media types that a client takes (RFC 9110, 12.5.1).
+//! Content negotiation: weighted lists (RFC 9110, 12.4.2) and media types (12.5.1).
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderName},
+};
 
-/// How much the client likes a media type, from 0 to 1: the weight of the most specific range of
-/// `Accept` that holds it; `None` when only a range without a type (`*/*`) or nothing does.
-#[must_use]
+/// The items of a header such as `Accept`, each with its weight: 1 without `q`, 0 if `q` is
+/// malformed.
+pub(super) fn weighted(
+    request: &HttpRequest,
+    name: HeaderName,
+) -> impl Iterator<Item = (&str, f32)> {
+    let values = request.headers().get_all(name).map(|value| value.to_str().unwrap_or_default());
+    values.flat_map(|value| value.split(',')).map(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let item = parts.next().unwrap_or_default();
+        let q = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        (item, q.map_or(1.0, weight))
+    })
+}
+
+/// A float of another form (`nan`, `inf`, `-1`) is not a weight.
+fn weight(text: &str) -> f32 {
+    text.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0)
+}
+
+/// The weight of a media type: that of the most specific range in `Accept` that names it or its
+/// type. `None` if there is none; `*/*` does not count.
 pub fn named_quality(request: &HttpRequest, media_type: &str) -> Option<f32> {
     let family = media_type.split('/').next().unwrap_or_default();
-    let mut exact = None;
-    let mut of_family = None;
-    for value in request.headers().get_all(header::ACCEPT) {
-        for item in value.to_str().unwrap_or_default().split(',') {
-            let mut parts = item.split(';').map(str::trim);
-            let range = parts.next().unwrap_or_default();
-            let weight = parts
-                .find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")))
-                .map_or(1.0, weight);
-            if range.eq_ignore_ascii_case(media_type) {
-                exact = Some(weight);
-            } else if range.strip_suffix("/*").is_some_and(|f| f.eq_ignore_ascii_case(family)) {
-                of_family = Some(weight);
-            }
+    let (mut exact, mut of_family) = (None, None);
+    for (range, weight) in weighted(request, header::ACCEPT) {
+        if range.eq_ignore_ascii_case(media_type) {
+            exact = Some(weight);
+        } else if range.strip_suffix("/*").is_some_and(|f| f.eq_ignore_ascii_case(family)) {
+            of_family = Some(weight);
         }
     }
     exact.or(of_family)
-}
-
-/// A weight of another form, which a float may still have (`nan`, `inf`, `-1`), is none.
-fn weight(text: &str) -> f32 {
-    text.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -38,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_specific_range_counts() {
+    fn the_most_specific_range_gives_the_weight() {
         for (accept, quality) in [
             ("image/svg+xml", Some(1.0)),
             ("image/*;q=0.5", Some(0.5)),

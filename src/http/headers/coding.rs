@@ -1,24 +1,25 @@
-//! Content codings (RFC 9110, 8.4 and 12.5.3): which one a client takes, and how to make it.
+//! Content codings (RFC 9110, 8.4 and 12.5.3): negotiation and encoding.
 
 use std::io::Write;
 
 use actix_web::{HttpRequest, http::header, web::Bytes};
 
-/// How a body is coded.
+use super::accept::weighted;
+
+/// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Coding {
     Identity,
     Gzip,
     Brotli,
-    /// Preferred where it is equally welcome: snapshots are stored so.
     Zstd,
 }
 
 impl Coding {
+    /// By preference, the last one first: snapshots are stored as zstd.
     const ALL: [Self; 4] = [Self::Identity, Self::Gzip, Self::Brotli, Self::Zstd];
 
     /// Its registered name; `identity` is never sent.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -28,32 +29,24 @@ impl Coding {
         }
     }
 
-    /// The coding that the client likes best. Whoever refuses everything gets `identity`.
-    #[must_use]
+    /// The coding that the client prefers. A client that accepts none gets `identity`.
     pub fn negotiate(request: &HttpRequest) -> Self {
         let mut weights: [Option<f32>; 4] = [None; 4];
         let mut rest: Option<f32> = None;
-        for value in request.headers().get_all(header::ACCEPT_ENCODING) {
-            for item in value.to_str().unwrap_or_default().split(',') {
-                let mut parts = item.split(';').map(str::trim);
-                let name = parts.next().unwrap_or_default();
-                let weight = parts
-                    .find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")))
-                    .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
-                if name == "*" {
-                    rest = Some(weight);
-                }
-                for (coding, slot) in Self::ALL.iter().zip(&mut weights) {
-                    let alias = *coding == Self::Gzip && name.eq_ignore_ascii_case("x-gzip");
-                    if name.eq_ignore_ascii_case(coding.name()) || alias {
-                        *slot = Some(weight);
-                    }
+        for (name, weight) in weighted(request, header::ACCEPT_ENCODING) {
+            if name == "*" {
+                rest = Some(weight);
+            }
+            for (coding, slot) in Self::ALL.iter().zip(&mut weights) {
+                let is_alias = *coding == Self::Gzip && name.eq_ignore_ascii_case("x-gzip");
+                if is_alias || name.eq_ignore_ascii_case(coding.name()) {
+                    *slot = Some(weight);
                 }
             }
         }
         let mut best = (Self::Identity, 0.0);
         for (coding, weight) in Self::ALL.into_iter().zip(weights) {
-            // Nobody named it: only `identity` is acceptable by itself, though never preferred.
+            // `identity` is acceptable without being named, but never preferred.
             let unnamed = if coding == Self::Identity { 0.0001 } else { 0.0 };
             let weight = weight.or(rest).unwrap_or(unnamed);
             if weight > 0.0 && weight >= best.1 {
@@ -63,16 +56,12 @@ impl Coding {
         best.0
     }
 
-    /// Codes a body. CPU work: for a blocking thread.
-    ///
-    /// # Errors
-    /// Those of the encoders, which writing to memory does not have.
+    /// Encodes a body. This is CPU work: for a blocking thread.
     pub fn encode(self, body: &Bytes) -> std::io::Result<Bytes> {
         Ok(match self {
             Self::Identity => body.clone(),
             Self::Gzip => {
-                let mut gzip =
-                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), Default::default());
                 gzip.write_all(body)?;
                 gzip.finish()?.into()
             }
@@ -94,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_client_gets_the_coding_it_likes_best() {
+    fn the_coding_with_the_highest_weight_is_chosen() {
         for (accept, coding) in [
             ("", Coding::Identity),
             ("gzip, deflate, br, zstd", Coding::Zstd),

@@ -1,4 +1,4 @@
-//! `Content-Disposition` for files whose names strangers chose (RFC 6266, RFC 8187).
+//! `Content-Disposition` for untrusted file names (RFC 6266, RFC 8187).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -17,22 +17,20 @@ const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Says that it is to be saved, never shown, under a name that can be a file's: without path
-/// separators, control characters, or characters that turn the reading direction and so make
-/// `exe.jpg` out of `gpj.exe`.
-#[must_use]
+/// An attachment, which browsers save instead of showing it. Its file name has no path separators,
+/// control characters, or bidirectional overrides, which make `gpj.exe` look like `exe.jpg`.
 pub fn attachment(filename: &str) -> String {
-    let unfit = |c: char| {
+    let is_unsafe = |c: char| {
         c.is_control()
             || matches!(c, '/' | '\\' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let name: String = filename.chars().map(|c| if unfit(c) { '_' } else { c }).collect();
+    let name: String = filename.chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect();
     let name = name.trim().trim_matches('.');
     let name = if name.is_empty() { "file" } else { name };
-    // For those who know no `filename*`: plain ASCII, without what quoting or percent signs could
-    // make of it (RFC 6266, appendix D).
-    let plain = |c: char| c == ' ' || c.is_ascii_graphic() && !matches!(c, '"' | '%');
-    let fallback: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    // For clients without `filename*`: ASCII without quotes and percent signs, which clients
+    // interpret differently (RFC 6266, appendix D).
+    let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && !matches!(c, '"' | '%');
+    let fallback: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let mut value = format!("attachment; filename=\"{fallback}\"");
     if fallback != name {
         value.push_str("; filename*=UTF-8''");

@@ -1,4 +1,4 @@
-//! Entity tags and what clients ask with them (RFC 9110, 8.8.3 and 13.1).
+//! Entity tags and conditional requests (RFC 9110, 8.8.3 and 13.1).
 
 use actix_web::{
     HttpRequest,
@@ -7,80 +7,75 @@ use actix_web::{
 
 use crate::{http::error::ApiError, sharing::Precondition};
 
-/// Counts the forms that this service has given a view; a new form makes old copies stale.
-const FORM: u32 = 1;
+/// The version of the views' format: a new one invalidates cached copies.
+const FORMAT_VERSION: u32 = 1;
 
-/// A strong entity tag of a link's view: `"FORM-REVISION-CONTENT-VARIANT"`. The revision stands for
-/// the link's settings, the content for what a live chat holds, the variant for coding and medium.
+/// A strong entity tag of a view: `"VERSION-REVISION-CONTENT-REPRESENTATION"`. The revision stands
+/// for the link's settings; the content is the hash of a live chat, else 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewTag(String);
 
 impl ViewTag {
-    #[must_use]
-    pub fn new(revision: i64, content: Option<&str>, variant: &str) -> Self {
-        Self(format!("\"{FORM}-{revision}-{}-{variant}\"", content.unwrap_or("0")))
+    pub fn new(revision: i64, content: Option<&str>, representation: &str) -> Self {
+        let content = content.unwrap_or("0");
+        Self(format!("\"{FORMAT_VERSION}-{revision}-{content}-{representation}\""))
     }
 
-    /// As a header.
-    #[must_use]
     pub fn to_header(&self) -> HeaderValue {
-        // What it is made of are ASCII letters, digits, dots and hyphens.
+        // It is always ASCII letters, digits, dots and hyphens.
         HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("\"\""))
     }
 
-    /// As it stands in a header, quotes included.
-    #[must_use]
+    /// With its quotes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The revision that a tag of ours stands for, whatever its content and variant.
+/// The revision in a [`ViewTag`], of any content and representation.
 fn revision(tag: &[u8]) -> Option<i64> {
     let tag = std::str::from_utf8(tag).ok()?;
     tag.strip_prefix('"')?.strip_suffix('"')?.split('-').nth(1)?.parse().ok()
 }
 
-/// Whether the client has this representation already: `If-None-Match` names it, weakly compared.
-#[must_use]
+/// Whether `If-None-Match` names this tag, by weak comparison.
 pub fn not_modified(request: &HttpRequest, tag: &str) -> bool {
-    match Named::of(request, &header::IF_NONE_MATCH) {
-        Named::Any => true,
-        Named::Tags(tags) => tags.iter().any(|given| given.opaque == tag.as_bytes()),
-        Named::NotAsked | Named::Malformed => false,
+    match Condition::of(request, &header::IF_NONE_MATCH) {
+        Condition::Any => true,
+        Condition::Tags(tags) => tags.iter().any(|given| given.opaque == tag.as_bytes()),
+        Condition::Absent | Condition::Malformed => false,
     }
 }
 
-/// Which settings `If-Match` names: those of any of its tags, strongly compared.
+/// The revisions that `If-Match` names, by strong comparison.
 ///
 /// # Errors
-/// 400 when the header holds something else than `*` or a list of tags.
+/// 400 if it is neither `*` nor a list of entity tags.
 pub fn precondition(request: &HttpRequest) -> Result<Precondition, ApiError> {
-    match Named::of(request, &header::IF_MATCH) {
-        Named::NotAsked | Named::Any => Ok(Precondition::None),
-        Named::Tags(tags) => {
+    match Condition::of(request, &header::IF_MATCH) {
+        Condition::Absent | Condition::Any => Ok(Precondition::None),
+        Condition::Tags(tags) => {
             let strong = tags.iter().filter(|tag| !tag.is_weak);
             Ok(Precondition::Revisions(strong.filter_map(|tag| revision(tag.opaque)).collect()))
         }
-        Named::Malformed => {
+        Condition::Malformed => {
             Err(ApiError::bad_value("If-Match", "must be * or a list of entity tags"))
         }
     }
 }
 
-/// What `If-Match` or `If-None-Match` names.
+/// The value of `If-Match` or `If-None-Match`.
 #[derive(Debug, PartialEq, Eq)]
-enum Named<'r> {
-    /// The header is not there.
-    NotAsked,
+enum Condition<'r> {
+    Absent,
     /// `*`
     Any,
-    /// A list, which may be empty: then nothing matches.
+    /// A list; an empty one matches nothing.
     Tags(Vec<Tag<'r>>),
     Malformed,
 }
 
-/// An entity tag as a client sends it.
+/// An entity tag that a client sent.
 #[derive(Debug, PartialEq, Eq)]
 struct Tag<'r> {
     is_weak: bool,
@@ -88,57 +83,43 @@ struct Tag<'r> {
     opaque: &'r [u8],
 }
 
-impl<'r> Named<'r> {
-    /// Several headers are one list (RFC 9110, 5.3).
+impl<'r> Condition<'r> {
+    /// Several header lines are one list (RFC 9110, 5.3).
     fn of(request: &'r HttpRequest, name: &HeaderName) -> Self {
-        let mut headers = request.headers().get_all(name).map(HeaderValue::as_bytes).peekable();
-        if headers.peek().is_none() {
-            return Self::NotAsked;
+        let lines = request.headers().get_all(name).map(|line| line.as_bytes().trim_ascii());
+        let lines: Vec<&[u8]> = lines.collect();
+        if lines.is_empty() {
+            return Self::Absent;
         }
-        let headers: Vec<&[u8]> = headers.map(<[u8]>::trim_ascii).collect();
-        if headers == [b"*"] {
+        if lines == [b"*"] {
             return Self::Any;
         }
-        let mut tags = Vec::new();
-        for header in headers {
-            match list(header) {
-                Some(listed) => tags.extend(listed),
-                None => return Self::Malformed,
-            }
-        }
-        Self::Tags(tags)
+        let lists: Option<Vec<_>> = lines.into_iter().map(list).collect();
+        lists.map_or(Self::Malformed, |lists| Self::Tags(lists.into_iter().flatten().collect()))
     }
 }
 
-/// Entity tags between commas, of which there may be more than needed (RFC 9110, 5.6.1.2). A comma
-/// may stand within a tag too. `None` where something else stands there.
+/// Parses entity tags separated by commas. There may be empty items (RFC 9110, 5.6.1.2), and commas
+/// within a tag. `None` if malformed.
 fn list(mut rest: &[u8]) -> Option<Vec<Tag<'_>>> {
     let mut tags = Vec::new();
-    let mut is_separated = true;
     loop {
-        rest = rest.trim_ascii_start();
-        rest = match rest {
-            [] => return Some(tags),
-            [b',', rest @ ..] => {
-                is_separated = true;
-                rest
-            }
-            _ if !is_separated => return None,
-            _ => {
-                let weak = rest.strip_prefix(b"W/");
-                let quoted = weak.unwrap_or(rest);
-                let inner = quoted.strip_prefix(b"\"")?;
-                let bytes = inner.iter().position(|b| *b == b'"')?;
-                // etagc (8.8.3): neither blanks nor control characters, but what is not ASCII.
-                if inner[..bytes].iter().any(|b| b.is_ascii_control() || *b == b' ') {
-                    return None;
-                }
-                let (opaque, rest) = quoted.split_at(bytes + 2);
-                tags.push(Tag { is_weak: weak.is_some(), opaque });
-                is_separated = false;
-                rest
-            }
+        let start = rest.iter().position(|b| *b != b',' && !b.is_ascii_whitespace());
+        let Some(start) = start else { return Some(tags) };
+        if !tags.is_empty() && !rest[..start].contains(&b',') {
+            return None;
         }
+        let weak = rest[start..].strip_prefix(b"W/");
+        let quoted = weak.unwrap_or(&rest[start..]);
+        let inner = quoted.strip_prefix(b"\"")?;
+        let length = inner.iter().position(|b| *b == b'"')?;
+        // etagc (8.8.3) excludes spaces and control characters, but not non-ASCII bytes.
+        if inner[..length].iter().any(|b| b.is_ascii_control() || *b == b' ') {
+            return None;
+        }
+        let (opaque, after) = quoted.split_at(length + 2);
+        tags.push(Tag { is_weak: weak.is_some(), opaque });
+        rest = after;
     }
 }
 
@@ -154,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn if_match_compares_the_settings_whatever_the_coding() {
+    fn if_match_compares_the_revision_for_any_coding() {
         let tag = ViewTag::new(7, None, "json.zstd");
         let request = asked(header::IF_MATCH, &format!("\"x\", {}", tag.as_str()));
         assert_eq!(precondition(&request).unwrap(), Precondition::Revisions(vec![7]));
         let request = asked(header::IF_MATCH, "*");
         assert_eq!(precondition(&request).unwrap(), Precondition::None);
-        // A weak tag never matches strongly, and neither does somebody else's.
+        // A weak tag never matches strongly, and neither does a tag of another form.
         for other in [format!("W/{}", tag.as_str()), "\"\"".to_owned(), "\"a-b-c\"".to_owned()] {
             let request = asked(header::IF_MATCH, &other);
             assert_eq!(precondition(&request).unwrap(), Precondition::Revisions(vec![]), "{other}");
@@ -171,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_may_hold_commas_and_what_is_not_ascii() {
+    fn a_tag_may_hold_commas_and_non_ascii_bytes() {
         let tag = ViewTag::new(7, None, "json");
         for other in ["\"x,\"", "\",\" , W/\",\",", "\"\u{e9}\""] {
             let request = asked(header::IF_MATCH, other);
@@ -184,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_without_a_tag_holds_for_no_settings() {
+    fn an_if_match_without_a_tag_matches_no_revision() {
         for empty in ["", " ", ",", " , "] {
             let request = asked(header::IF_MATCH, empty);
             assert_eq!(

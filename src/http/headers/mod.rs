@@ -1,4 +1,4 @@
-//! HTTP's own fields that handlers read and write, by the RFC that defines each.
+//! HTTP header fields that handlers read and write, by the RFC that defines each.
 
 pub mod accept;
 pub mod coding;

@@ -1,4 +1,4 @@
-//! Which bytes of a file are asked for (RFC 9110, 14.2).
+//! Range requests (RFC 9110, 14.2).
 
 use std::ops::Range;
 
@@ -7,26 +7,25 @@ use actix_web::{
     http::{Method, header},
 };
 
-/// What to send of a file.
+/// The part of a file to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// All of it: no range was asked for, or one that need not be served: several at once, of
-    /// another unit, malformed, or under an `If-Range` that does not hold.
+    /// There is no range, or one to be ignored: several at once, of another unit, malformed, or
+    /// with an `If-Range` that does not match.
     Whole,
     Range(Range<u64>),
-    /// A single range that the file does not have.
+    /// A single range beyond the end of the file.
     Unsatisfiable,
 }
 
-/// Reads `Range` and `If-Range` for a file of so many bytes. Without a strong `tag` there is none
-/// that `If-Range` could name (13.1.5).
-#[must_use]
+/// Evaluates `Range` and `If-Range` for a file of this size. `If-Range` matches a strong `tag` only
+/// (13.1.5).
 pub fn part(request: &HttpRequest, bytes: u64, tag: Option<&str>) -> Part {
     let mut ranges = request.headers().get_all(header::RANGE);
     let (Some(range), None, &Method::GET) = (ranges.next(), ranges.next(), request.method()) else {
         return Part::Whole;
     };
-    // A date, too, is a validator that we never gave.
+    // A date never matches: this service sends no `Last-Modified`.
     if let Some(condition) = request.headers().get(header::IF_RANGE)
         && tag.is_none_or(|tag| condition.as_bytes().trim_ascii() != tag.as_bytes())
     {
@@ -35,33 +34,30 @@ pub fn part(request: &HttpRequest, bytes: u64, tag: Option<&str>) -> Part {
     range.to_str().ok().and_then(|range| single(range, bytes)).unwrap_or(Part::Whole)
 }
 
-/// `None`: not one well-formed range of bytes.
+/// `None` if it is not one well-formed range of bytes.
 fn single(range: &str, bytes: u64) -> Option<Part> {
     let (unit, range) = range.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let (first, last) = range.trim().split_once('-')?;
-    let found = match (number(first)?, number(last)?) {
-        (None, None) => return None,
-        (None, Some(suffix)) => bytes.saturating_sub(suffix)..bytes,
-        (Some(first), None) => first..bytes,
-        (Some(first), Some(last)) if first > last => return None,
-        (Some(first), Some(last)) => first..last.saturating_add(1).min(bytes),
+    let range = match range.trim().split_once('-')? {
+        ("", suffix) => bytes.saturating_sub(number(suffix)?)..bytes,
+        (first, "") => number(first)?..bytes,
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return None;
+            }
+            first..last.saturating_add(1).min(bytes)
+        }
     };
-    Some(if found.start < found.end { Part::Range(found) } else { Part::Unsatisfiable })
+    Some(if range.start < range.end { Part::Range(range) } else { Part::Unsatisfiable })
 }
 
-/// The number, if there is one; digits alone. One too large for us is beyond the end of any file.
-#[expect(clippy::option_option, reason = "malformed, absent, and there are three things")]
-fn number(text: &str) -> Option<Option<u64>> {
-    match text {
-        "" => Some(None),
-        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
-            Some(Some(digits.parse().unwrap_or(u64::MAX)))
-        }
-        _ => None,
-    }
+/// Digits alone, unlike `parse`. A number too large is beyond the end of any file.
+fn number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -76,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_range_is_cut_to_the_file() {
+    fn a_single_range_is_clamped_to_the_file() {
         for (range, expected) in [
             ("bytes=0-0", 0..1),
             ("bytes=2-5", 2..6),
@@ -98,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_or_several_is_as_if_it_were_not_there() {
+    fn malformed_and_multiple_ranges_are_ignored() {
         for range in ["", "bytes", "bytes=", "bytes=-", "bytes=5-4", "bytes=0-1,3-4", "bytes=+1-2"]
             .into_iter()
             .chain(["items=0-1", "bytes=a-b", "bytes=1-2-3"])

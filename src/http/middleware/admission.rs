@@ -1,10 +1,12 @@
-//! Which requests are begun: at most `MAX_CONCURRENT_REQUESTS` at a time, and not more of a client
-//! than its rate limit allows. What is beyond is refused before anything is done for it.
+//! Admission control: at most `MAX_CONCURRENT_REQUESTS` in flight, and the rate limits.
+
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
-    Error,
+    Error, HttpMessage,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
+    http::header::HeaderValue,
     middleware::Next,
     web,
 };
@@ -12,14 +14,16 @@ use actix_web::{
 use crate::http::{
     State,
     error::{ApiError, ErrorType},
-    middleware::rate_limit,
+    extract::{
+        context::client_address,
+        credentials::{Presented, presented},
+    },
+    rate_limits::{Count, Meter, RateLimits},
 };
 
-/// Lets a request in, or refuses it before anything is done for it: 414 with too long an address, 503
-/// while `MAX_CONCURRENT_REQUESTS` are in flight, 429 over a rate limit. Probes are always let in.
-///
-/// # Errors
-/// None of its own; a refusal is a response.
+/// Admits a request, or refuses it before it costs anything: 414 if its target is too long, 503
+/// while `MAX_CONCURRENT_REQUESTS` are in flight, 429 over a rate limit. Probes are always
+/// admitted.
 pub async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -32,13 +36,46 @@ pub async fn admit(
     if target.len() > state.settings.max_uri_bytes {
         return Ok(request.error_response(ApiError::from(ErrorType::UriTooLong)));
     }
-    // Free again once the response begins, so neither event streams nor downloads hold one.
+    // Released when the response begins, so event streams and downloads do not hold a permit.
     let Ok(_permit) = state.requests.try_acquire() else {
         let refusal = ApiError::overloaded("MAX_CONCURRENT_REQUESTS are in flight");
         return Ok(request.error_response(refusal));
     };
     match &state.rate_limits {
-        Some(limits) => rate_limit::counted(request, next, &state, limits.clone()).await,
+        Some(limits) => counted(request, next, &state, limits.clone()).await,
         None => Ok(next.call(request).await?.map_into_boxed_body()),
     }
+}
+
+/// Counts a request, and refuses it over the limit. A request without a credential is counted at
+/// once, for its address. Of one with a credential the handler knows the caller; if it did not
+/// verify the credential, the request is counted for its address in the end.
+async fn counted(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    state: &State,
+    limits: Arc<RateLimits>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let meter = Rc::new(Meter::new(limits, client_address(request.request())));
+    let admitted = match presented(request.request(), state.settings.auth_cookie.as_deref()) {
+        Presented::Credential(_) => Ok(()),
+        Presented::Nothing | Presented::Malformed => meter.anonymous(),
+    };
+    let mut response = match admitted {
+        Err(refusal) => request.error_response(refusal),
+        Ok(()) => {
+            request.extensions_mut().insert(meter.clone());
+            let response = next.call(request).await?.map_into_boxed_body();
+            match meter.anonymous() {
+                Err(refusal) => response.error_response(refusal),
+                Ok(()) => response,
+            }
+        }
+    };
+    for (name, value) in meter.count().iter().flat_map(Count::fields) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
 }

@@ -1,5 +1,5 @@
-//! What `http` adds to audit records: from where a request came, and what was refused. Which refusals of
-//! a call are audited stands at the call ([`super::call::Audited`]).
+//! Audit records of refusals. Which refusals of a call are audited is declared at the call
+//! ([`Audited`]).
 
 use actix_web::{HttpMessage, HttpRequest, dev::ServiceResponse, web};
 
@@ -9,7 +9,7 @@ use crate::{
         call::Audited,
         endpoint::Calls,
         error::{ApiError, ErrorType},
-        extract::context::{AuditedChat, AuthenticatedAs, origin},
+        extract::context::{AuditedChat, AuthenticatedAs, client_info},
         extract::credentials::OptionalCaller,
     },
     model::{Actor, AuditRecord, ChatSessionId, ShareId},
@@ -17,16 +17,16 @@ use crate::{
     telemetry,
 };
 
-/// Logs and counts a response that is a refusal, on its way out. The log gets one line for each, as
-/// it does of every request: a flood of refusals is bounded as the access log is.
+/// Logs and counts a response that is a refusal. A flood of refusals makes as many lines as in the
+/// access log.
 pub fn log_refusal(response: &ServiceResponse) {
     let request = response.request();
     let Some(state) = request.app_data::<web::Data<State>>() else { return };
     let audited = Calls::audited(request);
     let Some(action) = audited.action(response.status()) else { return };
     let Some(error_type) = error_type(response) else { return };
-    let origin = origin(request);
-    let mut record = AuditRecord::of(action, actor(request), origin, state.sharing.now());
+    let now = state.sharing.now();
+    let mut record = AuditRecord::of(action, actor(request), client_info(request), now);
     record.result = error_type.name();
     let id = request.match_info().get("id");
     match audited {
@@ -36,7 +36,7 @@ pub fn log_refusal(response: &ServiceResponse) {
         }
         Audited::Attempts(_) | Audited::PrivateLinks(_) | Audited::None => {
             record.link = id.and_then(ShareId::parse).map(|id| id.short());
-            record.chat = request.extensions().get::<AuditedChat>().map(|about| about.0.short());
+            record.chat = request.extensions().get::<AuditedChat>().map(|chat| chat.0.short());
         }
     }
     telemetry::refused(action.name(), record.result.clone());
@@ -45,17 +45,16 @@ pub fn log_refusal(response: &ServiceResponse) {
 
 fn error_type(response: &ServiceResponse) -> Option<ErrorType> {
     let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
-    // An error page has left it there.
-    let page = || response.response().extensions().get::<ErrorType>().copied();
-    error.map(ApiError::error_type).or_else(page)
+    // An error page keeps its error type in the response's extensions.
+    let of_page = || response.response().extensions().get::<ErrorType>().copied();
+    error.map(ApiError::error_type).or_else(of_page)
 }
 
-/// Who was proven to be calling.
 fn actor(request: &HttpRequest) -> Actor {
-    let proven = request.extensions().get::<AuthenticatedAs>().map(|proven| proven.0.clone());
-    // Views ask for nobody, but have verified whoever came to a private link.
+    let caller = request.extensions().get::<AuthenticatedAs>().map(|caller| caller.0.clone());
+    // Views take an `OptionalCaller`, which is verified on private links.
     let viewer = || OptionalCaller::of(request).ok()?.verified().map(|caller| caller.identity);
-    match proven.or_else(viewer) {
+    match caller.or_else(viewer) {
         None => Actor::Anonymous,
         Some(identity) if identity.is_chat_service => Actor::ChatService(identity.user_id.clone()),
         Some(identity) => Actor::User(identity.user_id.clone()),

@@ -1,6 +1,5 @@
-//! What is around every request, from the outside in: [`observe`], [`admission`], [`rate_limit`].
+//! Middleware of every request, from the outside in: [`observe`], [`admission`].
 
 pub mod admission;
 pub mod audit;
 pub mod observe;
-pub mod rate_limit;

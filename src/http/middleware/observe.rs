@@ -1,6 +1,6 @@
-//! Around every request: its id, its line in the log, and the shape of its errors.
+//! The request id, the access log, and the shape of errors.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::{
     Error, HttpMessage,
@@ -23,22 +23,19 @@ use crate::{
     telemetry::{RequestSpan, RequestsInFlight, Route},
 };
 
-/// Gives each request its id, its line in the log, its place in the metrics and, while traces are on,
-/// its span; and each error, the framework's own too, the shape of contract 2. All of them hold the
-/// route's pattern, never the path: a path holds the id of a link, which is a secret.
-///
-/// # Errors
-/// None of its own. Handlers' errors arrive here as responses already.
+/// Gives each request its id, its access log line, its metrics and, while traces are on, its span;
+/// and each error, the framework's included, the shape of docs/API.md 2. Log, metrics and span hold
+/// the route's pattern, never the path: the path holds the id of a link, which is a secret.
 pub async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let headers = request.headers();
-    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(span) = RequestSpan::begin(request.method().as_str(), said) else {
+    let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(span) = RequestSpan::begin(request.method().as_str(), field) else {
         return answer(request, next).await;
     };
-    // On the heap: while traces are off this is not part of every request.
+    // Boxed, so that the future is no larger while traces are off.
     let response = span.around(Box::pin(answer(request, next))).await?;
     let method = response.request().method().as_str();
     let route = route(&response).and_then(Route::pattern);
@@ -54,19 +51,27 @@ async fn answer(
     let _in_flight = RequestsInFlight::one_more();
     let (mut response, id) = shaped(request, next).await?;
     if response.request().app_data::<Lifecycle>().is_some_and(Lifecycle::is_stopping) {
-        // Whoever keeps this connection for later would find it closed.
+        // A client that kept this connection for its next request would find it closed.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     let method = response.request().method().as_str();
-    note(method, route(&response), response.status(), started.elapsed(), &id);
+    let (route, status, took) = (route(&response), response.status().as_u16(), started.elapsed());
+    if let Some(route) = route {
+        route.answered(method, status, took);
+    }
+    tracing::info!(
+        target: "shared_chats::request",
+        method,
+        route = route.and_then(Route::pattern).unwrap_or("none"),
+        status,
+        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        request_id = id.as_str(),
+    );
     Ok(response)
 }
 
-/// Gives each request its id, and each error the shape of docs/API.md 2, and nothing else: requests
-/// to the management address are neither logged nor counted.
-///
-/// # Errors
-/// None of its own. Handlers' errors arrive here as responses already.
+/// Gives each request its id, and each error the shape of docs/API.md 2. Requests to the management
+/// address are neither logged nor counted.
 pub async fn shape_errors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -89,27 +94,11 @@ async fn shaped(
     Ok((response, id))
 }
 
-/// Gives what was answered its place in the metrics and its line in the log.
-fn note(method: &str, route: Option<&Route>, status: StatusCode, took: Duration, id: &RequestId) {
-    let status = status.as_u16();
-    if let Some(route) = route {
-        route.answered(method, status, took);
-    }
-    tracing::info!(
-        target: "shared_chats::request",
-        method,
-        route = route.and_then(Route::pattern).unwrap_or("none"),
-        status,
-        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        request_id = id.as_str(),
-    );
-}
-
-/// The headers of every response. What a response does not set itself, a browser is not to do with
-/// it: it is data, which loads nothing and stands in no frame, nor in another site's page as an image
-/// or a script. What CORS allows comes all the same (Fetch, 3.7).
+/// The headers of every response. Unless the response sets its own, it is data to a browser: it
+/// loads nothing, is not framed, and is not embedded into another site's page as an image or a
+/// script. What CORS allows is allowed all the same (Fetch, 3.7).
 fn set_common_headers(response: &mut ServiceResponse, id: &RequestId) {
-    // The headers of a 304 replace those of the page that it is about (RFC 9111, 3.2).
+    // The headers of a 304 would replace those of the cached page (RFC 9111, 3.2).
     let is_new = response.status() != StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.0.clone());
@@ -124,41 +113,35 @@ fn set_common_headers(response: &mut ServiceResponse, id: &RequestId) {
     }
 }
 
-/// The route that answered, from the data of its resource: `match_pattern` would match all patterns
-/// again.
+/// The route, from its resource's data: `match_pattern` would match all patterns once more.
 fn route<B>(response: &ServiceResponse<B>) -> Option<&Route> {
     response.request().app_data()
 }
 
 fn shape_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let status = response.status();
-    let error = response.response().error();
-    let mut shaped = match error.map(|error| (error, error.as_error::<ApiError>())) {
-        Some((_, Some(error))) => {
-            log_defect(status, error.cause().unwrap_or(error.message()), id);
-            error.respond(id.as_str())
+    // An error page has no error attached: it has its shape already.
+    let Some(error) = response.response().error() else { return response };
+    let of_framework;
+    let error = match error.as_error::<ApiError>() {
+        Some(error) => error,
+        None => {
+            of_framework = ApiError::for_status(status, error.to_string());
+            &of_framework
         }
-        Some((error, None)) => {
-            log_defect(status, &error.to_string(), id);
-            ApiError::for_status(status, error.to_string()).respond(id.as_str())
-        }
-        // An error page, which has its shape already.
-        None => return response,
     };
-    // What CORS said of this response holds for its new form as well: without it a page of another
-    // origin would see a network failure instead of the error. So does how the call was counted.
-    let stays = |name: &str| name.starts_with("access-control-") || name.starts_with("ratelimit");
+    if status.is_server_error() {
+        let cause = error.cause().unwrap_or(error.message());
+        tracing::error!(status = status.as_u16(), request_id = id.as_str(), "{cause}");
+    }
+    let mut shaped = error.respond(id.as_str());
+    // Without the CORS headers a page of another origin would see a network failure instead of the
+    // error.
+    let is_kept = |name: &str| name.starts_with("access-control-") || name.starts_with("ratelimit");
     for (name, value) in response.headers() {
-        if stays(name.as_str()) || name == header::VARY {
+        if is_kept(name.as_str()) || name == header::VARY {
             shaped.headers_mut().append(name.clone(), value.clone());
         }
     }
     response.into_response(shaped)
-}
-
-/// A 5xx is logged once, here, where it becomes a response.
-fn log_defect(status: StatusCode, cause: &str, id: &RequestId) {
-    if status.is_server_error() {
-        tracing::error!(status = status.as_u16(), request_id = id.as_str(), "{cause}");
-    }
 }

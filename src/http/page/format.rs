@@ -1,20 +1,20 @@
-//! How the page words moments, sizes and speakers.
+//! Times, sizes and speakers on the page.
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 
 use crate::model::Role;
 
-/// A moment as a `<time>`: markup, but made of digits and fixed words alone.
+/// A `<time>` element. It is safe markup: it holds only digits and fixed words.
 pub(super) fn moment(moment: &DateTime<Utc>) -> String {
     let machine = moment.to_rfc3339_opts(SecondsFormat::Secs, true);
     let human = moment.format("%-d %b %Y, %H:%M UTC");
     format!(r#"<time datetime="{machine}">{human}</time>"#)
 }
 
-/// When a message was sent, as markup: nothing where the chat service's word is not a time.
+/// When a message was sent, as markup; empty if the chat service sent something else than a time.
 pub(super) fn sent(created_at: &str) -> String {
     let time = DateTime::parse_from_rfc3339(created_at).map(|time| time.to_utc());
-    // Some chat services leave the zone out and mean UTC.
+    // Some chat services omit the zone; they mean UTC.
     let time = time.or_else(|_| created_at.parse::<NaiveDateTime>().map(|time| time.and_utc()));
     time.map(|time| moment(&time)).unwrap_or_default()
 }
@@ -27,7 +27,7 @@ pub(super) fn speaker(role: &Role) -> &str {
     }
 }
 
-/// How a speaker's messages look.
+/// The CSS class of a speaker's messages.
 pub(super) fn speaker_class(role: &Role) -> &'static str {
     match role.as_str() {
         "user" => "user",
@@ -36,14 +36,13 @@ pub(super) fn speaker_class(role: &Role) -> &'static str {
     }
 }
 
-/// A number of bytes for people, in decimal units.
+/// A size in decimal units.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} {}", if bytes == 1 { "byte" } else { "bytes" });
     }
-    let mut scale = 1000;
-    let mut unit = 0;
+    let (mut scale, mut unit) = (1000, 0);
     // 999 950 bytes are 1.0 MB, not 1000.0 kB.
     while unit + 1 < UNITS.len() && u128::from(bytes) * 20 >= scale * 19_999 {
         scale *= 1000;
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_rounded_and_never_a_thousand_of_a_unit() {
+    fn sizes_are_rounded_and_never_1000_of_a_unit() {
         for (bytes, worded) in [
             (0, "0 bytes"),
             (1, "1 byte"),
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_shown_in_utc_whatever_zone_it_came_in() {
+    fn times_of_any_zone_are_shown_in_utc() {
         let worded = "<time datetime=\"2026-11-01T23:30:00Z\">1 Nov 2026, 23:30 UTC</time>";
         for time in ["2026-11-02T00:30:00+01:00", "2026-11-01T23:30:00.000Z", "2026-11-01T23:30:00"]
         {

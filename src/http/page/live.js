@@ -1,5 +1,5 @@
-// Brings the page of a live link up to date. What is shown always comes from the server, which has
-// escaped it: an event only says when to fetch the page again.
+// Updates the page of a live link. Its content always comes from the server, which has escaped it: an
+// event only says when to fetch the page again.
 (() => {
   const main = document.querySelector("main"), footer = document.querySelector("footer");
   let refreshing = false, again = false, over = false, retry;
@@ -14,10 +14,10 @@
       if ([401, 403, 404].includes(answer.status)) { end(); return; }
       if (!answer.ok) throw answer.status;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      // What was under way when the link was revoked is too late.
+      // A fetch that was in flight when the link was revoked is too late.
       if (!over && page.querySelector("main[data-events]")) show(page);
     } catch {
-      // The next event may be long in coming.
+      // The next event may be a long time away.
       retry = setTimeout(refresh, soon());
     } finally {
       refreshing = false;
@@ -30,12 +30,12 @@
     const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 80;
     document.title = page.title;
     update(main, page.querySelector("main"));
-    // Without the QR code, which may be open and stays what it is.
+    // Without the QR code, which may be open and never changes.
     update(footer.lastElementChild, page.querySelector("footer").lastElementChild);
     if (atEnd) root.scrollTo(0, root.scrollHeight);
   }
 
-  // Leaves what is the same in place, and with it the reader's selection, focus and scrolling.
+  // Leaves equal nodes in place, which keeps the reader's selection, focus and scroll position.
   function update(shown, fresh) {
     const old = [...shown.childNodes], now = [...fresh.childNodes];
     let same = 0, next = null;
@@ -50,7 +50,7 @@
   function end() {
     if (over) return;
     over = true;
-    // At once: loading takes its time, and fails where there is no connection.
+    // At once: reloading takes time, and fails without a connection.
     main.replaceChildren();
     document.title = "";
     // A token that has just run out still opens the page for some seconds, but no stream.
@@ -62,7 +62,7 @@
   function watch() {
     if (over) return;
     const source = new EventSource(main.dataset.events);
-    // Also after each reconnection: what was edited meanwhile is in the page alone.
+    // Also after each reconnection: messages edited meanwhile are not sent as events.
     source.onopen = refresh;
     for (const name of ["message", "changed", "removed", "renamed", "settings", "reset"]) {
       source.addEventListener(name, refresh);
@@ -70,13 +70,13 @@
     source.addEventListener("revoked", () => { source.close(); end(); });
     source.onerror = () => {
       if (source.readyState !== EventSource.CLOSED || over) return;
-      // Refused: perhaps for good, which the page itself tells, perhaps for now.
+      // Refused: for good if the page is refused too, else for now.
       refresh();
       setTimeout(watch, soon());
     };
   }
 
-  // Not all viewers at the same moment.
+  // A random delay, so that not all viewers come at the same moment.
   function soon() { return 5000 + Math.random() * 10000; }
 
   watch();

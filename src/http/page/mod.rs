@@ -1,10 +1,10 @@
-//! The read-only page behind a link (contract 3, "The link itself"): pure functions from what is
-//! shown to HTML. Readable without script, which only the page of a live link has, to bring in what
-//! is new; nothing from outside is loaded.
+//! The read-only page of a link (docs/API.md 3, "The link itself"): pure functions from its content
+//! to HTML. It is readable without script, and loads nothing from other hosts. Only the page of a
+//! live link has a script, which updates it.
 //!
 //! To add a page: a template that extends `base.html`, a private struct that derives [`Template`]
-//! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids any
-//! other, `style` attributes included.
+//! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids all
+//! other style, also `style` attributes.
 
 mod format;
 pub(super) mod markdown;
@@ -20,19 +20,19 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{Message, SharedChat};
 
-/// What browsers ask for at `/favicon.ico`, whatever a page says, to show beside its title.
+/// Served at `/favicon.ico`, which browsers request for every page.
 pub const FAVICON: &str = include_str!("favicon.svg");
 
 const STYLE: &str = include_str!("page.css");
-/// What keeps the page of a live link up to date.
+/// Updates the page of a live link.
 const SCRIPT: &str = include_str!("live.js");
 
-/// The value of `Content-Security-Policy` for every page of this module: the one inline style by its
-/// hash, images of this service (the QR code), and nothing else, above all no script.
+/// The `Content-Security-Policy` of the pages: the inline style by its hash, images of this service
+/// (the QR code), and no script.
 pub static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| policy(""));
 
-/// The same for the page of a live link: its one inline script too, by its hash, which may ask this
-/// service and nobody else.
+/// The same for the page of a live link, with its inline script, which may connect to this service
+/// only.
 pub static LIVE_CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
     policy(&format!("script-src '{}'; connect-src 'self'; ", hash_source(SCRIPT)))
 });
@@ -45,17 +45,17 @@ fn policy(scripts: &str) -> String {
     )
 }
 
-/// How a policy names inline text (CSP Level 3, 2.3.1).
+/// The hash source of inline text (CSP Level 3, 2.3.1).
 fn hash_source(text: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
-/// What the page of a link shows.
+/// The content of the page of a link.
 pub struct SharedChatPage<'a> {
     pub chat: &'a SharedChat,
     /// Oldest first.
     pub messages: &'a [Message],
-    /// Only while the link includes them.
+    /// `None` unless the link includes them.
     pub artifacts: Option<&'a [PageArtifact]>,
     /// The path of the link's QR code on this service.
     pub qr_code_url: &'a str,
@@ -63,32 +63,25 @@ pub struct SharedChatPage<'a> {
     pub events_url: Option<&'a str>,
 }
 
-/// A file of the chat, as the page lists it.
+/// A file in the page's list.
 pub struct PageArtifact {
     pub filename: String,
-    /// Size in bytes.
     pub bytes: u64,
     pub media_type: String,
     pub created_at: DateTime<Utc>,
-    /// Where it can be fetched; `None` when it is not available any more.
+    /// `None` if it is not available any more.
     pub url: Option<String>,
 }
 
 /// The page of a link that its viewer may see.
-///
-/// # Errors
-/// None is known: the templates write to memory.
 pub fn shared_chat(page: &SharedChatPage<'_>) -> askama::Result<String> {
     SharedChatTemplate { page }.render()
 }
 
-/// The page of a link that does not exist, or does not any more.
-///
-/// # Errors
-/// As [`shared_chat`].
+/// The page of a link that does not exist.
 pub fn not_found() -> askama::Result<String> {
     let notice = Notice {
-        icon: Icon::BrokenLink,
+        icon: BROKEN_LINK,
         title: "This link does not work",
         message: "It may have been deleted or have expired, or its address was not copied as a whole. \
                   The person who shared it can send a new one.",
@@ -98,12 +91,8 @@ pub fn not_found() -> askama::Result<String> {
     notice.render()
 }
 
-/// The page of a private link for someone who is not signed in. It tells nothing of the chat.
-///
-/// `login_url` is complete: it already says where to return to.
-///
-/// # Errors
-/// As [`shared_chat`].
+/// The page of a private link for a viewer who is not signed in. It tells nothing of the chat.
+/// `login_url` already holds the address to return to.
 pub fn sign_in(login_url: Option<&str>) -> askama::Result<String> {
     let message = match login_url {
         Some(_) => "This link is only for people who are signed in.",
@@ -113,13 +102,10 @@ pub fn sign_in(login_url: Option<&str>) -> askama::Result<String> {
         }
     };
     let title = "Sign in to open this link";
-    Notice { icon: Icon::Lock, title, message, login_url, failure: None }.render()
+    Notice { icon: LOCK, title, message, login_url, failure: None }.render()
 }
 
-/// The page of a link that cannot be shown at the moment. `title` and `message` are for people.
-///
-/// # Errors
-/// As [`shared_chat`].
+/// The page of a link that cannot be shown at the moment.
 pub fn failure(
     status: u16,
     title: &str,
@@ -127,7 +113,7 @@ pub fn failure(
     request_id: &str,
 ) -> askama::Result<String> {
     let failure = Some((status, request_id));
-    Notice { icon: Icon::Trouble, title, message, login_url: None, failure }.render()
+    Notice { icon: TROUBLE, title, message, login_url: None, failure }.render()
 }
 
 #[derive(Template)]
@@ -142,7 +128,7 @@ impl SharedChatTemplate<'_> {
         name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Shared chat".to_owned())
     }
 
-    /// A message's text as markup, which says so where there is nothing to see.
+    /// A message's text as markup, with a note if it is empty.
     fn content(&self, message: &Message) -> String {
         let html = markdown::render(message.content.text().as_str());
         if html.trim().is_empty() {
@@ -153,34 +139,21 @@ impl SharedChatTemplate<'_> {
     }
 }
 
+// Icons, as SVG paths in a 16 × 16 view box.
+const BROKEN_LINK: &str = "M6.5 5H5a3 3 0 0 0 0 6h1.5M9.5 5H11a3 3 0 0 1 0 6H9.5M8 2v1.5M8 12.5V14";
+const LOCK: &str = "M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3.5 7h9v6.5h-9z";
+const TROUBLE: &str = "M8 2 1.5 13.5h13zM8 6.5v3.25M8 11.75v.01";
+
 #[derive(Template)]
 #[template(path = "notice.html", config = "src/http/page/askama.toml")]
 struct Notice<'a> {
-    icon: Icon,
+    /// An SVG path.
+    icon: &'static str,
     title: &'a str,
     message: &'a str,
     login_url: Option<&'a str>,
     /// Status and request id.
     failure: Option<(u16, &'a str)>,
-}
-
-enum Icon {
-    BrokenLink,
-    Lock,
-    Trouble,
-}
-
-impl Icon {
-    /// The drawing, in a square of 16 units.
-    fn path(&self) -> &'static str {
-        match self {
-            Icon::BrokenLink => {
-                "M6.5 5H5a3 3 0 0 0 0 6h1.5M9.5 5H11a3 3 0 0 1 0 6H9.5M8 2v1.5M8 12.5V14"
-            }
-            Icon::Lock => "M4.5 7V5a3.5 3.5 0 0 1 7 0v2M3.5 7h9v6.5h-9z",
-            Icon::Trouble => "M8 2 1.5 13.5h13zM8 6.5v3.25M8 11.75v.01",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
-//! The link itself, at `SHARE_PATH`: a page for a browser, JSON for anything else.
+//! The link itself, at `SHARE_PATH`: a page for a browser, JSON for other clients.
 
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, http::header, web};
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse, ResponseError,
+    http::header::{self, HeaderValue},
+    web,
+};
 use url::Url;
 
-use crate::http::{extract::link_id::LinkId, links::view::View};
 use crate::{
     http::{
         State,
         call::Refusals,
         error::{ApiError, ErrorType},
-        extract::context::RequestId,
-        extract::credentials::OptionalCaller,
+        extract::{context::RequestId, credentials::OptionalCaller, link_id::LinkId},
         headers::accept::named_quality,
+        links::view::View,
         page,
         responses::SharedChatDetail,
         views::{
@@ -27,7 +30,7 @@ use crate::{
 /// for a browser, and what the API gives for anything else. A browser gets refusals as pages too.
 ///
 /// # Errors
-/// Those of [`show`], for whoever is no browser; a browser gets them as pages.
+/// Those of [`show`].
 #[utoipa::path(
     get, path = "/shared/{shared_chat_id}", tag = "links", operation_id = "open_link",
     params(
@@ -63,7 +66,7 @@ pub async fn open(
     }
 }
 
-/// The icon of the pages: without one, browsers report an error with each.
+/// The pages' icon: without it browsers log an error on each page.
 pub async fn favicon() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("image/svg+xml")
@@ -72,7 +75,7 @@ pub async fn favicon() -> HttpResponse {
         .body(page::FAVICON)
 }
 
-/// Whether HTML is what the client likes best; curl's `*/*` is no browser.
+/// Whether the client prefers HTML. curl's `*/*` does not count.
 fn wants_html(request: &HttpRequest) -> bool {
     let html = named_quality(request, "text/html").unwrap_or(0.0);
     html > 0.0 && html >= named_quality(request, "application/json").unwrap_or(0.0)
@@ -101,22 +104,23 @@ fn error_page(
     if status.is_server_error() {
         tracing::error!(status = status.as_u16(), request_id, "{}", error.cause().unwrap_or("-"));
     }
-    // The challenge and the pause are the same as those of the JSON error.
+    // `WWW-Authenticate` and `Retry-After` are those of the JSON error.
     let mut response = error.respond(request_id).map_into_boxed_body();
     let headers = response.headers_mut();
-    UNLISTED.into_iter().for_each(|(name, value)| drop(headers.insert(name, value)));
+    for (name, value) in UNLISTED {
+        headers.insert(name, value);
+    }
     headers.insert(header::VARY, state.vary(request));
-    headers
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/html; charset=utf-8"));
-    if let Ok(policy) = header::HeaderValue::from_str(&page::CONTENT_SECURITY_POLICY) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    if let Ok(policy) = HeaderValue::from_str(&page::CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    // For the audit records.
+    // For the audit record.
     response.extensions_mut().insert(error.error_type());
     Ok(response.set_body(html).map_into_boxed_body())
 }
 
-/// Where to sign in, and to come back from.
+/// `LOGIN_URL`, with the address to return to.
 fn login_url(state: &State, id: &ShareId) -> Option<String> {
     let mut url: Url = state.settings.login_url.clone()?;
     url.query_pairs_mut().append_pair("return_to", &state.urls.url(id));
@@ -130,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_gets_a_page_and_anything_else_json() {
+    fn a_browser_gets_a_page_and_other_clients_get_json() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
         for (accept, page) in [
             (browser, true),

@@ -1,9 +1,9 @@
-//! What strangers wrote, made fit to stand in a page.
+//! Escapes and checks untrusted text for a page.
 
 use pulldown_cmark::LinkType;
 use url::Url;
 
-/// For text and for double-quoted attributes alike.
+/// For text and double-quoted attributes.
 pub(super) fn escape_into(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -12,7 +12,7 @@ pub(super) fn escape_into(out: &mut String, text: &str) {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // HTML allows no other control characters, neither as they are nor as references.
+            // HTML allows no other control characters, not even as references.
             '\t' | '\n' | '\r' => out.push(c),
             c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
@@ -20,9 +20,9 @@ pub(super) fn escape_into(out: &mut String, text: &str) {
     }
 }
 
-/// Where a link may lead: an absolute `http`, `https` or `mailto` address, in the parser's own
-/// spelling, so that what was checked is what the browser reads, without tabs, line breaks or
-/// leading blanks that browsers skip. Relative addresses lead nowhere that the author could mean.
+/// The address of a link, if it is an absolute `http`, `https` or `mailto` one. It is written as
+/// parsed, so that the browser reads what was checked, without tabs, line breaks or leading spaces
+/// that browsers skip. A relative address would lead into this site, which no author means.
 pub(super) fn link_target(kind: LinkType, destination: &str) -> Option<String> {
     let url = match kind {
         LinkType::Email => Url::parse(&format!("mailto:{destination}")),
@@ -31,12 +31,12 @@ pub(super) fn link_target(kind: LinkType, destination: &str) -> Option<String> {
     url.ok().filter(|url| matches!(url.scheme(), "http" | "https" | "mailto")).map(Url::into)
 }
 
-/// Whether the first letter that has a direction is written from right to left.
+/// Whether the first letter is of a right-to-left script.
 ///
-/// `dir="auto"` does the same in the browser, but skips what has a `dir` of its own: a list would
-/// never see its items, nor a quotation its paragraphs. Blocks by ranges: everything from Hebrew to
-/// the end of the Arabic extensions, the presentation forms, and the two planes' parts set aside for
-/// such scripts (Unicode, `DerivedBidiClass.txt`).
+/// `dir="auto"` does the same in the browser, but skips elements with a `dir` of their own: the
+/// items of a list, the paragraphs of a quotation. The ranges are from Hebrew to the end of the
+/// Arabic extensions, the presentation forms, and the right-to-left blocks of the supplementary
+/// plane (Unicode, `DerivedBidiClass.txt`).
 pub(super) fn is_right_to_left(text: &str) -> bool {
     let right_to_left = |c: char| {
         matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
@@ -45,9 +45,9 @@ pub(super) fn is_right_to_left(text: &str) -> bool {
     text.chars().find(|c| c.is_alphabetic()).is_some_and(right_to_left)
 }
 
-/// Leaves out the characters that turn the reading direction of what follows: they make a file named
-/// `exe.jpg` out of `gpj.exe`, and in a window's title there is no `<bdi>` to contain them. The mere
-/// marks (U+200E, U+200F, U+061C) stay: they are how bidirectional names are written.
+/// Removes bidirectional overrides and isolates: they make `gpj.exe` look like `exe.jpg`, and in a
+/// title there is no `<bdi>` to contain them. Marks (U+200E, U+200F, U+061C) stay: bidirectional
+/// names need them.
 pub(super) fn without_direction_changes(text: &str) -> String {
     text.replace(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'), "")
 }

@@ -50,13 +50,13 @@ fn page(chat: &SharedChat, messages: &[Message], artifacts: Option<&[PageArtifac
     shared_chat(&SharedChatPage { chat, messages, artifacts, qr_code_url, events_url }).unwrap()
 }
 
-/// What stands between the end of the inline style and the end of the page.
+/// The page after its inline style.
 fn body(html: &str) -> &str {
     html.split_once("</style>").unwrap().1
 }
 
 #[test]
-fn the_page_shows_what_the_contract_names() {
+fn the_page_shows_the_link_and_its_messages() {
     let messages = [
         message("user", r#""Where *to*?""#, "2026-11-05T07:00:00+02:00"),
         message("assistant", r#""Home.""#, "2026-11-05T07:00:01.25Z"),
@@ -91,7 +91,7 @@ fn the_page_shows_what_the_contract_names() {
 }
 
 #[test]
-fn a_private_live_link_with_an_end_says_so() {
+fn a_private_live_link_shows_its_badges_and_expiry() {
     let chat = SharedChat {
         visibility: Visibility::Private,
         mode: Mode::Live,
@@ -119,7 +119,7 @@ fn a_private_live_link_with_an_end_says_so() {
 }
 
 #[test]
-fn the_page_keeps_to_what_a_viewer_may_know() {
+fn the_page_shows_no_owner_session_label_or_ids() {
     let chat = chat();
     let html = page(&chat, &[message("user", r#""x""#, "2026-11-05T07:00:00Z")], None);
     assert!(!html.contains("secret") && !html.contains(chat.id.as_str()));
@@ -142,7 +142,7 @@ fn files_are_links_while_they_are_available() {
 }
 
 #[test]
-fn nothing_that_a_stranger_wrote_becomes_markup() {
+fn untrusted_text_never_becomes_markup() {
     const EVIL: &str =
         "</title></style><script>alert(1)</script>\"' onload='x' <img src=x onerror=y>";
     let chat =
@@ -160,12 +160,12 @@ fn nothing_that_a_stranger_wrote_becomes_markup() {
         page(&chat, &messages, Some(&files))
     };
     let html = page(&chat, &messages, Some(&files));
-    // As many tags as the same page has without any evil; `</title>` and `</style>` once each.
+    // As many tags as the same page without them; `</title>` and `</style>` once each.
     assert_eq!(html.matches('<').count(), plain.matches('<').count());
     assert_eq!(html.matches("</title").count(), 1);
     assert_eq!(html.matches("</style").count(), 1);
     assert!(!html.contains("<script") && !html.contains("<img src=x"));
-    // Inside of tags: as many attribute values.
+    // Inside tags: as many attribute values.
     let quotes = |html: &str| {
         body(html)
             .split('<')
@@ -185,7 +185,7 @@ fn nothing_that_a_stranger_wrote_becomes_markup() {
 }
 
 #[test]
-fn direction_changes_do_not_reach_beyond_or_disguise_a_name() {
+fn bidirectional_overrides_are_removed_from_names() {
     let name = "a\u{202e}b\u{2066}c\u{200f}";
     let chat =
         SharedChat { name: Some(name.to_owned()), shared_by: Some(name.to_owned()), ..chat() };
@@ -198,13 +198,13 @@ fn direction_changes_do_not_reach_beyond_or_disguise_a_name() {
 }
 
 #[test]
-fn content_that_no_string_can_hold_is_shown_with_replacement_characters() {
+fn nul_and_lone_surrogates_are_shown_as_replacement_characters() {
     let html = page(&chat(), &[message("user", r#""a\u0000b\ud800c""#, "")], None);
     assert!(html.contains("<p dir=\"auto\">a\u{fffd}b\u{fffd}c</p>"));
 }
 
 #[test]
-fn a_message_without_anything_to_see_says_so() {
+fn an_empty_message_says_so() {
     for content in [r#""""#, r#"" \n ""#, r#""[a]: https://unused.example""#] {
         let html = page(&chat(), &[message("user", content, "")], None);
         let empty = "<div class=\"content\"><p class=\"meta\">Empty message</p></div>";
@@ -214,15 +214,15 @@ fn a_message_without_anything_to_see_says_so() {
 }
 
 #[test]
-fn any_other_speaker_is_named_as_the_chat_service_does() {
+fn other_roles_are_named_as_sent() {
     let html = page(&chat(), &[message("tool", r#""x""#, "yesterday")], None);
     assert!(html.contains("<article class=\"message other\">") && html.contains("<bdi>tool</bdi>"));
-    // What is no time is not shown as one.
+    // "yesterday" is not a time.
     assert!(!html.contains("yesterday"));
 }
 
 #[test]
-fn the_prompt_to_sign_in_leads_there_or_explains() {
+fn the_sign_in_page_links_to_the_login_or_explains() {
     let html = sign_in(Some("https://login.example/?return_to=%2Fx&a=\"b")).unwrap();
     assert!(
         html.contains("href=\"https://login.example/?return_to=%2Fx&#38;a=&#34;b\">Sign in</a>")
@@ -241,7 +241,7 @@ fn a_failure_names_its_status_and_request() {
 }
 
 #[test]
-fn the_policy_lets_the_pages_own_style_through_and_nothing_else() {
+fn the_policy_allows_only_the_inline_style() {
     let pages = [
         page(&chat(), &[], None),
         not_found().unwrap(),
@@ -258,7 +258,7 @@ fn the_policy_lets_the_pages_own_style_through_and_nothing_else() {
                  form-action 'none'; frame-ancestors 'none'"
             )
         );
-        // A browser hashes what is left of line ends after parsing.
+        // A browser normalises line ends before it hashes.
         assert!(!style.contains('\r'));
         for forbidden in ["<script", " style=", "<link", "@import", "url(", "http://", "https://"] {
             assert!(!html.contains(forbidden), "{forbidden}");
@@ -268,7 +268,7 @@ fn the_policy_lets_the_pages_own_style_through_and_nothing_else() {
 }
 
 #[test]
-fn the_page_of_a_live_link_has_its_own_script_and_no_other() {
+fn a_live_page_has_one_script_which_its_policy_allows() {
     let live = SharedChat { mode: Mode::Live, ..chat() };
     let html = page(&live, &[message("user", r#""<script>alert(1)</script>""#, "")], None);
     assert_eq!(html.matches("<script").count(), 1);

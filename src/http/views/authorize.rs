@@ -1,5 +1,5 @@
-//! Who may see a link. Proving who the viewer is may take long (keys may have to be fetched), and the
-//! link may change meanwhile, so it is read again before anything is shown.
+//! Who may view a link. Verifying a token may take long (keys may have to be fetched), and the link
+//! may change meanwhile, so it is read again before anything is sent.
 
 use crate::{
     http::{
@@ -11,15 +11,15 @@ use crate::{
     sharing::{SharingError, may_view},
 };
 
-/// How often the link is read again because proving who the viewer is took time: once, unless the
-/// key that proved it is dropped in between.
+/// How often the link is read: twice if the token was not verified yet, and again if its key is
+/// dropped in between.
 const TRIES: usize = 4;
 
-/// Whether this viewer may see a link of this visibility. `false` when the token had to be verified
-/// first: then the link is to be read again.
+/// Whether this viewer is admitted to a link of this visibility. `false` if the token had to be
+/// verified first: then the link must be read again.
 ///
 /// # Errors
-/// 401 on a private link without a valid credential; 403 for the chat service; 503 when the token
+/// 401 on a private link without a valid credential; 403 for the chat service; 503 if the token
 /// cannot be verified at the moment.
 pub async fn is_admitted(
     visibility: Visibility,
@@ -34,15 +34,18 @@ pub async fn is_admitted(
         may_view(visibility, Some(&caller.identity))?;
         return Ok(true);
     }
-    // On the heap, as it is rare: it would make every view's future some kilobytes larger.
-    Box::pin(viewer.require()).await.map_err(sign_in_first)?;
+    // Boxed, as it is rare and would make every view's future some kilobytes larger.
+    Box::pin(viewer.require()).await.map_err(|error| match error.error_type() {
+        ErrorType::LoginRequired => ApiError::from(SharingError::SignInRequired),
+        _ => error,
+    })?;
     Ok(false)
 }
 
-/// The link, for a viewer who may see it as it is at this moment.
+/// The link, if the viewer is admitted to it as it is now.
 ///
 /// # Errors
-/// 404 when there is no such link, then those of [`is_admitted`].
+/// 404 if there is no such link, then those of [`is_admitted`].
 pub async fn admitted(
     state: &State,
     id: &ShareId,
@@ -55,12 +58,4 @@ pub async fn admitted(
         }
     }
     Err(SharingError::Unsettled.into())
-}
-
-/// Says of a private link that it is private, where no credential was sent.
-fn sign_in_first(error: ApiError) -> ApiError {
-    match error.error_type() {
-        ErrorType::LoginRequired => SharingError::SignInRequired.into(),
-        _ => error,
-    }
 }

@@ -1,6 +1,5 @@
-//! The bodies of views, made once and cached. A body is of one revision of a link, and that of a live
-//! link of one state of its chat, so a cached body is never stale. Whether the link may still be seen
-//! is asked elsewhere, at every view.
+//! The cache of the views' bodies. The key holds the link's revision and the content hash of a live
+//! chat, so a cached body is never stale. Every view is authorized before it asks the cache.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,50 +15,49 @@ use crate::{
     telemetry::{self, Cache as Cached},
 };
 
-/// All that a body depends on: the link, its revision, what a live chat holds, and the form.
+/// The link, its revision, the content hash of a live chat, and the representation.
 pub type Key = (ShareId, i64, Option<ContentHash>, Representation);
 
-/// How long a body stays after its last use, so that what was deleted does not stay in memory.
+/// How long a body stays after its last use, so that deleted content does not stay in memory.
 const TIME_TO_IDLE: Duration = Duration::from_secs(600);
 
-/// Bytes that an entry takes beside its body.
+/// The overhead of an entry beside its body.
 const ENTRY_BYTES: usize = 256;
 
-/// Why there is no body.
+/// Why no body was made.
 #[derive(Debug, Clone)]
-pub enum NotMade {
-    /// The link was changed before all was read that belongs to its revision: it is to be made anew.
-    Moved,
+pub enum MakeError {
+    /// The link was changed while its content was read: read it again.
+    LinkChanged,
     Failed(ApiError),
 }
 
-impl From<ApiError> for NotMade {
+impl From<ApiError> for MakeError {
     fn from(error: ApiError) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<SharingError> for NotMade {
+impl From<SharingError> for MakeError {
     fn from(error: SharingError) -> Self {
         match error {
-            SharingError::Unsettled => Self::Moved,
+            SharingError::Unsettled => Self::LinkChanged,
             other => Self::Failed(other.into()),
         }
     }
 }
 
-/// The cache. However many requests ask for a body at the same time, it is made once.
+/// The cache. Concurrent requests for the same body share one make.
 #[derive(Clone)]
 pub struct Bodies {
     cache: Cache<Key, Bytes>,
-    /// Bounds how many are made at the same time.
+    /// Bounds how many bodies are made at the same time.
     makers: Limiter,
 }
 
 impl Bodies {
-    /// Keeps at most `capacity` bytes. A request that waits for longer than `queue_timeout` until
-    /// its body can be made is refused.
-    #[must_use]
+    /// Keeps at most `capacity` bytes. A request that waits longer than `queue_timeout` for a
+    /// permit to make its body is refused.
     pub fn new(capacity: u64, queue_timeout: Duration) -> Self {
         let makers = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
         Self::with_makers(makers, capacity, queue_timeout)
@@ -69,32 +67,31 @@ impl Bodies {
         let cache = Cache::builder()
             .max_capacity(capacity)
             .time_to_idle(TIME_TO_IDLE)
-            // A live chat's new body is admitted at once, however popular its last one was.
+            // With TinyLFU a live chat's new body might not replace its popular last one.
             .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, body: &Bytes| u32::try_from(body.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
             .build();
         Self { cache, makers: Limiter::new(makers, queue_timeout) }
     }
 
-    /// The body, if it is cached.
     pub async fn get(&self, key: &Key) -> Option<Bytes> {
         let body = self.cache.get(key).await;
         telemetry::cache_asked(Cached::Views, body.is_some());
         body
     }
 
-    /// The cached body, or the one that `make` makes while it holds the permit.
+    /// The cached body, or the one that `make` makes while it holds the permit. An error of `make`
+    /// is given to all requests that wait for it; later requests try again.
     ///
     /// # Errors
-    /// Those of `make`, for all requests that waited for it; the next one tries again. 503 when no
-    /// permit became free in time.
+    /// 503 if no permit became free in time, and those of `make`.
     pub async fn get_or_make<F>(
         &self,
         key: Key,
         make: impl FnOnce(OwnedSemaphorePermit) -> F,
-    ) -> Result<Bytes, NotMade>
+    ) -> Result<Bytes, MakeError>
     where
-        F: Future<Output = Result<Bytes, NotMade>>,
+        F: Future<Output = Result<Bytes, MakeError>>,
     {
         let making = async {
             match self.makers.acquire().await {
@@ -103,12 +100,12 @@ impl Bodies {
             }
         };
         let made = self.cache.try_get_with(key, making).await;
-        made.map_err(|error: Arc<NotMade>| NotMade::clone(&error))
+        made.map_err(|error: Arc<MakeError>| MakeError::clone(&error))
     }
 
     /// Updates the gauges.
     pub async fn report(&self) {
-        // The numbers are those of the last time that this was done.
+        // Only this updates the numbers.
         self.cache.run_pending_tasks().await;
         let bytes = Some(self.cache.weighted_size());
         telemetry::set_cache(Cached::Views, self.cache.entry_count(), bytes);
@@ -137,13 +134,13 @@ mod tests {
         (ShareId::random(), 1, None, representation)
     }
 
-    async fn made_at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, NotMade> {
+    async fn made_at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, MakeError> {
         let body = async |_| Ok(Bytes::from_static(b"text"));
         bodies.get_or_make(key.clone(), body).await
     }
 
     #[tokio::test]
-    async fn a_body_that_many_ask_for_is_made_once() {
+    async fn concurrent_requests_for_a_body_make_it_once() {
         let (bodies, key, made) = (bodies(1), some_key(), AtomicUsize::new(0));
         let asking = (0..10).map(|_| {
             bodies.get_or_make(key.clone(), async |_| {
@@ -159,30 +156,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_that_of_all_who_waited_and_the_next_one_tries_again() {
+    async fn an_error_is_given_to_all_waiting_requests_and_the_next_one_tries_again() {
         let (bodies, key) = (bodies(1), some_key());
         let failing = async |_| {
             yield_now().await;
-            Err(NotMade::Moved)
+            Err(MakeError::LinkChanged)
         };
         let first = bodies.get_or_make(key.clone(), failing);
         let others = join_all((0..10).map(|_| made_at_once(&bodies, &key)));
         let (first, others) = tokio::join!(first, others);
-        assert!(matches!(first, Err(NotMade::Moved)));
-        assert!(others.iter().all(|other| matches!(other, Err(NotMade::Moved))));
+        assert!(matches!(first, Err(MakeError::LinkChanged)));
+        assert!(others.iter().all(|other| matches!(other, Err(MakeError::LinkChanged))));
         assert_eq!(made_at_once(&bodies, &key).await.unwrap(), "text");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_waits_too_long_to_make_its_body_is_503() {
+    async fn queue_timeout_is_503() {
         let bodies = bodies(1);
         let _permit = bodies.makers.acquire().await.unwrap();
         let refused = made_at_once(&bodies, &some_key()).await;
-        assert!(matches!(refused, Err(NotMade::Failed(_))));
+        assert!(matches!(refused, Err(MakeError::Failed(_))));
     }
 
     #[tokio::test]
-    async fn when_the_request_that_makes_a_body_is_cancelled_another_one_makes_it() {
+    async fn if_the_making_request_is_cancelled_a_waiting_one_makes_the_body() {
         let (bodies, key) = (bodies(1), some_key());
         let waiting = async {
             let (first, second) = (bodies.clone(), bodies.clone());
@@ -205,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_permit_lasts_as_long_as_the_work_that_holds_it() {
+    async fn the_permit_is_held_until_the_work_ends_even_if_cancelled() {
         let bodies = bodies(1);
         let (done, work) = oneshot::channel::<()>();
         let cancelled = bodies.get_or_make(some_key(), async |permit| {
@@ -216,13 +213,13 @@ mod tests {
             std::future::pending().await
         });
         assert!(cancelled.now_or_never().is_none());
-        assert!(matches!(made_at_once(&bodies, &some_key()).await, Err(NotMade::Failed(_))));
+        assert!(matches!(made_at_once(&bodies, &some_key()).await, Err(MakeError::Failed(_))));
         drop(done);
         assert_eq!(made_at_once(&bodies, &some_key()).await.unwrap(), "text");
     }
 
     #[tokio::test]
-    async fn a_body_is_found_by_all_that_it_depends_on() {
+    async fn each_part_of_the_key_matters() {
         let (bodies, key) = (bodies(1), some_key());
         made_at_once(&bodies, &key).await.unwrap();
         let (id, revision, _, representation) = key.clone();

@@ -1,16 +1,16 @@
-//! Known bots, by `User-Agent`: crawlers, and what fetches a link to show a preview of it wherever it
-//! was posted. It tells who says to be one, no more; programs such as curl were sent by somebody.
+//! Known bots, by `User-Agent`: crawlers, and fetchers of link previews. It finds bots that
+//! identify themselves, no others; programs such as curl do not count as bots.
 //!
-//! To add one: a part of its `User-Agent`, in lower case, that no browser's has.
+//! To add one: a part of its `User-Agent`, in lower case, that no browser has.
 
 use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, http::header};
 use aho_corasick::{AhoCorasick, MatchKind};
 
-/// Words that bots call themselves by, and those of the larger ones that use none of them.
+/// Substrings that most bots have in their `User-Agent`, and those of larger bots without any.
 const KNOWN: &[&str] = &[
-    // What most of them have: a word for their kind, or an address to complain at.
+    // Generic words, and contact addresses.
     "bot",
     "crawl",
     "spider",
@@ -37,12 +37,12 @@ const KNOWN: &[&str] = &[
     "pleroma",
     "nextcloud-talk",
     "synapse (",
-    // Search engines, assistants, and what watches or measures pages.
+    // Search engines, assistants, and monitoring.
     "google-",
     "googleother",
     "googleimageproxy",
     "mediapartners-google",
-    // What an assistant fetches for whoever asked it: `…-User/1.0`.
+    // An assistant's fetch on behalf of its user: `…-User/1.0`.
     "-user/",
     "cohere-ai",
     "headless",
@@ -60,17 +60,16 @@ const KNOWN: &[&str] = &[
     "linkcheck",
     "virustotal",
     "urlscan",
-    // Not a bot: a maker of phones, longer than the word in it.
+    // A phone vendor: longer than the "bot" in it, so that this is the match.
     NOT_A_BOT,
 ];
 
-/// It begins before the word in it, so it is what is found.
 const NOT_A_BOT: &str = "cubot";
 
-/// Of a `User-Agent` that much is looked at, in bytes.
-const LOOKED_AT: usize = 512;
+/// How many bytes of a `User-Agent` are searched.
+const MAX_SEARCHED: usize = 512;
 
-/// `None` only if the list could not be compiled, which a test sees.
+/// `None` only if the list does not compile; a test would fail.
 static BOTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
@@ -79,17 +78,15 @@ static BOTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
-/// Whether the request says that it comes from a known bot.
-#[must_use]
+/// Whether the request's `User-Agent` is that of a known bot.
 pub fn is_bot(request: &HttpRequest) -> bool {
-    let Some(user_agent) = request.headers().get(header::USER_AGENT) else { return false };
-    says_to_be_a_bot(user_agent.as_bytes())
+    request.headers().get(header::USER_AGENT).is_some_and(|value| names_a_bot(value.as_bytes()))
 }
 
-fn says_to_be_a_bot(user_agent: &[u8]) -> bool {
+fn names_a_bot(user_agent: &[u8]) -> bool {
     let Some(bots) = &*BOTS else { return false };
-    let looked_at = &user_agent[..user_agent.len().min(LOOKED_AT)];
-    bots.find_iter(looked_at).any(|found| KNOWN[found.pattern().as_usize()] != NOT_A_BOT)
+    let searched = &user_agent[..user_agent.len().min(MAX_SEARCHED)];
+    bots.find_iter(searched).any(|found| KNOWN[found.pattern().as_usize()] != NOT_A_BOT)
 }
 
 #[cfg(test)]
@@ -97,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bots_are_told_from_people_and_their_programs() {
+    fn bots_are_told_from_browsers_and_other_programs() {
         for bot in [
             "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
             "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; \
@@ -114,7 +111,7 @@ mod tests {
              HeadlessChrome/126.0.0.0 Safari/537.36",
             "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)",
         ] {
-            assert!(says_to_be_a_bot(bot.as_bytes()), "{bot}");
+            assert!(names_a_bot(bot.as_bytes()), "{bot}");
         }
         for person in [
             "",
@@ -133,7 +130,7 @@ mod tests {
             "python-requests/2.32.3",
             "OpenAPI-Generator/1.7.5/python",
         ] {
-            assert!(!says_to_be_a_bot(person.as_bytes()), "{person}");
+            assert!(!names_a_bot(person.as_bytes()), "{person}");
         }
     }
 }

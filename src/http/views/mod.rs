@@ -1,4 +1,4 @@
-//! How a link is shown: who may see it, in which representation, and for how long a body is cached.
+//! Views of links: authorization, representations and their caches.
 
 pub mod authorize;
 pub mod bodies;

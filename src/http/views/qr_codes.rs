@@ -10,13 +10,13 @@ use crate::{
     telemetry::{self, Cache as Cached},
 };
 
-/// The images that were drawn, bounded in bytes. A link's image never changes.
+/// Images, bounded in bytes. A link's image never changes.
 #[derive(Clone)]
 pub struct QrCodes {
-    kept: Cache<(ShareId, QrOptions), Drawn>,
+    cache: Cache<(ShareId, QrOptions), Drawn>,
 }
 
-/// An image, and its entity tag, which costs as much as the rest of a request.
+/// An image with its entity tag: computing the tag costs as much as the rest of a request.
 #[derive(Clone)]
 pub struct Drawn {
     pub image: web::Bytes,
@@ -25,18 +25,17 @@ pub struct Drawn {
 
 impl QrCodes {
     /// Keeps at most `capacity` bytes.
-    #[must_use]
     pub fn new(capacity: u64) -> Self {
-        let kept = Cache::builder()
+        let cache = Cache::builder()
             .max_capacity(capacity)
             .weigher(|_, drawn: &Drawn| u32::try_from(drawn.image.len() + 384).unwrap_or(u32::MAX))
             .build();
-        Self { kept }
+        Self { cache }
     }
 
-    /// The image, and how the link stands once it is at hand. Drawing takes its time, so the link is
-    /// asked for `again` after it, whatever came of it: it may be gone by then, or private. An
-    /// image that is kept costs no question beside the one that told how it stands `now`.
+    /// The image, with the link's state when it is sent. Drawing takes time, so the state is read
+    /// `again` after it, also if drawing failed: the link may be deleted or private by then. With a
+    /// cached image the state that was read before, `now`, is enough.
     pub async fn image(
         &self,
         key: &(ShareId, QrOptions),
@@ -44,23 +43,23 @@ impl QrCodes {
         draw: impl AsyncFnOnce() -> Result<Drawn, ApiError>,
         again: impl AsyncFnOnce() -> Result<LinkState, ApiError>,
     ) -> Result<(Drawn, LinkState), ApiError> {
-        let kept = self.kept.get(key);
-        telemetry::cache_asked(Cached::QrCodes, kept.is_some());
-        if let Some(drawn) = kept {
+        let cached = self.cache.get(key);
+        telemetry::cache_asked(Cached::QrCodes, cached.is_some());
+        if let Some(drawn) = cached {
             return Ok((drawn, now));
         }
         let drawn = Box::pin(draw()).await;
         let then = again().await?;
         let drawn = drawn?;
-        self.kept.insert(key.clone(), drawn.clone());
+        self.cache.insert(key.clone(), drawn.clone());
         Ok((drawn, then))
     }
 
-    /// Makes known how much is kept.
+    /// Updates the gauges.
     pub fn report(&self) {
-        self.kept.run_pending_tasks();
-        let bytes = Some(self.kept.weighted_size());
-        telemetry::set_cache(Cached::QrCodes, self.kept.entry_count(), bytes);
+        self.cache.run_pending_tasks();
+        let bytes = Some(self.cache.weighted_size());
+        telemetry::set_cache(Cached::QrCodes, self.cache.entry_count(), bytes);
     }
 }
 
@@ -89,43 +88,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_link_that_ended_while_its_code_was_drawn_has_none() {
+    async fn a_link_deleted_while_its_code_is_drawn_is_404() {
         let (codes, is_gone) = (QrCodes::new(1 << 20), Cell::new(false));
-        let again = async || match is_gone.get() {
-            true => Err(E::NotFound.into()),
-            false => Ok(PUBLIC),
-        };
+        let again = async || if is_gone.get() { Err(E::NotFound.into()) } else { Ok(PUBLIC) };
         let ended = async || {
             is_gone.set(true);
             drawn().await
         };
         let gone = codes.image(&key(), PUBLIC, ended, again).await;
         assert_eq!(gone.err().unwrap().error_type(), E::NotFound);
-        // Nor does it say what of such a code would be wrong.
+        // The same if drawing fails.
         let refused = async || Err(E::BadRequest.into());
         let gone = codes.image(&key(), PUBLIC, refused, again).await;
         assert_eq!(gone.err().unwrap().error_type(), E::NotFound);
     }
 
     #[tokio::test]
-    async fn a_code_is_sent_as_of_a_link_that_turned_private_while_it_was_drawn() {
+    async fn a_link_made_private_while_its_code_is_drawn_is_sent_as_private() {
         let private = LinkState { visibility: Visibility::Private, revision: 2, ..PUBLIC };
         let codes = QrCodes::new(1 << 20);
-        let (_, standing) =
+        let (_, state) =
             codes.image(&key(), PUBLIC, drawn, async || Ok(private)).await.ok().unwrap();
-        assert_eq!(standing, private);
+        assert_eq!(state, private);
     }
 
     #[tokio::test]
-    async fn a_code_that_is_kept_takes_one_question() {
+    async fn a_cached_code_does_not_read_the_state_again() {
         let (codes, key, asked) = (QrCodes::new(1 << 20), key(), Cell::new(0));
         let again = async || {
             asked.set(asked.get() + 1);
             Ok(PUBLIC)
         };
         for _ in 0..3 {
-            let (_, standing) = codes.image(&key, PUBLIC, drawn, again).await.ok().unwrap();
-            assert_eq!((standing, asked.get()), (PUBLIC, 1));
+            let (_, state) = codes.image(&key, PUBLIC, drawn, again).await.ok().unwrap();
+            assert_eq!((state, asked.get()), (PUBLIC, 1));
         }
     }
 }

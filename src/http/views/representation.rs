@@ -1,4 +1,4 @@
-//! What a link's view sends: its form, and how it is made.
+//! The representations of a view, and how their bodies are made.
 
 use actix_web::web::Bytes;
 use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
@@ -14,14 +14,12 @@ use crate::{
     sharing::{Content, SharingError, Urls},
 };
 
-/// In which form a link is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     Json,
     Page,
 }
 
-/// A form in a coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Representation {
     pub format: Format,
@@ -29,8 +27,7 @@ pub struct Representation {
 }
 
 impl Representation {
-    /// Its name within an entity tag.
-    #[must_use]
+    /// Its part of an entity tag.
     pub fn name(self) -> &'static str {
         match (self.format, self.coding) {
             (Format::Json, Coding::Identity) => "json",
@@ -45,11 +42,8 @@ impl Representation {
     }
 }
 
-/// Makes a body on a blocking thread: it is CPU work that grows with the chat. The work goes on when
-/// the request is cancelled, and so holds the permit itself.
-///
-/// # Errors
-/// 500 when a stored row is damaged.
+/// Makes a body on a blocking thread: it is CPU work that grows with the chat. It cannot be
+/// cancelled with the request, so it holds the permit itself.
 pub async fn make(
     chat: &SharedChat,
     content: Content,
@@ -65,50 +59,36 @@ pub async fn make(
     Ok(making.await.map_err(SharingError::defect)??)
 }
 
-/// The same, right here.
-///
-/// # Errors
-/// [`SharingError::Defect`] when a stored row is damaged.
 pub fn make_blocking(
     chat: &SharedChat,
     content: &Content,
     urls: &Urls,
     representation: Representation,
 ) -> Result<Bytes, SharingError> {
-    match representation.format {
-        Format::Json => json(chat, content, urls, representation.coding),
-        Format::Page => {
-            let html = html(chat, content, urls)?;
-            representation.coding.encode(&Bytes::from(html)).map_err(SharingError::defect)
+    let body = match representation.format {
+        Format::Json => {
+            let (before, after) =
+                responses::around_messages(chat, content, urls).map_err(SharingError::defect)?;
+            Bytes::from([before.as_slice(), &content.messages.json()?, after].concat())
         }
-    }
-}
-
-fn json(
-    chat: &SharedChat,
-    content: &Content,
-    urls: &Urls,
-    coding: Coding,
-) -> Result<Bytes, SharingError> {
-    let (before, after) =
-        responses::around_messages(chat, content, urls).map_err(SharingError::defect)?;
-    let whole = Bytes::from([before.as_slice(), &content.messages.json()?, after].concat());
-    coding.encode(&whole).map_err(SharingError::defect)
+        Format::Page => html(chat, content, urls)?.into(),
+    };
+    representation.coding.encode(&body).map_err(SharingError::defect)
 }
 
 fn html(chat: &SharedChat, content: &Content, urls: &Urls) -> Result<String, SharingError> {
-    // A live chat may have another name by now.
+    // A live chat may have been renamed since it was shared.
     let chat = SharedChat { name: content.name.clone(), ..chat.clone() };
-    let artifacts = responses::artifacts(&chat, content, urls).map(|artifacts| {
-        let files = artifacts.into_iter().map(|artifact| PageArtifact {
-            filename: artifact.filename.to_owned(),
-            bytes: artifact.bytes,
-            media_type: artifact.media_type,
-            created_at: artifact.created_at,
-            url: artifact.available.then_some(artifact.url),
-        });
-        files.collect::<Vec<_>>()
-    });
+    let page_artifact = |artifact: responses::Artifact<'_>| PageArtifact {
+        filename: artifact.filename.to_owned(),
+        bytes: artifact.bytes,
+        media_type: artifact.media_type,
+        created_at: artifact.created_at,
+        url: artifact.available.then_some(artifact.url),
+    };
+    let artifacts = responses::artifacts(&chat, content, urls);
+    let artifacts: Option<Vec<_>> =
+        artifacts.map(|files| files.into_iter().map(page_artifact).collect());
     let events_url = (!chat.is_frozen()).then(|| urls.events_path(&chat.id));
     let page = SharedChatPage {
         chat: &chat,

@@ -1,4 +1,4 @@
-//! A download that ends when the right to it does (docs/API.md 3, "Narrowing is strict").
+//! A download that ends when its viewer loses access (docs/API.md 3, "Narrowing is strict").
 
 use std::time::Duration;
 
@@ -6,53 +6,46 @@ use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::{
-    http::error::ApiError,
-    sharing::{ArtifactBytes, SharingError},
-};
+use crate::{http::error::ApiError, sharing::ArtifactBytes};
 
-/// How often the right is looked at; with the look itself that stays within the second.
-const EVERY: Duration = Duration::from_millis(400);
+/// How often access is checked; with the check itself that stays within one second.
+const CHECK_INTERVAL: Duration = Duration::from_millis(400);
 
-/// Passes the bytes on while `may_go_on`, which is asked at every tick, says so. No byte passes
-/// while it is being asked, and none after it said no: then the body ends in an error, so that the
-/// client sees that the rest is missing. Whether the source or the client is slow does not matter:
-/// the tick that fell into a pause comes before the next bytes.
+/// Passes the bytes on while `check_access`, which is called at every tick, succeeds. No byte
+/// passes during a check or after a failed one: then the body ends in an error, so that the client
+/// sees that the rest is missing. After a pause of the source or of the client, the check that is
+/// due comes before the next bytes.
 pub fn watched<F>(
     bytes: ArtifactBytes,
-    may_go_on: impl FnMut() -> F + 'static,
+    check_access: impl FnMut() -> F + 'static,
 ) -> impl Stream<Item = Result<Bytes, ApiError>>
 where
     F: Future<Output = Result<(), ApiError>>,
 {
-    let mut ticks = interval_at(Instant::now() + EVERY, EVERY);
+    let mut ticks = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    stream::unfold(Some((bytes, may_go_on, ticks)), |state| async move {
-        let (mut bytes, mut may_go_on, mut ticks) = state?;
+    stream::unfold(Some((bytes, check_access, ticks)), |state| async move {
+        let (mut bytes, mut check_access, mut ticks) = state?;
         loop {
             tokio::select! {
                 biased;
                 _ = ticks.tick() => {
-                    if let Err(error) = may_go_on().await {
-                        tracing::debug!(%error, "a download ended before its time");
+                    if let Err(error) = check_access().await {
+                        tracing::debug!(%error, "a download was cut off");
                         return Some((Err(error), None));
                     }
                 }
                 chunk = bytes.next() => return match chunk? {
-                    Ok(chunk) => Some((Ok(chunk), Some((bytes, may_go_on, ticks)))),
+                    Ok(chunk) => Some((Ok(chunk), Some((bytes, check_access, ticks)))),
                     Err(error) => {
-                        log(&error);
+                        // The response has begun: its error cannot tell the cause.
+                        tracing::warn!(%error, "a download broke off");
                         Some((Err(error.into()), None))
                     }
                 },
             }
         }
     })
-}
-
-/// The response has begun, so this is the one place where the cause can be told.
-fn log(error: &SharingError) {
-    tracing::warn!(%error, "a download broke off");
 }
 
 #[cfg(test)]
@@ -68,17 +61,17 @@ mod tests {
     fn switch() -> (Arc<AtomicBool>, impl FnMut() -> std::future::Ready<Result<(), ApiError>>) {
         let allowed = Arc::new(AtomicBool::new(true));
         let asked = allowed.clone();
-        let may_go_on = move || {
+        let check_access = move || {
             let allowed = asked.load(Ordering::SeqCst);
             std::future::ready(if allowed { Ok(()) } else { Err(ErrorType::NotFound.into()) })
         };
-        (allowed, may_go_on)
+        (allowed, check_access)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_source_is_cut_within_a_second() {
-        let (allowed, may_go_on) = switch();
-        let mut body = std::pin::pin!(watched(stream::pending().boxed(), may_go_on));
+    async fn an_idle_source_is_cut_off_within_a_second() {
+        let (allowed, check_access) = switch();
+        let mut body = std::pin::pin!(watched(stream::pending().boxed(), check_access));
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(5)).await;
             allowed.store(false, Ordering::SeqCst);
@@ -91,10 +84,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_paused_gets_nothing_more() {
-        let (allowed, may_go_on) = switch();
+    async fn no_bytes_after_a_pause_without_access() {
+        let (allowed, check_access) = switch();
         let endless = stream::repeat_with(|| Ok(Bytes::from_static(b"x"))).boxed();
-        let mut body = std::pin::pin!(watched(endless, may_go_on));
+        let mut body = std::pin::pin!(watched(endless, check_access));
         assert!(body.next().await.unwrap().is_ok());
         allowed.store(false, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -1,12 +1,12 @@
-//! What a rendered message must be like, whatever the message: for the tests and the fuzz target.
+//! Properties of every rendered message, for the tests and the fuzz target.
 
-/// The start tags of a piece of HTML, with their attributes. Text cannot hold a `<`, so whatever
-/// begins with one is a tag that the writer meant, or a hole.
+/// All tags, with their attributes. Escaped text holds no `<`, so each one is a tag of the writer
+/// or an injection.
 fn tags(html: &str) -> Vec<&str> {
     html.split('<').skip(1).map(|rest| rest.split_once('>').map_or("", |(tag, _)| tag)).collect()
 }
 
-/// Nothing but the writer's own elements and attributes, and addresses that only lead away.
+/// There are only the writer's own elements and attributes, and absolute addresses.
 pub(in crate::http) fn assert_harmless(html: &str) {
     const ELEMENTS: &str = " a blockquote br code del div em figcaption figure h3 h4 h5 h6 hr input \
                             li ol p pre span strong sup table tbody td th thead tr ul ";
@@ -35,7 +35,7 @@ pub(in crate::http) fn assert_harmless(html: &str) {
     }
 }
 
-/// How many elements the HTML has open at once, and that it closes them all, in order.
+/// The greatest number of open elements; panics unless all are closed in order.
 pub(in crate::http) fn greatest_depth(html: &str) -> usize {
     let (mut open, mut greatest) = (Vec::new(), 0);
     for tag in tags(html) {

@@ -1,7 +1,7 @@
-//! How deep quotations and lists go, told before a parser has to follow them.
+//! Bounds the nesting of quotations and lists before the parser sees them.
 
-/// A line that opens more quotations and lists than this shows the message as plain text: every line
-/// that lazily continues them is measured against each, so depth times lines is what parsing costs.
+/// A message with a line that opens more quotations and lists is shown as plain text: the parser
+/// checks every lazy continuation line against each of them, so parsing costs depth times lines.
 pub(super) const MAX_NESTING: usize = 64;
 
 /// Whether any line of the text opens more than [`MAX_NESTING`].
@@ -9,8 +9,8 @@ pub(super) fn nests_too_deeply(text: &str) -> bool {
     text.split(['\n', '\r']).any(is_too_deep)
 }
 
-/// Whether a line could open more than [`MAX_NESTING`] quotations and lists, those included that its
-/// indentation continues: a quotation takes a `>`, a list two columns at least.
+/// Whether a line could open more than [`MAX_NESTING`] quotations and lists, including those that
+/// its indentation continues: a quotation takes a `>`, a list at least two columns.
 fn is_too_deep(line: &str) -> bool {
     let is_item = |rest: &[u8]| matches!(rest.first(), None | Some(b' ' | b'\t'));
     let (mut quotations, mut columns) = (0, 0);
@@ -34,7 +34,7 @@ fn is_too_deep(line: &str) -> bool {
             b'\t' => columns += 4,
             _ => columns += before.len() - rest.len(),
         }
-        // Blanks alone open nothing.
+        // Whitespace alone opens nothing.
         let opens = !matches!(before[0], b' ' | b'\t');
         if opens && quotations + columns / 2 > MAX_NESTING {
             return true;

@@ -1,4 +1,4 @@
-//! The parser's events as the tags, classes and attributes of our own that they become.
+//! Writes the parser's events as fixed tags, classes and attributes.
 //!
 //! To add an element: its option in [`OPTIONS`], and its tags in [`Writer::start`] and
 //! [`Writer::end`]; both matches are exhaustive.
@@ -9,12 +9,12 @@ use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Par
 
 use crate::http::page::sanitize::{escape_into, is_right_to_left, link_target};
 
-/// Elements nested deeper than this are left out, and only their text is shown: a browser would cut
-/// them off too, but later and at a greater cost.
+/// Of elements nested deeper only the text is shown: a browser would cut them off too, but at a
+/// greater cost.
 pub(super) const MAX_DEPTH: usize = 40;
 
-/// How many times longer than its source the HTML may get before the message is shown as plain text.
-/// Honest Markdown stays under 10; a table with many columns and many short rows knows no limit.
+/// If the HTML gets this many times longer than its source, the message is shown as plain text.
+/// Ordinary Markdown stays under 10; a table with many columns and short rows has no bound.
 pub(super) const MAX_GROWTH: usize = 24;
 
 const MATH: &str = r#"<span class="math" dir="ltr">"#;
@@ -23,22 +23,22 @@ const OPTIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_FOOTNOTES)
     .union(Options::ENABLE_STRIKETHROUGH)
     .union(Options::ENABLE_TASKLISTS)
-    // Recognised so that `_` and `*` in a formula stay what they are; it is shown as its source.
+    // So that `_` and `*` in a formula are not emphasis; it is shown as its source.
     .union(Options::ENABLE_MATH);
 
-/// Writes the HTML of a message as its Markdown is parsed.
+#[derive(Default)]
 pub(super) struct Writer<'a> {
     source: &'a str,
     out: String,
-    /// How many elements are open, those included that were left out.
+    /// How many elements are open, including those left out.
     depth: usize,
     /// Whether an `<a>` is open; they do not nest.
     in_link: bool,
-    /// How many images are open: an image's description can hold further ones.
+    /// How many images are open: an image's description can hold images.
     images: usize,
     /// Whether the outermost open image opened the link.
     image_is_link: bool,
-    /// Of the table that is open.
+    /// Of the open table.
     alignments: Vec<Alignment>,
     /// The column of the next cell.
     column: usize,
@@ -47,20 +47,10 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(source: &'a str) -> Self {
-        Self {
-            source,
-            out: String::with_capacity(source.len() * 2),
-            depth: 0,
-            in_link: false,
-            images: 0,
-            image_is_link: false,
-            alignments: Vec::new(),
-            column: 0,
-            in_table_head: false,
-        }
+        Self { source, out: String::with_capacity(source.len() * 2), ..Self::default() }
     }
 
-    /// `None` when the HTML would get out of proportion.
+    /// `None` if the HTML grows beyond [`MAX_GROWTH`].
     pub(super) fn write(mut self) -> Option<String> {
         let limit = 4096 + self.source.len() * MAX_GROWTH;
         for (event, range) in Parser::new_ext(self.source, OPTIONS).into_offset_iter() {
@@ -75,7 +65,7 @@ impl<'a> Writer<'a> {
                     if self.depth <= MAX_DEPTH {
                         self.end(tag);
                     } else if !self.out.ends_with(' ') {
-                        // What was left out was apart.
+                        // Separates the text of left-out elements.
                         self.out.push(' ');
                     }
                     self.depth -= 1;
@@ -96,7 +86,7 @@ impl<'a> Writer<'a> {
             Event::InlineMath(math) => self.wrapped(MATH, &["$", math, "$"], "</span>"),
             Event::DisplayMath(math) => self.wrapped(MATH, &["$$", math, "$$"], "</span>"),
             Event::FootnoteReference(label) => self.wrapped("<sup>[", &[label], "]</sup>"),
-            // People who type a line break in a chat mean one.
+            // In a chat a typed line break is meant as one.
             Event::SoftBreak | Event::HardBreak if self.images == 0 => self.out.push_str("<br>\n"),
             Event::SoftBreak | Event::HardBreak => self.out.push(' '),
             Event::Rule => self.out.push_str("<hr>\n"),
@@ -116,9 +106,7 @@ impl<'a> Writer<'a> {
         match tag {
             Tag::Paragraph => self.out.push_str(r#"<p dir="auto">"#),
             Tag::Heading { level, .. } => {
-                self.out.push('<');
-                self.out.push_str(heading(*level));
-                self.out.push_str(r#" dir="auto">"#);
+                self.out.push_str(&format!(r#"<{} dir="auto">"#, heading(*level)));
             }
             Tag::BlockQuote(_) => self.container("blockquote", range),
             Tag::CodeBlock(kind) => self.start_code(kind),
@@ -126,8 +114,7 @@ impl<'a> Writer<'a> {
             Tag::List(None) => self.container("ul", range),
             Tag::List(Some(first)) => {
                 self.container("ol", range);
-                // Without its `>`.
-                self.out.pop();
+                self.out.pop(); // the `>`
                 self.out.push_str(&format!(r#" start="{first}">"#));
             }
             Tag::Item => self.container("li", range),
@@ -136,13 +123,12 @@ impl<'a> Writer<'a> {
             }
             Tag::Table(alignments) => {
                 self.alignments.clone_from(alignments);
-                // Reachable by keyboard, to be scrolled.
+                // Focusable, so that it can be scrolled by keyboard.
                 self.out.push_str(r#"<div class="scroll" tabindex="0">"#);
                 self.container("table", range);
             }
             Tag::TableHead => {
-                self.column = 0;
-                self.in_table_head = true;
+                (self.column, self.in_table_head) = (0, true);
                 self.out.push_str("<thead><tr>");
             }
             Tag::TableRow => {
@@ -171,7 +157,7 @@ impl<'a> Writer<'a> {
                 }
                 self.out.push_str("Image: ");
             }
-            // Only with options that are off.
+            // Their options are off.
             Tag::DefinitionList
             | Tag::DefinitionListTitle
             | Tag::DefinitionListDefinition
@@ -187,11 +173,7 @@ impl<'a> Writer<'a> {
         }
         match tag {
             TagEnd::Paragraph => self.out.push_str("</p>\n"),
-            TagEnd::Heading(level) => {
-                self.out.push_str("</");
-                self.out.push_str(heading(level));
-                self.out.push_str(">\n");
-            }
+            TagEnd::Heading(level) => self.out.push_str(&format!("</{}>\n", heading(level))),
             TagEnd::BlockQuote(_) => self.out.push_str("</blockquote>\n"),
             TagEnd::CodeBlock => self.out.push_str("</code></pre></figure>\n"),
             TagEnd::HtmlBlock | TagEnd::FootnoteDefinition => self.out.push_str("</div>\n"),
@@ -229,7 +211,7 @@ impl<'a> Writer<'a> {
         escape_into(&mut self.out, text);
     }
 
-    /// `open` and `close` are markup of this file, `texts` are not.
+    /// `open` and `close` are markup, `texts` are escaped.
     fn wrapped(&mut self, open: &str, texts: &[&str], close: &str) {
         self.out.push_str(open);
         for text in texts {
@@ -238,7 +220,7 @@ impl<'a> Writer<'a> {
         self.out.push_str(close);
     }
 
-    /// Opens what holds further blocks, and so cannot find out its own direction.
+    /// Opens a container of blocks, whose direction `dir="auto"` would not detect.
     fn container(&mut self, name: &str, range: Range<usize>) {
         let right_to_left = self.source.get(range).is_some_and(is_right_to_left);
         let dir = if right_to_left { "rtl" } else { "auto" };
@@ -253,7 +235,7 @@ impl<'a> Writer<'a> {
         {
             self.wrapped("<figcaption>", &[language], "</figcaption>");
         }
-        // Reachable by keyboard, to be scrolled.
+        // Focusable, so that it can be scrolled by keyboard.
         self.out.push_str(r#"<pre dir="ltr" tabindex="0"><code>"#);
     }
 
@@ -267,7 +249,7 @@ impl<'a> Writer<'a> {
             Alignment::Center => r#" class="center""#,
             Alignment::Right => r#" class="right""#,
         });
-        // The parser fills up short rows: with as little as possible here.
+        // The parser pads short rows with empty cells, which stay minimal.
         self.out.push_str(if range.is_empty() { ">" } else { r#" dir="auto">"# });
     }
 
@@ -283,7 +265,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The page has the chat's name as its `h1` and each speaker as an `h2`.
+/// The page's `h1` is the chat's name, and each speaker is an `h2`.
 fn heading(level: HeadingLevel) -> &'static str {
     match level {
         HeadingLevel::H1 => "h3",
