@@ -33,14 +33,12 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt};
-use tracing::Instrument;
 
 use super::{Sharing, SharingError};
 use crate::{
     artifacts::{ArtifactStore, Copied, WriteError},
     chat_service::{ChatReader, ChatServiceError, Pace},
     model::{ChatFile, KeptFile, ObjectKey},
-    store::StoreError,
     telemetry::{self, ByteFlow, Sweep, Swept},
 };
 
@@ -264,16 +262,6 @@ impl Sharing {
     pub async fn wait_for_orphans(&self) {
         self.orphans.notified().await;
     }
-}
-
-/// Runs it to its end even when the request that asked for it goes away, so that what it copied is
-/// either a link's or discarded.
-pub(super) async fn run_detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, SharingError>> + Send + 'static,
-) -> Result<T, SharingError> {
-    tokio::spawn(work.in_current_span())
-        .await
-        .map_err(|error| StoreError::Failed(error.to_string()))?
 }
 
 /// The remembered list of a snapshot.

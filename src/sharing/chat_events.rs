@@ -1,6 +1,6 @@
 //! What the chat service asks (contract 4). That it is the chat service is the extractor's word.
 
-use super::{Sharing, SharingError, artifacts::run_detached};
+use super::{Sharing, SharingError, detached::run_detached};
 use crate::{
     model::{Action, Actor, AuditRecord, Caller, ChatSessionId, ClientInfo, SharedChat},
     store::Notice,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{LABEL_CHARS, Sharing, SharingError, artifacts::run_detached, snapshot};
+use super::{LABEL_CHARS, Sharing, SharingError, detached::run_detached, snapshot};
 use crate::{
     chat_service::Access,
     model::{

@@ -8,6 +8,7 @@ mod artifacts;
 mod chat_events;
 mod content;
 mod create;
+mod detached;
 mod download;
 mod error;
 pub(crate) mod legacy;

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ListQuery, Page, SettingsChange, Sharing, SharingError,
-    artifacts::{remembered, run_detached},
+    artifacts::remembered,
     create::{check_expiry, check_label},
+    detached::run_detached,
 };
 use crate::{
     chat_service::Access,
