@@ -16,13 +16,11 @@ pub struct Clock {
 
 impl Clock {
     /// The machine's clock.
-    #[must_use]
     pub fn system() -> Self {
         Self::default()
     }
 
     /// The machine's clock, to be moved by [`Clock::advance`]; clones move together.
-    #[must_use]
     pub fn movable() -> Self {
         Self { offset_us: Some(Arc::default()) }
     }
@@ -34,7 +32,6 @@ impl Clock {
         }
     }
 
-    #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "this is the clock that everyone asks")]
         let now = Utc::now();

@@ -23,7 +23,6 @@ pub enum QrFormat {
 
 impl QrFormat {
     /// The media type for `Content-Type`.
-    #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
             QrFormat::Png => "image/png",

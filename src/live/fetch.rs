@@ -115,7 +115,6 @@ struct Question {
 impl LiveChats {
     /// Must be called within the runtime on which to ask. An answer is used again for `max_age`, and
     /// `max_waiting` event streams and downloads may wait for one at a time.
-    #[must_use]
     pub fn new(chat_service: Arc<ChatService>, max_age: Duration, max_waiting: usize) -> Self {
         let cache = Cache::builder()
             .max_capacity(CACHE_BYTES)

@@ -61,7 +61,6 @@ impl Frame {
     }
 
     /// An event with a JSON object.
-    #[must_use]
     pub fn event(name: &str, data: &impl Serialize) -> Self {
         // These are our own small types, which always encode.
         let data = serde_json::to_vec(data).unwrap_or_default();
@@ -69,18 +68,15 @@ impl Frame {
     }
 
     /// The viewer may not see the link any more. Nothing comes after it.
-    #[must_use]
     pub fn revoked() -> Self {
         Self(Bytes::from_static(b"event: revoked\ndata: {}\n\n"))
     }
 
     /// Sent in silences, so that proxies and clients see that the connection is alive.
-    #[must_use]
     pub fn heartbeat() -> Self {
         Self(Bytes::from_static(b": heartbeat\n\n"))
     }
 
-    #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.0
     }

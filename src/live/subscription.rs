@@ -82,7 +82,6 @@ pub struct Subscription {
 
 impl Subscriptions {
     /// Must be called within the runtime on which chats are to be read.
-    #[must_use]
     pub fn new(settings: LiveSettings, chats: LiveChats, store: Store, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             settings,
@@ -123,7 +122,6 @@ impl Subscriptions {
     }
 
     /// How many streams are open.
-    #[must_use]
     pub fn streams(&self) -> usize {
         self.0.open.lock().streams
     }
@@ -240,13 +238,11 @@ impl Subscription {
     }
 
     /// Whether the stream has to end now because the instance stops.
-    #[must_use]
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
 
     /// The link as it was last read.
-    #[must_use]
     pub fn link(&self) -> &SharedChat {
         &self.link
     }
@@ -267,13 +263,11 @@ impl Subscription {
     }
 
     /// The clock by which links and tokens expire.
-    #[must_use]
     pub fn clock(&self) -> Clock {
         self.all.0.clock.clone()
     }
 
     /// Whether there is something to be sent already.
-    #[must_use]
     pub fn has_more(&self) -> bool {
         self.feed.has_more(&self.position)
     }

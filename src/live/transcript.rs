@@ -44,19 +44,16 @@ impl Transcript {
         Ok(Self { name, json: json.into(), entries })
     }
 
-    #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
     /// The messages as a JSON array.
-    #[must_use]
     pub fn json(&self) -> &Bytes {
         &self.json
     }
 
     /// Its size in memory, roughly.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         self.json.len() + self.entries.len() * 80 + 256
     }

@@ -8,19 +8,16 @@ use uuid::Uuid;
 pub struct ObjectKey(String);
 
 impl ObjectKey {
-    #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4().hyphenated().to_string())
     }
 
     /// A key as [`ObjectKey::random`] makes it; anything else in a store is none of ours.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let uuid = Uuid::try_parse(text).ok()?.hyphenated().to_string();
         (uuid == text).then_some(Self(uuid))
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -31,7 +31,6 @@ pub enum Actor {
 
 impl Actor {
     /// The word for the kind.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
@@ -43,7 +42,6 @@ impl Actor {
     }
 
     /// The `sub` of a token that was verified.
-    #[must_use]
     pub fn id(&self) -> Option<&UserId> {
         match self {
             Self::User(id) | Self::ChatService(id) => Some(id),
@@ -83,7 +81,6 @@ pub enum Action {
 
 impl Action {
     /// The word for it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -129,7 +126,6 @@ pub struct AuditRecord {
 
 impl AuditRecord {
     /// Of something that is being done.
-    #[must_use]
     pub fn of(action: Action, actor: Actor, origin: ClientInfo, at: DateTime<Utc>) -> Self {
         Self {
             at,
@@ -184,7 +180,6 @@ pub enum LabelChange {
 
 impl LabelChange {
     /// Of a label that is this from now on.
-    #[must_use]
     pub fn to(label: Option<&String>) -> Self {
         if label.is_some() { Self::Set } else { Self::Cleared }
     }

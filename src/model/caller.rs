@@ -37,19 +37,16 @@ pub struct Credential {
 }
 
 impl Credential {
-    #[must_use]
     pub fn new(scheme: CredentialScheme, token: &str) -> Self {
         Self { scheme, token: token.into() }
     }
 
     /// The token itself. It is a secret: for the verifier and for the chat service alone.
-    #[must_use]
     pub fn token(&self) -> &str {
         &self.token
     }
 
     /// The value of an `Authorization` header that presents this credential. A secret as well.
-    #[must_use]
     pub fn authorization(&self) -> String {
         match self.scheme {
             CredentialScheme::Bearer => format!("Bearer {}", self.token),
@@ -72,7 +69,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    #[must_use]
     pub fn user_id(&self) -> &UserId {
         &self.identity.user_id
     }

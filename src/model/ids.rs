@@ -19,7 +19,6 @@ pub struct ShareId(String);
 
 impl ShareId {
     /// A new unguessable id: 122 bits from the operating system's generator.
-    #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4().hyphenated().to_string())
     }
@@ -27,7 +26,6 @@ impl ShareId {
     /// Reads an id as it stands in a URL or a stored row. `None` means that no link can have this
     /// id, so nobody needs to be asked: the lengths and characters are those of contract 6 (8–128
     /// of `A–Z a–z 0–9 _ -`), which a UUID's text form satisfies as well.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         ((8..=128).contains(&text.len()) && text.bytes().all(allowed))
@@ -36,20 +34,17 @@ impl ShareId {
 
     /// Whether this is a UUID in a text form, hyphenated or not, in any case: such an id is one that
     /// this service makes, which no token of the old system may have (contract 6).
-    #[must_use]
     pub fn has_uuid_form(&self) -> bool {
         Uuid::parse_str(&self.0).is_ok()
     }
 
     /// The whole id. It is a secret: not for logs, metrics or error messages.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The one-way short form for logs and audit records; of an imported token it keeps the secret
     /// no better than the token's length does ([`ShortId`]).
-    #[must_use]
     pub fn short(&self) -> ShortId {
         ShortId::of("link", &self.0)
     }
@@ -70,7 +65,6 @@ impl ShortId {
     }
 
     /// Its 16 hexadecimal digits.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -106,14 +100,12 @@ impl ChatSessionId {
     }
 
     /// The id as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The one-way short form for audit records. A chat's id is no secret, but need not be random
     /// either: whoever can guess it can tell the form.
-    #[must_use]
     pub fn short(&self) -> ShortId {
         ShortId::of("chat", &self.0)
     }
@@ -148,7 +140,6 @@ impl UserId {
     }
 
     /// The id as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -30,7 +30,6 @@ impl Role {
     pub const ASSISTANT: Role = Role(Cow::Borrowed("assistant"));
 
     /// The role that contract 3 gives to a message.
-    #[must_use]
     pub fn of(given: Option<String>, reply_to: Option<&str>) -> Self {
         match (given, reply_to) {
             (Some(role), _) => Role(role.into()),
@@ -39,7 +38,6 @@ impl Role {
         }
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -65,14 +63,12 @@ impl MessageContent {
     }
 
     /// The content for a page that shows it: decoded, with NUL and lone surrogates as U+FFFD.
-    #[must_use]
     pub fn text(&self) -> String {
         // The raw value was parsed as a JSON string when this was made.
         decode_json_string(&self.0).unwrap_or_default()
     }
 
     /// The JSON string literal, quotes included.
-    #[must_use]
     pub fn as_json(&self) -> &str {
         self.0.get()
     }

@@ -4,7 +4,6 @@ use chrono::{DateTime, Datelike, Utc};
 
 /// A moment by RFC 3339, strictly: chrono's own reader takes more than that. Cut to microseconds,
 /// and within the years that RFC 3339 can write in UTC. `None` when the text is anything else.
-#[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<DateTime<Utc>> {
     let strict = text.get(10..11).is_some_and(|t| t.eq_ignore_ascii_case("t"));
     let moment = DateTime::parse_from_rfc3339(text).ok().filter(|_| strict)?;

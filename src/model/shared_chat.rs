@@ -60,44 +60,37 @@ pub struct LinkState {
 }
 
 impl LinkState {
-    #[must_use]
     pub fn is_private(&self) -> bool {
         self.visibility == Visibility::Private
     }
 
-    #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.mode == Mode::Frozen
     }
 
     /// From its end on, that moment included, it is gone.
-    #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
 }
 
 impl SharedChat {
-    #[must_use]
     pub fn state(&self) -> LinkState {
         let Self { visibility, mode, includes_artifacts, expires_at, revision, .. } = *self;
         LinkState { visibility, mode, includes_artifacts, expires_at, revision }
     }
 
     /// As [`LinkState::is_private`].
-    #[must_use]
     pub fn is_private(&self) -> bool {
         self.state().is_private()
     }
 
     /// As [`LinkState::is_frozen`].
-    #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.state().is_frozen()
     }
 
     /// As [`LinkState::is_expired`].
-    #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.state().is_expired(now)
     }

@@ -7,27 +7,23 @@ use unicode_normalization::UnicodeNormalization;
 /// Decodes a JSON string that may hold escapes of lone surrogates, which `String` cannot: each
 /// becomes U+FFFD, and so does NUL, which PostgreSQL's text cannot hold (contract 3, `name`).
 /// `None` when the value is not a string.
-#[must_use]
 pub fn decode_json_string(raw: &RawValue) -> Option<String> {
     let Wtf8(bytes) = serde_json::from_str(raw.get()).ok()?;
     Some(storable(&from_wtf8(bytes)))
 }
 
 /// Replaces NUL by U+FFFD.
-#[must_use]
 pub fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
 /// The form in which names are searched and sorted: case folded beyond ASCII (É is é, ß is ss, a
 /// final ς is σ) and composed (NFC), so that both databases find and order the same.
-#[must_use]
 pub fn fold_case(text: &str) -> String {
     text.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
 }
 
 /// Bytes as lower-case hexadecimal digits.
-#[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -73,7 +73,6 @@ pub enum Available {
 }
 
 impl Available {
-    #[must_use]
     pub fn has(&self, id: &str) -> bool {
         match self {
             // No URL leads to these.

@@ -42,7 +42,6 @@ enum BytesAt {
 impl Artifact {
     /// Whether the bytes can never be others while `content_hash` is the same. Of a live link's file
     /// only size and time are known.
-    #[must_use]
     pub fn is_immutable(&self) -> bool {
         matches!(self.bytes_at, BytesAt::Kept(_))
     }

@@ -63,7 +63,6 @@ pub enum SharingError {
 
 impl SharingError {
     /// What only a defect of ours or a damaged row leads to: [`SharingError::Defect`].
-    #[must_use]
     pub fn defect(cause: impl std::fmt::Display) -> Self {
         Self::Defect(cause.to_string())
     }

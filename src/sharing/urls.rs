@@ -36,13 +36,11 @@ impl SharePath {
     }
 
     /// The pattern of the route that serves the link itself.
-    #[must_use]
     pub fn route(&self) -> String {
         format!("{}{{id}}{}", self.before, self.after)
     }
 
     /// Whether it is a path alone, which a server sees; a fragment or a query is for a frontend.
-    #[must_use]
     pub fn is_plain_path(&self) -> bool {
         !self.before.contains(['?', '#']) && !self.after.contains(['?', '#'])
     }
@@ -60,43 +58,36 @@ pub struct Urls {
 }
 
 impl Urls {
-    #[must_use]
     pub fn new(public_url: &Url, share_path: SharePath) -> Self {
         Self { public_url: public_url.as_str().trim_end_matches('/').to_owned(), share_path }
     }
 
     /// What a person opens.
-    #[must_use]
     pub fn url(&self, id: &ShareId) -> String {
         format!("{}{}", self.public_url, self.share_path.of(id))
     }
 
     /// The same, without the host.
-    #[must_use]
     pub fn relative_path(&self, id: &ShareId) -> String {
         self.share_path.of(id)
     }
 
     /// The link on this API.
-    #[must_use]
     pub fn api_path(&self, id: &ShareId) -> String {
         format!("/api/v1/shared_chats/{}", id.as_str())
     }
 
     /// The link's QR code on this API.
-    #[must_use]
     pub fn qr_code_path(&self, id: &ShareId) -> String {
         format!("{}/qr_code", self.api_path(id))
     }
 
     /// What happens in a live link's chat, on this API.
-    #[must_use]
     pub fn events_path(&self, id: &ShareId) -> String {
         format!("{}/events", self.api_path(id))
     }
 
     /// A file of the link on this API.
-    #[must_use]
     pub fn artifact_path(&self, id: &ShareId, artifact_id: &str) -> String {
         let segment = utf8_percent_encode(artifact_id, NOT_UNRESERVED);
         format!("{}/artifacts/{segment}", self.api_path(id))
