@@ -24,7 +24,7 @@ pub use crate::store::{
 };
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use content::{Content, may_view};
-pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
+pub use create::{CreateRequest, Owner};
 pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;
 pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
@@ -47,8 +47,6 @@ use crate::{
 };
 use activity::ViewCounter;
 
-/// Characters of a label (docs/API.md 3).
-pub const LABEL_CHARS: usize = 200;
 /// Links in one batch delete (docs/API.md 3).
 pub const BATCH_LINKS: usize = 1000;
 
