@@ -40,8 +40,8 @@ impl Clock {
         now.duration_trunc(Duration::microseconds(1)).unwrap_or(now)
     }
 
-    /// Completes at the time `at`, or at once if it has passed. The wall clock may be set meanwhile, so
-    /// it is read again every minute, a movable one every 20 ms.
+    /// Completes at the time `at`, or at once if it has passed. The wall clock may be set
+    /// meanwhile, so it is read again every minute, a movable one every 20 ms.
     pub async fn reached(&self, at: DateTime<Utc>) {
         let interval = match self.offset_us {
             None => std::time::Duration::from_secs(60),

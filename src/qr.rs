@@ -1,7 +1,7 @@
 //! QR codes of links as PNG, as SVG, or for a terminal.
 //!
-//! To add a format: a variant of [`QrFormat`], its content type, and an arm in [`render`] that draws
-//! by [`Layout`].
+//! To add a format: a variant of [`QrFormat`], its content type, and an arm in [`render`] that
+//! draws by [`Layout`].
 
 use std::{fmt::Write, ops::RangeInclusive};
 
@@ -83,8 +83,8 @@ impl Default for QrOptions {
 
 #[derive(Debug, thiserror::Error)]
 pub enum QrError {
-    /// A module would be less than two pixels wide, which phones do not scan reliably. `least` pixels
-    /// work with the same margin and error correction.
+    /// A module would be less than two pixels wide, which phones do not scan reliably. `least`
+    /// pixels work with the same margin and error correction.
     #[error("too small to scan: at least {least} pixels are needed")]
     TooSmall { least: u32 },
     #[error("too long for a QR code")]
@@ -110,9 +110,9 @@ fn encode(text: &str, level: EcLevel) -> Result<QrCode, QrError> {
 
 /// Draws `text` with half-block characters, two modules each, for a terminal.
 ///
-/// Both colours are from the fixed part of the 256 colours, which themes do not change: it is black on
-/// white on dark and on light terminals. Two modules of quiet zone and the lowest error correction
-/// keep it within 24 lines for a usual link.
+/// Both colours are from the fixed part of the 256 colours, which themes do not change: it is black
+/// on white on dark and on light terminals. Two modules of quiet zone and the lowest error
+/// correction keep it within 24 lines for a usual link.
 pub fn render_terminal(text: &str) -> Result<String, QrError> {
     const QUIET_ZONE: usize = 2;
     let code = encode(text, EcLevel::L)?;
@@ -169,8 +169,8 @@ impl Layout {
         let mut image = GrayImage::from_pixel(self.size, self.size, Luma([255]));
         imageops::replace(&mut image, &modules, self.offset.into(), self.offset.into());
         let mut out = Vec::new();
-        // Rows repeat the one above. The best compression takes four to six times as long and saves a
-        // fifth.
+        // Rows repeat the one above. The best compression takes four to six times as long and saves
+        // a fifth.
         PngEncoder::new_with_quality(&mut out, CompressionType::Default, FilterType::Up)
             .write_image(&image, self.size, self.size, ExtendedColorType::L8)?;
         Ok(out)

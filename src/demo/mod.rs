@@ -24,9 +24,9 @@ const TOKEN_SECONDS: i64 = 8 * 3600;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Serves chats from a file with a temporary key and database until `stopped`, shares one and prints
-/// what to try. Other settings of the environment apply: with `CHAT_SERVICE_URL=file:PATH` it shows
-/// the user's own chats.
+/// Serves chats from a file with a temporary key and database until `stopped`, shares one and
+/// prints what to try. Other settings of the environment apply: with `CHAT_SERVICE_URL=file:PATH`
+/// it shows the user's own chats.
 pub async fn run(env: &Env, stopped: impl Future<Output = ()>) -> Result<(), Failure> {
     let dir = std::env::temp_dir().join(format!("shared-chats-demo-{}", Uuid::new_v4()));
     // The folder may hold real chats.
@@ -56,8 +56,8 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
         ("LIVE_POLL_INTERVAL", poll),
         ("CHAT_SERVICE_URL", format!("file:{}", chats.display())),
         ("DATABASE_URL", format!("sqlite:{}", dir.join("demo.db").display())),
-        // The default: beside the database, in the temporary folder. In another store the sweep would
-        // delete every object that this database has no row for.
+        // The default: beside the database, in the temporary folder. In another store the sweep
+        // would delete every object that this database has no row for.
         ("ARTIFACT_STORE_URL", String::new()),
         ("AUTH_HS256_SECRET", secret.clone()),
         ("AUTH_HS256_SECRET_FILE", String::new()),

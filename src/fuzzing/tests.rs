@@ -31,8 +31,8 @@ fn the_fuzz_targets_hold_for_their_seeds() {
     }
 }
 
-/// Fuzzing without coverage feedback. `FUZZ_ROUNDS` sets the mutations of each seed, 100 by default,
-/// and `FUZZ_SEED` the random seed.
+/// Fuzzing without coverage feedback. `FUZZ_ROUNDS` sets the mutations of each seed, 100 by
+/// default, and `FUZZ_SEED` the random seed.
 #[test]
 fn the_fuzz_targets_hold_for_mutated_seeds() {
     let number = |name: &str, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
@@ -114,7 +114,8 @@ fn each_target_has_its_file_its_seeds_and_its_binary() {
     }
 }
 
-/// So that both builds have the same features, and `fuzz/run --shared` can use what `cargo test` built.
+/// So that both builds have the same features, and `fuzz/run --shared` can use what `cargo test`
+/// built.
 #[test]
 fn the_fuzz_targets_share_the_dependencies_of_the_tests() {
     let table = |manifest: &str, heading: &str| -> Vec<String> {

@@ -32,8 +32,8 @@ static BY_SECRET: LazyLock<Authenticator> = LazyLock::new(|| {
     Authenticator::with_settings(settings)
 });
 
-/// The first byte says what follows: an `Authorization` header, a cookie, claims (which are signed, so
-/// that they are checked), or a provider's key set.
+/// The first byte says what follows: an `Authorization` header, a cookie, claims (which are signed,
+/// so that they are checked), or a provider's key set.
 pub fn token(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     match kind {

@@ -45,8 +45,8 @@ impl LinkAccess {
         self.changed.send_replace(());
     }
 
-    /// The link as it is now; `None` when it is deleted or expired. `chat_notices` counts the notices
-    /// about its chat, with which links go as well.
+    /// The link as it is now; `None` when it is deleted or expired. `chat_notices` counts the
+    /// notices about its chat, with which links go as well.
     pub(super) async fn current(
         &self,
         id: &ShareId,

@@ -92,17 +92,26 @@ impl ChatFeed {
     }
 
     /// Where a stream starts: after the message `cursor`, or without one after the current state.
-    /// What the client missed and the next frame of the log are taken under one lock, so that nothing
-    /// falls between them. `None` when the chat was never read, or has no such message.
+    /// What the client missed and the next frame of the log are taken under one lock, so that
+    /// nothing falls between them. `None` when the chat was never read, or has no such message.
     pub(super) fn start(&self, cursor: Option<&str>) -> Option<Position> {
-        self.inner.lock().start(cursor)
+        let inner = self.inner.lock();
+        let current = inner.current.as_ref()?;
+        let (first, missed) = match cursor {
+            None => (Frame::cursor(current.transcript.last_id()), None),
+            Some(cursor) => {
+                let index = current.transcript.index_after(cursor)?;
+                (Frame::begun(), Some((current.clone(), index)))
+            }
+        };
+        Some(Position { first: Some(first), missed, next: inner.log.end() })
     }
 
     /// As [`ChatFeed::start`], with a state that was just read. An unknown cursor is a `reset`.
     pub(super) fn start_with(&self, state: &Arc<ChatState>, cursor: Option<&str>) -> Position {
         self.ingest(state.clone());
-        let inner = self.inner.lock();
-        inner.start(cursor).unwrap_or_else(|| {
+        self.start(cursor).unwrap_or_else(|| {
+            let inner = self.inner.lock();
             let current = inner.current.as_ref().unwrap_or(state);
             let first = Some(Frame::reset(current.transcript.last_id()));
             Position { first, missed: None, next: inner.log.end() }
@@ -171,19 +180,5 @@ impl ChatFeed {
                 }
             };
         }
-    }
-}
-
-impl Inner {
-    fn start(&self, cursor: Option<&str>) -> Option<Position> {
-        let current = self.current.as_ref()?;
-        let (first, missed) = match cursor {
-            None => (Frame::cursor(current.transcript.last_id()), None),
-            Some(cursor) => {
-                let index = current.transcript.index_after(cursor)?;
-                (Frame::begun(), Some((current.clone(), index)))
-            }
-        };
-        Some(Position { first: Some(first), missed, next: self.log.end() })
     }
 }

@@ -26,9 +26,9 @@ const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// may hang. With a time-out of 30 s at most 60 are in flight for one chat.
 const STAGGER: Duration = Duration::from_millis(500);
 
-/// Views that may wait for the chat service at a time. Fewer than the 64 concurrent requests that the
-/// proxy sends to an instance (deploy/haproxy.cfg): frozen links share their path with live ones, and
-/// have to be served while the chat service hangs.
+/// Views that may wait for the chat service at a time. Fewer than the 64 concurrent requests that
+/// the proxy sends to an instance (deploy/haproxy.cfg): frozen links share their path with live
+/// ones, and have to be served while the chat service hangs.
 const MAX_WAITING_VIEWS: usize = 48;
 
 /// A hash of a chat's name, messages and files.
@@ -135,8 +135,8 @@ impl LiveChats {
     /// The state of the chat, at most `max_age` old and later than the last notice.
     ///
     /// # Errors
-    /// Any [`ChatServiceError`]; all callers that wait for the same request get the same one. `Busy`
-    /// too when too many callers wait.
+    /// Any [`ChatServiceError`]; all callers that wait for the same request get the same one.
+    /// `Busy` too when too many callers wait.
     pub async fn get(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
         self.get_within(chat, scope, self.0.max_age, &self.0.others).await
     }
@@ -201,8 +201,8 @@ impl LiveChats {
         })
     }
 
-    /// An answer that is young enough. A download also uses the list that a view got, if it is later
-    /// than the last one of its own: its viewer may have seen it.
+    /// An answer that is young enough. A download also uses the list that a view got, if it is
+    /// later than the last one of its own: its viewer may have seen it.
     fn cached(&self, key: &Key, max_age: Duration) -> Option<Arc<ChatState>> {
         let both = (key.1 == Scope::Files).then(|| (key.0.clone(), Scope::Both));
         let states = [Some(key), both.as_ref()].into_iter().flatten();

@@ -1,9 +1,9 @@
 //! The wire format of event streams (WHATWG HTML, "Server-sent events").
 //!
-//! A cursor is the id of the last message that the client was sent. A `message` event has it as `id:`.
-//! Where the cursor moves otherwise (a stream begins, the last message is removed, a `reset`), a block
-//! without an event has it, which browsers store without an event. So a client that reconnects misses
-//! no message, and gets none twice.
+//! A cursor is the id of the last message that the client was sent. A `message` event has it as
+//! `id:`. Where the cursor moves otherwise (a stream begins, the last message is removed, a
+//! `reset`), a block without an event has it, which browsers store without an event. So a client
+//! that reconnects misses no message, and gets none twice.
 
 use bytes::Bytes;
 use serde::Serialize;

@@ -8,8 +8,8 @@ use crate::model::{Message, MessageContent, Role};
 /// A message as a client stores it: id and content.
 type Known = (String, Value);
 
-/// Two states of a chat: of each message a byte for its id and one for its text, and 255 between the
-/// states, also in place of the name.
+/// Two states of a chat: of each message a byte for its id and one for its text, and 255 between
+/// the states, also in place of the name.
 pub fn events(data: &[u8]) {
     let mut states = data.splitn(2, |byte| *byte == 255).map(state);
     let (Some(Some(before)), Some(Some(after))) = (states.next(), states.next()) else { return };

@@ -8,8 +8,8 @@ use super::Frame;
 
 const MAX_FRAMES: usize = 1024;
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes that a stream takes at a time: a slow client falls behind in the log, not in a buffer of its
-/// own.
+/// Bytes that a stream takes at a time: a slow client falls behind in the log, not in a buffer of
+/// its own.
 const CHUNK: usize = 64 * 1024;
 
 /// Numbered frames; a stream stores the number that it needs next.

@@ -5,8 +5,8 @@
 //! position in it. The link's settings are read from the database once for all of its streams
 //! ([`access`]).
 //!
-//! To add an event: a constructor of [`Frame`], and its place in [`Transcript::changes_since`] if it
-//! follows from the chat's content.
+//! To add an event: a constructor of [`Frame`], and its place in [`Transcript::changes_since`] if
+//! it follows from the chat's content.
 
 mod access;
 mod feed;

@@ -126,13 +126,13 @@ impl Subscriptions {
         self.0.open.lock().streams
     }
 
-    /// Opens a stream that starts after the message `cursor`, or without one after the current state.
-    /// The chat may have to be read first, which may take long: call [`Subscription::current_link`]
-    /// before anything is sent.
+    /// Opens a stream that starts after the message `cursor`, or without one after the current
+    /// state. The chat may have to be read first, which may take long: call
+    /// [`Subscription::current_link`] before anything is sent.
     ///
     /// # Errors
-    /// [`SubscribeError::ChatService`] with `NotFound` when the chat is gone; with another cause when
-    /// the chat service fails and the feed does not have the cursor's message.
+    /// [`SubscribeError::ChatService`] with `NotFound` when the chat is gone; with another cause
+    /// when the chat service fails and the feed does not have the cursor's message.
     pub async fn subscribe(
         &self,
         link: SharedChat,

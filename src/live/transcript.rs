@@ -76,8 +76,8 @@ impl Transcript {
         &self.json[entry.at.clone()]
     }
 
-    /// The frames that turn `before` into this, in order. A cursor only works if new messages come at
-    /// the end: a `reset` if one was inserted before others, or the order changed.
+    /// The frames that turn `before` into this, in order. A cursor only works if new messages come
+    /// at the end: a `reset` if one was inserted before others, or the order changed.
     pub(super) fn changes_since(&self, before: &Self) -> Vec<Frame> {
         let mut frames = Vec::new();
         if self.name != before.name {

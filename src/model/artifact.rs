@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-/// The name of an object in the artifact store: random, so that access to the store reveals no ids of
-/// links, which are secrets.
+/// The name of an object in the artifact store: random, so that access to the store reveals no ids
+/// of links, which are secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectKey(String);
 

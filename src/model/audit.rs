@@ -1,7 +1,8 @@
-//! Audit records: who did what to which link, from where, and with which result. A record never holds
-//! a whole id of a link, a token, or text of a message or a label.
+//! Audit records: who did what to which link, from where, and with which result. A record never
+//! holds a whole id of a link, a token, or text of a message or a label.
 //!
-//! To add an action: a variant of [`Action`] with its name; `http::middleware::audit` logs refusals.
+//! To add an action: a variant of [`Action`] with its name; `http::middleware::audit` logs
+//! refusals.
 
 use std::net::IpAddr;
 

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::text::hex;
 
-/// The secret id of a link (docs/API.md 3 and 6): a lower-case, hyphenated UUIDv4, or the token of a
-/// link from the old system. Ids are compared byte for byte.
+/// The secret id of a link (docs/API.md 3 and 6): a lower-case, hyphenated UUIDv4, or the token of
+/// a link from the old system. Ids are compared byte for byte.
 ///
 /// An id gives access to the chat and must not get into a log: `Display` is not implemented, and
 /// `Debug` shows [`ShareId::short`].
@@ -22,8 +22,8 @@ impl ShareId {
         Self(Uuid::new_v4().hyphenated().to_string())
     }
 
-    /// Parses an id from a URL or a row: 8–128 characters of `A–Z a–z 0–9 _ -` (docs/API.md 6), which
-    /// a UUID satisfies as well. `None` means that no link can have this id.
+    /// Parses an id from a URL or a row: 8–128 characters of `A–Z a–z 0–9 _ -` (docs/API.md 6),
+    /// which a UUID satisfies as well. `None` means that no link can have this id.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         ((8..=128).contains(&text.len()) && text.bytes().all(allowed))
@@ -47,10 +47,10 @@ impl ShareId {
     }
 }
 
-/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:` or `chat:` and the id, as
-/// hex. It can be reversed by trying all possible ids. That is infeasible for a UUID with 122 random
-/// bits. An imported token has at most 6 bits a character: one of 8 is found within a day, one of 14
-/// random ones is not.
+/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:` or `chat:` and the id,
+/// as hex. It can be reversed by trying all possible ids. That is infeasible for a UUID with 122
+/// random bits. An imported token has at most 6 bits a character: one of 8 is found within a day,
+/// one of 14 random ones is not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShortId(String);
@@ -109,8 +109,8 @@ impl fmt::Display for ChatSessionId {
     }
 }
 
-/// A user's id at the identity provider: the token's `sub`, 1–255 characters (OpenID Connect Core 2)
-/// without control characters, which PostgreSQL cannot store and a log should not repeat.
+/// A user's id at the identity provider: the token's `sub`, 1–255 characters (OpenID Connect Core
+/// 2) without control characters, which PostgreSQL cannot store and a log should not repeat.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(String);
 

@@ -4,8 +4,8 @@ use std::{fmt, marker::PhantomData};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
-/// A JSON object, and no array: what serde derives would take an array of the fields' values as well,
-/// where a wrong order could make the wrong thing public.
+/// A JSON object, and no array: what serde derives would take an array of the fields' values as
+/// well, where a wrong order could make the wrong thing public.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 

@@ -18,8 +18,8 @@ pub struct Message {
     pub reply_to: Option<String>,
 }
 
-/// The author's role: the one that the chat service gives, else `user` for a message that replies to
-/// none and `assistant` for one that does (docs/API.md 3).
+/// The author's role: the one that the chat service gives, else `user` for a message that replies
+/// to none and `assistant` for one that does (docs/API.md 3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Role(Cow<'static, str>);
@@ -41,9 +41,9 @@ impl Role {
     }
 }
 
-/// The text of a message as the raw JSON string that the chat service sent. It is never decoded on its
-/// way to a viewer's JSON, so escapes of NUL and lone surrogates, which neither a Rust string nor
-/// PostgreSQL's text can hold, are preserved.
+/// The text of a message as the raw JSON string that the chat service sent. It is never decoded on
+/// its way to a viewer's JSON, so escapes of NUL and lone surrogates, which neither a Rust string
+/// nor PostgreSQL's text can hold, are preserved.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct MessageContent(Box<RawValue>);

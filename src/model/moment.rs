@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Datelike, Utc};
 
-/// Parses RFC 3339 strictly: chrono's parser accepts more. Cut to microseconds, and within the years
-/// that RFC 3339 can express in UTC.
+/// Parses RFC 3339 strictly: chrono's parser accepts more. Cut to microseconds, and within the
+/// years that RFC 3339 can express in UTC.
 pub fn parse_rfc3339(text: &str) -> Option<DateTime<Utc>> {
     let strict = text.get(10..11).is_some_and(|t| t.eq_ignore_ascii_case("t"));
     let moment = DateTime::parse_from_rfc3339(text).ok().filter(|_| strict)?;

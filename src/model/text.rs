@@ -28,8 +28,8 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What serde_json returns for a string that is requested as bytes: UTF-8, except for lone surrogates,
-/// which have three bytes each (WTF-8).
+/// What serde_json returns for a string that is requested as bytes: UTF-8, except for lone
+/// surrogates, which have three bytes each (WTF-8).
 struct Wtf8(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Wtf8 {

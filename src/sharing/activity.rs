@@ -1,5 +1,5 @@
-//! View counts: kept in memory for each link, and added to the database at intervals. Counts are lost
-//! only if the process dies, or if too many links are viewed between two intervals.
+//! View counts: kept in memory for each link, and added to the database at intervals. Counts are
+//! lost only if the process dies, or if too many links are viewed between two intervals.
 
 use std::{collections::HashMap, mem, sync::Arc};
 

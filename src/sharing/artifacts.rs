@@ -26,9 +26,10 @@
 //! before it deletes their objects, and step 2 refuses orphans, so a slow copy cannot be attached
 //! and deleted at once, whatever the clocks of two instances say. A process that dies during 5
 //! leaves orphans, which the next sweep deletes again. An object without a row comes about in one
-//! way: a copy outlasts its lease, its last bytes arrive after the sweep deleted it, and its process
-//! dies before it notices. Therefore the sweep also lists the store, and deletes what is older than
-//! the lease and has no row. Since the row is written first, no copy in progress is among that.
+//! way: a copy outlasts its lease, its last bytes arrive after the sweep deleted it, and its
+//! process dies before it notices. Therefore the sweep also lists the store, and deletes what is
+//! older than the lease and has no row. Since the row is written first, no copy in progress is
+//! among that.
 
 use std::collections::HashSet;
 
@@ -200,7 +201,8 @@ impl Sharing {
         }
     }
 
-    /// Deletes the objects of orphaned rows. Returns how many; after an error the next sweep goes on.
+    /// Deletes the objects of orphaned rows. Returns how many; after an error the next sweep goes
+    /// on.
     pub async fn sweep_orphans(&self) -> Result<usize, SharingError> {
         let deleted = self.delete_orphans().await;
         telemetry::swept(Swept::Files, *deleted.as_ref().unwrap_or(&0));

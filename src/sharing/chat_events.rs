@@ -15,8 +15,8 @@ impl Sharing {
         Ok(self.store.links_of_chat(chat, self.clock.now()).await?)
     }
 
-    /// The chat was deleted: deletes all its links, and makes a create in progress fail. Returns how
-    /// many links were deleted. It can be repeated.
+    /// The chat was deleted: deletes all its links, and makes a create in progress fail. Returns
+    /// how many links were deleted. It can be repeated.
     pub async fn chat_deleted(
         &self,
         caller: &Caller,

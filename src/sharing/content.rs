@@ -13,8 +13,8 @@ use crate::{
 /// a user who is signed in.
 ///
 /// # Errors
-/// [`SharingError::SignInRequired`] without a credential; [`SharingError::WrongCaller`] for the chat
-/// service.
+/// [`SharingError::SignInRequired`] without a credential; [`SharingError::WrongCaller`] for the
+/// chat service.
 pub fn may_view(link: Visibility, viewer: Option<&Identity>) -> Result<(), SharingError> {
     match viewer {
         _ if link == Visibility::Public => Ok(()),
@@ -61,9 +61,9 @@ impl Sharing {
         found.filter(|link| !link.is_expired(now)).ok_or(SharingError::NotFound)
     }
 
-    /// What the link shows: a frozen one its snapshot, at exactly this revision; a live one what the
-    /// chat service answers now to the service credential. This may take long: the caller has to
-    /// open the link again before it shows anything.
+    /// What the link shows: a frozen one its snapshot, at exactly this revision; a live one what
+    /// the chat service answers now to the service credential. This may take long: the caller has
+    /// to open the link again before it shows anything.
     ///
     /// # Errors
     /// [`SharingError::NotFound`] when the link, or the chat of a live one, is gone by now;
@@ -108,8 +108,8 @@ impl Sharing {
     ///
     /// # Errors
     /// [`SharingError::Invalid`] for a frozen link; [`SharingError::Full`] when there are too many
-    /// streams; [`SharingError::NotFound`] when the chat is gone; [`SharingError::ChatService`] when
-    /// the chat service fails.
+    /// streams; [`SharingError::NotFound`] when the chat is gone; [`SharingError::ChatService`]
+    /// when the chat service fails.
     ///
     /// [`Subscriptions::subscribe`]: crate::live::Subscriptions::subscribe
     pub async fn subscribe(

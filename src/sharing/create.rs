@@ -65,34 +65,23 @@ impl Sharing {
         }
         let (this, caller) = (self.clone(), caller.clone());
         run_detached(async move {
-            this.create_new(&caller, owner_id, request, idempotency, origin).await
+            let label = request.label.clone();
+            let new = this.fetch(&caller, owner_id, request, idempotency.clone()).await?;
+            let (chat, copies) = (new.chat.clone(), new.copies.clone());
+            let created = this.store.create(new, record(&caller, &chat, origin)).await;
+            let Err(error) = created else { return Ok(chat) };
+            // If the link was created in spite of the error, it keeps its copies.
+            this.discard(copies).await;
+            match (error, idempotency) {
+                (StoreError::Refused(Refused::KeyTaken), Some(used)) => this
+                    .created_before(&caller, &label, &used)
+                    .await?
+                    .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
+                (StoreError::Refused(_), _) => Err(SharingError::ChatNotFound),
+                (error, _) => Err(error.into()),
+            }
         })
         .await
-    }
-
-    async fn create_new(
-        &self,
-        caller: &Caller,
-        owner_id: UserId,
-        request: CreateRequest,
-        idempotency: Option<(IdempotencyKey, Vec<u8>)>,
-        origin: ClientInfo,
-    ) -> Result<SharedChat, SharingError> {
-        let label = request.label.clone();
-        let new = self.fetch(caller, owner_id, request, idempotency.clone()).await?;
-        let (chat, copies) = (new.chat.clone(), new.copies.clone());
-        let created = self.store.create(new, record(caller, &chat, origin)).await;
-        let Err(error) = created else { return Ok(chat) };
-        // If the link was created in spite of the error, it keeps its copies.
-        self.discard(copies).await;
-        match (error, idempotency) {
-            (StoreError::Refused(Refused::KeyTaken), Some(used)) => self
-                .created_before(caller, &label, &used)
-                .await?
-                .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
-            (StoreError::Refused(_), _) => Err(SharingError::ChatNotFound),
-            (error, _) => Err(error.into()),
-        }
     }
 
     /// Checks the request itself, and returns whose link it will be.

@@ -1,8 +1,8 @@
 //! Reconciliation: deletes the links of chats that the chat service deleted without a notice.
 //!
-//! A fault of the chat service must not cost anyone a link. So only a plain 404 means that a chat is
-//! gone; all chats are asked about before anything is deleted, and nothing is if too many of them
-//! seem gone; and each is asked about again right before its links are deleted.
+//! A fault of the chat service must not cost anyone a link. So only a plain 404 means that a chat
+//! is gone; all chats are asked about before anything is deleted, and nothing is if too many of
+//! them seem gone; and each is asked about again right before its links are deleted.
 
 use futures_util::{StreamExt, stream};
 
@@ -58,8 +58,8 @@ impl Reconciled {
         self.last_error = Some(error.to_string());
     }
 
-    /// Whether so many chats are gone that a fault of the chat service is more likely. Chats without
-    /// a clear answer count for neither side.
+    /// Whether so many chats are gone that a fault of the chat service is more likely. Chats
+    /// without a clear answer count for neither side.
     fn refusal(&self, max_percent: u8) -> Option<Refusal> {
         let clear = self.there + self.gone;
         // A single chat cannot be told from a chat service that lost all of them, so its links are

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 use uuid::Uuid;
@@ -16,8 +15,8 @@ use crate::{
     sharing::create::shown_name,
 };
 
-/// Names of routes beside or below `/api/v1/shared_chats/{id}`, which a token must not have: it would
-/// shadow the route, or be shadowed by it. A test compares them with `openapi.yaml`.
+/// Names of routes beside or below `/api/v1/shared_chats/{id}`, which a token must not have: it
+/// would shadow the route, or be shadowed by it. A test compares them with `openapi.yaml`.
 pub(super) const ROUTE_NAMES: [&str; 5] =
     ["batch_delete", "qr_code", "artifacts", "events", "activity"];
 
@@ -60,8 +59,8 @@ const BAD_TIME: &str = "must be a date and time with a zone by RFC 3339";
 /// Parses a line. `max_bytes` bounds its messages as JSON, in the form that viewers get.
 ///
 /// # Errors
-/// Why it is not a valid link, with the field's name. The reason quotes nothing from the line: tokens
-/// and messages are secret.
+/// Why it is not a valid link, with the field's name. The reason quotes nothing from the line:
+/// tokens and messages are secret.
 pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
     let line = std::str::from_utf8(line).map_err(|_| "not UTF-8")?;
     let fields: LinkFields = object(line.trim(), "")?;
@@ -76,6 +75,7 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
         Some(raw) => shown_name(&decode_json_string(raw).ok_or_else(|| not_text("shared_by"))?),
         None => None,
     };
+    let moment = |field, text| parse_rfc3339(text).ok_or_else(|| format!("{field}: {BAD_TIME}"));
     let created_at = moment("created_at", &fields.created_at)?;
     let expires_at = moment("expires_at", &fields.expires_at)?;
     if expires_at <= created_at {
@@ -101,9 +101,9 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
     Ok(LegacyLink { chat, messages })
 }
 
-/// A token can be imported again with other content once its link is gone. Cached bodies, here and in
-/// browsers, are identified by id and revision, so the new link must not have the revision of the old
-/// one: 62 random bits, which leaves room to count changes.
+/// A token can be imported again with other content once its link is gone. Cached bodies, here and
+/// in browsers, are identified by id and revision, so the new link must not have the revision of
+/// the old one: 62 random bits, which leaves room to count changes.
 fn random_revision() -> i64 {
     let (_, bits) = Uuid::new_v4().as_u64_pair();
     (bits & (u64::MAX >> 2)).cast_signed()
@@ -121,10 +121,6 @@ fn token(text: &str) -> Result<ShareId, String> {
         return problem("is the name of a route");
     }
     Ok(id)
-}
-
-fn moment(field: &str, text: &str) -> Result<DateTime<Utc>, String> {
-    parse_rfc3339(text).ok_or_else(|| format!("{field}: {BAD_TIME}"))
 }
 
 fn not_text(field: &str) -> String {

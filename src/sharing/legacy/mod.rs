@@ -1,7 +1,7 @@
 //! Imports links from the old system (docs/API.md 6) from JSON Lines, one link a line.
 //!
-//! Each line is independent: a bad one does not stop the others. Links that were imported before are
-//! left as they are, so an import that failed can be repeated with the same file.
+//! Each line is independent: a bad one does not stop the others. Links that were imported before
+//! are left as they are, so an import that failed can be repeated with the same file.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -26,8 +26,8 @@ use crate::{
 use line::LegacyLink;
 use lines::{Line, Lines};
 
-/// Links in one transaction, and bytes of their compressed messages: the transaction blocks SQLite's
-/// writer, and has a time-out.
+/// Links in one transaction, and bytes of their compressed messages: the transaction blocks
+/// SQLite's writer, and has a time-out.
 const CHUNK_LINKS: usize = 200;
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// What a line may have beyond its messages, in bytes.
@@ -92,8 +92,8 @@ enum Read {
 type Chunk = Vec<(u64, Read)>;
 
 impl LegacyImport {
-    /// Imports every line of the input in order, and reports those that were not imported. Memory is
-    /// bounded by two chunks of links and one line.
+    /// Imports every line of the input in order, and reports those that were not imported. Memory
+    /// is bounded by two chunks of links and one line.
     pub async fn run(
         self,
         input: impl BufRead + Send + 'static,
