@@ -193,22 +193,23 @@ impl LiveChats {
             };
             (permit, answer)
         };
+        // Without an answer its task was aborted, as the runtime shuts down.
+        let stopped = || Err(ChatServiceError::Unreachable("the request was stopped".to_owned()));
         let answered =
             answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
-        // The request's task was aborted: the runtime shuts down.
-        answered.unwrap_or_else(|| {
-            Err(ChatServiceError::Unreachable("the request was stopped".to_owned()))
-        })
+        answered.unwrap_or_else(stopped)
     }
 
     /// An answer that is young enough. A download also uses the list that a view got, if it is
     /// later than the last one of its own: its viewer may have seen it.
     fn cached(&self, key: &Key, max_age: Duration) -> Option<Arc<ChatState>> {
         let both = (key.1 == Scope::Files).then(|| (key.0.clone(), Scope::Both));
-        let states = [Some(key), both.as_ref()].into_iter().flatten();
-        let states = states.filter_map(|key| self.0.cache.get(key));
-        let latest = states.max_by_key(|state| state.asked_at);
-        latest.filter(|state| state.asked_at.elapsed() < max_age)
+        [Some(key), both.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.0.cache.get(key))
+            .max_by_key(|state| state.asked_at)
+            .filter(|state| state.asked_at.elapsed() < max_age)
     }
 
     /// Starts a request in a task of its own.

@@ -86,11 +86,8 @@ impl ChatSessionId {
     pub fn parse(text: &str) -> Result<Self, InvalidChatSessionId> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
         let fits = (1..=128).contains(&text.len()) && text.bytes().all(allowed);
-        if fits && text != "." && text != ".." {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidChatSessionId)
-        }
+        let valid = fits && text != "." && text != "..";
+        valid.then(|| Self(text.to_owned())).ok_or(InvalidChatSessionId)
     }
 
     pub fn as_str(&self) -> &str {
@@ -120,12 +117,9 @@ pub struct InvalidUserId;
 
 impl UserId {
     pub fn parse(text: &str) -> Result<Self, InvalidUserId> {
-        let length = text.chars().count();
-        if (1..=255).contains(&length) && !text.chars().any(char::is_control) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidUserId)
-        }
+        let fits = (1..=255).contains(&text.chars().count());
+        let valid = fits && !text.chars().any(char::is_control);
+        valid.then(|| Self(text.to_owned())).ok_or(InvalidUserId)
     }
 
     pub fn as_str(&self) -> &str {

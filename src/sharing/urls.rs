@@ -1,4 +1,4 @@
-//! Where a link points.
+//! The URLs of a link.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
@@ -25,11 +25,10 @@ impl SharePath {
         let (before, after) = text.split_once("{id}").ok_or(InvalidSharePath)?;
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~/#?=&".contains(&b);
         let plain = |part: &str| part.bytes().all(allowed);
-        if before.starts_with('/') && !before.starts_with("//") && plain(before) && plain(after) {
-            Ok(Self { before: before.to_owned(), after: after.to_owned() })
-        } else {
-            Err(InvalidSharePath)
-        }
+        let is_absolute = before.starts_with('/') && !before.starts_with("//");
+        let valid = is_absolute && plain(before) && plain(after);
+        let path = || Self { before: before.to_owned(), after: after.to_owned() };
+        valid.then(path).ok_or(InvalidSharePath)
     }
 
     /// The pattern of the route that serves the link's page.
@@ -47,7 +46,6 @@ impl SharePath {
     }
 }
 
-/// Builds the URLs of a link.
 #[derive(Debug, Clone)]
 pub struct Urls {
     public_url: String,

@@ -75,7 +75,8 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
         Some(raw) => shown_name(&decode_json_string(raw).ok_or_else(|| not_text("shared_by"))?),
         None => None,
     };
-    let moment = |field, text| parse_rfc3339(text).ok_or_else(|| format!("{field}: {BAD_TIME}"));
+    let moment =
+        |field: &str, text: &str| parse_rfc3339(text).ok_or_else(|| format!("{field}: {BAD_TIME}"));
     let created_at = moment("created_at", &fields.created_at)?;
     let expires_at = moment("expires_at", &fields.expires_at)?;
     if expires_at <= created_at {
