@@ -1,7 +1,7 @@
-//! Pure: a link's URL as a QR code, for a page (PNG, SVG) or for a terminal.
+//! QR codes of links as PNG, as SVG, or for a terminal.
 //!
-//! To add a format: a variant of [`QrFormat`], its content type, and an arm in [`render`] that draws
-//! from [`Layout`], which alone knows where the modules go.
+//! To add a format: a variant of [`QrFormat`], its content type, and an arm in [`render`] that
+//! draws by [`Layout`].
 
 use std::{fmt::Write, ops::RangeInclusive};
 
@@ -13,7 +13,6 @@ use image::{
 use qrcode::{Color, EcLevel, QrCode};
 use serde::Deserialize;
 
-/// What the image is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QrFormat {
@@ -22,8 +21,6 @@ pub enum QrFormat {
 }
 
 impl QrFormat {
-    /// The media type for `Content-Type`.
-    #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
             QrFormat::Png => "image/png",
@@ -32,8 +29,7 @@ impl QrFormat {
     }
 }
 
-/// How much of the code may be dirty or torn and it still scans (ISO/IEC 18004): about 7, 15, 25 and
-/// 30 percent.
+/// The share of the code that may be damaged (ISO/IEC 18004): about 7, 15, 25 and 30 percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 pub enum ErrorCorrection {
     L,
@@ -54,8 +50,8 @@ impl From<ErrorCorrection> for EcLevel {
     }
 }
 
-/// What the image shall look like (contract 3, `qr_code`). Whoever reads a request checks it against
-/// [`QrOptions::SIZES`] and [`QrOptions::MARGINS`]; [`render`] only knows what would not scan.
+/// The parameters of an image (docs/API.md 3, `qr_code`). The HTTP handler checks them against
+/// [`QrOptions::SIZES`] and [`QrOptions::MARGINS`]; [`render`] rejects only what would not scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct QrOptions {
     pub format: QrFormat,
@@ -67,9 +63,9 @@ pub struct QrOptions {
 }
 
 impl QrOptions {
-    /// The sizes that a caller may ask for, in pixels.
+    /// In pixels.
     pub const SIZES: RangeInclusive<u32> = 64..=2048;
-    /// The quiet zones that a caller may ask for, in modules.
+    /// In modules.
     pub const MARGINS: RangeInclusive<u32> = 0..=16;
 }
 
@@ -85,27 +81,20 @@ impl Default for QrOptions {
     }
 }
 
-/// Why there is no image.
 #[derive(Debug, thiserror::Error)]
 pub enum QrError {
-    /// A module would be less than two pixels wide, which phones do not scan reliably.
+    /// A module would be less than two pixels wide, which phones do not scan reliably. `least`
+    /// pixels work with the same margin and error correction.
     #[error("too small to scan: at least {least} pixels are needed")]
-    TooSmall {
-        /// The least size, in pixels, that works with the same margin and error correction.
-        least: u32,
-    },
-    /// The text is longer than any QR code holds at this error correction.
+    TooSmall { least: u32 },
     #[error("too long for a QR code")]
     TooLong,
-    /// The PNG encoder failed, which it does not when it writes to memory.
+    /// The PNG encoder failed; it does not when it writes to memory.
     #[error("the image could not be written")]
     Png(#[from] ImageError),
 }
 
 /// Draws `text` as an image of exactly `options.size` × `options.size` pixels.
-///
-/// # Errors
-/// [`QrError::TooSmall`] and [`QrError::TooLong`] when what was asked for could not be scanned.
 pub fn render(text: &str, options: &QrOptions) -> Result<Vec<u8>, QrError> {
     let layout = Layout::new(encode(text, options.error_correction.into())?, options)?;
     match options.format {
@@ -115,27 +104,23 @@ pub fn render(text: &str, options: &QrOptions) -> Result<Vec<u8>, QrError> {
 }
 
 fn encode(text: &str, level: EcLevel) -> Result<QrCode, QrError> {
-    // The other errors of the crate are for those who choose a version or an ECI designator.
+    // The crate's other errors are about a chosen version or ECI designator.
     QrCode::with_error_correction_level(text, level).map_err(|_| QrError::TooLong)
 }
 
-/// Draws `text` with half-block characters, two modules a character, for a terminal.
+/// Draws `text` with half-block characters, two modules each, for a terminal.
 ///
-/// Both colours are set explicitly, from the fixed part of the 256 colours, which themes leave
-/// alone: it is black on white, and scans, on dark and on light terminals. Two modules of quiet zone
-/// and the lowest error correction keep it within 24 lines for a usual link; a screen is not torn.
-///
-/// # Errors
-/// [`QrError::TooLong`]
+/// Both colours are from the fixed part of the 256 colours, which themes do not change: it is black
+/// on white on dark and on light terminals. Two modules of quiet zone and the lowest error
+/// correction keep it within 24 lines for a usual link.
 pub fn render_terminal(text: &str) -> Result<String, QrError> {
     const QUIET_ZONE: usize = 2;
     let code = encode(text, EcLevel::L)?;
     let side = code.width() + 2 * QUIET_ZONE;
     let within = QUIET_ZONE..QUIET_ZONE + code.width();
+    let is_in_code = |x: usize, y: usize| within.contains(&x) && within.contains(&y);
     let dark = |x: usize, y: usize| {
-        within.contains(&x)
-            && within.contains(&y)
-            && code[(x - QUIET_ZONE, y - QUIET_ZONE)] == Color::Dark
+        is_in_code(x, y) && code[(x - QUIET_ZONE, y - QUIET_ZONE)] == Color::Dark
     };
     let mut out = String::new();
     for y in (0..side).step_by(2) {
@@ -151,8 +136,7 @@ pub fn render_terminal(text: &str) -> Result<String, QrError> {
     Ok(out)
 }
 
-/// Where the modules go: whole pixels each, in the middle; what the size leaves over widens the quiet
-/// zone.
+/// Where the modules are drawn: whole pixels each, centred; pixels left over widen the quiet zone.
 struct Layout {
     code: QrCode,
     size: u32,
@@ -185,8 +169,8 @@ impl Layout {
         let mut image = GrayImage::from_pixel(self.size, self.size, Luma([255]));
         imageops::replace(&mut image, &modules, self.offset.into(), self.offset.into());
         let mut out = Vec::new();
-        // Rows repeat the one above. The best compression takes four times as long, and six times
-        // for the largest size, for a fifth less.
+        // Rows repeat the one above. The best compression takes four to six times as long and saves
+        // a fifth.
         PngEncoder::new_with_quality(&mut out, CompressionType::Default, FilterType::Up)
             .write_image(&image, self.size, self.size, ExtendedColorType::L8)?;
         Ok(out)

@@ -1,4 +1,4 @@
-//! What the demo does with the running service, by its own API, and prints.
+//! Shares chats by the API of the running service, and prints what to try.
 
 use std::{
     io::{Write, stdout},
@@ -11,18 +11,18 @@ use serde_json::json;
 use super::Failure;
 use crate::qr;
 
-/// Somebody who owns chats.
+/// An owner of chats.
 pub(super) struct User {
     pub id: String,
     pub chats: Vec<String>,
     pub token: String,
 }
 
-/// Everything that the printed lines hold.
+/// The values in the printed lines.
 pub(super) struct Guide {
-    /// Where this machine reaches the service.
+    /// The service's address on this machine.
     pub api: String,
-    /// What links start with.
+    /// The public URL.
     pub base: String,
     pub chats: PathBuf,
     /// One or two.
@@ -36,7 +36,7 @@ struct Link {
 }
 
 impl Guide {
-    /// Shares the first user's first chat, once as it is and once live, and prints how to go on.
+    /// Shares the first user's first chat, frozen and live, and prints the guide.
     pub(super) async fn show(&self) -> Result<(), Failure> {
         let Some(owner) = self.users.first() else { return Ok(()) };
         let viewer = self.users.last().unwrap_or(owner);
@@ -48,11 +48,10 @@ impl Guide {
     }
 
     async fn share(&self, owner: &User, is_frozen: bool) -> Result<Link, Failure> {
-        let asked = reqwest::Client::builder()
+        let response = reqwest::Client::builder()
             .no_proxy()
             .build()?
-            .post(format!("{}/api/v1/shared_chats", self.api));
-        let answer = asked
+            .post(format!("{}/api/v1/shared_chats", self.api))
             .bearer_auth(&owner.token)
             .json(&json!({
                 "chat_session_id": owner.chats.first(),
@@ -61,10 +60,10 @@ impl Guide {
             }))
             .send()
             .await?;
-        if !answer.status().is_success() {
-            return Err(format!("the chat was not shared: {}", answer.text().await?).into());
+        if !response.status().is_success() {
+            return Err(format!("the chat was not shared: {}", response.text().await?).into());
         }
-        Ok(answer.json().await?)
+        Ok(response.json().await?)
     }
 
     fn print(
@@ -102,7 +101,7 @@ impl Guide {
             ("Anyone with the link sees the chat:", format!("curl -sS {links}/{id}")),
             ("Its QR code:", format!("curl -sS '{links}/{id}/qr_code?format=svg'")),
             (
-                "Share another one, for people who are signed in, until the end of 2099:",
+                "Share another one, for signed-in users, until the end of 2099:",
                 format!(
                     "curl -sS {links} {auth} {json} -d '{{\"chat_session_id\": \"{other}\", \
                      \"is_private\": true, \"expires_at\": \"2099-12-31T23:59:59Z\"}}'"
@@ -115,10 +114,7 @@ impl Guide {
                     "curl -sS -i -X PATCH {links}/{id} {auth} {json} -d '{{\"is_private\": true}}'"
                 ),
             ),
-            (
-                "Now only somebody who is signed in sees it:",
-                format!("curl -sS {links}/{id} {viewer_auth}"),
-            ),
+            ("Now only signed-in users see it:", format!("curl -sS {links}/{id} {viewer_auth}")),
             ("Delete it:", format!("curl -sS -i -X DELETE {links}/{id} {auth}")),
         ] {
             writeln!(out, "{what}\n  {line}\n")?;
@@ -128,7 +124,7 @@ impl Guide {
             "A live link to the same chat, whose page shows what is new by itself:\n\n  {}\n",
             live.url
         )?;
-        // This one does not end by itself, unlike the lines above.
+        // Unlike the commands above, this one does not end by itself.
         writeln!(out, "Watch it from another terminal: curl -N {links}/{}/events\n", live.id)?;
         writeln!(
             out,

@@ -1,4 +1,4 @@
-//! `shared-chats demo`: from nothing to a link that opens.
+//! `shared-chats demo`: serves sample chats and shares one.
 
 mod guide;
 
@@ -24,18 +24,14 @@ const TOKEN_SECONDS: i64 = 8 * 3600;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Serves chats from a file with a throw-away key and database until `stopped`, shares one and
-/// prints how to go on. Other settings of the environment hold: with `CHAT_SERVICE_URL=file:PATH`
-/// it shows somebody's own chats.
-///
-/// # Errors
-/// Whatever keeps the service from starting or the chat from being shared.
+/// Serves chats from a file with a temporary key and database until `stopped`, shares one and
+/// prints what to try. Other settings of the environment apply: with `CHAT_SERVICE_URL=file:PATH`
+/// it shows the user's own chats.
 pub async fn run(env: &Env, stopped: impl Future<Output = ()>) -> Result<(), Failure> {
     let dir = std::env::temp_dir().join(format!("shared-chats-demo-{}", Uuid::new_v4()));
-    // The chats may be somebody's own.
+    // The folder may hold real chats.
     std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
     let shown = serve(env, &dir, stopped).await;
-    // Nothing of the demo stays behind.
     let removed = std::fs::remove_dir_all(&dir);
     shown?;
     Ok(removed?)
@@ -50,20 +46,18 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
         None => chats,
         Some(Source::File(path)) => path,
         Some(Source::Http(_)) => {
-            return Err(
-                "CHAT_SERVICE_URL: the demo reads chats from a file: file:PATH; for a chat \
-                        service use `serve`"
-                    .into(),
-            );
+            let why = "the demo reads chats from a file: file:PATH; for a chat service use `serve`";
+            return Err(format!("CHAT_SERVICE_URL: {why}").into());
         }
     };
     let poll = env.get::<String>("LIVE_POLL_INTERVAL")?.unwrap_or_else(|| "1s".to_owned());
     let env = env.with(vec![
-        // The file gives no notice, and whoever edits it wants to see it.
+        // Edits of the file send no notice, and should show soon.
         ("LIVE_POLL_INTERVAL", poll),
         ("CHAT_SERVICE_URL", format!("file:{}", chats.display())),
         ("DATABASE_URL", format!("sqlite:{}", dir.join("demo.db").display())),
-        // Beside the database, in the folder that goes: what that does not know is deleted there.
+        // The default: beside the database, in the temporary folder. In another store the sweep
+        // would delete every object that this database has no row for.
         ("ARTIFACT_STORE_URL", String::new()),
         ("AUTH_HS256_SECRET", secret.clone()),
         ("AUTH_HS256_SECRET_FILE", String::new()),
@@ -90,7 +84,7 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
     Ok(served?)
 }
 
-/// On the usual port, or, where that is taken and none was asked for, on a free one.
+/// On the default port, or, where that is in use and none is configured, on a free one.
 async fn build(env: &Env) -> Result<Application, Failure> {
     match Application::build(Config::from_env(env)?, Clock::system()).await {
         Err(StartError::Bind(..)) if env.get::<String>("BIND_ADDRESS")?.is_none() => {
@@ -124,7 +118,7 @@ fn users(path: &Path, secret: &[u8]) -> Result<Vec<User>, Failure> {
 }
 
 fn token(sub: &str, secret: &[u8]) -> Result<String, Failure> {
-    // Not the `sub` itself, which is never shown to viewers.
+    // A `name` equal to the `sub` would not be shown to viewers.
     let mut name = sub.to_owned();
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_uppercase();

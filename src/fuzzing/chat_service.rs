@@ -1,4 +1,4 @@
-//! From a chat service's answer to what a viewer gets (contract 3 and 5).
+//! From a chat service's answer to a viewer's response (docs/API.md 3 and 5).
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::{
     model::{ChatFile, Message},
 };
 
-/// The first byte says which answer it is.
+/// The first byte selects the kind of answer.
 pub fn chat_service(data: &[u8]) {
     let Some((kind, json)) = data.split_first() else { return };
     let Ok(json) = std::str::from_utf8(json) else { return };
@@ -29,18 +29,18 @@ pub fn chat_service(data: &[u8]) {
         }),
     };
     if let Err(why) = refused {
-        // The seeds have it where names and texts stand.
+        // The seeds have it in names and texts.
         assert!(!why.contains("SECRET"), "{why}");
     }
 }
 
-/// Each once, in their order, and the content as it was sent.
+/// Ids are unique, and the content is as it was sent.
 fn are_those_of(messages: &[Message], json: &str) {
     messages.iter().for_each(holds);
     let ids: HashSet<&str> = messages.iter().map(|message| message.id.as_str()).collect();
     assert_eq!(ids.len(), messages.len());
     for message in messages {
-        assert!(json.contains(message.content.as_json()), "not as it was sent");
+        assert!(json.contains(message.content.as_json()), "content that was not sent");
     }
 }
 
@@ -52,14 +52,14 @@ fn holds(message: &Message) {
     assert!(time.is_ok(), "{:?}", message.created_at);
 }
 
-/// The documents that a viewer gets.
+/// Checks the JSON view and the page.
 fn shown(name: Option<String>, messages: &[Message], files: Vec<ChatFile>) {
     let (sent, kept) = (messages.len(), files.len());
     let (json, page) = viewed(name, messages, files);
     let Ok(document) = serde_json::from_slice::<serde_json::Map<String, Value>>(&json)
         .or_else(|_| raw_document(&json))
     else {
-        panic!("a view that is no JSON object: {}", String::from_utf8_lossy(&json))
+        panic!("a view that is not a JSON object: {}", String::from_utf8_lossy(&json))
     };
     let count = |field: &str| document.get(field).and_then(Value::as_array).map(Vec::len);
     assert_eq!(count("artifacts"), Some(kept));

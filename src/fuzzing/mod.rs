@@ -1,6 +1,6 @@
-//! What the fuzz targets in `fuzz/targets/` call. Each function takes any bytes, gives them to the
-//! code that strangers' bytes reach, and asserts what has to hold whatever they are. Not part of the
-//! library otherwise; the tests replay what `fuzz/seeds/` holds.
+//! The functions that the fuzz targets in `fuzz/targets/` call. Each passes any bytes to code that
+//! handles untrusted input, and asserts its invariants. Not compiled into the service; the tests
+//! replay the seeds in `fuzz/seeds/`.
 //!
 //! To add a target: a function here and its row in [`TARGETS`], a file in `fuzz/targets/` with its
 //! `[[bin]]` in `fuzz/Cargo.toml`, and a seed or two in `fuzz/seeds/<target>/`.
@@ -18,10 +18,9 @@ pub use crate::{
 pub use chat_service::chat_service;
 pub use token::token;
 
-/// A target takes any bytes, and panics where something does not hold.
+/// Takes any bytes, and panics if an invariant does not hold.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name.
 pub const TARGETS: [(&str, Target); 6] = [
     ("chat_service", chat_service),
     ("events", events),

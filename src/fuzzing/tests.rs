@@ -1,4 +1,4 @@
-//! What the fuzzers start from, and what they once found, at every run of the tests.
+//! Replays the fuzzers' seeds and past findings.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -21,7 +21,7 @@ fn the_fuzz_targets_hold_for_their_seeds() {
         let mut count = 0;
         for seed in seeds {
             let path = seed.unwrap().path();
-            // Which one it was is told should it fail.
+            // Names the seed if it fails.
             println!("{}", path.display());
             target(&fs::read(&path).unwrap());
             count += 1;
@@ -31,10 +31,10 @@ fn the_fuzz_targets_hold_for_their_seeds() {
     }
 }
 
-/// Without a fuzzer's eye for new code, but at every run of the tests. `FUZZ_ROUNDS` makes more of each
-/// seed than 100, `FUZZ_SEED` others of it.
+/// Fuzzing without coverage feedback. `FUZZ_ROUNDS` sets the mutations of each seed, 100 by
+/// default, and `FUZZ_SEED` the random seed.
 #[test]
-fn the_fuzz_targets_hold_for_what_becomes_of_their_seeds() {
+fn the_fuzz_targets_hold_for_mutated_seeds() {
     let number = |name: &str, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
     let mut chance = Chance(number("FUZZ_SEED", 1));
     for (name, target) in TARGETS {
@@ -56,7 +56,7 @@ fn the_fuzz_targets_hold_for_what_becomes_of_their_seeds() {
     }
 }
 
-/// SplitMix64, so that a failure comes again.
+/// SplitMix64, so that a failure is reproducible.
 struct Chance(u64);
 
 impl Chance {
@@ -71,7 +71,7 @@ impl Chance {
         usize::try_from(self.next() >> 1).unwrap() % bound.max(1)
     }
 
-    /// A piece of it, up to 16 bytes.
+    /// A random range of up to 16 bytes.
     fn piece(&mut self, data: &[u8]) -> std::ops::Range<usize> {
         let start = self.below(data.len() + 1);
         let length = self.below((data.len() - start).min(16) + 1);
@@ -114,10 +114,10 @@ fn each_target_has_its_file_its_seeds_and_its_binary() {
     }
 }
 
-/// Then they are built with the same features, and what `cargo test` built of them is used by
-/// `fuzz/run --shared`.
+/// So that both builds have the same features, and `fuzz/run --shared` can use what `cargo test`
+/// built.
 #[test]
-fn the_fuzz_targets_share_what_the_tests_are_built_of() {
+fn the_fuzz_targets_share_the_dependencies_of_the_tests() {
     let table = |manifest: &str, heading: &str| -> Vec<String> {
         let lines = manifest.lines().skip_while(|line| *line != heading).skip(1);
         let lines = lines.take_while(|line| !line.starts_with('['));

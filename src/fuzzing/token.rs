@@ -1,4 +1,4 @@
-//! From the header or cookie of a request to a caller, or to nobody (contract 1).
+//! From the header or cookie of a request to its caller, if any (docs/API.md 1).
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use crate::{
     model::Identity,
 };
 
-/// Three public keys, whose private ones nobody has any more, and what they once signed.
+/// Three public keys, whose private keys were deleted, and tokens that they signed.
 const KEYS: &str = include_str!("keys.json");
 const SIGNED: &str = include_str!("signed.txt");
 const ISSUER: &str = "https://id.example";
@@ -32,8 +32,8 @@ static BY_SECRET: LazyLock<Authenticator> = LazyLock::new(|| {
     Authenticator::with_settings(settings)
 });
 
-/// The first byte says what the others are: an `Authorization` header, a cookie, claims (which are
-/// signed, so that they are looked at), or a provider's key set.
+/// The first byte says what follows: an `Authorization` header, a cookie, claims (which are signed,
+/// so that they are checked), or a provider's key set.
 pub fn token(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     match kind {
@@ -49,9 +49,9 @@ fn header(authorization: &[u8], cookie: &[u8]) {
     let token = credential.token();
     let Some(by_keys) = &*BY_KEYS else { panic!("there are no keys") };
     if verified(by_keys, token).is_some() {
-        assert!(was_signed(token), "a token that nobody signed was believed: {token:?}");
+        assert!(was_signed(token), "a token without a valid signature was accepted: {token:?}");
     }
-    // With a secret none of them is any good, above all not one that names a public key's algorithm.
+    // With a secret none of them is valid, least of all one with a public key's algorithm.
     assert!(verified(&BY_SECRET, token).is_none(), "a token without the secret: {token:?}");
 }
 
@@ -62,7 +62,7 @@ fn claims(json: &[u8]) {
     let name = identity.display_name.as_deref();
     assert!(name.is_none_or(|name| !name.contains('@') && name != identity.user_id.as_str()));
     assert!((1..=255).contains(&identity.user_id.as_str().chars().count()));
-    // What holds a lone surrogate cannot be read here.
+    // `Value` cannot hold lone surrogates.
     let Ok(claims) = serde_json::from_str::<Value>(raw.get()) else { return };
     assert_eq!(claims["iss"], ISSUER);
     let audience = &claims["aud"];
@@ -76,7 +76,7 @@ fn claims(json: &[u8]) {
     assert!(!identity.is_chat_service || is_scope("scope") || is_scope("scp"), "{claims}");
 }
 
-/// A key set of strangers does not prove what ours signed, unless it holds one of ours.
+/// No key set makes the verifier panic.
 fn key_set(json: &[u8]) {
     let Some(theirs) = Authenticator::with_keys(ISSUER, AUDIENCE, json) else { return };
     for token in SIGNED.lines() {
@@ -89,10 +89,10 @@ fn was_signed(token: &str) -> bool {
     SIGNED.lines().any(|signed| message(signed) == message(token))
 }
 
-/// Who it is, if anybody. Whoever was refused is not known afterwards either.
+/// The identity of a valid token; also checks that the cache agrees.
 fn verified(authenticator: &Authenticator, token: &str) -> Option<Identity> {
     let Some(runtime) = &*RUNTIME else { panic!("there is no runtime") };
     let identity = runtime.block_on(authenticator.verify(token)).ok();
-    assert_eq!(authenticator.verified(token), identity, "remembered as something else");
+    assert_eq!(authenticator.verified(token), identity, "cached as something else");
     identity.map(|identity| (*identity).clone())
 }

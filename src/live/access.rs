@@ -1,4 +1,4 @@
-//! Whether a watched link still exists, and its settings: read once for all streams of the link.
+//! The settings of a watched link: read once for all of its streams.
 
 use std::{
     sync::{
@@ -19,8 +19,8 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How long a row is used again when no notice comes. A thousand streams that are sent the same
-/// message ask at the same moment; one query serves them all.
+/// How long a row is cached when no notice comes. All streams of a link read it before they send a
+/// message, so that one query serves them all.
 const MAX_AGE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
@@ -33,7 +33,7 @@ pub(super) struct LinkAccess {
 
 struct Cached {
     read_at: Instant,
-    /// How many notices had come before it was read.
+    /// The number of notices before it was read.
     notices: u64,
     link: Option<Arc<SharedChat>>,
 }
@@ -45,8 +45,8 @@ impl LinkAccess {
         self.changed.send_replace(());
     }
 
-    /// The link as it is now; `None` when it is deleted or expired. `chat_notices` counts the notices
-    /// about its chat, with which links go as well.
+    /// The link as it is now; `None` when it is deleted or expired. `chat_notices` counts the
+    /// notices about its chat, with which links go as well.
     pub(super) async fn current(
         &self,
         id: &ShareId,
@@ -55,7 +55,7 @@ impl LinkAccess {
         clock: &Clock,
     ) -> Result<Option<Arc<SharedChat>>, StoreError> {
         let mut cached = self.cached.lock().await;
-        // Both only grow, so their sum tells whether any notice came.
+        // Both only grow, so their sum changes with every notice.
         let notices = self.notices.load(Ordering::SeqCst) + chat_notices.load(Ordering::SeqCst);
         let link = match &*cached {
             Some(row) if row.notices == notices && row.read_at.elapsed() < MAX_AGE => {
@@ -63,7 +63,7 @@ impl LinkAccess {
             }
             _ => {
                 let read_at = Instant::now();
-                // On the heap: its kilobytes would be part of every idle stream.
+                // Boxed: this future takes kilobytes, which every idle stream would hold.
                 let link = Box::pin(store.link(id, clock.now())).await?.map(Arc::new);
                 *cached = Some(Cached { read_at, notices, link: link.clone() });
                 link

@@ -1,4 +1,4 @@
-//! The feed of one watched chat: a single task reads the chat, however many streams follow it.
+//! The feed of one watched chat: a single task reads the chat for all of its streams.
 
 use std::{
     sync::{
@@ -27,12 +27,12 @@ const MIN_INTERVAL: Duration = Duration::from_millis(50);
 /// The pause after the first failure; it doubles up to the poll interval.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 
-/// Why a stream cannot go on.
+/// Why a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// The chat does not exist any more.
     ChatGone,
-    /// The client read so slowly that the log no longer holds what it needs next.
+    /// The client read so slowly that the log dropped frames it needs.
     TooSlow,
 }
 
@@ -42,7 +42,6 @@ pub(super) struct ChatFeed {
     due: Notify,
     /// Wakes the streams.
     pub(super) changed: watch::Sender<()>,
-    /// Counts the notices about the chat.
     pub(super) notices: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -54,11 +53,11 @@ struct Inner {
     is_gone: bool,
 }
 
-/// What a stream is to be sent: the first frame, then what it missed, then the log.
+/// A stream's position: it is sent the first frame, then what it missed, then the log.
 #[derive(Default)]
 pub(super) struct Position {
     first: Option<Frame>,
-    /// A state of the chat, and the index of the first message that the client does not know.
+    /// A state of the chat, and the index of the first message that the client missed.
     missed: Option<(Arc<ChatState>, usize)>,
     /// The number of the next frame of the log.
     next: u64,
@@ -72,8 +71,7 @@ impl ChatFeed {
         self.changed.send_replace(());
     }
 
-    /// Takes what the chat held at a moment, unless a later state is known, and wakes the streams if
-    /// something is new.
+    /// Takes a state of the chat, unless a later one is known, and wakes the streams if it changed.
     pub(super) fn ingest(&self, state: Arc<ChatState>) {
         let mut inner = self.inner.lock();
         if inner.current.as_ref().is_some_and(|current| current.asked_at >= state.asked_at) {
@@ -93,34 +91,41 @@ impl ChatFeed {
         inner.current = Some(state);
     }
 
-    /// Where a stream starts whose client knows everything up to the message `cursor`, or without one
-    /// wants only what comes from now on. What the client missed and the next frame of the log are
-    /// taken under one lock, so that nothing falls between them. `None` when the chat was never read,
-    /// or has no such message.
+    /// Where a stream starts: after the message `cursor`, or without one after the current state.
+    /// What the client missed and the next frame of the log are taken under one lock, so that
+    /// nothing falls between them. `None` when the chat was never read, or has no such message.
     pub(super) fn start(&self, cursor: Option<&str>) -> Option<Position> {
-        self.inner.lock().start(cursor)
+        let inner = self.inner.lock();
+        let current = inner.current.as_ref()?;
+        let (first, missed) = match cursor {
+            None => (Frame::cursor(current.transcript.last_id()), None),
+            Some(cursor) => {
+                let index = current.transcript.index_after(cursor)?;
+                (Frame::begun(), Some((current.clone(), index)))
+            }
+        };
+        Some(Position { first: Some(first), missed, next: inner.log.end() })
     }
 
-    /// As [`ChatFeed::start`], with a state of the chat that was read for it. An unknown cursor starts
-    /// with a `reset`.
+    /// As [`ChatFeed::start`], with a state that was just read. An unknown cursor is a `reset`.
     pub(super) fn start_with(&self, state: &Arc<ChatState>, cursor: Option<&str>) -> Position {
         self.ingest(state.clone());
-        let inner = self.inner.lock();
-        inner.start(cursor).unwrap_or_else(|| {
+        self.start(cursor).unwrap_or_else(|| {
+            let inner = self.inner.lock();
             let current = inner.current.as_ref().unwrap_or(state);
             let first = Some(Frame::reset(current.transcript.last_id()));
             Position { first, missed: None, next: inner.log.end() }
         })
     }
 
-    /// Whether there is something to be sent already.
+    /// Whether [`ChatFeed::read`] has bytes, or ends the stream.
     pub(super) fn has_more(&self, position: &Position) -> bool {
         position.first.is_some()
             || position.missed.is_some()
             || self.inner.lock().log.end() > position.next
     }
 
-    /// The next bytes for a stream, none if there is nothing new.
+    /// The next bytes for a stream; empty if nothing is new.
     pub(super) fn read(&self, position: &mut Position) -> Result<Bytes, Ended> {
         if let Some(first) = position.first.take() {
             return Ok(first.bytes().clone());
@@ -169,25 +174,11 @@ impl ChatFeed {
                 Err(error) => {
                     tracing::debug!(%error, "a watched chat could not be read");
                     let longer = if pause < poll_interval { pause * 2 } else { FIRST_RETRY };
-                    // From its end, not its beginning: a time-out must not be followed at once.
+                    // The pause begins now: otherwise a read that timed out is repeated at once.
                     read_at = Instant::now();
                     longer.min(poll_interval)
                 }
             };
         }
-    }
-}
-
-impl Inner {
-    fn start(&self, cursor: Option<&str>) -> Option<Position> {
-        let current = self.current.as_ref()?;
-        let (first, missed) = match cursor {
-            None => (Frame::cursor(current.transcript.last_id()), None),
-            Some(cursor) => {
-                let index = current.transcript.index_after(cursor)?;
-                (Frame::begun(), Some((current.clone(), index)))
-            }
-        };
-        Some(Position { first: Some(first), missed, next: self.log.end() })
     }
 }

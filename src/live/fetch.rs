@@ -1,4 +1,4 @@
-//! Reads live chats from the chat service: one question at a time for all callers of the same chat.
+//! Reads live chats from the chat service: one request for all callers of the same chat.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -22,24 +22,24 @@ use crate::{
 
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
-/// A question waits for the answer to the one before it about the same chat, but not longer than
-/// this, as that one may hang. With a time-out of 30 s at most 60 wait for one chat.
+/// A request waits for the one before it about the same chat, but not longer than this, as that one
+/// may hang. With a time-out of 30 s at most 60 are in flight for one chat.
 const STAGGER: Duration = Duration::from_millis(500);
 
-/// How many views may wait for an answer at a time. Fewer than the 64 requests that the proxy sends to
-/// an instance at a time (deploy/haproxy.cfg): frozen links share their path with live ones, and are
-/// served while the chat service hangs.
+/// Views that may wait for the chat service at a time. Fewer than the 64 concurrent requests that
+/// the proxy sends to an instance (deploy/haproxy.cfg): frozen links share their path with live
+/// ones, and have to be served while the chat service hangs.
 const MAX_WAITING_VIEWS: usize = 48;
 
-/// A hash of all that a chat held at a moment: name, messages, files.
+/// A hash of a chat's name, messages and files.
 pub type ContentHash = Arc<str>;
 
-/// What a chat held at a moment.
+/// The state of a chat at one moment.
 #[derive(Debug)]
 pub struct ChatState {
-    /// When the question began: all that came before it is in the answer.
+    /// When the request began: it includes all changes before that.
     pub(super) asked_at: Instant,
-    /// Empty if it was not asked for, as are the files.
+    /// Empty if it was not requested, as are the files.
     pub transcript: Transcript,
     pub files: Vec<ChatFile>,
     pub content_hash: ContentHash,
@@ -47,9 +47,6 @@ pub struct ChatState {
 
 impl ChatState {
     /// CPU work that grows with the chat.
-    ///
-    /// # Errors
-    /// Those of the JSON encoder, which messages and files do not have.
     pub(super) fn new(
         asked_at: Instant,
         name: Option<String>,
@@ -67,12 +64,12 @@ impl ChatState {
     }
 }
 
-/// What a question is about.
+/// What is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     Messages,
-    /// The list alone, for a download: the messages of a large chat take many calls. A chat that is
-    /// gone has no files.
+    /// The list alone, for a download: the messages of a large chat take many calls. The list of a
+    /// chat that is gone is empty.
     Files,
     Both,
 }
@@ -85,37 +82,36 @@ type Key = (ChatSessionId, Scope);
 type Answer = Result<Arc<ChatState>, ChatServiceError>;
 type Pending = watch::Receiver<Option<Answer>>;
 
-/// Asks the chat service. Clones share the questions in flight and the cache.
+/// Reads chats from the chat service. Clones share the requests in flight and the cache.
 #[derive(Clone)]
 pub struct LiveChats(Arc<Inner>);
 
 struct Inner {
     chat_service: Arc<ChatService>,
     max_age: Duration,
-    /// Where questions are asked, so that a client that disconnects cancels none.
+    /// Requests run in tasks of it, so that a client that disconnects cancels none.
     runtime: Handle,
     cache: Cache<Key, Arc<ChatState>>,
-    in_flight: Mutex<HashMap<Key, Question>>,
+    in_flight: Mutex<HashMap<Key, Request>>,
     /// For views that wait for an answer.
     views: Semaphore,
-    /// For event streams and downloads that do.
+    /// For event streams and downloads that wait for an answer.
     others: Semaphore,
 }
 
-/// The last question about a chat, not answered yet.
-struct Question {
+/// The last request for a chat while it is in flight.
+struct Request {
     /// `None` while it waits for the one before it.
     began: Option<Instant>,
-    /// The moment of the last notice, or from which on notices are known here. The answer to a
-    /// question that began earlier serves only the callers that wait for it already.
+    /// When the last notice came, or when notices began to be tracked. The answer to a request that
+    /// began earlier serves only the callers that wait for it already.
     valid_from: Instant,
     answer: Pending,
 }
 
 impl LiveChats {
-    /// Must be called within the runtime on which to ask. An answer is used again for `max_age`, and
-    /// `max_waiting` event streams and downloads may wait for one at a time.
-    #[must_use]
+    /// Must be called within the runtime that runs the requests. An answer is cached for `max_age`,
+    /// and at most `max_waiting` event streams and downloads may wait for one.
     pub fn new(chat_service: Arc<ChatService>, max_age: Duration, max_waiting: usize) -> Self {
         let cache = Cache::builder()
             .max_capacity(CACHE_BYTES)
@@ -136,32 +132,26 @@ impl LiveChats {
         }))
     }
 
-    /// What the chat holds, as of a moment at most `max_age` ago, and after the last notice.
+    /// The state of the chat, at most `max_age` old and later than the last notice.
     ///
     /// # Errors
-    /// Any [`ChatServiceError`]; all callers that wait for the same question get the same one. `Busy`
-    /// too when as many wait already as may.
+    /// Any [`ChatServiceError`]; all callers that wait for the same request get the same one.
+    /// `Busy` too when too many callers wait.
     pub async fn get(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
         self.get_within(chat, scope, self.0.max_age, &self.0.others).await
     }
 
-    /// The same for a view.
-    ///
-    /// # Errors
-    /// As [`LiveChats::get`].
+    /// As [`LiveChats::get`], for a view.
     pub async fn get_for_view(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
         self.get_within(chat, scope, self.0.max_age, &self.0.views).await
     }
 
-    /// The same, by a question that begins after this call.
-    ///
-    /// # Errors
-    /// As [`LiveChats::get`].
+    /// As [`LiveChats::get`], by a request that begins after this call.
     pub async fn get_fresh(&self, chat: &ChatSessionId, scope: Scope) -> Answer {
         self.get_within(chat, scope, Duration::ZERO, &self.0.others).await
     }
 
-    /// No answer to a question that began before the notice is used again.
+    /// No answer to a request that began before the notice is used again.
     pub fn invalidate(&self, notice: &Notice) {
         let mut in_flight = self.0.in_flight.lock();
         let now = Instant::now();
@@ -169,15 +159,15 @@ impl LiveChats {
             Notice::Chat(chat) => {
                 for scope in Scope::ALL {
                     let key = (chat.clone(), scope);
-                    if let Some(question) = in_flight.get_mut(&key) {
-                        question.valid_from = now;
+                    if let Some(request) = in_flight.get_mut(&key) {
+                        request.valid_from = now;
                     }
                     self.0.cache.invalidate(&key);
                 }
             }
             Notice::Links(_) => {}
             Notice::Everything => {
-                in_flight.values_mut().for_each(|question| question.valid_from = now);
+                in_flight.values_mut().for_each(|request| request.valid_from = now);
                 self.0.cache.invalidate_all();
             }
         }
@@ -198,40 +188,43 @@ impl LiveChats {
             }
             let permit = waiting.try_acquire().map_err(|_| ChatServiceError::Busy)?;
             let answer = match in_flight.get(&key) {
-                Some(question) if question.serves(max_age) => question.answer.clone(),
-                Some(_) | None => self.ask(&mut in_flight, key),
+                Some(request) if request.serves(max_age) => request.answer.clone(),
+                Some(_) | None => self.request(&mut in_flight, key),
             };
             (permit, answer)
         };
+        // Without an answer its task was aborted, as the runtime shuts down.
+        let stopped = || Err(ChatServiceError::Unreachable("the request was stopped".to_owned()));
         let answered =
             answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
-        let stopped = || Err(ChatServiceError::Unreachable("asking was stopped".to_owned()));
         answered.unwrap_or_else(stopped)
     }
 
-    /// An answer that is young enough. A download also believes what a view was told of the files, if
-    /// that is later than the last list: its viewer has seen it.
+    /// An answer that is young enough. A download also uses the list that a view got, if it is
+    /// later than the last one of its own: its viewer may have seen it.
     fn cached(&self, key: &Key, max_age: Duration) -> Option<Arc<ChatState>> {
         let both = (key.1 == Scope::Files).then(|| (key.0.clone(), Scope::Both));
-        let states = [Some(key), both.as_ref()].into_iter().flatten();
-        let states = states.filter_map(|key| self.0.cache.get(key));
-        let latest = states.max_by_key(|state| state.asked_at);
-        latest.filter(|state| state.asked_at.elapsed() < max_age)
+        [Some(key), both.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.0.cache.get(key))
+            .max_by_key(|state| state.asked_at)
+            .filter(|state| state.asked_at.elapsed() < max_age)
     }
 
-    /// Asks, in a task of its own.
-    fn ask(&self, in_flight: &mut HashMap<Key, Question>, key: Key) -> Pending {
+    /// Starts a request in a task of its own.
+    fn request(&self, in_flight: &mut HashMap<Key, Request>, key: Key) -> Pending {
         let now = Instant::now();
         let (sender, answer) = watch::channel(None);
         let before = in_flight.get(&key);
-        let question = Question {
+        let request = Request {
             began: before.is_none().then_some(now),
             valid_from: before.map_or(now, |before| before.valid_from),
             answer: answer.clone(),
         };
-        let before = in_flight.insert(key.clone(), question);
+        let before = in_flight.insert(key.clone(), request);
         let (this, pending) = (self.clone(), answer.clone());
-        let asking = async move {
+        let requesting = async move {
             let began = match before {
                 Some(mut before) => {
                     let until = before.began.unwrap_or(now) + STAGGER;
@@ -244,25 +237,25 @@ impl LiveChats {
             this.end(&key, &pending, &answer);
             sender.send_replace(Some(answer));
         };
-        // A part of the first caller's trace.
-        self.0.runtime.spawn(asking.in_current_span());
+        // In the trace of the first caller.
+        self.0.runtime.spawn(requesting.in_current_span());
         answer
     }
 
-    /// The last question about the chat begins, after it waited: while it waits, none replaces it.
+    /// Begins the last request for the chat after it waited; while it waits, none replaces it.
     fn begin(&self, key: &Key) -> Instant {
         let mut in_flight = self.0.in_flight.lock();
-        // Within the lock: a notice comes either before this moment, or finds that it has begun.
+        // Under the lock, so that a notice comes either before this moment or after it has begun.
         let now = Instant::now();
-        if let Some(question) = in_flight.get_mut(key) {
-            question.began = Some(now);
+        if let Some(request) = in_flight.get_mut(key) {
+            request.began = Some(now);
         }
         now
     }
 
     fn end(&self, key: &Key, pending: &Pending, answer: &Answer) {
         let mut in_flight = self.0.in_flight.lock();
-        // Without one a later question was answered already.
+        // Without one a later request was answered already.
         let Some(last) = in_flight.get(key) else { return };
         if let Ok(state) = answer
             && state.asked_at >= last.valid_from
@@ -286,15 +279,15 @@ impl LiveChats {
             Scope::Messages => Vec::new(),
             Scope::Files | Scope::Both => reader.files().await?,
         };
-        let state = spawn_blocking(move || ChatState::new(asked_at, name, &messages, files)).await;
-        state
+        spawn_blocking(move || ChatState::new(asked_at, name, &messages, files))
+            .await
             .map_err(|error| ChatServiceError::BadAnswer(error.to_string()))?
             .map_err(|error| ChatServiceError::BadAnswer(error.to_string()))
     }
 }
 
-impl Question {
-    /// Whether its answer will do for a caller that comes now.
+impl Request {
+    /// Whether a caller that comes now may use its answer.
     fn serves(&self, max_age: Duration) -> bool {
         self.began.is_none_or(|began| began >= self.valid_from && began.elapsed() < max_age)
     }

@@ -1,14 +1,14 @@
-//! What goes over the wire of an event stream (WHATWG HTML, "Server-sent events").
+//! The wire format of event streams (WHATWG HTML, "Server-sent events").
 //!
-//! A cursor is the id of the last message that the client was sent. A `message` carries its own as
-//! `id:`. Where the cursor moves otherwise (a stream begins, the last message is removed, the client
-//! is told to fetch the view again) a block without an event carries it, which browsers take note of
-//! silently. So a client that reconnects misses no message, and gets none twice.
+//! A cursor is the id of the last message that the client was sent. A `message` event has it as
+//! `id:`. Where the cursor moves otherwise (a stream begins, the last message is removed, a
+//! `reset`), a block without an event has it, which browsers store without an event. So a client
+//! that reconnects misses no message, and gets none twice.
 
 use bytes::Bytes;
 use serde::Serialize;
 
-/// One or more blocks of an event stream, ready to be sent.
+/// One or more encoded blocks of an event stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame(Bytes);
 
@@ -19,35 +19,26 @@ impl Frame {
         Self::of(&[b"event: message\nid: ", id.as_bytes(), b"\ndata: ", json, b"\n\n"])
     }
 
-    /// A message that was edited.
+    /// An edited message.
     pub(super) fn changed(json: &[u8]) -> Self {
         Self::of(&[b"event: changed\ndata: ", json, b"\n\n"])
     }
 
-    /// A message that was deleted.
+    /// A deleted message.
     pub(super) fn removed(id: &str) -> Self {
-        #[derive(Serialize)]
-        struct Removed<'a> {
-            id: &'a str,
-        }
-        Self::event("removed", &Removed { id })
+        Self::event("removed", &serde_json::json!({ "id": id }))
     }
 
     pub(super) fn renamed(name: Option<&str>) -> Self {
-        #[derive(Serialize)]
-        struct Renamed<'a> {
-            name: Option<&'a str>,
-        }
-        Self::event("renamed", &Renamed { name })
+        Self::event("renamed", &serde_json::json!({ "name": name }))
     }
 
-    /// The client has to fetch the view again; the stream goes on from there. `last_id` is the last
-    /// message of the chat.
+    /// The client has to fetch the view again. `last_id` is the last message of the chat.
     pub(super) fn reset(last_id: Option<&str>) -> Self {
         Self::of(&[b"event: reset\ndata: {}\n\n", &Self::cursor(last_id).0])
     }
 
-    /// The cursor of a client that knows the chat up to its last message.
+    /// The cursor of a client that has all messages.
     pub(super) fn cursor(last_id: Option<&str>) -> Self {
         match last_id {
             Some(id) => Self::of(&[b": live\nid: ", id.as_bytes(), b"\n\n"]),
@@ -55,32 +46,28 @@ impl Frame {
         }
     }
 
-    /// The stream has begun, for a client that has its cursor.
+    /// The stream has begun; the client has a cursor.
     pub(super) fn begun() -> Self {
         Self(Bytes::from_static(b": live\n\n"))
     }
 
     /// An event with a JSON object.
-    #[must_use]
     pub fn event(name: &str, data: &impl Serialize) -> Self {
-        // These are our own small types, which always encode.
+        // Only own types are passed, which always encode.
         let data = serde_json::to_vec(data).unwrap_or_default();
         Self::of(&[b"event: ", name.as_bytes(), b"\ndata: ", &data, b"\n\n"])
     }
 
-    /// The viewer may not see the link any more. Nothing comes after it.
-    #[must_use]
+    /// The viewer may not see the link any more. It is the last event.
     pub fn revoked() -> Self {
         Self(Bytes::from_static(b"event: revoked\ndata: {}\n\n"))
     }
 
-    /// Sent in silences, so that proxies and clients see that the connection is alive.
-    #[must_use]
+    /// Sent when nothing else is, so that proxies and clients keep the connection open.
     pub fn heartbeat() -> Self {
         Self(Bytes::from_static(b": heartbeat\n\n"))
     }
 
-    #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.0
     }

@@ -1,15 +1,15 @@
-//! For the fuzz target: a client that follows the events of a chat knows what it holds.
+//! For the fuzz target: a client that follows the events of a chat has its current state.
 
 use serde_json::{Value, value::RawValue};
 
 use super::{Frame, Transcript};
 use crate::model::{Message, MessageContent, Role};
 
-/// A message as a client keeps it: id and content.
+/// A message as a client stores it: id and content.
 type Known = (String, Value);
 
-/// Two states of a chat: of each message a byte for its id and one for its text, and 255 between the
-/// states, also in place of the name.
+/// Two states of a chat: of each message a byte for its id and one for its text, and 255 between
+/// the states, also in place of the name.
 pub fn events(data: &[u8]) {
     let mut states = data.splitn(2, |byte| *byte == 255).map(state);
     let (Some(Some(before)), Some(Some(after))) = (states.next(), states.next()) else { return };
@@ -28,9 +28,12 @@ pub fn events(data: &[u8]) {
         assert_eq!(from, index + 1);
         assert_eq!(after.frames_from(from).count(), now.messages.len() - from);
     }
-    // A chat without messages has no cursor: a client that had one is sent to the view.
+    // A chat without messages has no cursor: an old one leads to a `reset`.
     let is_known = |cursor: String| after.index_after(&cursor).is_some();
-    assert!(now.messages.is_empty() || known.cursor.is_none_or(is_known), "a cursor of nothing");
+    assert!(
+        now.messages.is_empty() || known.cursor.is_none_or(is_known),
+        "a cursor without a message"
+    );
 }
 
 fn state(bytes: &[u8]) -> Option<Transcript> {

@@ -1,4 +1,4 @@
-//! The last frames of a watched chat, kept once for all of its streams, and bounded.
+//! The last frames of a watched chat: bounded, and shared by all of its streams.
 
 use std::collections::VecDeque;
 
@@ -6,15 +6,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::Frame;
 
-/// The most frames that are kept.
 const MAX_FRAMES: usize = 1024;
-/// The most bytes that are kept.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// A stream is given about this much at a time, so that a client that reads slowly falls behind here
-/// and not in a buffer.
+/// Bytes that a stream takes at a time: a slow client falls behind in the log, not in a buffer of
+/// its own.
 const CHUNK: usize = 64 * 1024;
 
-/// Frames in order. Each has a number; a stream remembers the one that it needs next.
+/// Numbered frames; a stream stores the number that it needs next.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     /// The number of the first frame that is kept.
@@ -29,7 +27,7 @@ impl Log {
         self.first + self.frames.len() as u64
     }
 
-    /// Whether these can be pushed without losing the streams that are up to date.
+    /// Whether these can be pushed without dropping frames that up-to-date streams need.
     pub(super) fn has_room_for(frames: &[Frame]) -> bool {
         frames.len() <= MAX_FRAMES / 2
             && frames.iter().map(|frame| frame.bytes().len()).sum::<usize>() <= MAX_BYTES / 2
@@ -47,8 +45,7 @@ impl Log {
         }
     }
 
-    /// What follows from number `next` on, and the number after it; `None` when that is not kept any
-    /// more.
+    /// A chunk from number `next` on, and the number after it; `None` when `next` was dropped.
     pub(super) fn read(&self, next: u64) -> Option<(Bytes, u64)> {
         let skip = usize::try_from(next.checked_sub(self.first)?).ok()?;
         let (bytes, count) = chunk(self.frames.iter().skip(skip).cloned());
@@ -56,7 +53,7 @@ impl Log {
     }
 }
 
-/// The first frames in one piece, as many as fit into a chunk but at least one, and how many they are.
+/// Joins the first frames, as many as fit into a chunk but at least one; also returns their number.
 pub(super) fn chunk(frames: impl Iterator<Item = Frame>) -> (Bytes, usize) {
     let mut frames = frames.map(Frame::into_bytes).peekable();
     let Some(first) = frames.next() else { return (Bytes::new(), 0) };
@@ -66,7 +63,7 @@ pub(super) fn chunk(frames: impl Iterator<Item = Frame>) -> (Bytes, usize) {
         size <= CHUNK
     };
     let Some(second) = frames.next_if(&mut fits) else {
-        // The usual case: one frame, which all streams can share.
+        // The usual case: one frame, whose bytes all streams share.
         return (first, 1);
     };
     let mut chunk = BytesMut::from(first);
@@ -88,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_read_once_and_in_order() {
+    fn frames_are_read_once_and_in_order() {
         let mut log = Log::default();
         let mut next = log.end();
         let mut read = Vec::new();
@@ -110,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_falls_behind_the_log_is_told_so() {
+    fn reading_a_dropped_frame_is_none() {
         let mut log = Log::default();
         log.push((0..MAX_FRAMES).map(|i| frame(i, 4)).collect());
         assert!(log.read(0).is_some());
@@ -125,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_is_bounded_but_never_empty() {
+    fn chunk_is_bounded_but_holds_at_least_one_frame() {
         let mut log = Log::default();
         log.push(vec![frame(0, CHUNK * 2), frame(1, CHUNK / 2), frame(2, CHUNK / 3)]);
         let (chunk, next) = log.read(0).unwrap();

@@ -1,12 +1,12 @@
-//! Live links: what their chats hold now, and the streams that follow it (docs/API.md 3, "Events").
+//! Live links: the current state of their chats, and event streams (docs/API.md 3, "Events").
 //!
-//! [`LiveChats`] asks the chat service, once for all callers. One [`feed`] for each watched chat
-//! turns what it reads into frames and appends them to a [`log`]; a [`Subscription`] is one stream's
-//! position in it. Whether the link may still be shown is read from the database once for all streams
-//! of that link ([`access`]).
+//! [`LiveChats`] reads the chat service, once for all callers. One [`feed`] for each watched chat
+//! turns changes into frames and appends them to a [`log`]; a [`Subscription`] is one stream's
+//! position in it. The link's settings are read from the database once for all of its streams
+//! ([`access`]).
 //!
-//! To add an event: a constructor of [`Frame`], and its place in [`Transcript::changes_since`] if it
-//! follows from what the chat holds.
+//! To add an event: a constructor of [`Frame`], and its place in [`Transcript::changes_since`] if
+//! it follows from the chat's content.
 
 mod access;
 mod feed;
@@ -31,9 +31,9 @@ use std::time::Duration;
 /// How live links are served.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveSettings {
-    /// How long an answer of the chat service may be used again; 0 is not at all.
+    /// How long an answer of the chat service is cached; 0 is not at all.
     pub max_age: Duration,
-    /// How many requests may wait for such an answer at a time.
+    /// How many requests may wait for an answer at a time.
     pub max_waiting: usize,
     /// `LIVE_POLL_INTERVAL`: how often a watched chat is read when no notice comes.
     pub poll_interval: Duration,
@@ -44,7 +44,6 @@ pub struct LiveSettings {
 }
 
 impl Default for LiveSettings {
-    /// The settings' own defaults.
     fn default() -> Self {
         Self {
             max_age: Duration::from_secs(1),

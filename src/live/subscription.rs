@@ -1,4 +1,4 @@
-//! The open streams of this instance, and what each of them follows.
+//! The open event streams of this instance.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
@@ -48,7 +48,7 @@ struct Inner {
     chats: LiveChats,
     store: Store,
     clock: Clock,
-    /// Where feeds run: a worker ends with its streams, this runtime does not.
+    /// Where feeds run: it outlives the workers that serve the streams.
     runtime: Handle,
     open: Mutex<Open>,
     stopping: watch::Sender<bool>,
@@ -61,7 +61,7 @@ struct Open {
     links: HashMap<ShareId, Counted<Arc<LinkAccess>>>,
 }
 
-/// What several streams share, for as long as there is one.
+/// An item that streams share, with their number.
 struct Counted<T> {
     streams: usize,
     item: T,
@@ -82,7 +82,6 @@ pub struct Subscription {
 
 impl Subscriptions {
     /// Must be called within the runtime on which chats are to be read.
-    #[must_use]
     pub fn new(settings: LiveSettings, chats: LiveChats, store: Store, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             settings,
@@ -117,24 +116,23 @@ impl Subscriptions {
         }
     }
 
-    /// Ends every stream, and lets no other begin: the process is about to stop.
+    /// Ends every stream and refuses new ones: the process is about to stop.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
     }
 
-    /// How many streams are open.
-    #[must_use]
+    /// The number of open streams.
     pub fn streams(&self) -> usize {
         self.0.open.lock().streams
     }
 
-    /// Opens a stream: with a cursor from the message of that id on, else from now on. The chat may
-    /// have to be read for it, which may take long: ask for [`Subscription::current_link`] before
-    /// anything is sent.
+    /// Opens a stream that starts after the message `cursor`, or without one after the current
+    /// state. The chat may have to be read first, which may take long: call
+    /// [`Subscription::current_link`] before anything is sent.
     ///
     /// # Errors
-    /// [`SubscribeError::ChatService`] with `NotFound` when the chat is gone; with another cause when
-    /// the chat service does not answer well and no other stream knows what the client asks for.
+    /// [`SubscribeError::ChatService`] with `NotFound` when the chat is gone; with another cause
+    /// when the chat service fails and the feed does not have the cursor's message.
     pub async fn subscribe(
         &self,
         link: SharedChat,
@@ -143,7 +141,7 @@ impl Subscriptions {
     ) -> Result<Subscription, SubscribeError> {
         let mut subscription = self.register(link, chat_id)?;
         let (feed, chat_id) = (&subscription.feed, &subscription.chat_id);
-        // Before it starts: what was in the view a moment ago is not news to this client.
+        // First, so that the stream does not repeat what the client has just got in the view.
         let read = self.0.chats.get(chat_id, Scope::Messages).await.map(|state| feed.ingest(state));
         if let Err(ChatServiceError::NotFound) = read {
             return Err(ChatServiceError::NotFound.into());
@@ -152,7 +150,7 @@ impl Subscriptions {
             Some(position) => position,
             None => {
                 read?;
-                // Another instance may have shown the message of the cursor already.
+                // The cursor may come from an instance that has read the chat later.
                 let state = self.0.chats.get_fresh(chat_id, Scope::Messages).await?;
                 feed.start_with(&state, cursor)
             }
@@ -204,7 +202,7 @@ fn share<K: Clone + Eq + Hash, T: Clone>(
     counted.item.clone()
 }
 
-/// One stream less; gives the item back when it was the last.
+/// Counts one stream less; returns the item when it was the last.
 fn release<K: Eq + Hash, T>(map: &mut HashMap<K, Counted<T>>, key: &K) -> Option<T> {
     let counted = map.get_mut(key)?;
     counted.streams -= 1;
@@ -231,7 +229,7 @@ impl Subscription {
         if self.is_stopping() {
             return;
         }
-        // Their senders live as long as this.
+        // These fail only when a sender is dropped, and this holds all three.
         tokio::select! {
             _ = self.stopping.changed() => {}
             _ = self.access_changed.changed() => {}
@@ -240,22 +238,17 @@ impl Subscription {
     }
 
     /// Whether the stream has to end now because the instance stops.
-    #[must_use]
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
 
     /// The link as it was last read.
-    #[must_use]
     pub fn link(&self) -> &SharedChat {
         &self.link
     }
 
-    /// The link as it is now; `None` when it is deleted or expired. Streams of one link share a query
-    /// for a tenth of a second, unless a notice came.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The link as it is now; `None` when it is deleted or expired. The streams of one link share a
+    /// query for a tenth of a second, unless a notice came.
     pub async fn current_link(&mut self) -> Result<Option<&SharedChat>, StoreError> {
         let Inner { store, clock, .. } = &*self.all.0;
         let notices = &self.feed.notices;
@@ -267,21 +260,16 @@ impl Subscription {
     }
 
     /// The clock by which links and tokens expire.
-    #[must_use]
     pub fn clock(&self) -> Clock {
         self.all.0.clock.clone()
     }
 
-    /// Whether there is something to be sent already.
-    #[must_use]
+    /// Whether [`Subscription::read`] has bytes, or ends the stream.
     pub fn has_more(&self) -> bool {
         self.feed.has_more(&self.position)
     }
 
-    /// The next bytes to be sent, none if there is nothing new.
-    ///
-    /// # Errors
-    /// [`Ended`].
+    /// The next bytes to be sent; empty if nothing is new.
     pub fn read(&mut self) -> Result<Bytes, Ended> {
         self.feed.read(&mut self.position)
     }

@@ -27,7 +27,7 @@ fn chat(name: &str, texts: &[&str]) -> Transcript {
 }
 
 /// Each frame in short: `message a`, `removed a`, `id a` for a cursor.
-fn told(frames: &[Frame]) -> Vec<String> {
+fn in_short(frames: &[Frame]) -> Vec<String> {
     frames
         .iter()
         .flat_map(|frame| {
@@ -51,29 +51,29 @@ fn short(block: &str) -> String {
 }
 
 fn since(before: &[&str], after: &[&str]) -> Vec<String> {
-    told(&chat("n", after).changes_since(&chat("n", before)))
+    in_short(&chat("n", after).changes_since(&chat("n", before)))
 }
 
 #[test]
-fn what_became_of_a_chat_is_told_in_order() {
+fn changes_are_sent_in_order() {
     assert!(since(&["a", "b"], &["a", "b"]).is_empty());
     assert_eq!(since(&["a"], &["a", "b", "c"]), ["message b", "message c"]);
     assert_eq!(since(&[], &["a"]), ["message a"]);
     assert_eq!(since(&["a", "b"], &["a:new", "b", "c"]), ["changed a", "message c"]);
     assert_eq!(since(&["a", "b", "c"], &["a", "c"]), ["removed b"]);
-    assert_eq!(told(&chat("new", &["a"]).changes_since(&chat("old", &["a"]))), ["renamed new"]);
+    assert_eq!(in_short(&chat("new", &["a"]).changes_since(&chat("old", &["a"]))), ["renamed new"]);
 }
 
 #[test]
-fn a_client_whose_last_message_was_removed_gets_another_cursor() {
+fn removed_last_message_moves_the_cursor() {
     assert_eq!(since(&["a", "b", "c"], &["a"]), ["removed b", "removed c", "id a"]);
     assert_eq!(since(&["a", "b"], &["a", "c"]), ["removed b", "id a", "message c"]);
-    // There is none to give; a cursor that is not known is a reset.
+    // There is no message for a cursor; an unknown cursor is a reset.
     assert_eq!(since(&["a"], &[]), ["removed a"]);
 }
 
 #[test]
-fn what_no_cursor_can_tell_is_a_reset() {
+fn insertion_or_reordering_is_a_reset() {
     assert_eq!(since(&["a", "b"], &["a", "x", "b"]), ["reset", "id b"]);
     assert_eq!(since(&["a", "b"], &["b", "a"]), ["reset", "id a"]);
     assert_eq!(since(&["b"], &["a", "b"]), ["reset", "id b"]);
@@ -83,14 +83,14 @@ fn what_no_cursor_can_tell_is_a_reset() {
 fn any_message_is_a_cursor() {
     let now = chat("n", &["a", "b", "c"]);
     let from =
-        |cursor| told(&now.frames_from(now.index_after(cursor).unwrap()).collect::<Vec<_>>());
+        |cursor| in_short(&now.frames_from(now.index_after(cursor).unwrap()).collect::<Vec<_>>());
     assert_eq!(from("a"), ["message b", "message c"]);
     assert!(from("c").is_empty());
     assert!(now.index_after("x").is_none() && now.index_after("").is_none());
 }
 
 #[test]
-fn the_array_is_what_a_view_sends() {
+fn json_is_the_array_of_a_view() {
     let now = chat("n", &["a", "b:\n\u{2028}\""]);
     let messages: Vec<Message> = serde_json::from_slice(now.json()).unwrap();
     assert_eq!(messages[1].content.text(), "\n\u{2028}\"");
@@ -102,7 +102,7 @@ fn the_array_is_what_a_view_sends() {
 }
 
 #[test]
-fn what_a_chat_held_earlier_is_not_taken_for_what_it_holds_now() {
+fn earlier_state_is_ignored() {
     let feed = ChatFeed::default();
     let earlier = Instant::now();
     let later = earlier + Duration::from_millis(1);

@@ -1,4 +1,4 @@
-//! The messages of a chat as they were at one moment, and the frames that lead to a later one.
+//! The messages of a chat at one moment, and the frames that turn them into a later state.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -7,13 +7,13 @@ use bytes::Bytes;
 use super::Frame;
 use crate::model::Message;
 
-/// The messages and the name of a chat as they were at one moment.
+/// The messages and the name of a chat at one moment.
 #[derive(Debug)]
 pub struct Transcript {
     name: Option<String>,
     /// A JSON array, as views send it.
     json: Bytes,
-    /// Where each message is in it.
+    /// The range of each message in it.
     entries: Vec<Entry>,
 }
 
@@ -25,9 +25,6 @@ struct Entry {
 
 impl Transcript {
     /// Takes messages, oldest first, each id once.
-    ///
-    /// # Errors
-    /// Those of the JSON encoder, which a [`Message`] does not have.
     pub fn new(name: Option<String>, messages: &[Message]) -> serde_json::Result<Self> {
         let mut json = vec![b'['];
         let mut entries = Vec::with_capacity(messages.len());
@@ -44,19 +41,16 @@ impl Transcript {
         Ok(Self { name, json: json.into(), entries })
     }
 
-    #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
     /// The messages as a JSON array.
-    #[must_use]
     pub fn json(&self) -> &Bytes {
         &self.json
     }
 
-    /// Its size in memory, roughly.
-    #[must_use]
+    /// Approximate size in memory.
     pub fn bytes(&self) -> usize {
         self.json.len() + self.entries.len() * 80 + 256
     }
@@ -65,12 +59,11 @@ impl Transcript {
         self.entries.last().map(|entry| &*entry.id)
     }
 
-    /// The index of the message after the one with that id; `None` when there is no such message.
+    /// The index after the message with that id; `None` when there is no such message.
     pub(super) fn index_after(&self, cursor: &str) -> Option<usize> {
         self.entries.iter().rposition(|entry| &*entry.id == cursor).map(|at| at + 1)
     }
 
-    /// The messages from that index on.
     pub(super) fn frames_from(&self, index: usize) -> impl Iterator<Item = Frame> {
         self.entries.iter().skip(index).map(|entry| self.frame(entry))
     }
@@ -83,8 +76,8 @@ impl Transcript {
         &self.json[entry.at.clone()]
     }
 
-    /// What turns `before` into this, in order. A cursor tells what a client knows only if new messages
-    /// come at the end: a `reset` if one was inserted before others, or they changed their order.
+    /// The frames that turn `before` into this, in order. A cursor only works if new messages come
+    /// at the end: a `reset` if one was inserted before others, or the order changed.
     pub(super) fn changes_since(&self, before: &Self) -> Vec<Frame> {
         let mut frames = Vec::new();
         if self.name != before.name {
@@ -108,7 +101,7 @@ impl Transcript {
                 frames.push(Frame::removed(&entry.id));
             }
         }
-        // A client whose cursor was the last message needs one that still exists.
+        // A cursor at a removed last message has to move to one that exists.
         if let (Some(index), Some(last)) = (indices.last(), kept.last())
             && index + 1 < before.entries.len()
         {

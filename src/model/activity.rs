@@ -1,21 +1,19 @@
-//! How often links are seen.
+//! View counts of links.
 
 use chrono::{DateTime, Utc};
 
 use super::{Settings, SharedChat};
 
-/// What became of a link once.
+/// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ViewKind {
-    /// Somebody was shown it.
     View,
-    /// A known bot was.
+    /// By a known bot.
     BotView,
-    /// Somebody was sent one of its files.
+    /// Of one of its files.
     Download,
 }
 
-/// How often a link was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ViewCounts {
     pub views: u64,
@@ -26,9 +24,8 @@ pub struct ViewCounts {
 }
 
 impl ViewCounts {
-    /// One more.
-    pub fn add(&mut self, seen: ViewKind, at: DateTime<Utc>) {
-        match seen {
+    pub fn add(&mut self, kind: ViewKind, at: DateTime<Utc>) {
+        match kind {
             ViewKind::View => {
                 self.views += 1;
                 self.last_viewed_at = self.last_viewed_at.max(Some(at));
@@ -38,7 +35,6 @@ impl ViewCounts {
         }
     }
 
-    /// All of these.
     pub fn merge(&mut self, other: Self) {
         self.views += other.views;
         self.bot_views += other.bot_views;
@@ -47,20 +43,20 @@ impl ViewCounts {
     }
 }
 
-/// What a link's owner is told of it.
+/// The activity of a link, for its owner.
 #[derive(Debug, Clone)]
 pub struct Activity {
     pub link: SharedChat,
     pub view_counts: ViewCounts,
-    /// What was done to it, oldest first, as far as audit records of it are kept.
+    /// Oldest first, from the audit records that are kept.
     pub changes: Vec<LinkChange>,
 }
 
-/// Something that was done to a link.
+/// A change of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkChange {
     pub at: DateTime<Utc>,
-    /// The word of `Action::Create` or `Action::Change`.
+    /// The name of `Action::Create` or `Action::Change`.
     pub action: &'static str,
     /// Of a create all settings, of a change those that were given.
     pub settings: Settings,

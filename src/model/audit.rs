@@ -1,8 +1,8 @@
-//! What an audit record says: who did what to which link, from where, and how it ended. It never
+//! Audit records: who did what to which link, from where, and with which result. A record never
 //! holds a whole id of a link, a token, or text of a message or a label.
 //!
-//! To add an action: a variant of [`Action`] with its word; what is refused of it gets there by
-//! `http::audit`.
+//! To add an action: a variant of [`Action`] with its name; `http::middleware::audit` logs
+//! refusals.
 
 use std::net::IpAddr;
 
@@ -11,27 +11,25 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Caller, ShortId, UserId};
 
-/// The `result` of what was done.
+/// The `result` of a successful action.
 pub const OK: &str = "ok";
 
-/// Who did it, or tried to.
+/// Who did it, or tried to do it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A user, by the `sub` of a token that was verified.
     User(UserId),
     /// The chat service, by its `sub`.
     ChatService(UserId),
-    /// Whoever proved nothing.
+    /// A caller without a valid credential.
     Anonymous,
-    /// Whoever ran a subcommand.
+    /// The operator who ran a subcommand.
     CommandLine,
-    /// This service, by itself.
+    /// This service, by a scheduled task.
     Service,
 }
 
 impl Actor {
-    /// The word for the kind.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
@@ -43,7 +41,6 @@ impl Actor {
     }
 
     /// The `sub` of a token that was verified.
-    #[must_use]
     pub fn id(&self) -> Option<&UserId> {
         match self {
             Self::User(id) | Self::ChatService(id) => Some(id),
@@ -59,19 +56,19 @@ impl From<&Caller> for Actor {
     }
 }
 
-/// What was done, or tried.
+/// What was done, or attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     Create,
     Change,
     Delete,
     BatchDelete,
-    /// The chat service told that the chat is gone.
+    /// The chat service reported that the chat is gone.
     ChatDeleted,
     /// Reconciliation found that the chat is gone.
     Reconcile,
     LegacyImport,
-    // Only ever refused:
+    // Recorded only when refused:
     List,
     ListOfChat,
     ChatChanged,
@@ -82,8 +79,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// The word for it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -104,16 +99,14 @@ impl Action {
     }
 }
 
-/// Where it came from.
+/// Where a request came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientInfo {
-    /// The client's address.
     pub client: Option<IpAddr>,
-    /// By which the request is found in the log.
+    /// Identifies the request in the log.
     pub request_id: Option<String>,
 }
 
-/// One audit record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     pub at: DateTime<Utc>,
@@ -128,8 +121,7 @@ pub struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// Of something that is being done.
-    #[must_use]
+    /// A record of a successful action.
     pub fn of(action: Action, actor: Actor, origin: ClientInfo, at: DateTime<Utc>) -> Self {
         Self {
             at,
@@ -144,17 +136,17 @@ impl AuditRecord {
     }
 }
 
-/// What else there is to say, by action.
+/// Details by action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Detail {
-    /// Of a create all settings, of a change those that were given.
+    /// Of a create all settings, of a change those in the request.
     Settings(Settings),
     Deleted(Deleted),
     Imported(ImportedLinks),
 }
 
-/// Settings of a link; of the label no more than that there is one.
+/// Settings of a link. The label's text is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,7 +155,7 @@ pub struct Settings {
     pub is_frozen: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub includes_artifacts: Option<bool>,
-    /// `Some(None)`: none any more.
+    /// `Some(None)`: removed.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Option<DateTime<Utc>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,7 +166,6 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<
     T::deserialize(d).map(Some)
 }
 
-/// What became of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelChange {
@@ -183,14 +174,13 @@ pub enum LabelChange {
 }
 
 impl LabelChange {
-    /// Of a label that is this from now on.
-    #[must_use]
+    /// The change to this label.
     pub fn to(label: Option<&String>) -> Self {
         if label.is_some() { Self::Set } else { Self::Cleared }
     }
 }
 
-/// Urls that were deleted together.
+/// Links that were deleted together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Deleted {
     pub deleted: usize,
@@ -203,7 +193,7 @@ impl Deleted {
     pub const LISTED: usize = 1000;
 }
 
-/// Urls that were imported together, counted in lines.
+/// Links that were imported together, counted in lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedLinks {
     pub first_line: u64,

@@ -1,4 +1,4 @@
-//! Who calls, once the token was verified.
+//! The caller of a request, after the token was verified.
 
 use std::{fmt, sync::Arc};
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::UserId;
 
-/// What a verified token says (contract 1). Cached by the token's hash until [`Identity::expires_at`].
+/// The claims of a verified token (docs/API.md 1). Cached by the token's hash until `expires_at`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The `sub` claim.
@@ -16,11 +16,11 @@ pub struct Identity {
     pub display_name: Option<String>,
     /// Whether the scope holds exactly `shared_chats:service`: then this is the chat service.
     pub is_chat_service: bool,
-    /// The `exp` claim; from this moment on the token says nothing any more.
+    /// The `exp` claim: from this moment on the token is invalid.
     pub expires_at: DateTime<Utc>,
 }
 
-/// How a credential was presented in `Authorization`. It is forwarded to the chat service as it came.
+/// The scheme in `Authorization`. A credential is forwarded to the chat service with the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialScheme {
     /// `Authorization: Bearer <JWT>` (RFC 6750), also used for a token from a cookie.
@@ -29,7 +29,7 @@ pub enum CredentialScheme {
     BearerToken,
 }
 
-/// A token as it came, to be verified, and to be forwarded to the chat service alone.
+/// A token as it was received, to be verified and forwarded to the chat service.
 #[derive(Clone)]
 pub struct Credential {
     pub scheme: CredentialScheme,
@@ -37,24 +37,22 @@ pub struct Credential {
 }
 
 impl Credential {
-    #[must_use]
     pub fn new(scheme: CredentialScheme, token: &str) -> Self {
         Self { scheme, token: token.into() }
     }
 
-    /// The token itself. It is a secret: for the verifier and for the chat service alone.
-    #[must_use]
+    /// A secret: for the verifier and the chat service alone.
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// The value of an `Authorization` header that presents this credential. A secret as well.
-    #[must_use]
+    /// The value of an `Authorization` header, also a secret.
     pub fn authorization(&self) -> String {
-        match self.scheme {
-            CredentialScheme::Bearer => format!("Bearer {}", self.token),
-            CredentialScheme::BearerToken => format!("Bearer-Token {}", self.token),
-        }
+        let scheme = match self.scheme {
+            CredentialScheme::Bearer => "Bearer",
+            CredentialScheme::BearerToken => "Bearer-Token",
+        };
+        format!("{scheme} {}", self.token)
     }
 }
 
@@ -64,7 +62,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Somebody who proved who they are, with the credential that proved it.
+/// An authenticated caller with its credential.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub identity: Arc<Identity>,
@@ -72,7 +70,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    #[must_use]
     pub fn user_id(&self) -> &UserId {
         &self.identity.user_id
     }

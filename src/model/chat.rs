@@ -1,4 +1,4 @@
-//! What the chat service knows of a chat (contract 5).
+//! A chat as the chat service describes it (docs/API.md 5).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

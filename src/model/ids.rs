@@ -1,4 +1,4 @@
-//! Identifiers. Each is checked once, where it enters, and carried as its own type from there on.
+//! Identifiers. Each is checked once, when it is received, and has a type of its own.
 
 use std::fmt;
 
@@ -8,57 +8,49 @@ use uuid::Uuid;
 
 use super::text::hex;
 
-/// The secret that a link consists of (contract 3 and 6): a lower-case, hyphenated UUIDv4, or the
-/// token of a link from the old system. Two ids are the same only byte for byte.
+/// The secret id of a link (docs/API.md 3 and 6): a lower-case, hyphenated UUIDv4, or the token of
+/// a link from the old system. Ids are compared byte for byte.
 ///
-/// `Debug` and `Display` are not implemented on purpose: whoever holds an id may read the chat, so
-/// it must not slip into a log. Use [`ShareId::as_str`] where it really has to leave, and
-/// [`ShareId::short`] in logs.
+/// An id gives access to the chat and must not get into a log: `Display` is not implemented, and
+/// `Debug` shows [`ShareId::short`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShareId(String);
 
 impl ShareId {
     /// A new unguessable id: 122 bits from the operating system's generator.
-    #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4().hyphenated().to_string())
     }
 
-    /// Reads an id as it stands in a URL or a stored row. `None` means that no link can have this
-    /// id, so nobody needs to be asked: the lengths and characters are those of contract 6 (8–128
-    /// of `A–Z a–z 0–9 _ -`), which a UUID's text form satisfies as well.
-    #[must_use]
+    /// Parses an id from a URL or a row: 8–128 characters of `A–Z a–z 0–9 _ -` (docs/API.md 6),
+    /// which a UUID satisfies as well. `None` means that no link can have this id.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         ((8..=128).contains(&text.len()) && text.bytes().all(allowed))
             .then(|| Self(text.to_owned()))
     }
 
-    /// Whether this is a UUID in a text form, hyphenated or not, in any case: such an id is one that
-    /// this service makes, which no token of the old system may have (contract 6).
-    #[must_use]
+    /// Whether this is a UUID, hyphenated or not, in any case. Tokens of the old system must not be
+    /// UUIDs, since this service generates them (docs/API.md 6).
     pub fn has_uuid_form(&self) -> bool {
         Uuid::parse_str(&self.0).is_ok()
     }
 
-    /// The whole id. It is a secret: not for logs, metrics or error messages.
-    #[must_use]
+    /// The whole id: a secret, not for logs, metrics or error messages.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The one-way short form for logs and audit records; of an imported token it keeps the secret
-    /// no better than the token's length does ([`ShortId`]).
-    #[must_use]
+    /// The one-way short form for logs and audit records.
     pub fn short(&self) -> ShortId {
         ShortId::of("link", &self.0)
     }
 }
 
-/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:` or `chat:` and the id, as
-/// hex. Whoever has the id can tell which it is, and so can whoever tries all that it can be. Nobody
-/// does so for the id of a link of our own, a UUID with 122 random bits. An imported token has 6 bits
-/// a character at most: one of 8 is found within a day, one of 14 random ones is not.
+/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:` or `chat:` and the id,
+/// as hex. It can be reversed by trying all possible ids. That is infeasible for a UUID with 122
+/// random bits. An imported token has at most 6 bits a character: one of 8 is found within a day,
+/// one of 14 random ones is not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShortId(String);
@@ -69,8 +61,7 @@ impl ShortId {
         Self(hex(&digest[..8]))
     }
 
-    /// Its 16 hexadecimal digits.
-    #[must_use]
+    /// 16 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -83,37 +74,27 @@ impl fmt::Debug for ShareId {
 }
 
 /// The id of a chat at the chat service: 1–128 characters of `A–Z a–z 0–9 . _ ~ -` (the unreserved
-/// characters of RFC 3986), never `.` or `..`, so that it can stand in a path as it is.
+/// characters of RFC 3986), never `.` or `..`, so that it is a path segment without encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChatSessionId(String);
 
-/// A chat session id with other characters, or of another length, than contract 3 allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and neither '.' nor '..'")]
 pub struct InvalidChatSessionId;
 
 impl ChatSessionId {
-    /// # Errors
-    /// [`InvalidChatSessionId`] when the text could not be one path segment of the chat service.
     pub fn parse(text: &str) -> Result<Self, InvalidChatSessionId> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
         let fits = (1..=128).contains(&text.len()) && text.bytes().all(allowed);
-        if fits && text != "." && text != ".." {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidChatSessionId)
-        }
+        let valid = fits && text != "." && text != "..";
+        valid.then(|| Self(text.to_owned())).ok_or(InvalidChatSessionId)
     }
 
-    /// The id as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The one-way short form for audit records. A chat's id is no secret, but need not be random
-    /// either: whoever can guess it can tell the form.
-    #[must_use]
+    /// The one-way short form for audit records. A chat's id is no secret.
     pub fn short(&self) -> ShortId {
         ShortId::of("chat", &self.0)
     }
@@ -125,30 +106,22 @@ impl fmt::Display for ChatSessionId {
     }
 }
 
-/// Who a user is at the identity provider: the token's `sub`, 1–255 characters (OpenID Connect Core
-/// 5.1) without control characters, which PostgreSQL could not store and a log should not repeat.
+/// A user's id at the identity provider: the token's `sub`, 1–255 characters (OpenID Connect Core
+/// 2) without control characters, which PostgreSQL cannot store and a log should not repeat.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(String);
 
-/// A user id that is empty, too long, or holds control characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 255 characters without control characters")]
 pub struct InvalidUserId;
 
 impl UserId {
-    /// # Errors
-    /// [`InvalidUserId`] when the text is empty, over 255 characters, or holds control characters.
     pub fn parse(text: &str) -> Result<Self, InvalidUserId> {
-        let length = text.chars().count();
-        if (1..=255).contains(&length) && !text.chars().any(char::is_control) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidUserId)
-        }
+        let fits = (1..=255).contains(&text.chars().count());
+        let valid = fits && !text.chars().any(char::is_control);
+        valid.then(|| Self(text.to_owned())).ok_or(InvalidUserId)
     }
 
-    /// The id as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -159,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_share_id_is_a_lower_case_hyphenated_uuid_v4() {
+    fn new_share_id_is_a_lower_case_hyphenated_uuid_v4() {
         let id = ShareId::random();
         let uuid = Uuid::parse_str(id.as_str()).unwrap();
         assert_eq!(uuid.get_version_num(), 4);
@@ -168,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_link_id_is_not_one() {
+    fn invalid_share_ids_are_rejected() {
         for text in ["", "short", "..", "a/b/c/d/e/f", "abcdefg\0", "%2e%2e%2e%2e", "ä2345678"] {
             assert!(ShareId::parse(text).is_none(), "{text:?}");
         }
@@ -177,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_share_id_does_not_show_in_debug_output() {
+    fn share_id_is_not_in_debug_output() {
         let id = ShareId::random();
         assert!(!format!("{id:?}").contains(&id.as_str()[..8]));
     }
 
     #[test]
-    fn a_short_form_is_what_the_shell_line_of_the_readme_gives() {
+    fn short_form_equals_the_documented_shell_command() {
         // printf 'link:%s' 6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11 | sha256sum | cut -c1-16
         let id = ShareId::parse("6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11").unwrap();
         assert_eq!(id.short().as_str(), "3ecd76100b1264b1");

@@ -1,11 +1,11 @@
-//! What JSON has to look like, beyond what serde derives.
+//! Rules for JSON input beyond what serde derives.
 
 use std::{fmt, marker::PhantomData};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
-/// A JSON object only. What serde derives would take an array of the fields' values as well, in
-/// which no name says what is made public.
+/// A JSON object, and no array: what serde derives would take an array of the fields' values as
+/// well, where a wrong order could make the wrong thing public.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 

@@ -7,8 +7,7 @@ use serde_json::value::RawValue;
 
 use super::text::decode_json_string;
 
-/// Exactly what a viewer sees of a message (contract 3); nothing else that the chat service sent
-/// gets past this type.
+/// The fields of a message that viewers see (docs/API.md 3); all others are dropped.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Message {
     pub id: String,
@@ -19,8 +18,8 @@ pub struct Message {
     pub reply_to: Option<String>,
 }
 
-/// Who speaks: the chat service's own word where it gives one, else `user` for a message that
-/// replies to none and `assistant` for one that does.
+/// The author's role: the one that the chat service gives, else `user` for a message that replies
+/// to none and `assistant` for one that does (docs/API.md 3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Role(Cow<'static, str>);
@@ -29,8 +28,6 @@ impl Role {
     pub const USER: Role = Role(Cow::Borrowed("user"));
     pub const ASSISTANT: Role = Role(Cow::Borrowed("assistant"));
 
-    /// The role that contract 3 gives to a message.
-    #[must_use]
     pub fn of(given: Option<String>, reply_to: Option<&str>) -> Self {
         match (given, reply_to) {
             (Some(role), _) => Role(role.into()),
@@ -39,40 +36,34 @@ impl Role {
         }
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text of a message as the JSON string that the chat service sent, escapes and all. It is never
-/// decoded on its way to a viewer's JSON, so NUL and lone surrogate escapes, which neither a Rust
-/// string nor PostgreSQL's text could hold, come back as they were sent.
+/// The text of a message as the raw JSON string that the chat service sent. It is never decoded on
+/// its way to a viewer's JSON, so escapes of NUL and lone surrogates, which neither a Rust string
+/// nor PostgreSQL's text can hold, are preserved.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct MessageContent(Box<RawValue>);
 
-/// A message's content was JSON, but not a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the content of a message must be a string")]
 pub struct NotAString;
 
 impl MessageContent {
-    /// # Errors
-    /// [`NotAString`] when the JSON value is anything but a string.
     pub fn from_json(raw: Box<RawValue>) -> Result<Self, NotAString> {
         if raw.get().starts_with('"') { Ok(Self(raw)) } else { Err(NotAString) }
     }
 
-    /// The content for a page that shows it: decoded, with NUL and lone surrogates as U+FFFD.
-    #[must_use]
+    /// The decoded content for a page, with NUL and lone surrogates as U+FFFD.
     pub fn text(&self) -> String {
-        // The raw value was parsed as a JSON string when this was made.
+        // `from_json` checked that it is a JSON string.
         decode_json_string(&self.0).unwrap_or_default()
     }
 
     /// The JSON string literal, quotes included.
-    #[must_use]
     pub fn as_json(&self) -> &str {
         self.0.get()
     }
@@ -90,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_comes_back_byte_for_byte() {
+    fn content_is_preserved_byte_for_byte() {
         let json = r#"{"id":"m","role":"user","content":"a\u0000b \ud800 \ud83d\ude00 é","created_at":"2026-01-01T00:00:00Z","reply_to":null}"#;
         let message: Message = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&message).unwrap(), json);

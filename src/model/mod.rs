@@ -1,7 +1,7 @@
-//! Plain types without I/O: what the words of the contract mean.
+//! Plain types without I/O: the terms of docs/API.md.
 //!
 //! To add one: a file of its own when it has rules (parsing, bounds), with the rule's source in its
-//! doc comment; nothing here may name a module above it.
+//! doc comment; this module depends on no other one.
 
 mod activity;
 mod artifact;

@@ -1,4 +1,4 @@
-//! The link itself.
+//! A link.
 
 use chrono::{DateTime, Utc};
 
@@ -28,28 +28,28 @@ pub struct SharedChat {
     pub id: ShareId,
     /// `None` for a legacy link whose chat is not known.
     pub chat_session_id: Option<ChatSessionId>,
-    /// `None` for a legacy link, which nobody owns.
+    /// `None` for a legacy link, which has no owner.
     pub owner_id: Option<UserId>,
     /// The chat's name when it was shared.
     pub name: Option<String>,
     /// What viewers see as the sharer's name.
     pub shared_by: Option<String>,
-    /// For the owner's eyes only.
+    /// Visible to the owner alone.
     pub label: Option<String>,
     pub visibility: Visibility,
     pub mode: Mode,
     pub includes_artifacts: bool,
-    /// Imported from the old system (contract 6): viewed until it expires, never changed.
+    /// Imported from the old system (docs/API.md 6): viewed until it expires, never changed.
     pub is_legacy: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-    /// From this moment on the link answers as one that never was.
+    /// From this moment on the link answers as one that never existed.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Counts the changes of the settings above; an ETag and a cached body are bound to it.
+    /// Counts the changes of the settings above; ETags and cached bodies depend on it.
     pub revision: i64,
 }
 
-/// What access to a link depends on. Every view reads it anew.
+/// What access to a link depends on. Every view reads it from the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkState {
     pub visibility: Visibility,
@@ -60,44 +60,33 @@ pub struct LinkState {
 }
 
 impl LinkState {
-    #[must_use]
     pub fn is_private(&self) -> bool {
         self.visibility == Visibility::Private
     }
 
-    #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.mode == Mode::Frozen
     }
 
-    /// From its end on, that moment included, it is gone.
-    #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
 }
 
 impl SharedChat {
-    #[must_use]
     pub fn state(&self) -> LinkState {
         let Self { visibility, mode, includes_artifacts, expires_at, revision, .. } = *self;
         LinkState { visibility, mode, includes_artifacts, expires_at, revision }
     }
 
-    /// As [`LinkState::is_private`].
-    #[must_use]
     pub fn is_private(&self) -> bool {
         self.state().is_private()
     }
 
-    /// As [`LinkState::is_frozen`].
-    #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.state().is_frozen()
     }
 
-    /// As [`LinkState::is_expired`].
-    #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.state().is_expired(now)
     }

@@ -1,39 +1,35 @@
-//! Text from outside, made fit to be stored and compared alike on every database.
+//! Normalises text so that every database stores and compares it alike.
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 use unicode_normalization::UnicodeNormalization;
 
 /// Decodes a JSON string that may hold escapes of lone surrogates, which `String` cannot: each
-/// becomes U+FFFD, and so does NUL, which PostgreSQL's text cannot hold (contract 3, `name`).
+/// becomes U+FFFD, and so does NUL, which PostgreSQL's text cannot hold (docs/API.md 3, `name`).
 /// `None` when the value is not a string.
-#[must_use]
 pub fn decode_json_string(raw: &RawValue) -> Option<String> {
     let Wtf8(bytes) = serde_json::from_str(raw.get()).ok()?;
     Some(storable(&from_wtf8(bytes)))
 }
 
 /// Replaces NUL by U+FFFD.
-#[must_use]
 pub fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// The form in which names are searched and sorted: case folded beyond ASCII (É is é, ß is ss, a
-/// final ς is σ) and composed (NFC), so that both databases find and order the same.
-#[must_use]
+/// The form in which names are searched and sorted: case-folded beyond ASCII (É is é, ß is ss, a
+/// final ς is σ) and composed (NFC), so that both databases find and sort alike.
 pub fn fold_case(text: &str) -> String {
     text.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
 }
 
-/// Bytes as lower-case hexadecimal digits.
-#[must_use]
+/// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What serde_json hands out for a string asked for as bytes: UTF-8, but for lone surrogates, which
-/// stand there in the generalised form of three bytes.
+/// What serde_json returns for a string that is requested as bytes: UTF-8, except for lone
+/// surrogates, which have three bytes each (WTF-8).
 struct Wtf8(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Wtf8 {
@@ -66,7 +62,7 @@ fn from_wtf8(bytes: Vec<u8>) -> String {
                     let (valid, broken) = rest.split_at(at.valid_up_to());
                     text.push_str(&String::from_utf8_lossy(valid));
                     text.push('\u{fffd}');
-                    // A surrogate in generalised UTF-8 is always three bytes, ED A0..BF xx.
+                    // A surrogate in WTF-8 is always three bytes, ED A0..BF xx.
                     rest = &broken[broken.len().min(3)..];
                 }
             }

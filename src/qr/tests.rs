@@ -11,9 +11,9 @@ fn options(format: QrFormat, size: u32, margin: u32, level: ErrorCorrection) -> 
     QrOptions { format, size, margin, error_correction: level }
 }
 
-/// What a scanner reads, and at which of the levels 0–3 in the order of the format's own bits.
+/// The scanned text, and the error correction as 0–3 in the order of the format bits.
 fn scanned(image: &GrayImage) -> (String, u16) {
-    // A scanner needs some light around; with a margin of 0 whoever shows the image brings it.
+    // A scanner needs a light border; with a margin of 0 the page provides it.
     let (around, side) = (16, image.width() as usize + 32);
     let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| {
         let inside = |at: usize| at.checked_sub(around).and_then(|at| u32::try_from(at).ok());

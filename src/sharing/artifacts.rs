@@ -1,46 +1,45 @@
 //! The files of links: copied for frozen ones, passed through for live ones.
 //!
-//! # Why no object is left over and no link points at nothing
+//! # Why no object is orphaned for good and no link points at a missing one
 //!
 //! An object in the artifact store has a row in the table `artifacts` from before it is written
-//! until after it was deleted. What a row says:
+//! until after it is deleted. What a row means:
 //!
 //! | `shared_chat_id` | `leased_until` | the object |
 //! | --- | --- | --- |
-//! | a link | null | is there, whole, and the link's |
-//! | null | a moment | may be there: a copy under way, or one that died |
-//! | null | null | orphans: to be deleted, and then the row |
+//! | a link | null | complete, and the link's |
+//! | null | a time | may exist: a copy in progress, or one that was aborted |
+//! | null | null | an orphan: to be deleted, and then the row |
 //!
 //! 1. A copy begins by committing rows of the second kind. Then the bytes are written.
 //! 2. The transaction that makes the link show its files (a create, a PATCH) turns those rows into
-//!    the first kind, so a link never has a row whose object was not finished before.
-//! 3. Whatever ends the right to them turns rows of the first kind into the third *in the same
-//!    transaction*: PATCH off and the sweep of expired links by an update, every deletion of a link,
-//!    whoever does it, by the foreign key's `ON DELETE SET NULL`.
-//! 4. Copies that did not become a link's are taken back: rows of the second kind, and only those,
-//!    turn into the third kind. A commit that broke off may have happened all the same, and its copies
-//!    are the link's then, whatever whoever asked for it was told.
+//!    the first kind, so a link never has a row whose object is incomplete.
+//! 3. What ends the right to the files turns rows of the first kind into the third *in the same
+//!    transaction*: PATCH off and the sweep of expired links by an update, every deletion of a link
+//!    by the foreign key's `ON DELETE SET NULL`.
+//! 4. Copies that were not attached to a link are discarded: rows of the second kind, and only
+//!    those, turn into the third kind. A commit whose connection broke may have succeeded; its
+//!    copies are the link's then, even though the caller got an error.
 //! 5. Only then, and only by rows of the third kind, objects are deleted, and after them the rows.
 //!
-//! A process that dies during 1 leaves rows whose lease ends; the sweep turns them into orphans before
-//! it touches their objects, and step 2 refuses rows that are orphans, so a copy that is merely slow
-//! cannot be adopted and deleted at once, whatever the clocks of two instances say. One that dies
-//! during 5 leaves orphans, which the next sweep deletes once more. The one way to an object without
-//! a row is a copy so slow that its lease ended, whose last bytes arrive after the sweep deleted it,
-//! in a process that dies before it notices: therefore the sweep also lists the store, and deletes
-//! what is older than the lease and has no row. Since a row comes first, no live copy is among that.
+//! A process that dies during 1 leaves rows whose lease ends. The sweep turns them into orphans
+//! before it deletes their objects, and step 2 refuses orphans, so a slow copy cannot be attached
+//! and deleted at once, whatever the clocks of two instances say. A process that dies during 5
+//! leaves orphans, which the next sweep deletes again. An object without a row comes about in one
+//! way: a copy outlasts its lease, its last bytes arrive after the sweep deleted it, and its
+//! process dies before it notices. Therefore the sweep also lists the store, and deletes what is
+//! older than the lease and has no row. Since the row is written first, no copy in progress is
+//! among that.
 
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt};
-use tracing::Instrument;
 
 use super::{Sharing, SharingError};
 use crate::{
     artifacts::{ArtifactStore, Copied, WriteError},
     chat_service::{ChatReader, ChatServiceError, Pace},
     model::{ChatFile, KeptFile, ObjectKey},
-    store::StoreError,
     telemetry::{self, ByteFlow, Sweep, Swept},
 };
 
@@ -54,7 +53,7 @@ pub struct ArtifactLimits {
     pub file_bytes: u64,
     /// Bytes of all files of one link.
     pub link_bytes: u64,
-    /// How long an unfinished copy is left alone.
+    /// How long the lease of a copy lasts.
     pub grace: chrono::Duration,
 }
 
@@ -65,7 +64,7 @@ pub struct Artifacts {
     pub limits: ArtifactLimits,
 }
 
-/// Which of a link's files can be had.
+/// Which of a link's files can be downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Available {
     /// Those of a live link: the chat service has them.
@@ -75,27 +74,28 @@ pub enum Available {
 }
 
 impl Available {
-    #[must_use]
     pub fn has(&self, id: &str) -> bool {
         match self {
-            // No URL leads to these.
-            _ if matches!(id, "." | "..") => false,
+            _ if !has_path(id) => false,
             Self::All => true,
             Self::Only(ids) => ids.contains(id),
         }
     }
 }
 
+/// A client resolves `.` and `..` in a URL, so it cannot ask for files with these ids.
+fn has_path(id: &str) -> bool {
+    !matches!(id, "." | "..")
+}
+
 impl Sharing {
-    /// Copies those of the remembered files that the chat service still has as they were. The copies
-    /// become a link's by the transaction that gets their keys; whoever fails to get so far calls
-    /// [`Sharing::discard`].
-    ///
-    /// `listed` is what the chat service lists now.
+    /// Copies those of the remembered files that the chat service still lists unchanged. The
+    /// transaction that gets their keys attaches the copies to a link; if it fails, the caller has
+    /// to [`Sharing::discard`] them. `listed` is what the chat service lists now.
     ///
     /// # Errors
     /// [`SharingError::ArtifactTooLarge`] before anything is copied; [`SharingError::ChatService`],
-    /// `ArtifactStore` and `Store`. No copy is left then.
+    /// `ArtifactStore` and those of the database. No copy is left then.
     pub(super) async fn copy_files(
         &self,
         reader: &ChatReader<'_>,
@@ -104,17 +104,10 @@ impl Sharing {
     ) -> Result<Vec<ObjectKey>, SharingError> {
         let unchanged: HashSet<_> =
             listed.iter().map(|file| (&file.id, file.bytes, file.created_at)).collect();
-        let files: Vec<&ChatFile> = remembered
+        let copies: Vec<KeptFile> = remembered
             .iter()
             .filter(|file| unchanged.contains(&(&file.id, file.bytes, file.created_at)))
-            .filter(|file| !matches!(file.id.as_str(), "." | ".."))
-            .collect();
-        self.check_sizes(&files)?;
-        if files.is_empty() {
-            return Ok(Vec::new());
-        }
-        let copies: Vec<KeptFile> = files
-            .into_iter()
+            .filter(|file| has_path(&file.id))
             .map(|file| KeptFile {
                 id: file.id.clone(),
                 filename: file.filename.clone(),
@@ -122,37 +115,39 @@ impl Sharing {
                 key: ObjectKey::random(),
             })
             .collect();
+        self.check_sizes(&copies)?;
+        if copies.is_empty() {
+            return Ok(Vec::new());
+        }
         let now = self.clock.now();
         let leased_until = now + self.artifacts.limits.grace;
         self.store.begin_copies(copies.clone(), now, leased_until).await?;
-        let (mut whole, mut others) = (Vec::new(), Vec::new());
+        let (mut complete, mut changed) = (Vec::new(), Vec::new());
         for copy in &copies {
             match self.copy(reader, copy).await {
-                Ok(Copied::Whole) => whole.push(copy.key.clone()),
-                Ok(Copied::Differs) => others.push(copy.key.clone()),
+                Ok(Copied::Whole) => complete.push(copy.key.clone()),
+                Ok(Copied::Differs) => changed.push(copy.key.clone()),
                 Err(error) => {
                     self.discard(copies.into_iter().map(|copy| copy.key).collect()).await;
                     return Err(error);
                 }
             }
         }
-        self.discard(others).await;
-        Ok(whole)
+        self.discard(changed).await;
+        Ok(complete)
     }
 
-    fn check_sizes(&self, files: &[&ChatFile]) -> Result<(), SharingError> {
-        let limits = &self.artifacts.limits;
+    fn check_sizes(&self, files: &[KeptFile]) -> Result<(), SharingError> {
+        let ArtifactLimits { file_bytes, link_bytes, .. } = self.artifacts.limits;
         let mut total = 0u64;
         for file in files {
             total = total.saturating_add(file.bytes);
-            let limit = match file.bytes > limits.file_bytes {
-                true => limits.file_bytes,
-                false if total > limits.link_bytes => limits.link_bytes,
-                false => continue,
-            };
-            let filename = file.filename.clone();
-            let of_all = file.bytes <= limits.file_bytes;
-            return Err(SharingError::ArtifactTooLarge { filename, limit, of_all });
+            let of_all = file.bytes <= file_bytes;
+            if !of_all || total > link_bytes {
+                let limit = if of_all { link_bytes } else { file_bytes };
+                let filename = file.filename.clone();
+                return Err(SharingError::ArtifactTooLarge { filename, limit, of_all });
+            }
         }
         Ok(())
     }
@@ -166,31 +161,28 @@ impl Sharing {
         if content.announced.is_some_and(|bytes| bytes != file.bytes) {
             return Ok(Copied::Differs);
         }
-        match self.artifacts.store.put(&file.key, file.bytes, content.bytes).await {
-            Ok(copied) => {
-                if copied == Copied::Whole {
-                    telemetry::artifact_bytes(ByteFlow::Stored, file.bytes);
-                }
-                Ok(copied)
-            }
-            Err(WriteError::Source(error)) => Err(SharingError::ChatService(error)),
-            Err(WriteError::Store(error)) => Err(SharingError::ArtifactStore(error)),
+        let copied = self.artifacts.store.put(&file.key, file.bytes, content.bytes).await;
+        if let Ok(Copied::Whole) = copied {
+            telemetry::artifact_bytes(ByteFlow::Stored, file.bytes);
         }
+        copied.map_err(|error| match error {
+            WriteError::Source(error) => SharingError::ChatService(error),
+            WriteError::Store(error) => SharingError::ArtifactStore(error),
+        })
     }
 
-    /// Takes copies back that did not become a link's; those that did stay, so this is right whatever is
-    /// known of how that ended. What cannot be taken back now is left to the sweep, as after a crash.
+    /// Deletes copies that were not attached to a link. Those that were stay, so it can be called
+    /// whatever is known of the outcome. What fails is left to the sweep, as after a crash.
     pub(super) async fn discard(&self, copies: Vec<ObjectKey>) {
         for batch in copies.chunks(BATCH) {
-            if let Err(error) = self.reclaim(batch).await {
-                tracing::warn!(%error, "unfinished copies stay until the sweep");
+            let discarded = async {
+                let orphans = self.store.reclaim(batch).await?;
+                self.delete_objects(&orphans).await
+            };
+            if let Err(error) = discarded.await {
+                tracing::warn!(%error, "unfinished copies are left to the sweep");
             }
         }
-    }
-
-    async fn reclaim(&self, copies: &[ObjectKey]) -> Result<(), SharingError> {
-        let nobodys = self.store.reclaim(copies).await?;
-        self.delete_objects(&nobodys).await.map(drop)
     }
 
     async fn delete_objects(&self, keys: &[ObjectKey]) -> Result<usize, SharingError> {
@@ -209,18 +201,16 @@ impl Sharing {
         }
     }
 
-    /// Deletes the objects that belong to no link any more. Returns how many.
-    ///
-    /// # Errors
-    /// [`SharingError::Unavailable`] or `ArtifactStore`; the next sweep goes on.
+    /// Deletes the objects of orphaned rows. Returns how many; after an error the next sweep goes
+    /// on.
     pub async fn sweep_orphans(&self) -> Result<usize, SharingError> {
-        let deleted = self.delete_waste().await;
+        let deleted = self.delete_orphans().await;
         telemetry::swept(Swept::Files, *deleted.as_ref().unwrap_or(&0));
         self.sweep_ended(Sweep::Files, deleted.is_ok());
         deleted
     }
 
-    async fn delete_waste(&self) -> Result<usize, SharingError> {
+    async fn delete_orphans(&self) -> Result<usize, SharingError> {
         let mut deleted = 0;
         loop {
             let orphans = self.store.orphans(self.clock.now(), BATCH as i64).await?;
@@ -231,10 +221,7 @@ impl Sharing {
         }
     }
 
-    /// Deletes the objects that no row knows (see the module). Returns how many.
-    ///
-    /// # Errors
-    /// As [`Sharing::sweep_orphans`].
+    /// Deletes the objects that have no row (see the module). Returns how many.
     pub async fn sweep_unknown(&self) -> Result<usize, SharingError> {
         let deleted = self.delete_unknown().await;
         telemetry::swept(Swept::UnknownFiles, *deleted.as_ref().unwrap_or(&0));
@@ -255,28 +242,13 @@ impl Sharing {
         Ok(deleted)
     }
 
-    /// Has the sweeper delete orphans soon. Nothing is lost if it does not: the next sweep does.
+    /// Wakes the sweeper. If that is lost, the next sweep deletes the orphans.
     pub(super) fn orphans_created(&self) {
         self.orphans.notify_one();
     }
 
-    /// Waits until there may be orphans.
+    /// Waits for [`Sharing::orphans_created`].
     pub async fn wait_for_orphans(&self) {
         self.orphans.notified().await;
     }
-}
-
-/// Runs it to its end even when the request that asked for it goes away, so that what it copied is
-/// either a link's or discarded.
-pub(super) async fn run_detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, SharingError>> + Send + 'static,
-) -> Result<T, SharingError> {
-    tokio::spawn(work.in_current_span())
-        .await
-        .map_err(|error| StoreError::Failed(error.to_string()))?
-}
-
-/// The remembered list of a snapshot.
-pub(super) fn remembered(files: &str) -> Result<Vec<ChatFile>, SharingError> {
-    serde_json::from_str(files).map_err(SharingError::defect)
 }

@@ -1,16 +1,13 @@
-//! What the chat service asks (contract 4). That it is the chat service is the extractor's word.
+//! The calls of the chat service (docs/API.md 4). The extractor checks that it is the caller.
 
-use super::{Sharing, SharingError, artifacts::run_detached};
+use super::{Sharing, SharingError, detached::run_detached};
 use crate::{
     model::{Action, Actor, AuditRecord, Caller, ChatSessionId, ClientInfo, SharedChat},
     store::Notice,
 };
 
 impl Sharing {
-    /// All links to the chat, whoever made them.
-    ///
-    /// # Errors
-    /// [`SharingError::Unavailable`] when the database is out of reach.
+    /// All links to the chat, of every owner.
     pub async fn links_of_chat(
         &self,
         chat: &ChatSessionId,
@@ -18,11 +15,8 @@ impl Sharing {
         Ok(self.store.links_of_chat(chat, self.clock.now()).await?)
     }
 
-    /// The chat was deleted: all its links go, and a create that is under way will not leave one.
-    /// Returns how many links ended. It can be repeated.
-    ///
-    /// # Errors
-    /// [`SharingError::Unavailable`] when the database is out of reach; nothing was deleted then.
+    /// The chat was deleted: deletes all its links, and makes a create in progress fail. Returns
+    /// how many links were deleted. It can be repeated.
     pub async fn chat_deleted(
         &self,
         caller: &Caller,
@@ -30,10 +24,8 @@ impl Sharing {
         origin: ClientInfo,
     ) -> Result<usize, SharingError> {
         let (this, chat, actor) = (self.clone(), chat.clone(), caller.into());
-        run_detached(
-            async move { this.end_links_of(&chat, Action::ChatDeleted, actor, origin).await },
-        )
-        .await
+        let action = Action::ChatDeleted;
+        run_detached(async move { this.end_links_of(&chat, action, actor, origin).await }).await
     }
 
     pub(super) async fn end_links_of(
@@ -43,22 +35,24 @@ impl Sharing {
         actor: Actor,
         origin: ClientInfo,
     ) -> Result<usize, SharingError> {
-        let record = AuditRecord::of(action, actor, origin, self.clock.now());
-        let record = AuditRecord { chat: Some(chat.short()), ..record };
+        let record = AuditRecord {
+            chat: Some(chat.short()),
+            ..AuditRecord::of(action, actor, origin, self.clock.now())
+        };
         let ended = self.store.delete_chat(chat, record).await?;
         self.orphans_created();
-        self.tell(&Notice::Chat(chat.clone()));
+        self.notify(&Notice::Chat(chat.clone()));
         Ok(ended)
     }
 
-    /// The chat's messages or its name changed: whoever views it from now on, through any instance,
-    /// sees what it holds now, and whoever watches it is told within a second.
+    /// The chat's messages or its name changed: from now on views on every instance show the new
+    /// state, and event streams send it within a second.
     ///
     /// # Errors
-    /// [`SharingError::Unavailable`] when the other instances cannot be told; this one knows.
+    /// [`SharingError::Unavailable`] when the other instances cannot be notified; this one was.
     pub async fn chat_changed(&self, chat: &ChatSessionId) -> Result<(), SharingError> {
         let notice = Notice::Chat(chat.clone());
-        self.tell(&notice);
+        self.notify(&notice);
         Ok(self.store.announce(notice).await?)
     }
 }

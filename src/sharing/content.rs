@@ -2,21 +2,19 @@
 
 use std::collections::HashSet;
 
-use super::{
-    Available, ContentHash, Sharing, SharingError, artifacts::remembered, snapshot::Messages,
-};
+use super::{Available, ContentHash, Sharing, SharingError, snapshot::Messages};
 use crate::{
     chat_service::ChatServiceError,
     live::{Scope, SubscribeError, Subscription},
     model::{ChatFile, Identity, LinkState, Message, ShareId, SharedChat, Visibility},
 };
 
-/// Whether a viewer may see a link: anyone a public one, whatever credential they hold; a private one
+/// Whether a viewer may see a link: a public one without a credential or with any; a private one as
 /// a user who is signed in.
 ///
 /// # Errors
-/// [`SharingError::SignInRequired`] without a credential; [`SharingError::WrongCaller`] for the chat
-/// service.
+/// [`SharingError::SignInRequired`] without a credential; [`SharingError::WrongCaller`] for the
+/// chat service.
 pub fn may_view(link: Visibility, viewer: Option<&Identity>) -> Result<(), SharingError> {
     match viewer {
         _ if link == Visibility::Public => Ok(()),
@@ -34,69 +32,60 @@ pub struct Content {
     pub name: Option<String>,
     pub messages: Messages,
     pub files: Vec<ChatFile>,
-    /// Those of them whose bytes can be had.
+    /// Those of them that can be downloaded.
     pub available: Available,
-    /// Of a live link; what a frozen one shows is known by its revision.
+    /// Of a live link; the content of a frozen one is identified by its revision.
     pub content_hash: Option<ContentHash>,
 }
 
 impl Content {
-    /// The messages, one by one.
-    ///
-    /// # Errors
-    /// [`SharingError::Defect`] when a stored row is damaged.
     pub fn parse_messages(&self) -> Result<Vec<Message>, SharingError> {
         serde_json::from_slice(&self.messages.json()?).map_err(SharingError::defect)
     }
 }
 
 impl Sharing {
-    /// The link, if there is one. It asks the database each time: what was revoked is gone at once.
-    ///
-    /// # Errors
-    /// [`SharingError::NotFound`] when there is none, or it is deleted or expired.
+    /// The link, or [`SharingError::NotFound`]. It reads the database each time, so that a revoked
+    /// link is gone at once.
     pub async fn open(&self, id: &ShareId) -> Result<SharedChat, SharingError> {
         let found = self.store.link(id, self.clock.now()).await?;
-        // The link's end may have come while the database was asked.
+        // It may have expired while the database was read.
         let now = self.clock.now();
         found.filter(|chat| !chat.is_expired(now)).ok_or(SharingError::NotFound)
     }
 
-    /// What access to the link depends on.
-    ///
-    /// # Errors
-    /// As [`Sharing::open`].
+    /// What access to the link depends on; otherwise as [`Sharing::open`].
     pub async fn link_state(&self, id: &ShareId) -> Result<LinkState, SharingError> {
         let found = self.store.link_state(id, self.clock.now()).await?;
-        // The link's end may have come while the database was asked.
         let now = self.clock.now();
         found.filter(|link| !link.is_expired(now)).ok_or(SharingError::NotFound)
     }
 
-    /// What the link shows: for a frozen one what was stored with it, at exactly this revision; for a
-    /// live one what the chat service says now, asked with the service credential. This may take
-    /// long; whoever calls it opens the link again before showing anything.
+    /// What the link shows: a frozen one its snapshot, at exactly this revision; a live one what
+    /// the chat service answers now to the service credential. This may take long: the caller has
+    /// to open the link again before it shows anything.
     ///
     /// # Errors
     /// [`SharingError::NotFound`] when the link, or the chat of a live one, is gone by now;
-    /// [`SharingError::Unsettled`] when a frozen one that includes files is at another revision by now;
-    /// [`SharingError::ChatService`] when the chat service does not answer well.
+    /// [`SharingError::Unsettled`] when a frozen link is at another revision by now;
+    /// [`SharingError::ChatService`] when the chat service fails.
     pub async fn content(&self, chat: &SharedChat) -> Result<Content, SharingError> {
         if chat.is_frozen() { self.frozen(chat).await } else { self.live(chat).await }
     }
 
     async fn frozen(&self, chat: &SharedChat) -> Result<Content, SharingError> {
-        // First, as it is the one thing here that changes.
-        let available = match chat.includes_artifacts {
-            true => self.store.kept_files(&chat.id, chat.revision).await?,
-            false => Some(HashSet::new()),
+        // Read first: only this part can change.
+        let available = if chat.includes_artifacts {
+            let kept = self.store.kept_files(&chat.id, chat.revision).await?;
+            kept.ok_or(SharingError::Unsettled)?
+        } else {
+            HashSet::new()
         };
-        let available = available.ok_or(SharingError::Unsettled)?;
         let stored = self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?;
         Ok(Content {
             name: chat.name.clone(),
             messages: Messages::Compressed(stored.messages),
-            files: remembered(&stored.files)?,
+            files: serde_json::from_str(&stored.files).map_err(SharingError::defect)?,
             available: Available::Only(available),
             content_hash: None,
         })
@@ -114,12 +103,13 @@ impl Sharing {
             content_hash: Some(live.content_hash.clone()),
         })
     }
-    /// Opens a stream of what happens in the chat of a live link: see [`Subscriptions::subscribe`].
+
+    /// Opens an event stream of a live link: see [`Subscriptions::subscribe`].
     ///
     /// # Errors
     /// [`SharingError::Invalid`] for a frozen link; [`SharingError::Full`] when there are too many
-    /// streams; [`SharingError::NotFound`] when the chat is gone; [`SharingError::ChatService`] when
-    /// the chat service does not answer well.
+    /// streams; [`SharingError::NotFound`] when the chat is gone; [`SharingError::ChatService`]
+    /// when the chat service fails.
     ///
     /// [`Subscriptions::subscribe`]: crate::live::Subscriptions::subscribe
     pub async fn subscribe(
@@ -128,19 +118,18 @@ impl Sharing {
         cursor: Option<&str>,
     ) -> Result<Subscription, SharingError> {
         if link.is_frozen() {
-            let message = "a frozen link does not change; events are for live ones".to_owned();
-            return Err(SharingError::Invalid { field: "shared_chat_id", message });
+            let message = "a frozen link does not change; events are for live ones";
+            return Err(SharingError::invalid("shared_chat_id", message));
         }
         let chat = link.chat_session_id.clone().ok_or(SharingError::NotFound)?;
-        let subscribed = self.subscriptions.subscribe(link, chat, cursor).await;
-        subscribed.map_err(|error| match error {
+        self.subscriptions.subscribe(link, chat, cursor).await.map_err(|error| match error {
             SubscribeError::Full(full) => SharingError::Full(full),
             SubscribeError::ChatService(error) => gone(error),
         })
     }
 }
 
-/// A link whose chat is gone is no link any more.
+/// A live link whose chat is gone answers as one that does not exist.
 fn gone(error: ChatServiceError) -> SharingError {
     match error {
         ChatServiceError::NotFound => SharingError::NotFound,

@@ -1,9 +1,9 @@
-//! Making a link.
+//! Creating a link.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{LABEL_CHARS, Sharing, SharingError, artifacts::run_detached, snapshot};
+use super::{Sharing, SharingError, detached::run_detached, snapshot};
 use crate::{
     chat_service::Access,
     model::{
@@ -13,10 +13,12 @@ use crate::{
     store::{IdempotencyKey, NewSharedChat, Refused, StoreError},
 };
 
+/// Characters of a label (docs/API.md 3).
+const LABEL_CHARS: usize = 200;
 /// Characters that are kept of a sharer's name.
-pub const SHARED_BY_CHARS: usize = 200;
+const SHARED_BY_CHARS: usize = 200;
 
-/// What is asked for. Every field counts for an idempotency key.
+/// Every field is part of the hash that an idempotency key is compared by.
 #[derive(Debug, Clone)]
 pub struct CreateRequest {
     pub chat_session_id: ChatSessionId,
@@ -25,11 +27,10 @@ pub struct CreateRequest {
     pub includes_artifacts: bool,
     pub expires_at: Option<DateTime<Utc>>,
     pub label: Option<String>,
-    /// For whom, when the chat service asks.
+    /// Whose link it will be, when the chat service creates it.
     pub owner: Option<Owner>,
 }
 
-/// For whom the chat service makes a link.
 #[derive(Debug, Clone)]
 pub struct Owner {
     pub id: UserId,
@@ -38,7 +39,7 @@ pub struct Owner {
 }
 
 impl Sharing {
-    /// Makes a link, or finds the one that the same request with the same key made before.
+    /// Creates a link, or returns the one that the same request with the same key created before.
     ///
     /// The chat is fetched with the caller's own token, so the chat service decides who may share
     /// it; for the chat service itself with the service credential.
@@ -53,61 +54,52 @@ impl Sharing {
         origin: ClientInfo,
     ) -> Result<SharedChat, SharingError> {
         let owner_id = self.check(caller, &request)?;
-        let label = request.label.clone();
         let idempotency = key.map(|key| {
             let (caller, owner) = (caller.user_id().clone(), owner_id.clone());
             (IdempotencyKey { caller, owner, key }, request.hash())
         });
-        if let Some((key, hash)) = &idempotency
-            && let Some(chat) = self.made_before(key, hash).await?
+        if let Some(used) = &idempotency
+            && let Some(chat) = self.created_before(caller, &request.label, used).await?
         {
-            return Ok(as_known_to(caller, label, chat));
+            return Ok(chat);
         }
-        let (this, by, used) = (self.clone(), caller.clone(), idempotency.clone());
-        let (chat, created) = run_detached(async move {
-            let new = this.fetch(&by, owner_id, request, used).await?;
+        let (this, caller) = (self.clone(), caller.clone());
+        run_detached(async move {
+            let label = request.label.clone();
+            let new = this.fetch(&caller, owner_id, request, idempotency.clone()).await?;
             let (chat, copies) = (new.chat.clone(), new.copies.clone());
-            let created = this.store.create(new, record(&by, &chat, origin)).await;
-            if created.is_err() {
-                // Our own alone. Another request with the same key has copies of its own, and if this
-                // link was made after all, which an error may leave open, it keeps what it shows.
-                this.discard(copies).await;
+            let created = this.store.create(new, record(&caller, &chat, origin)).await;
+            let Err(error) = created else { return Ok(chat) };
+            // If the link was created in spite of the error, it keeps its copies.
+            this.discard(copies).await;
+            match (error, idempotency) {
+                (StoreError::Refused(Refused::KeyTaken), Some(used)) => this
+                    .created_before(&caller, &label, &used)
+                    .await?
+                    .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
+                (StoreError::Refused(_), _) => Err(SharingError::ChatNotFound),
+                (error, _) => Err(error.into()),
             }
-            Ok((chat, created))
         })
-        .await?;
-        match (created, idempotency) {
-            (Ok(()), _) => Ok(chat),
-            (Err(StoreError::Refused(Refused::KeyTaken)), Some((key, hash))) => self
-                .made_before(&key, &hash)
-                .await?
-                .map(|chat| as_known_to(caller, label, chat))
-                .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
-            (Err(StoreError::Refused(_)), _) => Err(SharingError::ChatNotFound),
-            (Err(error), _) => Err(error.into()),
-        }
+        .await
     }
 
     /// Checks the request itself, and returns whose link it will be.
     fn check(&self, caller: &Caller, request: &CreateRequest) -> Result<UserId, SharingError> {
-        if let Some(label) = &request.label {
-            check_label(label)?;
-        }
-        if let Some(expires_at) = request.expires_at {
-            check_expiry(expires_at, self.clock.now())?;
-        }
+        check_settings(request.label.as_deref(), request.expires_at, self.clock.now())?;
         if request.mode == Mode::Live && !self.chat_service.has_service_access() {
-            let message = "live links are not available here: the service has no credential of its \
-                           own for the chat service (CHAT_SERVICE_TOKEN or CHAT_SERVICE_CLIENT_ID)";
-            return Err(SharingError::Invalid { field: "is_frozen", message: message.to_owned() });
+            return Err(SharingError::invalid(
+                "is_frozen",
+                "live links are not available here: the service has no credential of its own for \
+                 the chat service (CHAT_SERVICE_TOKEN or CHAT_SERVICE_CLIENT_ID)",
+            ));
         }
-        // Who may ask for it comes after what is asked for (contract 2).
+        // Errors in the values come before those about the caller (docs/API.md 2).
         match (&request.owner, caller.identity.is_chat_service) {
             (Some(owner), true) => Ok(owner.id.clone()),
             (None, false) => Ok(caller.user_id().clone()),
             (None, true) => {
-                let message = "the chat service must say whose link it is".to_owned();
-                Err(SharingError::Invalid { field: "owner", message })
+                Err(SharingError::invalid("owner", "the chat service must say whose link it is"))
             }
             (Some(_), false) => {
                 Err(SharingError::WrongCaller("only the chat service may name an owner"))
@@ -115,20 +107,28 @@ impl Sharing {
         }
     }
 
-    async fn made_before(
+    /// The link that an earlier request with the same key created. The chat service gets the label
+    /// of its own request: one that the owner set since is for the owner alone (docs/API.md 3).
+    async fn created_before(
         &self,
-        key: &IdempotencyKey,
-        hash: &[u8],
+        caller: &Caller,
+        label: &Option<String>,
+        (key, hash): &(IdempotencyKey, Vec<u8>),
     ) -> Result<Option<SharedChat>, SharingError> {
         let now = self.clock.now();
         let Some(past) = self.store.past_use(key, now).await? else { return Ok(None) };
-        if past.request_hash != hash {
+        if past.request_hash != *hash {
             return Err(SharingError::IdempotencyConflict("it was used for another request"));
         }
-        match self.store.link(&past.shared_chat_id, now).await? {
-            Some(chat) => Ok(Some(chat)),
-            None => Err(SharingError::IdempotencyConflict("the link that it made is gone")),
+        let mut chat = self
+            .store
+            .link(&past.shared_chat_id, now)
+            .await?
+            .ok_or(SharingError::IdempotencyConflict("the link that it made is gone"))?;
+        if caller.identity.is_chat_service {
+            chat.label.clone_from(label);
         }
+        Ok(Some(chat))
     }
 
     async fn fetch(
@@ -138,44 +138,41 @@ impl Sharing {
         request: CreateRequest,
         idempotency: Option<(IdempotencyKey, Vec<u8>)>,
     ) -> Result<NewSharedChat, SharingError> {
-        let access = match caller.identity.is_chat_service {
-            true => Access::Service,
-            false => Access::Caller(caller),
-        };
+        let access =
+            if caller.identity.is_chat_service { Access::Service } else { Access::Caller(caller) };
         let reader = self.chat_service.read(access, &request.chat_session_id);
         let source = reader.chat().await?;
-        let mut files = Vec::new();
-        let snapshot = match request.mode {
+        let (snapshot, files) = match request.mode {
             Mode::Frozen => {
                 let messages = reader.messages().await?;
                 if messages.is_empty() {
                     return Err(SharingError::ChatIsEmpty);
                 }
-                files = reader.files().await?;
-                Some(snapshot::encode(messages, files.clone()).await?)
-            }
-            Mode::Live if !reader.has_messages().await? => {
-                return Err(SharingError::ChatIsEmpty);
+                let files = reader.files().await?;
+                (Some(snapshot::encode(messages, files.clone()).await?), files)
             }
             Mode::Live => {
-                // Viewers get them with the service credential, so nobody else would ask (contract 3).
+                if !reader.has_messages().await? {
+                    return Err(SharingError::ChatIsEmpty);
+                }
+                // Viewers get the files with the service credential, so the caller's right to
+                // them is checked here alone (docs/API.md 3).
                 if request.includes_artifacts {
                     reader.files().await?;
                 }
-                None
+                (None, Vec::new())
             }
         };
-        // Of a live link there is nothing to keep.
-        let copies = match request.includes_artifacts {
-            true => self.copy_files(&reader, &files, &files).await?,
-            false => Vec::new(),
+        let copies = if request.includes_artifacts {
+            self.copy_files(&reader, &files, &files).await?
+        } else {
+            Vec::new()
         };
-        // Another one may ask while this is stored.
+        // Its permit is free for other requests while this link is stored.
         drop(reader);
-        let shared_by = shared_by(caller, request.owner.as_ref());
         let now = self.clock.now();
-        // Fetching may have taken its time.
-        if let Some(Err(error)) = request.expires_at.map(|at| check_expiry(at, now)) {
+        // The fetch may have outlasted the link.
+        if let Err(error) = check_settings(None, request.expires_at, now) {
             self.discard(copies).await;
             return Err(error);
         }
@@ -184,7 +181,7 @@ impl Sharing {
             chat_session_id: Some(request.chat_session_id),
             owner_id: Some(owner_id),
             name: source.name,
-            shared_by,
+            shared_by: shared_by(caller, request.owner.as_ref()),
             label: request.label,
             visibility: request.visibility,
             mode: request.mode,
@@ -215,51 +212,40 @@ fn record(caller: &Caller, chat: &SharedChat, origin: ClientInfo) -> AuditRecord
     }
 }
 
-/// A link that the same request made before, for whoever repeats it. The chat service is told the
-/// label that it `asked` for, not one that the owner has given since: that is for the owner's eyes
-/// only (contract 3).
-fn as_known_to(caller: &Caller, asked: Option<String>, chat: SharedChat) -> SharedChat {
-    match caller.identity.is_chat_service {
-        true => SharedChat { label: asked, ..chat },
-        false => chat,
-    }
-}
-
-/// What viewers see as the sharer's name (contract 1): never an id or an address.
+/// What viewers see as the sharer's name (docs/API.md 1): never an id or an address.
 fn shared_by(caller: &Caller, owner: Option<&Owner>) -> Option<String> {
     let Some(owner) = owner else { return caller.identity.display_name.clone() };
     let name = owner.name.as_deref().filter(|name| name.trim() != owner.id.as_str())?;
     shown_name(name)
 }
 
-/// A name that others may see (contract 1): nothing with an `@`, cut to [`SHARED_BY_CHARS`].
+/// A name that viewers may see (docs/API.md 1): without an `@`, cut to [`SHARED_BY_CHARS`].
 pub(super) fn shown_name(name: &str) -> Option<String> {
     let name = name.trim();
     let fit = !name.is_empty() && !name.contains('@');
     fit.then(|| storable(name).chars().take(SHARED_BY_CHARS).collect())
 }
 
-pub(super) fn check_label(label: &str) -> Result<(), SharingError> {
-    let message = if label.chars().count() > LABEL_CHARS {
-        format!("must have at most {LABEL_CHARS} characters")
-    } else if label.contains('\0') {
-        "must not contain NUL".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(SharingError::Invalid { field: "label", message })
-}
-
-pub(super) fn check_expiry(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), SharingError> {
-    if at > now {
-        return Ok(());
+pub(super) fn check_settings(
+    label: Option<&str>,
+    expires_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), SharingError> {
+    if label.is_some_and(|label| label.chars().count() > LABEL_CHARS) {
+        let message = format!("must have at most {LABEL_CHARS} characters");
+        return Err(SharingError::invalid("label", message));
     }
-    let message = "must be in the future".to_owned();
-    Err(SharingError::Invalid { field: "expires_at", message })
+    if label.is_some_and(|label| label.contains('\0')) {
+        return Err(SharingError::invalid("label", "must not contain NUL"));
+    }
+    if expires_at.is_some_and(|at| at <= now) {
+        return Err(SharingError::invalid("expires_at", "must be in the future"));
+    }
+    Ok(())
 }
 
 impl CreateRequest {
-    /// SHA-256 of the request's meaning: two spellings of one request are the same.
+    /// SHA-256 of the parsed values, so that two spellings of one request are the same.
     fn hash(&self) -> Vec<u8> {
         let meaning = (
             self.chat_session_id.as_str(),

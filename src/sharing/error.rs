@@ -1,4 +1,4 @@
-//! Every refusal there is. `http::error` gives each its status and its words.
+//! Why a request is refused. `http::error` gives each its status and message.
 
 use crate::{
     artifacts::ArtifactStoreError, chat_service::ChatServiceError, live::Full, store::StoreError,
@@ -10,25 +10,25 @@ pub enum SharingError {
     /// A value is out of range.
     #[error("{field}: {message}")]
     Invalid { field: &'static str, message: String },
-    /// No such link, or it is deleted or expired, which nobody can tell apart.
+    /// No such link, or it is deleted or expired, which a client cannot tell apart.
     #[error("no such link")]
     NotFound,
     /// No such chat, or it is deleted.
     #[error("no such chat")]
     ChatNotFound,
-    /// The link is private, and nobody is signed in.
+    /// The link is private, and the viewer is not signed in.
     #[error("sign-in required")]
     SignInRequired,
-    /// The link is somebody else's.
+    /// The link belongs to another user.
     #[error("not the owner")]
     NotTheOwner,
     /// This kind of caller may not do that at all.
     #[error("not for this kind of caller: {0}")]
     WrongCaller(&'static str),
-    /// The link came from the old system, which nobody can change.
+    /// The link came from the old system and cannot be changed.
     #[error("a legacy link")]
     Legacy,
-    /// The idempotency key stands for another request, or for a link that is gone.
+    /// The idempotency key was used for another request, or for a link that is gone.
     #[error("idempotency key in use: {0}")]
     IdempotencyConflict(&'static str),
     /// The link's settings are not those that `If-Match` named.
@@ -43,34 +43,36 @@ pub enum SharingError {
     /// A file, or with `of_all` the files of the link up to this one, has more bytes than `limit`.
     #[error("a file is too large to share (the limit is {limit})")]
     ArtifactTooLarge { filename: String, limit: u64, of_all: bool },
-    /// The link kept changing while it was to be shown.
+    /// The link kept changing while it was read.
     #[error("the link keeps changing")]
     Unsettled,
-    /// There is no place for another stream.
+    /// The limit on open streams is reached.
     #[error(transparent)]
     Full(Full),
     #[error(transparent)]
     ChatService(ChatServiceError),
     #[error(transparent)]
     ArtifactStore(#[from] ArtifactStoreError),
-    /// The database is out of reach: worth another try. The text is for our log.
+    /// The database is out of reach; a retry may succeed. The text is for the log.
     #[error("{0}")]
     Unavailable(String),
-    /// A defect of ours, or a damaged row. The text is for our log.
+    /// A defect of this service, or a damaged row. The text is for the log.
     #[error("{0}")]
     Defect(String),
 }
 
 impl SharingError {
-    /// What only a defect of ours or a damaged row leads to: [`SharingError::Defect`].
-    #[must_use]
+    pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { field, message: message.into() }
+    }
+
     pub fn defect(cause: impl std::fmt::Display) -> Self {
         Self::Defect(cause.to_string())
     }
 }
 
 impl From<StoreError> for SharingError {
-    /// Refusals that a rule foresees are told apart where that rule is.
+    /// Callers that expect a refusal match it before they convert.
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Unavailable(_) | StoreError::ReadOnly(_) => {

@@ -1,13 +1,14 @@
 //! The rules: who may do what, and what a viewer sees. No actix, no diesel, no reqwest.
 //!
-//! To add one: a method of [`Sharing`] in the file of whom it serves (`create`, `owner`, `viewer`,
-//! `service`), and its refusals in `error.rs`.
+//! To add one: a method of [`Sharing`] in the file of its caller (`create`, `owner`, `content`,
+//! `chat_events`), and its errors in `error.rs`.
 
 mod activity;
 mod artifacts;
 mod chat_events;
 mod content;
 mod create;
+mod detached;
 mod download;
 mod error;
 pub(crate) mod legacy;
@@ -23,7 +24,7 @@ pub use crate::store::{
 };
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use content::{Content, may_view};
-pub use create::{CreateRequest, Owner, SHARED_BY_CHARS};
+pub use create::{CreateRequest, Owner};
 pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;
 pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
@@ -46,20 +47,17 @@ use crate::{
 };
 use activity::ViewCounter;
 
-/// Characters of a label (contract 3).
-pub const LABEL_CHARS: usize = 200;
-/// Urls in one batch delete (contract 3).
+/// Links in one batch delete (docs/API.md 3).
 pub const BATCH_LINKS: usize = 1000;
 
-/// What is kept of who did and saw what.
+/// How views are counted.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordSettings {
-    /// Urls whose views are counted in memory until they are written.
+    /// Links whose views are counted in memory until they are written.
     pub links: usize,
 }
 
 impl Default for RecordSettings {
-    /// The settings' own defaults.
     fn default() -> Self {
         Self { links: 10_000 }
     }
@@ -71,17 +69,16 @@ pub struct Sharing {
     store: Store,
     chat_service: Arc<ChatService>,
     artifacts: Artifacts,
-    /// Rung when objects may have become orphans.
+    /// Notified when objects may have become orphans.
     orphans: Arc<Notify>,
     clock: Clock,
     live_chats: LiveChats,
     subscriptions: Subscriptions,
-    seen: ViewCounter,
+    view_counter: ViewCounter,
 }
 
 impl Sharing {
     /// Must be called within the runtime on which chats are fetched and watched.
-    #[must_use]
     pub fn new(
         store: Store,
         chat_service: ChatService,
@@ -103,54 +100,43 @@ impl Sharing {
             clock,
             live_chats,
             subscriptions,
-            seen: ViewCounter::new(records.links),
+            view_counter: ViewCounter::new(records.links),
         }
     }
 
-    /// Gets ready what can be; it may take a while, and nothing has to wait for it. See
-    /// [`ChatService::prepare`].
+    /// See [`ChatService::prepare`]. It may take long, and requests need not wait for it.
     pub async fn prepare(&self) {
         self.chat_service.prepare().await;
     }
 
-    /// Hears of changes that other instances make, for as long as the returned task lives.
-    /// `None` on SQLite, where there is no other one.
-    #[must_use]
+    /// Receives the changes that other instances make, for as long as the returned task lives.
+    /// `None` on SQLite, where there is one instance only.
     pub fn listen(&self) -> Option<tokio::task::JoinHandle<()>> {
         let this = self.clone();
-        self.store.listen(move |notice| this.tell(&notice))
+        self.store.listen(move |notice| this.notify(&notice))
     }
 
-    /// Passes a notice on within this instance. Whoever makes a change calls it before the change is
-    /// acknowledged.
-    fn tell(&self, notice: &Notice) {
+    /// Passes a notice on within this instance, before the change is acknowledged to its caller.
+    fn notify(&self, notice: &Notice) {
         self.live_chats.invalidate(notice);
         self.subscriptions.notify(notice);
     }
 
-    /// Ends every event stream, and lets none begin.
+    /// Ends every event stream; later ones are refused.
     pub fn stop_streams(&self) {
         self.subscriptions.stop();
     }
 
-    /// The current time, for what happens now.
-    #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
     /// Whether the database answers.
-    ///
-    /// # Errors
-    /// [`SharingError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), SharingError> {
         Ok(self.store.ping().await?)
     }
 
-    /// Takes away what nobody may see any more: see [`Store::sweep`].
-    ///
-    /// # Errors
-    /// [`SharingError::Unavailable`] when the database is out of reach.
+    /// See [`Store::sweep`].
     pub async fn sweep(&self, expired_retention: chrono::Duration) -> Result<Swept, SharingError> {
         let swept = self.store.sweep(expired_retention, self.clock.now()).await;
         if let Ok(swept) = &swept {
@@ -168,23 +154,21 @@ impl Sharing {
         Ok(swept?)
     }
 
-    fn sweep_ended(&self, sweep: Sweep, well: bool) {
-        match well {
-            true => telemetry::sweep_succeeded(sweep, self.clock.now()),
-            false => telemetry::sweep_failed(sweep),
+    fn sweep_ended(&self, sweep: Sweep, succeeded: bool) {
+        if succeeded {
+            telemetry::sweep_succeeded(sweep, self.clock.now());
+        } else {
+            telemetry::sweep_failed(sweep);
         }
     }
 
-    /// Makes known how the database and the streams are used.
+    /// Updates the gauges of the database and of the streams.
     pub fn report(&self) {
         self.store.report();
         telemetry::set_streams(self.subscriptions.streams());
     }
 
-    /// Deletes audit records that are older than this. Returns how many.
-    ///
-    /// # Errors
-    /// [`SharingError::Unavailable`] when the database is out of reach.
+    /// Deletes audit records that are older than `retention`. Returns how many.
     pub async fn sweep_audit_records(
         &self,
         retention: chrono::Duration,

@@ -1,21 +1,24 @@
-//! What an owner does with links: list, change, delete. A change that was begun goes on when whoever
-//! asked for it goes away, so that what is done is told and logged.
-
-use chrono::{DateTime, Utc};
+//! What an owner does with links: list, change, delete. A change that has begun is finished even if
+//! the client disconnects, so that it is recorded and published.
 
 use super::{
-    ListQuery, Page, SettingsChange, Sharing, SharingError,
-    artifacts::{remembered, run_detached},
-    create::{check_expiry, check_label},
+    ListQuery, Page, SettingsChange, Sharing, SharingError, create::check_settings,
+    detached::run_detached,
 };
 use crate::{
     chat_service::Access,
     model::{
-        Action, AuditRecord, Caller, ClientInfo, Detail, LabelChange, Mode, ObjectKey, Settings,
-        ShareId, SharedChat,
+        Action, AuditRecord, Caller, ChatFile, ClientInfo, Detail, LabelChange, Mode, ObjectKey,
+        Settings, ShareId, SharedChat,
     },
     store::{ChangeGuard, Notice, Refused, StoreError},
 };
+
+/// How often including files starts over because the link was changed meanwhile.
+const TRIES: usize = 3;
+
+const DELETES_BY_CHAT: SharingError =
+    SharingError::WrongCaller("the chat service deletes links by their chat");
 
 /// What `If-Match` asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,31 +29,6 @@ pub enum Precondition {
     Revisions(Vec<i64>),
 }
 
-/// How often including files starts over because the link was changed meanwhile.
-const TRIES: usize = 3;
-
-/// The record of a change that is made at this moment.
-fn changing(
-    caller: &Caller,
-    id: &ShareId,
-    change: &SettingsChange,
-    origin: ClientInfo,
-    now: DateTime<Utc>,
-) -> AuditRecord {
-    let settings = Settings {
-        is_private: change.is_private,
-        is_frozen: None,
-        includes_artifacts: change.includes_artifacts,
-        expires_at: change.expires_at,
-        label: change.label.as_ref().map(|label| LabelChange::to(label.as_ref())),
-    };
-    AuditRecord {
-        link: Some(id.short()),
-        detail: Some(Detail::Settings(settings)),
-        ..AuditRecord::of(Action::Change, caller.into(), origin, now)
-    }
-}
-
 impl Precondition {
     fn revisions(&self) -> Option<Vec<i64>> {
         match self {
@@ -59,10 +37,12 @@ impl Precondition {
         }
     }
 
-    fn holds(&self, chat: &SharedChat) -> bool {
+    fn check(&self, chat: &SharedChat) -> Result<(), SharingError> {
         match self {
-            Self::None => true,
-            Self::Revisions(revisions) => revisions.contains(&chat.revision),
+            Self::Revisions(revisions) if !revisions.contains(&chat.revision) => {
+                Err(SharingError::PreconditionFailed)
+            }
+            Self::None | Self::Revisions(_) => Ok(()),
         }
     }
 }
@@ -80,23 +60,14 @@ impl Sharing {
         Ok(self.store.list(query, self.clock.now()).await?)
     }
 
-    /// Checks a change by itself, which comes before any question about the link (contract 2): whether
-    /// there can be one with such an id, for one.
-    ///
-    /// # Errors
-    /// [`SharingError::Invalid`] for a value out of range.
+    /// Checks the values of a change. This comes before the link is looked up (docs/API.md 2).
     pub fn check_change(&self, change: &SettingsChange) -> Result<(), SharingError> {
-        if let Some(Some(label)) = &change.label {
-            check_label(label)?;
-        }
-        if let Some(Some(expires_at)) = change.expires_at {
-            check_expiry(expires_at, self.clock.now())?;
-        }
-        Ok(())
+        let label = change.label.as_ref().and_then(Option::as_deref);
+        check_settings(label, change.expires_at.flatten(), self.clock.now())
     }
 
-    /// Changes the settings of the caller's own link. When files come to be included, they are asked
-    /// for with the caller's token first, and those of a frozen link copied.
+    /// Changes the settings of the caller's own link. When files come to be included, they are
+    /// fetched with the caller's token first, and those of a frozen link copied.
     ///
     /// # Errors
     /// In this order: [`SharingError::Invalid`], `NotFound`, `NotTheOwner`, `Legacy`,
@@ -112,46 +83,29 @@ impl Sharing {
         self.check_change(&change)?;
         if change == SettingsChange::default() || caller.identity.is_chat_service {
             let chat = self.owned(caller, id).await?;
-            return match precondition.holds(&chat) {
-                true => Ok(chat),
-                false => Err(SharingError::PreconditionFailed),
-            };
+            return precondition.check(&chat).map(|()| chat);
         }
         let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
         run_detached(async move {
-            match change.includes_artifacts {
-                Some(true) => {
-                    this.include_artifacts(&caller, &id, change, precondition, origin).await
-                }
-                _ => this.change_at_once(&caller, &id, change, precondition, origin).await,
+            if change.includes_artifacts == Some(true) {
+                return this.include_artifacts(&caller, &id, change, precondition, origin).await;
+            }
+            let guard = ChangeGuard { revisions: precondition.revisions(), ..Default::default() };
+            let excludes_artifacts = change.includes_artifacts.is_some();
+            let changed = this.commit_change(&caller, &id, change, guard, origin).await?;
+            if excludes_artifacts {
+                this.orphans_created();
+            }
+            match changed {
+                Some(chat) => Ok(chat),
+                // If the link exists and is the caller's own, the precondition failed.
+                None => this.owned(&caller, &id).await.and(Err(SharingError::PreconditionFailed)),
             }
         })
         .await
     }
 
-    /// A change for which nothing has to be fetched.
-    async fn change_at_once(
-        &self,
-        caller: &Caller,
-        id: &ShareId,
-        change: SettingsChange,
-        precondition: Precondition,
-        origin: ClientInfo,
-    ) -> Result<SharedChat, SharingError> {
-        let guard = ChangeGuard { revisions: precondition.revisions(), ..Default::default() };
-        let ends_artifacts = change.includes_artifacts == Some(false);
-        let changed = self.make_change(caller, id, change, guard, origin).await?;
-        if ends_artifacts {
-            self.orphans_created();
-        }
-        match changed {
-            Some(chat) => Ok(chat),
-            // It is there and the caller's own: then it was the precondition.
-            None => self.owned(caller, id).await.and(Err(SharingError::PreconditionFailed)),
-        }
-    }
-
-    /// A change by which files are to be included, whether they are already or not.
+    /// Makes a change that includes files, whether they are included already or not.
     async fn include_artifacts(
         &self,
         caller: &Caller,
@@ -162,39 +116,32 @@ impl Sharing {
     ) -> Result<SharedChat, SharingError> {
         for _ in 0..TRIES {
             let chat = self.owned(caller, id).await?;
-            if !precondition.holds(&chat) {
-                return Err(SharingError::PreconditionFailed);
-            }
-            let copies = match (chat.includes_artifacts, chat.mode) {
-                (true, _) => Vec::new(),
-                (false, Mode::Frozen) => self.copy_remembered(caller, &chat).await?,
-                (false, Mode::Live) => {
-                    self.ask_for_files(caller, &chat).await?;
-                    Vec::new()
-                }
+            precondition.check(&chat)?;
+            let copies = if chat.includes_artifacts {
+                Vec::new()
+            } else {
+                self.fetch_files(caller, &chat).await?
             };
             let guard = ChangeGuard {
                 revisions: precondition.revisions(),
-                // Whoever switched it meanwhile, we would include too few files, or too many.
+                // After another change of this setting the copies are too few, or too many.
                 includes_artifacts: Some(chat.includes_artifacts),
                 copies: copies.clone(),
             };
-            let (change, origin) = (change.clone(), origin.clone());
-            match self.make_change(caller, id, change, guard, origin).await {
+            match self.commit_change(caller, id, change.clone(), guard, origin.clone()).await {
                 Ok(Some(chat)) => return Ok(chat),
-                Ok(None) => self.discard(copies).await,
-                Err(error) => {
-                    // If the change was made all the same, they stay.
+                refused => {
+                    // If the change was made in spite of an error, the link keeps its copies.
                     self.discard(copies).await;
-                    return Err(error.into());
+                    refused?;
                 }
             }
         }
         Err(SharingError::Unsettled)
     }
 
-    /// Makes a change if its guard holds, with its record, and tells of it.
-    async fn make_change(
+    /// Makes a change with its audit record if the guard holds, and publishes it.
+    async fn commit_change(
         &self,
         caller: &Caller,
         id: &ShareId,
@@ -202,40 +149,49 @@ impl Sharing {
         guard: ChangeGuard,
         origin: ClientInfo,
     ) -> Result<Option<SharedChat>, StoreError> {
-        let record = changing(caller, id, &change, origin, self.clock.now());
-        let changed = self.store.change_settings(id, caller.user_id(), change, guard, record);
-        let changed = changed.await?;
+        let settings = Settings {
+            is_private: change.is_private,
+            is_frozen: None,
+            includes_artifacts: change.includes_artifacts,
+            expires_at: change.expires_at,
+            label: change.label.as_ref().map(|label| LabelChange::to(label.as_ref())),
+        };
+        let record = AuditRecord {
+            link: Some(id.short()),
+            detail: Some(Detail::Settings(settings)),
+            ..AuditRecord::of(Action::Change, caller.into(), origin, self.clock.now())
+        };
+        let changed =
+            self.store.change_settings(id, caller.user_id(), change, guard, record).await?;
         if changed.is_some() {
-            self.tell(&Notice::Links(vec![id.clone()]));
+            self.notify(&Notice::Links(vec![id.clone()]));
         }
         Ok(changed)
     }
 
-    async fn copy_remembered(
+    /// Copies the files of a frozen link's snapshot. Of a live link it only checks that the caller
+    /// may read the files: viewers get them with the service credential, so nothing else would
+    /// check that (docs/API.md 3).
+    async fn fetch_files(
         &self,
         caller: &Caller,
         chat: &SharedChat,
     ) -> Result<Vec<ObjectKey>, SharingError> {
-        let files = self.store.snapshot_files(&chat.id).await?.ok_or(SharingError::NotFound)?;
-        let files = remembered(&files)?;
+        let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
+        let reader = self.chat_service.read(Access::Caller(caller), session);
+        if chat.mode == Mode::Live {
+            // A missing list means that there are no files, so a 404 comes from the chat alone.
+            reader.chat().await?;
+            reader.files().await?;
+            return Ok(Vec::new());
+        }
+        let stored = self.store.snapshot_files(&chat.id).await?.ok_or(SharingError::NotFound)?;
+        let files: Vec<ChatFile> = serde_json::from_str(&stored).map_err(SharingError::defect)?;
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
-        let reader = self.chat_service.read(Access::Caller(caller), session);
         let listed = reader.files().await?;
         self.copy_files(&reader, &files, &listed).await
-    }
-
-    /// Whether the caller may still have the files of a live link's chat. Viewers get them with the
-    /// service credential, so nobody else would ask that (contract 3).
-    async fn ask_for_files(&self, caller: &Caller, chat: &SharedChat) -> Result<(), SharingError> {
-        let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
-        let reader = self.chat_service.read(Access::Caller(caller), session);
-        // A list that is not there says that there are no files, so it is the chat that says 404.
-        reader.chat().await?;
-        reader.files().await?;
-        Ok(())
     }
 
     /// Deletes the caller's own link, with its content.
@@ -250,13 +206,15 @@ impl Sharing {
     ) -> Result<(), SharingError> {
         let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
         run_detached(async move {
-            let may = !caller.identity.is_chat_service;
-            let now = this.clock.now();
-            let record = AuditRecord::of(Action::Delete, (&caller).into(), origin, now);
-            let record = AuditRecord { link: Some(id.short()), ..record };
-            if may && this.store.delete(&id, caller.user_id(), record).await? {
+            let record = AuditRecord {
+                link: Some(id.short()),
+                ..AuditRecord::of(Action::Delete, (&caller).into(), origin, this.clock.now())
+            };
+            if !caller.identity.is_chat_service
+                && this.store.delete(&id, caller.user_id(), record).await?
+            {
                 this.orphans_created();
-                this.tell(&Notice::Links(vec![id]));
+                this.notify(&Notice::Links(vec![id]));
                 return Ok(());
             }
             this.owned(&caller, &id).await.and(Err(SharingError::NotFound))
@@ -264,7 +222,7 @@ impl Sharing {
         .await
     }
 
-    /// Deletes the caller's own links, all or none. Urls that are not there are skipped.
+    /// Deletes the caller's own links, all or none. Links that do not exist are skipped.
     ///
     /// # Errors
     /// [`SharingError::NotTheOwner`], `Legacy`; nothing is deleted then.
@@ -275,16 +233,16 @@ impl Sharing {
         origin: ClientInfo,
     ) -> Result<(), SharingError> {
         if caller.identity.is_chat_service {
-            return Err(SharingError::WrongCaller("the chat service deletes links by their chat"));
+            return Err(DELETES_BY_CHAT);
         }
         let (this, caller, ids) = (self.clone(), caller.clone(), ids.to_vec());
         run_detached(async move {
-            let now = this.clock.now();
-            let record = AuditRecord::of(Action::BatchDelete, (&caller).into(), origin, now);
+            let actor = (&caller).into();
+            let record = AuditRecord::of(Action::BatchDelete, actor, origin, this.clock.now());
             match this.store.delete_all(&ids, caller.user_id(), record).await {
                 Ok(_) => {
                     this.orphans_created();
-                    this.tell(&Notice::Links(ids));
+                    this.notify(&Notice::Links(ids));
                     Ok(())
                 }
                 Err(StoreError::Refused(Refused::Legacy)) => Err(SharingError::Legacy),
@@ -295,7 +253,7 @@ impl Sharing {
         .await
     }
 
-    /// The link, if it is the caller's own to change.
+    /// The link, if the caller may change it.
     pub(super) async fn owned(
         &self,
         caller: &Caller,
@@ -304,14 +262,13 @@ impl Sharing {
         let found = self.store.link(id, self.clock.now()).await?;
         let chat = found.ok_or(SharingError::NotFound)?;
         if caller.identity.is_chat_service {
-            return Err(SharingError::WrongCaller("the chat service deletes links by their chat"));
+            Err(DELETES_BY_CHAT)
+        } else if chat.is_legacy {
+            Err(SharingError::Legacy)
+        } else if chat.owner_id.as_ref() != Some(caller.user_id()) {
+            Err(SharingError::NotTheOwner)
+        } else {
+            Ok(chat)
         }
-        if chat.is_legacy {
-            return Err(SharingError::Legacy);
-        }
-        if chat.owner_id.as_ref() != Some(caller.user_id()) {
-            return Err(SharingError::NotTheOwner);
-        }
-        Ok(chat)
     }
 }

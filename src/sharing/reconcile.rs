@@ -1,8 +1,8 @@
-//! Reconciliation: the links of chats that are gone at the chat service, which did not tell, go.
+//! Reconciliation: deletes the links of chats that the chat service deleted without a notice.
 //!
-//! A chat service that is out of order must not cost anyone a link. So only a plain 404 says that a
-//! chat is gone; all chats are asked about before anything is deleted, and nothing is if too many
-//! of them seem gone; and each is asked about again right before its links are deleted.
+//! A fault of the chat service must not cost anyone a link. So only a plain 404 means that a chat
+//! is gone; all chats are asked about before anything is deleted, and nothing is if too many of
+//! them seem gone; and each is asked about again right before its links are deleted.
 
 use futures_util::{StreamExt, stream};
 
@@ -17,8 +17,7 @@ use crate::{
 const AT_ONCE: usize = 4;
 /// Chats that are taken from the database at a time.
 const PAGE: usize = 500;
-/// After this many chats in a row without a clear answer the chat service is out of order, and
-/// asking on would only be a burden to it.
+/// After this many chats in a row without a clear answer the chat service counts as down.
 const GIVE_UP_AFTER: usize = 20;
 
 /// What was found, and what was done. In chats, but for `links_removed`.
@@ -27,20 +26,20 @@ pub struct Reconciled {
     /// Chats that have links and were asked about.
     pub asked: usize,
     pub there: usize,
-    /// Clearly gone.
+    /// Answered with 404.
     pub gone: usize,
     /// Gone chats whose links were removed.
     pub removed: usize,
     pub links_removed: usize,
     /// Without a clear answer: their links stay.
     pub unclear: usize,
-    /// Why one of them was unclear: the last one's cause, for our own log.
+    /// Why the last of them was unclear, for the log.
     pub last_error: Option<String>,
     /// Why nothing was removed although chats seem gone.
     pub refused: Option<Refusal>,
 }
 
-/// Why the chat service's word was not taken.
+/// Why the answers of the chat service are not acted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("the chat service knows none of the chats: nothing was removed")]
@@ -53,21 +52,41 @@ pub enum Refusal {
     NoClearAnswers,
 }
 
-enum Answer {
-    There,
-    Gone,
-    Unclear(ChatServiceError),
+impl Reconciled {
+    fn add_unclear(&mut self, error: &ChatServiceError) {
+        self.unclear += 1;
+        self.last_error = Some(error.to_string());
+    }
+
+    /// Whether so many chats are gone that a fault of the chat service is more likely. Chats
+    /// without a clear answer count for neither side.
+    fn refusal(&self, max_percent: u8) -> Option<Refusal> {
+        let clear = self.there + self.gone;
+        // A single chat cannot be told from a chat service that lost all of them, so its links are
+        // removed only where all may be gone.
+        let is_alone_and_may_go = self.asked == 1 && max_percent == 100;
+        if self.gone == 0 || is_alone_and_may_go {
+            None
+        } else if self.there == 0 {
+            Some(Refusal::KnowsNone)
+        } else if self.gone * 100 > clear * usize::from(max_percent) {
+            Some(Refusal::TooManyGone { max_percent })
+        } else {
+            None
+        }
+    }
 }
 
 impl Sharing {
     /// Asks the chat service about every chat that has links, and deletes the links of those that
-    /// are gone, as [`Sharing::chat_deleted`] does; `by` is for the audit records. More than `max_gone_percent` of the chats being
-    /// gone, or all of them, is taken for a fault of the chat service; a chat that is the only one
-    /// goes at 100.
+    /// are gone, as [`Sharing::chat_deleted`] does; `by` is for the audit records. If more than
+    /// `max_gone_percent` of the chats are gone, or all of them, it counts as a fault of the chat
+    /// service; a chat that is the only one goes at 100.
     ///
     /// # Errors
     /// [`SharingError::ChatService`] without a credential for the chat service;
-    /// [`SharingError::Unavailable`] when the database is out of reach. What was removed before stays so.
+    /// [`SharingError::Unavailable`] when the database is out of reach. Links that were removed
+    /// before stay removed.
     pub async fn reconcile(
         &self,
         max_gone_percent: u8,
@@ -94,28 +113,25 @@ impl Sharing {
         }
         let mut found = Reconciled::default();
         let gone = self.find_gone(&mut found).await?;
-        found.refused = found.refused.or_else(|| refusal(&found, max_gone_percent));
+        found.refused = found.refused.or_else(|| found.refusal(max_gone_percent));
         if found.refused.is_some() {
             return Ok(found);
         }
         for chat in gone {
-            // It may have been a passing fault, or the chat is back.
-            match self.ask(&chat).await {
-                Answer::Gone => {
-                    let action = Action::Reconcile;
-                    let ended = self.end_links_of(&chat, action, by.clone(), ClientInfo::default());
-                    found.links_removed += ended.await?;
+            // The 404 may have been a passing fault, or the chat is back.
+            let answer = self.exists(&chat).await;
+            if !matches!(answer, Ok(false)) {
+                found.gone -= 1;
+            }
+            match answer {
+                Ok(false) => {
+                    let (action, origin) = (Action::Reconcile, ClientInfo::default());
+                    found.links_removed +=
+                        self.end_links_of(&chat, action, by.clone(), origin).await?;
                     found.removed += 1;
                 }
-                Answer::There => {
-                    found.gone -= 1;
-                    found.there += 1;
-                }
-                Answer::Unclear(error) => {
-                    found.gone -= 1;
-                    found.unclear += 1;
-                    found.last_error = Some(error.to_string());
-                }
+                Ok(true) => found.there += 1,
+                Err(error) => found.add_unclear(&error),
             }
         }
         Ok(found)
@@ -132,23 +148,20 @@ impl Sharing {
             let Some(last) = page.last() else { return Ok(gone) };
             after = Some(last.clone());
             let asking = page.into_iter().map(|chat| async {
-                let answer = self.ask(&chat).await;
+                let answer = self.exists(&chat).await;
                 (chat, answer)
             });
             let mut answers = stream::iter(asking).buffered(AT_ONCE);
             while let Some((chat, answer)) = answers.next().await {
                 found.asked += 1;
-                unclear_in_a_row += 1;
+                unclear_in_a_row = if answer.is_err() { unclear_in_a_row + 1 } else { 0 };
                 match answer {
-                    Answer::There => (found.there, unclear_in_a_row) = (found.there + 1, 0),
-                    Answer::Gone => {
-                        (found.gone, unclear_in_a_row) = (found.gone + 1, 0);
+                    Ok(true) => found.there += 1,
+                    Ok(false) => {
+                        found.gone += 1;
                         gone.push(chat);
                     }
-                    Answer::Unclear(error) => {
-                        found.unclear += 1;
-                        found.last_error = Some(error.to_string());
-                    }
+                    Err(error) => found.add_unclear(&error),
                 }
                 if unclear_in_a_row == GIVE_UP_AFTER {
                     found.refused = Some(Refusal::NoClearAnswers);
@@ -158,40 +171,13 @@ impl Sharing {
         }
     }
 
-    async fn ask(&self, chat: &ChatSessionId) -> Answer {
+    /// An error is no clear answer.
+    async fn exists(&self, chat: &ChatSessionId) -> Result<bool, ChatServiceError> {
         match self.chat_service.read(Access::Service, chat).chat().await {
-            Ok(_) => Answer::There,
-            Err(ChatServiceError::NotFound) => Answer::Gone,
-            Err(
-                error @ (ChatServiceError::Unauthorized
-                | ChatServiceError::Forbidden
-                | ChatServiceError::TooLarge { .. }
-                | ChatServiceError::Unreachable(_)
-                | ChatServiceError::BadAnswer(_)
-                | ChatServiceError::TimedOut
-                | ChatServiceError::Busy
-                | ChatServiceError::NoServiceCredential
-                | ChatServiceError::CredentialUnavailable),
-            ) => Answer::Unclear(error),
+            Ok(_) => Ok(true),
+            Err(ChatServiceError::NotFound) => Ok(false),
+            Err(error) => Err(error),
         }
-    }
-}
-
-/// Whether so much is gone that it is rather the chat service that is wrong. Chats without a clear
-/// answer say nothing, either way.
-fn refusal(found: &Reconciled, max_percent: u8) -> Option<Refusal> {
-    let clear = found.there + found.gone;
-    // One chat alone may well be gone, but nothing tells that from a chat service that has lost all:
-    // whoever wants it removed says that all may be gone.
-    let is_alone_and_may_go = found.asked == 1 && max_percent == 100;
-    if found.gone == 0 || is_alone_and_may_go {
-        None
-    } else if found.there == 0 {
-        Some(Refusal::KnowsNone)
-    } else if found.gone * 100 > clear * usize::from(max_percent) {
-        Some(Refusal::TooManyGone { max_percent })
-    } else {
-        None
     }
 }
 
@@ -200,9 +186,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chat_service_that_has_lost_too_much_is_not_believed() {
+    fn too_many_gone_chats_are_a_refusal() {
         let judge = |asked, there, gone, max| {
-            refusal(&Reconciled { asked, there, gone, ..Reconciled::default() }, max)
+            Reconciled { asked, there, gone, ..Reconciled::default() }.refusal(max)
         };
         assert_eq!(judge(3, 3, 0, 50), None);
         assert_eq!(judge(1, 0, 1, 99), Some(Refusal::KnowsNone));

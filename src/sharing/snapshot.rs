@@ -1,4 +1,4 @@
-//! A chat's messages and files as they are stored: JSON, compressed once.
+//! A chat's messages and files as they are stored: JSON, compressed when the link is created.
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
@@ -9,14 +9,13 @@ use crate::{
     store::Snapshot,
 };
 
-/// zstd's own default: half the time of the next levels for a few percent more bytes.
+/// zstd's default: half the time of the next levels for a few percent more bytes.
 const LEVEL: i32 = 3;
 
-/// From so many bytes of messages on a snapshot is encoded on a thread of its own: it is CPU work,
-/// milliseconds for a large chat. Below it the hop would cost about as much.
+/// Snapshots with at least this many bytes of messages are encoded on a blocking thread, as that
+/// takes milliseconds. For smaller ones the switch of threads would cost about as much.
 const ENCODE_INLINE_BYTES: usize = 32 * 1024;
 
-/// Encodes what was read, off the worker where that takes long.
 pub(super) async fn encode(
     messages: Vec<Message>,
     files: Vec<ChatFile>,
@@ -25,30 +24,22 @@ pub(super) async fn encode(
     if bytes < ENCODE_INLINE_BYTES && files.is_empty() {
         return encode_blocking(&messages, &files);
     }
-    off_the_worker(move || encode_blocking(&messages, &files)).await
+    let encoding = spawn_blocking(move || encode_blocking(&messages, &files));
+    encoding.await.map_err(SharingError::defect)?
 }
 
-/// The same, right here.
-///
-/// # Errors
-/// [`SharingError::Defect`]; neither serialising these nor compressing fails otherwise.
 pub fn encode_blocking(messages: &[Message], files: &[ChatFile]) -> Result<Snapshot, SharingError> {
     let json = serde_json::to_vec(messages).map_err(SharingError::defect)?;
-    let messages = zstd::bulk::compress(&json, LEVEL).map_err(SharingError::defect)?;
-    let files = serde_json::to_string(files).map_err(SharingError::defect)?;
+    encode_json(&json, serde_json::to_string(files).map_err(SharingError::defect)?)
+}
+
+/// Compresses messages that are a JSON array already. CPU work: not for a worker.
+pub(super) fn encode_json(messages: &[u8], files: String) -> Result<Snapshot, SharingError> {
+    let messages = zstd::bulk::compress(messages, LEVEL).map_err(SharingError::defect)?;
     Ok(Snapshot { messages: messages.into(), files })
 }
 
-/// Encodes messages that are a JSON array already, and no files. It is CPU work: not for a worker.
-///
-/// # Errors
-/// [`SharingError::Unavailable`] as a defect; compressing does not fail otherwise.
-pub(super) fn encode_json(messages: &[u8]) -> Result<Snapshot, SharingError> {
-    let messages = zstd::bulk::compress(messages, LEVEL).map_err(SharingError::defect)?;
-    Ok(Snapshot { messages: messages.into(), files: "[]".to_owned() })
-}
-
-/// Messages as a JSON array, in the form that is at hand.
+/// Messages as a JSON array.
 #[derive(Debug, Clone)]
 pub enum Messages {
     Plain(Bytes),
@@ -57,10 +48,7 @@ pub enum Messages {
 }
 
 impl Messages {
-    /// The array. Decompressing is CPU work: not for a worker.
-    ///
-    /// # Errors
-    /// [`SharingError::Unavailable`] as a defect, when a stored row is damaged.
+    /// Decompressing is CPU work: not for a worker.
     pub fn json(&self) -> Result<Bytes, SharingError> {
         match self {
             Self::Plain(json) => Ok(json.clone()),
@@ -70,10 +58,4 @@ impl Messages {
             }
         }
     }
-}
-
-async fn off_the_worker<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SharingError> + Send + 'static,
-) -> Result<T, SharingError> {
-    spawn_blocking(work).await.map_err(SharingError::defect)?
 }

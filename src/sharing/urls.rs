@@ -1,4 +1,4 @@
-//! Where a link points.
+//! The URLs of a link.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
@@ -9,40 +9,34 @@ use crate::model::ShareId;
 const NOT_UNRESERVED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The path of a link, `SHARE_PATH`, with a place for the id.
+/// The path of a link, `SHARE_PATH`, which holds `{id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharePath {
     before: String,
     after: String,
 }
 
-/// A share path in which the id has no place, or that is no absolute path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must start with '/' and hold '{{id}}' exactly once, such as /shared/{{id}}")]
 pub struct InvalidSharePath;
 
 impl SharePath {
-    /// # Errors
-    /// [`InvalidSharePath`] when the text does not start with `/` or does not hold `{id}` once.
     pub fn parse(text: &str) -> Result<Self, InvalidSharePath> {
         let (before, after) = text.split_once("{id}").ok_or(InvalidSharePath)?;
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~/#?=&".contains(&b);
         let plain = |part: &str| part.bytes().all(allowed);
-        if before.starts_with('/') && !before.starts_with("//") && plain(before) && plain(after) {
-            Ok(Self { before: before.to_owned(), after: after.to_owned() })
-        } else {
-            Err(InvalidSharePath)
-        }
+        let is_absolute = before.starts_with('/') && !before.starts_with("//");
+        let valid = is_absolute && plain(before) && plain(after);
+        let path = || Self { before: before.to_owned(), after: after.to_owned() };
+        valid.then(path).ok_or(InvalidSharePath)
     }
 
-    /// The pattern of the route that serves the link itself.
-    #[must_use]
+    /// The pattern of the route that serves the link's page.
     pub fn route(&self) -> String {
         format!("{}{{id}}{}", self.before, self.after)
     }
 
-    /// Whether it is a path alone, which a server sees; a fragment or a query is for a frontend.
-    #[must_use]
+    /// Whether it has no fragment and no query, which a server's routes do not match.
     pub fn is_plain_path(&self) -> bool {
         !self.before.contains(['?', '#']) && !self.after.contains(['?', '#'])
     }
@@ -52,7 +46,6 @@ impl SharePath {
     }
 }
 
-/// Makes the addresses that a link has.
 #[derive(Debug, Clone)]
 pub struct Urls {
     public_url: String,
@@ -60,43 +53,33 @@ pub struct Urls {
 }
 
 impl Urls {
-    #[must_use]
     pub fn new(public_url: &Url, share_path: SharePath) -> Self {
         Self { public_url: public_url.as_str().trim_end_matches('/').to_owned(), share_path }
     }
 
-    /// What a person opens.
-    #[must_use]
+    /// The public URL, which a browser opens.
     pub fn url(&self, id: &ShareId) -> String {
         format!("{}{}", self.public_url, self.share_path.of(id))
     }
 
-    /// The same, without the host.
-    #[must_use]
+    /// The public URL without the host.
     pub fn relative_path(&self, id: &ShareId) -> String {
         self.share_path.of(id)
     }
 
     /// The link on this API.
-    #[must_use]
     pub fn api_path(&self, id: &ShareId) -> String {
         format!("/api/v1/shared_chats/{}", id.as_str())
     }
 
-    /// The link's QR code on this API.
-    #[must_use]
     pub fn qr_code_path(&self, id: &ShareId) -> String {
         format!("{}/qr_code", self.api_path(id))
     }
 
-    /// What happens in a live link's chat, on this API.
-    #[must_use]
     pub fn events_path(&self, id: &ShareId) -> String {
         format!("{}/events", self.api_path(id))
     }
 
-    /// A file of the link on this API.
-    #[must_use]
     pub fn artifact_path(&self, id: &ShareId, artifact_id: &str) -> String {
         let segment = utf8_percent_encode(artifact_id, NOT_UNRESERVED);
         format!("{}/artifacts/{segment}", self.api_path(id))
@@ -108,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_the_public_url_with_the_share_path() {
+    fn url_is_the_public_url_with_the_share_path() {
         let id = ShareId::parse("0123456789").unwrap();
         for (base, path, url) in [
             ("https://chat.example", "/shared/{id}", "https://chat.example/shared/0123456789"),
@@ -121,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_path_has_one_place_for_the_id() {
+    fn share_path_without_exactly_one_id_is_invalid() {
         for bad in ["", "/shared", "shared/{id}", "/{id}/{id}", "//evil/{id}", "/a b/{id}"] {
             assert_eq!(SharePath::parse(bad), Err(InvalidSharePath), "{bad}");
         }
@@ -129,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_id_cannot_leave_its_path() {
+    fn artifact_id_is_percent_encoded() {
         let links =
             Urls::new(&Url::parse("http://x").unwrap(), SharePath::parse("/shared/{id}").unwrap());
         let id = ShareId::parse("0123456789").unwrap();

@@ -1,4 +1,4 @@
-//! For the fuzz target: what holds of every line that is taken, and of every word about one that is not.
+//! For the fuzz target: what holds for every parsed line, and for every reason not to import one.
 
 use std::collections::HashSet;
 
@@ -11,11 +11,10 @@ use crate::{
     model::{Message, parse_rfc3339},
 };
 
-/// Few, so that the bound is met.
+/// Small, so that inputs reach the bound.
 const MAX_BYTES: u64 = 2_000;
 const MAX_LINE_BYTES: usize = 4_000;
 
-/// A file of links from the old system, or a piece of one.
 pub fn legacy(data: &[u8]) {
     let mut lines = Lines::new(data, MAX_LINE_BYTES);
     let mut last = 0;
@@ -26,13 +25,13 @@ pub fn legacy(data: &[u8]) {
         assert!(bytes.len() <= MAX_LINE_BYTES && !bytes.contains(&b'\n'));
         match line::parse(bytes, MAX_BYTES) {
             Ok(link) => holds(&link),
-            // The seeds have it where a token, a name or a message's text stands.
+            // The seeds have it in tokens, names and messages.
             Err(why) => assert!(!why.contains("SECRET"), "{why}"),
         }
     }
 }
 
-/// Contract 6.
+/// docs/API.md 6.
 fn holds(link: &line::LegacyLink) {
     let line::LegacyLink { chat, messages } = link;
     let token = chat.id.as_str();
@@ -47,7 +46,7 @@ fn holds(link: &line::LegacyLink) {
     assert!(chat.shared_by.as_ref().is_none_or(|name| !name.contains('@')));
     assert!(messages.len() as u64 <= MAX_BYTES + 1);
     let Ok(messages) = serde_json::from_slice::<Vec<Message>>(messages) else {
-        panic!("what is stored is no array of messages")
+        panic!("the stored messages are not an array")
     };
     assert!(!messages.is_empty());
     let mut ids = HashSet::new();

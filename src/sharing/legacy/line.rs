@@ -1,8 +1,7 @@
-//! One line of a file of links from the old system (contract 6), checked field by field.
+//! One line of a file of links from the old system (docs/API.md 6), checked field by field.
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 use uuid::Uuid;
@@ -16,12 +15,11 @@ use crate::{
     sharing::create::shown_name,
 };
 
-/// What stands beside `{id}` below `/api/v1/shared_chats/`, there or to come: a token of that name
-/// would hide the route, or be hidden by it. A test compares them with `openapi.yaml`.
+/// Names of routes beside or below `/api/v1/shared_chats/{id}`, which a token must not have: it
+/// would shadow the route, or be shadowed by it. A test compares them with `openapi.yaml`.
 pub(super) const ROUTE_NAMES: [&str; 5] =
     ["batch_delete", "qr_code", "artifacts", "events", "activity"];
 
-/// A link as a line describes it.
 #[derive(Debug)]
 pub(super) struct LegacyLink {
     pub chat: SharedChat,
@@ -58,11 +56,11 @@ struct MessageFields {
 
 const BAD_TIME: &str = "must be a date and time with a zone by RFC 3339";
 
-/// Reads a line. `max_bytes` bounds its messages as JSON, in the form in which a viewer gets them.
+/// Parses a line. `max_bytes` bounds its messages as JSON, in the form that viewers get.
 ///
 /// # Errors
-/// Why it is no link, with the field's name. It repeats nothing of the line: a token is a secret,
-/// and so is what a message says.
+/// Why it is not a valid link, with the field's name. The reason quotes nothing from the line:
+/// tokens and messages are secret.
 pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
     let line = std::str::from_utf8(line).map_err(|_| "not UTF-8")?;
     let fields: LinkFields = object(line.trim(), "")?;
@@ -77,6 +75,8 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
         Some(raw) => shown_name(&decode_json_string(raw).ok_or_else(|| not_text("shared_by"))?),
         None => None,
     };
+    let moment =
+        |field: &str, text: &str| parse_rfc3339(text).ok_or_else(|| format!("{field}: {BAD_TIME}"));
     let created_at = moment("created_at", &fields.created_at)?;
     let expires_at = moment("expires_at", &fields.expires_at)?;
     if expires_at <= created_at {
@@ -97,15 +97,15 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
         created_at,
         updated_at: created_at,
         expires_at: Some(expires_at),
-        revision: revision_of_its_own(),
+        revision: random_revision(),
     };
     Ok(LegacyLink { chat, messages })
 }
 
-/// A token can come again with another content, when its link is gone. Bodies that are kept, here and in
-/// browsers, are known by id and revision, so a link that begins anew must not have that of the one
-/// before: 62 random bits, which leaves as many numbers for changes.
-fn revision_of_its_own() -> i64 {
+/// A token can be imported again with other content once its link is gone. Cached bodies, here and
+/// in browsers, are identified by id and revision, so the new link must not have the revision of
+/// the old one: 62 random bits, which leaves room to count changes.
+fn random_revision() -> i64 {
     let (_, bits) = Uuid::new_v4().as_u64_pair();
     (bits & (u64::MAX >> 2)).cast_signed()
 }
@@ -124,10 +124,6 @@ fn token(text: &str) -> Result<ShareId, String> {
     Ok(id)
 }
 
-fn moment(field: &str, text: &str) -> Result<DateTime<Utc>, String> {
-    parse_rfc3339(text).ok_or_else(|| format!("{field}: {BAD_TIME}"))
-}
-
 fn not_text(field: &str) -> String {
     format!("{field}: must be text")
 }
@@ -144,19 +140,12 @@ fn messages(listed: &[&RawValue], shared_at: &str, max_bytes: u64) -> Result<Vec
         check(&fields, &mut taken).map_err(|why| format!("messages[{index}].{why}"))?;
         read.push(fields);
     }
-    let mut number = 0;
-    let mut next_free_id = || loop {
-        number += 1;
-        let id = format!("m{number}");
-        if !taken.contains(&id) {
-            return id;
-        }
-    };
+    let mut free_ids = (1u64..).map(|n| format!("m{n}")).filter(|id| !taken.contains(id));
     let mut json = Vec::new();
     for fields in read {
         let message = Message {
             role: Role::of(fields.role, fields.reply_to.as_deref()),
-            id: fields.id.unwrap_or_else(&mut next_free_id),
+            id: fields.id.or_else(|| free_ids.next()).unwrap_or_default(),
             content: fields.content,
             created_at: fields.created_at.unwrap_or_else(|| shared_at.to_owned()),
             reply_to: fields.reply_to,
@@ -193,18 +182,16 @@ fn check(fields: &MessageFields, taken: &mut HashSet<String>) -> Result<(), Stri
     Ok(())
 }
 
-/// Reads an object, and an object only: what serde derives would take an array of the fields'
-/// values as well. `place` is where it stands in the line.
+/// Parses a JSON object, and no array: what serde derives would take an array of the fields' values
+/// as well. `place` is the object's path in the line.
 fn object<'a, T: Deserialize<'a>>(json: &'a str, place: &str) -> Result<T, String> {
     let at = |field: &str, why: &str| match (place, field) {
         ("", "") => why.to_owned(),
-        ("", field) => format!("{field}: {why}"),
-        (place, "") => format!("{place}: {why}"),
+        ("", path) | (path, "") => format!("{path}: {why}"),
         (place, field) => format!("{place}.{field}: {why}"),
     };
     let mut deserializer = serde_json::Deserializer::from_str(json);
     if !json.starts_with('{') {
-        // Whether it is JSON at all says more.
         let value: Result<&RawValue, _> = serde_json::from_str(json);
         return Err(at("", if value.is_ok() { "must be an object" } else { "is not JSON" }));
     }
@@ -213,12 +200,12 @@ fn object<'a, T: Deserialize<'a>>(json: &'a str, place: &str) -> Result<T, Strin
         let text = error.to_string();
         let (why, _) = text.split_once(" at line ").unwrap_or((&text, ""));
         match error.classify() {
-            // Its name is not repeated: who knows what stands there.
+            // An unknown field's name may be secret.
             Category::Data if why.starts_with("unknown field") => {
                 let column = error.column();
                 at("", &format!("a field that is not known, at column {column}"))
             }
-            // These name a field of ours.
+            // These quote the name of a known field.
             Category::Data if why.starts_with("missing") || why.starts_with("duplicate") => {
                 at("", why)
             }

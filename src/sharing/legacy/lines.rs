@@ -1,16 +1,15 @@
-//! Lines of a file that may be of any length, read with bounded memory.
+//! Reads lines of any length with bounded memory.
 
 use std::io::{self, BufRead, Read};
 
-/// A line, without its line break.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
+    /// Without its line break.
     Bytes(&'a [u8]),
-    /// It was longer than the limit, and was read past.
+    /// Longer than the limit, and skipped.
     TooLong,
 }
 
-/// Reads line by line. A line without an end takes no more memory than the limit.
 pub(super) struct Lines<R> {
     input: R,
     /// In bytes, without the line break.
@@ -19,7 +18,7 @@ pub(super) struct Lines<R> {
     line: Vec<u8>,
 }
 
-/// What some programs put before UTF-8 text.
+/// Some programs write it before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<R: BufRead> Lines<R> {
@@ -28,9 +27,6 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next line that is not blank, with its number, from 1 on.
-    ///
-    /// # Errors
-    /// When the input cannot be read.
     pub(super) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
         loop {
             let Some(whole) = self.read()? else { return Ok(None) };
@@ -48,13 +44,12 @@ impl<R: BufRead> Lines<R> {
         if self.number <= 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line }
     }
 
-    /// Fills `self.line`. `Some(false)`: the line is longer than the limit, and what it held is
-    /// gone. `None`: there is none.
+    /// Fills `self.line`. `Some(false)` for a line longer than the limit, `None` at the end.
     fn read(&mut self) -> io::Result<Option<bool>> {
-        // With its line break.
-        let most = self.limit as u64 + 1;
         self.line.clear();
-        let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.line)?;
+        let limit_with_line_break = self.limit as u64 + 1;
+        let mut input = self.input.by_ref().take(limit_with_line_break);
+        let read = input.read_until(b'\n', &mut self.line)?;
         if read == 0 {
             return Ok(None);
         }
@@ -86,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_numbered_as_an_editor_does() {
+    fn blank_lines_are_skipped_and_counted() {
         let text = b"\xef\xbb\xbfone\n\n  \t\r\nfour\nfive";
         let read = lines(text, 100);
         let expected = [(1, "one"), (4, "four"), (5, "five")];
@@ -96,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_over_the_limit_is_read_past() {
+    fn line_over_the_limit_is_skipped() {
         let read = lines(b"12345\n123456\n12345", 5);
         let short = || Some("12345".to_owned());
         assert_eq!(read, [(1, short()), (2, None), (3, short())]);
     }
 
     #[test]
-    fn a_line_without_an_end_takes_no_memory() {
+    fn endless_line_takes_bounded_memory() {
         let mut lines = Lines::new(BufReader::new(io::repeat(b'x').take(1 << 24)), 1000);
         assert_eq!(lines.next().unwrap(), Some((1, Line::TooLong)));
         assert!(lines.line.capacity() <= 1 << 16, "{}", lines.line.capacity());

@@ -1,7 +1,7 @@
-//! Urls from the old system (contract 6), from JSON Lines: one link a line.
+//! Imports links from the old system (docs/API.md 6) from JSON Lines, one link a line.
 //!
-//! A line stands for itself: a bad one leaves nothing and stops none of the others. What was
-//! imported stays as it is, so the same file can be imported again, also after it broke off.
+//! Each line is independent: a bad one does not stop the others. Links that were imported before
+//! are left as they are, so an import that failed can be repeated with the same file.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -26,8 +26,8 @@ use crate::{
 use line::LegacyLink;
 use lines::{Line, Lines};
 
-/// Urls in one transaction, and bytes of their compressed messages: SQLite's writer is held for
-/// that long, and a database operation has a time-out.
+/// Links in one transaction, and bytes of their compressed messages: the transaction blocks
+/// SQLite's writer, and has a time-out.
 const CHUNK_LINKS: usize = 200;
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// What a line may have beyond its messages, in bytes.
@@ -36,13 +36,12 @@ const ENVELOPE_BYTES: u64 = 1024 * 1024;
 /// Why a line was not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotImported {
-    /// It is no link. The text repeats nothing of the line.
+    /// It is not a valid link. The reason quotes nothing from the line.
     Bad(String),
     /// Its chat was deleted; the tombstone stands.
     ChatDeleted,
 }
 
-/// A line that was not imported, to be reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineReport {
     /// From 1 on.
@@ -50,20 +49,19 @@ pub struct LineReport {
     pub why: NotImported,
 }
 
-/// How an import ended, in lines.
+/// Counts of lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Imported {
     pub imported: u64,
-    /// The token was there before, or twice in the file; it was left as it is.
+    /// The token was imported before, or occurs twice in the file; the link was left as it is.
     pub already_there: u64,
-    /// Past their end date, so that nobody could open them.
     pub expired: u64,
-    /// Their chats were deleted.
+    /// Links whose chats were deleted.
     pub chat_deleted: u64,
     pub bad: u64,
 }
 
-/// Why an import ended early. What was imported before stays.
+/// Why an import failed. Links that were imported before stay.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     #[error("the file cannot be read: {0}")]
@@ -80,7 +78,7 @@ pub enum ImportError {
 pub struct LegacyImport {
     pub store: Store,
     pub clock: Clock,
-    /// `MAX_SNAPSHOT_BYTES`: the most that the messages of one link may take as JSON.
+    /// `MAX_SNAPSHOT_BYTES`: bytes of one link's messages as JSON.
     pub max_snapshot_bytes: u64,
 }
 
@@ -94,11 +92,8 @@ enum Read {
 type Chunk = Vec<(u64, Read)>;
 
 impl LegacyImport {
-    /// Imports every line of the input, in their order, and reports those that were not imported
-    /// as it goes. Memory is bounded by two chunks of links and one line.
-    ///
-    /// # Errors
-    /// [`ImportError`] when the database or the input fails.
+    /// Imports every line of the input in order, and reports those that were not imported. Memory
+    /// is bounded by two chunks of links and one line.
     pub async fn run(
         self,
         input: impl BufRead + Send + 'static,
@@ -106,7 +101,7 @@ impl LegacyImport {
     ) -> Result<Imported, ImportError> {
         let (chunks, mut read) = mpsc::channel(1);
         let (clock, max_bytes) = (self.clock.clone(), self.max_snapshot_bytes);
-        // A thread of its own, since the input may be a terminal, which nothing can interrupt.
+        // A thread of its own: reading may block for ever, as from a terminal.
         thread::Builder::new()
             .name("legacy-import".to_owned())
             .spawn(move || read_all(input, &clock, max_bytes, &chunks))
@@ -165,7 +160,7 @@ impl LegacyImport {
     }
 }
 
-/// Reads, checks and compresses the lines, chunk by chunk, until nobody takes them any more.
+/// Reads, checks and compresses the lines in chunks, until the receiver is dropped.
 fn read_all(
     input: impl BufRead,
     clock: &Clock,
@@ -183,7 +178,7 @@ fn read_all(
     }
 }
 
-/// An empty chunk is the end.
+/// An empty chunk means the end of the input.
 fn read_chunk<R: BufRead>(
     lines: &mut Lines<R>,
     clock: &Clock,
@@ -199,15 +194,15 @@ fn read_chunk<R: BufRead>(
                 Err(why) => Read::Bad(why),
                 Ok(LegacyLink { chat, .. }) if chat.is_expired(clock.now()) => Read::Expired,
                 Ok(LegacyLink { chat, messages }) => {
-                    let snapshot =
-                        snapshot::encode_json(&messages).map_err(ImportError::Snapshot)?;
+                    let snapshot = snapshot::encode_json(&messages, "[]".to_owned())
+                        .map_err(ImportError::Snapshot)?;
                     bytes += snapshot.messages.len();
-                    let snapshot = Some(snapshot);
+                    let (snapshot, copies) = (Some(snapshot), Vec::new());
                     Read::Link(Box::new(NewSharedChat {
                         chat,
                         snapshot,
+                        copies,
                         idempotency: None,
-                        copies: Vec::new(),
                     }))
                 }
             },

@@ -42,7 +42,7 @@ fn messages(line: &str) -> Vec<Value> {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn missing_fields_have_defaults() {
     let LegacyLink { chat, messages } = read(&good().to_string());
     assert_eq!(chat.id.as_str(), TOKEN);
     assert!(chat.is_legacy && chat.is_frozen() && !chat.is_private() && !chat.includes_artifacts);
@@ -57,7 +57,7 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
-fn each_link_begins_with_a_revision_of_its_own() {
+fn first_revisions_are_random() {
     let revisions: HashSet<i64> =
         (0..100).map(|_| read(&good().to_string()).chat.revision).collect();
     assert_eq!(revisions.len(), 100);
@@ -65,7 +65,7 @@ fn each_link_begins_with_a_revision_of_its_own() {
 }
 
 #[test]
-fn what_is_given_is_kept() {
+fn given_fields_are_kept() {
     let line = json!({
         "token": "A_b-9876", "name": "Trip", "chat_session_id": "c.1~x", "shared_by": " Ann ",
         "is_private": true, "created_at": "2025-01-01T01:00:00+01:00",
@@ -86,7 +86,7 @@ fn what_is_given_is_kept() {
 }
 
 #[test]
-fn missing_message_ids_are_counted_past_those_that_are_given() {
+fn generated_message_ids_avoid_given_ones() {
     let listed = json!([
         {"content": "a"}, {"content": "b", "id": "m2"}, {"content": "c", "id": null},
         {"content": "d", "reply_to": "m2"},
@@ -110,7 +110,7 @@ fn content_is_kept_raw_and_names_are_made_storable() {
 }
 
 #[test]
-fn a_sharers_name_is_never_an_address() {
+fn sharer_name_that_is_an_address_is_left_out() {
     for (given, shown) in [
         (json!("ann@example.com"), None),
         (json!("Ann <ann@example.com>"), None),
@@ -123,7 +123,7 @@ fn a_sharers_name_is_never_an_address() {
 }
 
 #[test]
-fn tokens_are_those_of_contract_6() {
+fn valid_tokens_are_accepted() {
     for token in ["12345678", "ABCDEFGH", "--------", "Batch_Delete", "qr_codes", &"a".repeat(128)]
     {
         assert_eq!(read(&with("token", token.into())).chat.id.as_str(), token);
@@ -135,7 +135,7 @@ fn tokens_are_those_of_contract_6() {
 }
 
 #[test]
-fn no_token_can_be_the_name_of_a_route() {
+fn route_names_are_those_of_openapi_yaml() {
     for path in include_str!("../../../openapi.yaml").lines() {
         let Some(below) = path.trim().strip_prefix("/api/v1/shared_chats/") else { continue };
         let name = below.trim_end_matches(':').split('/').next().unwrap_or_default();
@@ -144,7 +144,7 @@ fn no_token_can_be_the_name_of_a_route() {
 }
 
 #[test]
-fn each_bad_line_is_told_why_and_nothing_of_it_is_repeated() {
+fn bad_line_has_a_reason_that_quotes_nothing_from_it() {
     let token = "token: must be 8 to 128 characters";
     let time = "must be a date and time with a zone by RFC 3339";
     let long = "x".repeat(257);
@@ -247,7 +247,7 @@ fn each_bad_line_is_told_why_and_nothing_of_it_is_repeated() {
 }
 
 #[test]
-fn messages_are_bounded_in_the_form_in_which_they_are_stored() {
+fn messages_are_bounded_as_they_are_stored() {
     // Short as written: an id, a role and a time are added to each.
     let many = vec![json!({"content": ""}); 150];
     let line = with("messages", many.into());
