@@ -1,4 +1,4 @@
-//! From what a token claims to an [`Identity`] (RFC 7519, 4.1; contract 1).
+//! From what a token claims to an [`Identity`] (RFC 7519, 4.1; docs/API.md 1).
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::{
     token::{Members, read},
 };
 
-/// The scope that makes a caller the chat service (contract 1).
+/// The scope that makes a caller the chat service (docs/API.md 1).
 const SERVICE_SCOPE: &str = "shared_chats:service";
 
 /// The most characters of a name that are kept; nobody's name is longer, and others get to see it.

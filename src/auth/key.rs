@@ -140,7 +140,7 @@ fn usable(jwk: Jwk) -> Option<Key> {
     Some(Key { kid: jwk.common.key_id, algorithms, decoding, identity })
 }
 
-/// The algorithms of contract 1 that go with a kind of key; none for others, `oct` above all, which
+/// The algorithms of docs/API.md 1 that go with a kind of key; none for others, `oct` above all, which
 /// as a published secret would verify what anybody signed.
 fn algorithms_of(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};

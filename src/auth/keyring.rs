@@ -1,5 +1,5 @@
 //! The provider's keys over time: kept fresh, kept through an outage, fetched when a token needs it,
-//! and never fetched more often than the provider deserves (contract 1).
+//! and never fetched more often than the provider deserves (docs/API.md 1).
 
 use std::{error::Error, sync::Arc, time::Duration};
 

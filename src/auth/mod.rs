@@ -1,4 +1,4 @@
-//! From a token to who sent it (contract 1): the way goes from text (`token`) through what it
+//! From a token to who sent it (docs/API.md 1): the way goes from text (`token`) through what it
 //! claims (`claims`) to the key that proves it (`key`), which was fetched from the identity
 //! provider (`provider`) and is kept fresh (`keyring`).
 //!
@@ -42,7 +42,7 @@ pub use self::{
     sign::{SignError, sign_hs256},
 };
 
-/// How far the provider's clock and ours may be apart when `exp` and `nbf` are compared (contract 1:
+/// How far the provider's clock and ours may be apart when `exp` and `nbf` are compared (docs/API.md 1:
 /// 5 s at most; RFC 7519, 4.1.4 and 4.1.5).
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
@@ -53,7 +53,7 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// How many verified tokens are remembered. One takes well under 1 KiB.
 const MAX_VERIFIED_TOKENS: u64 = 10_000;
 
-/// How often the provider's keys are fetched again (contract 1).
+/// How often the provider's keys are fetched again (docs/API.md 1).
 const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// Which tokens are believed. Either kind, never both: whoever verifies HS256 and public keys alike
@@ -193,7 +193,7 @@ impl Authenticator {
     }
 
     /// Who sent this token. May fetch the provider's keys when none of the known ones proves it, at
-    /// most once a minute whatever comes (contract 1), which takes 10 s at the longest.
+    /// most once a minute whatever comes (docs/API.md 1), which takes 10 s at the longest.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`] when it proves nothing, [`AuthError::KeysUnavailable`] when there

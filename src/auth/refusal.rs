@@ -5,10 +5,10 @@ use std::fmt;
 /// What came out of looking at a token, when not an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// The token proves nothing: a 401 with `error="invalid_token"` (contract 1; RFC 6750, 3.1).
+    /// The token proves nothing: a 401 with `error="invalid_token"` (docs/API.md 1; RFC 6750, 3.1).
     #[error("invalid token: {0}")]
     InvalidToken(#[from] Refusal),
-    /// There is no key to check any token with: a 503 (contract 1).
+    /// There is no key to check any token with: a 503 (docs/API.md 1).
     #[error("no keys of the identity provider are at hand")]
     KeysUnavailable,
 }
@@ -24,7 +24,7 @@ pub enum Refusal {
     CriticalHeader,
     /// A `typ` of something else than an access token, such as a logout token (RFC 8725, 3.11).
     WrongType,
-    /// `none`, or one that is not listed in contract 1, or of the other kind of settings.
+    /// `none`, or one that is not listed in docs/API.md 1, or of the other kind of settings.
     AlgorithmNotAllowed,
     /// The named key is not for this algorithm.
     AlgorithmNotForKey,

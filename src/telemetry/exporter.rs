@@ -6,10 +6,9 @@ use metrics_process::Collector;
 use parking_lot::Mutex;
 
 use super::{
-    database, hot_path,
+    background, database, hot_path,
     switch::RECORDER,
     table::{BUILD_INFO, Kind, METRICS},
-    background,
 };
 
 /// Two applications of one process do not start it together.
