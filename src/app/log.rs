@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn no_filter_brings_out_what_a_query_was_given() {
+    fn no_filter_logs_the_parameters_of_a_query() {
         for filter in [
             "trace",
             "tokio_postgres=trace,postgres_protocol=trace,diesel=trace,diesel_async=trace,actix_web=trace",
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_filter_asks_for_otherwise_is_logged() {
+    fn other_directives_of_a_filter_hold() {
         let (all, nothing) = (logged("debug"), logged("off"));
         assert!(all.contains("a warning") && all.contains("of our own"), "{all}");
         assert_eq!(nothing, "");

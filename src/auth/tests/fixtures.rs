@@ -176,7 +176,7 @@ impl Issuer {
         self.answer(ResponseTemplate::new(200).set_body_json(json!({"keys": keys}))).await;
     }
 
-    /// From now on this answer to whoever asks for the keys.
+    /// From now on this answer to requests for the keys.
     pub(super) async fn answer(&self, keys: ResponseTemplate) {
         let discovery = json!({"issuer": self.url(), "jwks_uri": format!("{}/keys", self.url())});
         self.answers(ResponseTemplate::new(200).set_body_json(discovery), keys).await;
