@@ -5,10 +5,8 @@ use std::str::FromStr;
 use super::{ConfigError, Env, fixed, parse::Period};
 use crate::http::{Rate, RateSettings};
 
-/// # Errors
-/// [`ConfigError`] when one of the settings is wrong.
 pub fn rates(env: &Env) -> Result<RateSettings, ConfigError> {
-    let rate = |name| Ok::<_, ConfigError>(env.or::<MaybeRate>(name, "off")?.0);
+    let rate = |name| Ok::<_, ConfigError>(env.get_or::<MaybeRate>(name, "off")?.0);
     Ok(RateSettings {
         anonymous: rate("RATE_LIMIT_ANONYMOUS")?,
         caller: rate("RATE_LIMIT_CALLER")?,

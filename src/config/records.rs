@@ -5,10 +5,8 @@ use std::time::Duration;
 use super::{ConfigError, Env, fixed, parse::Days};
 use crate::sharing::RecordSettings;
 
-/// How long audit records are kept, and how views are counted.
 #[derive(Debug, Clone, Copy)]
 pub struct Records {
-    /// `AUDIT_RETENTION`
     pub audit_retention: chrono::Duration,
     /// How often counted views are written to the database.
     pub activity_interval: Duration,
@@ -16,11 +14,9 @@ pub struct Records {
 }
 
 impl Records {
-    /// # Errors
-    /// [`ConfigError`] when the setting is wrong.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
-            audit_retention: env.or::<Days>("AUDIT_RETENTION", "90d")?.0,
+            audit_retention: env.get_or::<Days>("AUDIT_RETENTION", "90d")?.0,
             activity_interval: fixed::ACTIVITY_INTERVAL,
             kept: RecordSettings { links: fixed::ACTIVITY_LINKS },
         })
