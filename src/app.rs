@@ -143,31 +143,26 @@ impl Application {
     }
 
     /// The bound address.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The bound address of the management server, if there is one.
-    #[must_use]
     pub fn management_address(&self) -> Option<SocketAddr> {
         self.management.as_ref().map(Management::address)
     }
 
     /// The base URL of links.
-    #[must_use]
     pub fn public_url(&self) -> &Url {
         &self.public_url
     }
 
     /// Stops the server at once.
-    #[must_use]
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
     }
 
     /// Stops the application gracefully.
-    #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
     }

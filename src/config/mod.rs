@@ -8,10 +8,8 @@ mod artifacts;
 mod credential;
 mod env;
 mod fixed;
-mod limits;
 mod parse;
 mod reconciliation;
-mod records;
 mod table;
 
 #[cfg(test)]
@@ -26,18 +24,17 @@ pub use env::{ConfigError, Env};
 pub use fixed::retired;
 pub use parse::LogFormat;
 pub use reconciliation::{Percent, Reconciliation};
-pub use records::Records;
 pub use table::help;
 
 use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    http::HttpSettings,
-    sharing::{ArtifactLimits, LiveSettings, SharePath},
+    http::{HttpSettings, RateSettings},
+    sharing::{ArtifactLimits, LiveSettings, RecordSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
-use parse::{Age, Bytes, CookieName, HttpUrl, Origins, Period, Switch};
+use parse::{Age, Bytes, CookieName, Days, HttpUrl, OptionalRate, Origins, Period, Switch};
 
 pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
     env.get_or("BIND_ADDRESS", "127.0.0.1:8080")
@@ -74,6 +71,15 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// How long after the signal connections are still accepted, while `/health/ready` is 503.
     pub shutdown_delay: Duration,
+}
+
+/// The settings of audit records and view counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Records {
+    pub audit_retention: chrono::Duration,
+    /// How often view counts are written to the database.
+    pub activity_interval: Duration,
+    pub kept: RecordSettings,
 }
 
 impl Config {
@@ -114,7 +120,11 @@ impl Config {
             cors_allowed_origins: env.get_or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
             expired_retention: fixed::EXPIRED_RETENTION,
             reconciliation: Reconciliation::from_env(env)?,
-            records: Records::from_env(env)?,
+            records: Records {
+                audit_retention: env.get_or::<Days>("AUDIT_RETENTION", "90d")?.0,
+                activity_interval: fixed::ACTIVITY_INTERVAL,
+                kept: RecordSettings { links: fixed::ACTIVITY_LINKS },
+            },
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
             request_timeout,
@@ -221,12 +231,18 @@ fn http(
     viewer: Option<SharePath>,
     request_timeout: Duration,
 ) -> Result<HttpSettings, ConfigError> {
+    let rate = |name| Ok::<_, ConfigError>(env.get_or::<OptionalRate>(name, "off")?.0);
     Ok(HttpSettings {
         viewer,
         auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
         login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
         trusted_proxies: env.get_or("TRUSTED_PROXIES", "")?,
-        rates: limits::rates(env)?,
+        rates: RateSettings {
+            anonymous: rate("RATE_LIMIT_ANONYMOUS")?,
+            caller: rate("RATE_LIMIT_CALLER")?,
+            chat_service: rate("RATE_LIMIT_CHAT_SERVICE")?,
+            max_clients: fixed::RATE_LIMIT_MAX_CLIENTS,
+        },
         max_concurrent_requests: max_concurrent_requests(env)?,
         max_uri_bytes: fixed::MAX_URI_BYTES,
         max_body_bytes: fixed::MAX_BODY_BYTES,

@@ -5,6 +5,7 @@ use std::{str::FromStr, time::Duration};
 use url::Url;
 
 use crate::{
+    http::Rate,
     sharing::{InvalidSharePath, SharePath},
     store::DatabaseUrl,
 };
@@ -163,6 +164,26 @@ impl FromStr for Origins {
             }
         });
         checked.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// A rate such as `600/1m`, or `off`.
+pub struct OptionalRate(pub Option<Rate>);
+
+impl FromStr for OptionalRate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let rate = text.split_once('/').and_then(|(calls, window)| {
+            let window: Period = window.trim().parse().ok()?;
+            Rate::new(calls.trim().parse().ok()?, window.0)
+        });
+        rate.map(|rate| Self(Some(rate))).ok_or(
+            "must be off, or from 1 to 1000000 calls in a time of whole seconds, such as 600/1m",
+        )
     }
 }
 

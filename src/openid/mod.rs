@@ -104,11 +104,6 @@ impl Issuer {
         Self { http, issuer }
     }
 
-    #[must_use]
-    pub fn http(&self) -> &Client {
-        &self.http
-    }
-
     /// Fetches the discovery document, each time anew: endpoints may move.
     pub async fn discover(&self, endpoint: Endpoint) -> Result<Discovered, FetchError> {
         // OpenID Connect Discovery 1.0, 4.1: a terminating slash of the issuer goes first.

@@ -82,7 +82,7 @@ impl Issuer {
     ) -> Result<Token, FetchError> {
         let url = &endpoint.url;
         let in_header = takes_basic(endpoint);
-        let mut request = self.http().post(url.clone()).header(ACCEPT, "application/json");
+        let mut request = self.http.post(url.clone()).header(ACCEPT, "application/json");
         if in_header {
             let basic = basic(client).ok_or_else(|| no_token(url, "the secret fits no header"))?;
             request = request.header(AUTHORIZATION, basic);

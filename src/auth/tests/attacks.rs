@@ -142,7 +142,7 @@ async fn is_refused(authenticator: &Authenticator, issuer: &Issuer, attack: Atta
     assert_eq!(refusal, attack.refusal, "{}", attack.name);
     let asked = issuer.fetches().await - before;
     assert_eq!(asked, usize::from(attack.asks), "{}: fetches", attack.name);
-    // Not remembered as anybody's.
+    // It is not cached.
     assert_eq!(authenticator.verified(&attack.token), None, "{}", attack.name);
 }
 
