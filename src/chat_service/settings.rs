@@ -70,9 +70,10 @@ impl FromStr for FilePath {
         let plain =
             rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:@!$&'()*+,;=".contains(&b));
         let dots = text.split('/').any(|segment| matches!(segment, "." | ".."));
-        (text.starts_with('/') && once("{id}") && once("{file_id}") && plain && !dots)
-            .then(|| Self(text.to_owned()))
-            .ok_or("must be a path that begins with '/' and holds {id} and {file_id} exactly once each")
+        if text.starts_with('/') && once("{id}") && once("{file_id}") && plain && !dots {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("must be a path that begins with '/' and holds {id} and {file_id} exactly once each")
     }
 }
 
