@@ -17,16 +17,13 @@ use crate::{
     telemetry::{LOG_DIRECTIVE, Traces},
 };
 
-/// Tells the path of a request that it refuses, at its lower levels: the id of a link, for one.
+/// Logs the paths of refused requests at its lower levels, and with them the ids of links.
 const QUIET_FRAMEWORK: &str = "actix_web";
 
 type Log = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Sends the log of this process to standard error, filtered by `RUST_LOG` or else by `default_filter`,
-/// and spans to `traces`.
-///
-/// # Errors
-/// When `RUST_LOG` is no filter; the message names it.
+/// Writes the log of this process to standard error, filtered by `RUST_LOG` or else by
+/// `default_filter`, and sends spans to `traces`.
 pub fn start_log(
     format: LogFormat,
     default_filter: &str,
@@ -37,7 +34,7 @@ pub fn start_log(
         _ => EnvFilter::new(default_filter),
     };
     let stderr = std::io::stderr();
-    // A line is one write, so no thread has to wait for another's: `Stderr` would lock.
+    // A line is one write, so the lock of `Stderr` is not needed.
     let unlocked = File::from(stderr.as_fd().try_clone_to_owned()?);
     let log = tracing_subscriber::fmt::layer()
         .with_ansi(stderr.is_terminal())
@@ -62,9 +59,9 @@ fn filtered(log: Log, filter: EnvFilter) -> Dispatch {
     Dispatch::new(logged.with(filter_fn(may_be_logged)))
 }
 
-/// Whether something may be logged at all (docs/API.md 7: neither an id, nor a token, nor a text). It is
-/// asked beside the filter of `RUST_LOG` and not as a directive in it: there the most specific one
-/// wins, and one that names a module, or a span, is more specific than any of ours.
+/// Whether something may be logged at all (docs/API.md 7: no id, no token, no text). Not a
+/// directive of the filter, where a more specific one of `RUST_LOG`, such as one that names a span,
+/// would override it.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let is_of = |name: &str| metadata.target().starts_with(name);
     *metadata.level() <= Level::WARN
@@ -77,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// What this filter lets through of what these crates may say.
+    /// The lines of these crates that pass the filter.
     fn logged(filter: &str) -> String {
         let written = Arc::new(Mutex::new(Vec::new()));
         let log = tracing_subscriber::fmt::layer().with_ansi(false).with_writer({
@@ -114,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn no_filter_brings_out_what_a_query_was_given() {
+    fn no_filter_logs_the_parameters_of_a_query() {
         for filter in [
             "trace",
             "tokio_postgres=trace,postgres_protocol=trace,diesel=trace,diesel_async=trace,actix_web=trace",
@@ -129,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_filter_asks_for_otherwise_is_logged() {
+    fn other_directives_of_a_filter_hold() {
         let (all, nothing) = (logged("debug"), logged("off"));
         assert!(all.contains("a warning") && all.contains("of our own"), "{all}");
         assert_eq!(nothing, "");

@@ -1,5 +1,5 @@
-//! The server of `MANAGEMENT_ADDRESS`: a thread of its own, so that it answers while those of the main
-//! one are busy.
+//! The server of `MANAGEMENT_ADDRESS`. It has its own thread, so that it answers while those of the
+//! main server are busy.
 
 use std::{
     io,
@@ -21,15 +21,13 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Its clients are few: Prometheus, and the operators.
 const MAX_CONNECTIONS: usize = 64;
-/// For a request's head to arrive, and for the next request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How often what metrics gathered is put together.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often [`Metrics::keep_small`] is called.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The port, bound; metrics are recorded from here on.
+/// The bound port. Metrics are recorded from here on.
 pub(super) struct Bound {
     listener: TcpListener,
     address: SocketAddr,
@@ -72,7 +70,7 @@ impl Management {
         let metrics = self.metrics;
         let upkeep = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(UPKEEP).await;
+                tokio::time::sleep(UPKEEP_INTERVAL).await;
                 metrics.keep_small();
             }
         });

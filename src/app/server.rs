@@ -1,4 +1,4 @@
-//! The main server: what is around its routes, and what bounds its connections.
+//! The main server: middleware, CORS, and limits on connections.
 
 use std::{any::Any, io, net::TcpListener, time::Duration};
 
@@ -19,21 +19,18 @@ use crate::{
     telemetry::Route,
 };
 
-/// How long a client may leave what was sent to it unacknowledged (tcp(7), `TCP_USER_TIMEOUT`).
+/// For unacknowledged data (tcp(7), `TCP_USER_TIMEOUT`).
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many connections may wait to be accepted; Linux takes `net.core.somaxconn` if that is less.
-/// Beyond it the kernel drops the first packet, and the client tries again after a second.
+/// How many connections may wait to be accepted; Linux uses `net.core.somaxconn` if that is less.
+/// For further ones the kernel drops the first packet, and the client retries after a second.
 const BACKLOG: i32 = 4096;
 
-/// How long a client that was answered before it had sent its whole body may go on sending it.
+/// How long a client may go on sending a body after it has been answered.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves the routes behind what goes around every request, within the bounds that the settings
-/// give. The server must be awaited to run.
-///
-/// # Errors
-/// When the listener cannot be used.
+/// Serves the routes behind the middleware, within the configured limits. The server must be
+/// awaited to run.
 pub fn serve(
     listener: TcpListener,
     config: &Config,
@@ -56,7 +53,7 @@ pub fn serve(
     .keep_alive(config.keep_alive)
     .client_request_timeout(config.request_timeout)
     .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-    // A client that closed its side is gone; waiting for it would keep event streams open for ever.
+    // A half-closed connection counts as closed; otherwise its event stream would stay open.
     .h1_allow_half_closed(false)
     .tcp_nodelay(true)
     .on_connect(set_user_timeout)
@@ -68,18 +65,18 @@ pub fn serve(
     Ok(server.listen(listener)?.run())
 }
 
-/// `HttpServer::backlog` does not hold for a listener that is bound already.
+/// `HttpServer::backlog` has no effect on a listener that is bound already.
 fn set_backlog(listener: &TcpListener) {
-    // Without it the listener works all the same.
+    // The default works too.
     let _ = SockRef::from(listener).listen(BACKLOG);
 }
 
-/// Lets the kernel close a connection whose client acknowledges nothing, so that an event stream
+/// Makes the kernel close a connection whose client acknowledges nothing, so that an event stream
 /// that is not read does not stay open.
 fn set_user_timeout(connection: &dyn Any, _: &mut Extensions) {
     #[cfg(target_os = "linux")]
     if let Some(connection) = connection.downcast_ref::<TcpStream>() {
-        // Without it the connection works all the same.
+        // The connection works without it.
         let _ = SockRef::from(connection).set_tcp_user_timeout(Some(USER_TIMEOUT));
     }
     #[cfg(not(target_os = "linux"))]

@@ -34,10 +34,9 @@ impl Stopper {
         self.since.get().map_or(Duration::ZERO, Instant::elapsed)
     }
 
-    /// Says that it is not ready, and goes on for `SHUTDOWN_DELAY`, so that proxies send
-    /// requests elsewhere before they would be refused. Then ends event streams, which would
-    /// go on for ever, accepts nothing new, and lets the rest finish within what is left of
-    /// `SHUTDOWN_TIMEOUT`.
+    /// Makes `/health/ready` 503 and goes on serving for `SHUTDOWN_DELAY`, so that proxies route
+    /// requests elsewhere. Then ends event streams, accepts no more connections, and lets requests
+    /// in flight finish within the rest of `SHUTDOWN_TIMEOUT`.
     pub async fn stop(self) {
         let _ = self.since.set(Instant::now());
         self.lifecycle.stop();

@@ -1,4 +1,4 @@
-//! From what a token claims to an [`Identity`] (RFC 7519, 4.1; contract 1).
+//! Checks a token's claims and makes an [`Identity`] of them (RFC 7519, 4.1; docs/API.md 1).
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -11,26 +11,23 @@ use super::{
     token::{Members, read},
 };
 
-/// The scope that makes a caller the chat service (contract 1).
+/// The scope that makes a caller the chat service (docs/API.md 1).
 const SERVICE_SCOPE: &str = "shared_chats:service";
 
-/// The most characters of a name that are kept; nobody's name is longer, and others get to see it.
+/// A longer display name is cut.
 const MAX_NAME_CHARS: usize = 200;
 
-/// The latest expiry that is told apart from later ones, in Unix seconds: the end of the year 9999,
-/// which RFC 3339 can still write and every database store.
+/// The end of the year 9999 in Unix seconds, which RFC 3339 can still write and every database
+/// store. Later dates become this one.
 const LATEST: f64 = 253_402_300_799.0;
 
-/// What the settings ask of a token; `None` is not compared.
+/// The configured issuer and audience; `None` is not compared.
 pub(super) struct Expected {
     pub(super) issuer: Option<String>,
     pub(super) audience: Option<String>,
 }
 
-/// Whom the claims speak of, if they are in order at this moment. The signature is another matter.
-///
-/// # Errors
-/// A [`Refusal`] that is about a claim.
+/// The identity in the claims, if they are valid now. The signature is checked elsewhere.
 pub(super) fn check(
     claims: &Members,
     expected: &Expected,
@@ -81,8 +78,8 @@ impl Audience {
     }
 }
 
-/// A `NumericDate` (RFC 7519, 2), with a fraction or without, cut to microseconds. Those that no
-/// calendar holds become the nearest one that ours does.
+/// A `NumericDate` (RFC 7519, 2), with a fraction or without, cut to microseconds and clamped to
+/// the years 1970 to 9999.
 fn date(claims: &Members, name: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
     let Some(raw) = claims.get(name) else { return Ok(None) };
     let seconds: f64 = read(raw).ok_or(Refusal::BadDate)?;
@@ -91,7 +88,7 @@ fn date(claims: &Members, name: &str) -> Result<Option<DateTime<Utc>>, Refusal> 
     DateTime::from_timestamp_micros(micros).map(Some).ok_or(Refusal::BadDate)
 }
 
-/// A name that others may see, or `None`: an e-mail address or the `sub` is nobody else's business.
+/// A name that other users may see; `None` for an e-mail address or the `sub`.
 fn presentable(name: &str, subject: &str) -> Option<String> {
     let name = name.replace(char::is_control, " ");
     let name = name.trim();
@@ -100,8 +97,8 @@ fn presentable(name: &str, subject: &str) -> Option<String> {
         .then(|| name.chars().take(MAX_NAME_CHARS).collect::<String>().trim_end().to_owned())
 }
 
-/// `scope` is a string of words between spaces (RFC 8693, 4.2), `scp` an array of them. The whole
-/// word counts; a claim of another type says nothing.
+/// `scope` is a string of words separated by spaces (RFC 8693, 4.2), `scp` an array of them. Whole
+/// words are compared, and a claim of another type is ignored.
 fn is_chat_service(claims: &Members) -> bool {
     let scope = claims.get("scope").and_then(|raw| read::<String>(raw));
     let scp = claims.get("scp").and_then(|raw| read::<Vec<String>>(raw));

@@ -1,4 +1,4 @@
-//! For the fuzz target: what it needs and nobody else may do.
+//! Constructors for the fuzz target.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::{
 use crate::clock::Clock;
 
 impl Authenticator {
-    /// One that has these keys and can fetch no others. `None` where it is no set of usable keys.
+    /// With these keys, and unable to fetch others. `None` when there is no usable key.
     pub(crate) fn with_keys(issuer: &str, audience: &str, keys: &[u8]) -> Option<Self> {
         let clock = Clock::system();
         let keys = KeySet::parse(keys)?;
-        // No client speaks this scheme, so nothing is ever asked.
+        // No client supports this scheme, so nothing is fetched.
         let nowhere = Url::parse("nowhere:").ok()?;
         let provider = Provider::new(reqwest::Client::new(), issuer.to_owned(), Some(nowhere));
         let keyring = Keyring::new(provider, clock.clone());
@@ -27,7 +27,6 @@ impl Authenticator {
         Some(Self(Arc::new(Inner { expected, keys, verified: Cache::new(100), clock })))
     }
 
-    /// By these settings, and the machine's clock.
     pub(crate) fn with_settings(settings: AuthSettings) -> Self {
         Self::new(settings, reqwest::Client::new(), Clock::system())
     }

@@ -1,4 +1,4 @@
-//! Keys, and which algorithm goes with which (RFC 7517, RFC 7518).
+//! Verification keys and their algorithms (RFC 7517, RFC 7518).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
@@ -11,15 +11,14 @@ use sha2::{Digest, Sha256};
 
 use super::{refusal::Refusal, token::Token};
 
-/// Bounds on an RSA modulus in bits: shorter is not secure (RFC 7518, 3.3), longer cannot be used
-/// by the verifier below.
+/// Bounds of an RSA modulus in bits: shorter is not secure (RFC 7518, 3.3), longer is not supported
+/// by `jsonwebtoken`.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Tells keys apart, by everything about them: name, kind, algorithms and material. A key that
-/// changes while its `kid` stays is another key.
+/// A hash of everything about a key: name, kind, algorithms and material. A key that changes while
+/// its `kid` stays is another key.
 pub(super) type KeyIdentity = [u8; 32];
 
-/// A key that verifies signatures.
 pub(super) struct Key {
     kid: Option<String>,
     algorithms: Vec<Algorithm>,
@@ -31,7 +30,6 @@ pub(super) struct Key {
 pub(super) struct KeySet(Vec<Key>);
 
 impl Key {
-    /// The key for HS256.
     pub(super) fn shared_secret(secret: &[u8]) -> Self {
         Self {
             kid: None,
@@ -41,7 +39,7 @@ impl Key {
         }
     }
 
-    /// Whether this key made the token's signature, whatever `kid` it names.
+    /// Verifies the token's signature, whatever `kid` it names.
     ///
     /// # Errors
     /// [`Refusal::AlgorithmNotForKey`] or [`Refusal::BadSignature`].
@@ -57,12 +55,12 @@ impl Key {
 }
 
 impl KeySet {
-    /// Reads a JWK set (RFC 7517, 5), leaving out what is not for verifying signatures or not
-    /// understood, as it asks. `None` when it is no such set, or nothing usable is in it.
+    /// Reads a JWK set (RFC 7517, 5), ignoring keys that are not supported or not for verifying
+    /// signatures. `None` when it is no such set or has no usable key.
     pub(super) fn parse(json: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Set {
-            // Not `JwkSet`, in which one key that is not understood spoils the others.
+            // Not `JwkSet`, which one unsupported key makes invalid.
             keys: Vec<Value>,
         }
         let set: Set = serde_json::from_slice(json).ok()?;
@@ -70,21 +68,16 @@ impl KeySet {
         (!keys.is_empty()).then_some(Self(keys))
     }
 
-    /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether this very key is among them.
     pub(super) fn holds(&self, identity: &KeyIdentity) -> bool {
         self.0.iter().any(|key| key.identity == *identity)
     }
 
-    /// Which key made the token's signature: the one that it names, or without a name the only one
-    /// for its algorithm.
-    ///
-    /// # Errors
-    /// A [`Refusal`] that is about the key or the signature.
+    /// Verifies the token's signature with the key that it names, or without a `kid` with the only
+    /// key for its algorithm.
     pub(super) fn verify(&self, token: &Token<'_>) -> Result<KeyIdentity, Refusal> {
         let Some(kid) = &token.kid else {
             let mut fitting = self.0.iter().filter(|key| key.algorithms.contains(&token.algorithm));
@@ -107,8 +100,8 @@ impl KeySet {
     }
 }
 
-/// A JSON Web Key (RFC 7517, 4), without the certificates that it may come with: they are not
-/// used, and some issuers write them otherwise than they ought to.
+/// A JSON Web Key (RFC 7517, 4), without its certificates: they are not used, and some issuers
+/// encode them wrongly.
 fn read(key: Value) -> Option<Jwk> {
     let mut members: Map<String, Value> = serde_json::from_value(key).ok()?;
     members.retain(|name, _| !name.starts_with("x5"));
@@ -135,13 +128,13 @@ fn usable(jwk: Jwk) -> Option<Key> {
         return None;
     }
     let decoding = decoding_key(&jwk)?;
-    // Debug text quotes strings, so no two different keys look alike.
+    // Debug output quotes strings, so different keys have different text.
     let identity = Sha256::digest(format!("{jwk:?}")).into();
     Some(Key { kid: jwk.common.key_id, algorithms, decoding, identity })
 }
 
-/// The algorithms of contract 1 that go with a kind of key; none for others, `oct` above all, which
-/// as a published secret would verify what anybody signed.
+/// The algorithms of docs/API.md 1 for a kind of key. There are none for `oct`: with a published
+/// secret anyone could sign.
 fn algorithms_of(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     match parameters {
@@ -153,15 +146,14 @@ fn algorithms_of(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     }
 }
 
-/// `None` where a number of the key is not of the size that its kind has.
+/// `None` when a number of the key has the wrong size.
 fn decoding_key(jwk: &Jwk) -> Option<DecodingKey> {
     let is_of = |text: &str, size| bytes(text).is_some_and(|bytes| bytes.len() == size);
     let fits = match &jwk.algorithm {
         AlgorithmParameters::RSA(key) => {
             let (n, e) = (unsigned(&key.n)?, unsigned(&key.e)?);
             let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
-            let fits = RSA_BITS.contains(&bits);
-            return fits.then(|| DecodingKey::from_rsa_raw_components(&n, &e));
+            return RSA_BITS.contains(&bits).then(|| DecodingKey::from_rsa_raw_components(&n, &e));
         }
         AlgorithmParameters::EllipticCurve(key) => {
             let size = if key.curve == EllipticCurve::P256 { 32 } else { 48 };
@@ -173,8 +165,8 @@ fn decoding_key(jwk: &Jwk) -> Option<DecodingKey> {
     if fits { DecodingKey::from_jwk(jwk).ok() } else { None }
 }
 
-/// An unsigned integer without the leading zeros that some issuers send against RFC 7518, 2, and
-/// that the verifier does not take.
+/// An unsigned integer without leading zeros, which some issuers send against RFC 7518, 2, and
+/// `jsonwebtoken` does not accept.
 fn unsigned(text: &str) -> Option<Vec<u8>> {
     Some(bytes(text)?.into_iter().skip_while(|byte| *byte == 0).collect())
 }

@@ -1,5 +1,5 @@
-//! The provider's keys over time: kept fresh, kept through an outage, fetched when a token needs it,
-//! and never fetched more often than the provider deserves (contract 1).
+//! The cached keys of the provider: refreshed periodically and when a token needs another key, kept
+//! through an outage, and fetched with a cool-down (docs/API.md 1).
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -16,21 +16,21 @@ use super::{
     token::Token,
 };
 
-/// How long bad tokens cannot cause another fetch, counted from the last attempt.
+/// For so long after the last attempt a token that no key verifies does not cause another fetch.
 const COOL_DOWN: TimeDelta = TimeDelta::seconds(60);
 
-/// The same while there is no key at all, so that a provider that comes up late is noticed soon.
+/// The cool-down without any key, short so that a provider that starts late is noticed soon.
 const COOL_DOWN_WITHOUT_KEYS: TimeDelta = TimeDelta::seconds(5);
 
-/// How long keys are believed after the provider was last heard of.
+/// How long keys are valid after the last successful fetch.
 const KEYS_LAST: TimeDelta = TimeDelta::hours(24);
 
 pub(super) struct Keyring {
     provider: Provider,
     clock: Clock,
     fetched: RwLock<Option<Fetched>>,
-    /// When a fetch was last attempted. Whoever fetches holds the lock, and those who would like to
-    /// fetch wait for it and then find that there is no need any more.
+    /// When a fetch was last attempted. A fetch holds the lock; others wait for it and then find
+    /// that the cool-down has begun.
     attempted: Arc<Mutex<Option<DateTime<Utc>>>>,
 }
 
@@ -45,18 +45,14 @@ impl Keyring {
         Self { provider, clock, fetched: RwLock::default(), attempted: Arc::default() }
     }
 
-    /// The keys to verify with, unless none were fetched in the last 24 hours.
+    /// The keys, unless they are older than [`KEYS_LAST`].
     pub(super) fn current(&self) -> Option<Arc<KeySet>> {
         Some(self.fetched()?.keys)
     }
 
-    /// Which key made the token's signature, fetching them anew when none did and that is allowed.
-    ///
-    /// A bad signature and an algorithm that does not fit count like an unknown `kid`, since some
-    /// providers keep the `kid` while they change the key, and some have none.
-    ///
-    /// # Errors
-    /// [`AuthError::InvalidToken`] about the key or the signature, or [`AuthError::KeysUnavailable`].
+    /// Verifies the token's signature. When no key does, the keys are fetched again, if the
+    /// cool-down allows it: also for a bad signature or a wrong algorithm, since some providers
+    /// change a key and keep its `kid`, and some use none.
     pub(super) async fn verify(
         self: &Arc<Self>,
         token: &Token<'_>,
@@ -64,7 +60,7 @@ impl Keyring {
         let Some(known) = self.current() else {
             self.refresh_after(COOL_DOWN_WITHOUT_KEYS).await;
             let fetched = self.current().ok_or(AuthError::KeysUnavailable)?;
-            return fetched.verify(token).map_err(AuthError::from);
+            return Ok(fetched.verify(token)?);
         };
         let refusal = match known.verify(token) {
             Ok(key) => return Ok(key),
@@ -75,16 +71,16 @@ impl Keyring {
         if Arc::ptr_eq(&fetched, &known) {
             return Err(AuthError::InvalidToken(refusal));
         }
-        fetched.verify(token).map_err(AuthError::from)
+        Ok(fetched.verify(token)?)
     }
 
-    /// Fetches the keys, whenever that was done last.
+    /// Fetches the keys, regardless of the cool-down.
     pub(super) async fn refresh(self: &Arc<Self>) {
         let attempted = Arc::clone(&self.attempted).lock_owned().await;
         self.fetch(attempted).await;
     }
 
-    /// Fetches the keys every so often, until the keyring is dropped; more often while it fails.
+    /// Fetches the keys periodically until the keyring is dropped, and more often while that fails.
     pub(super) fn keep_fresh(self: &Arc<Self>, every: Duration) {
         let keyring = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -104,7 +100,7 @@ impl Keyring {
     }
 
     fn pause(&self, every: Duration) -> Duration {
-        let seldom = match self.fetched() {
+        let retry = match self.fetched() {
             None => COOL_DOWN_WITHOUT_KEYS,
             Some(fetched) => {
                 let age = (self.clock.now() - fetched.at).to_std().unwrap_or_default();
@@ -115,10 +111,10 @@ impl Keyring {
                 COOL_DOWN
             }
         };
-        seldom.to_std().unwrap_or(every).min(every)
+        retry.to_std().unwrap_or(every).min(every)
     }
 
-    /// Fetches the keys unless that was attempted within this time, also by those waited for.
+    /// Fetches the keys unless that was attempted within `cool_down`.
     async fn refresh_after(self: &Arc<Self>, cool_down: TimeDelta) {
         let attempted = Arc::clone(&self.attempted).lock_owned().await;
         let is_recent = attempted.is_some_and(|at| {
@@ -131,8 +127,8 @@ impl Keyring {
         }
     }
 
-    /// In a task of its own: a caller who goes away must not take the fetch, and with it the only
-    /// attempt of this minute, from everybody else.
+    /// In a task of its own, so that a cancelled request does not cancel the fetch, the only
+    /// attempt within the cool-down.
     async fn fetch(self: &Arc<Self>, mut attempted: OwnedMutexGuard<Option<DateTime<Utc>>>) {
         let keyring = Arc::clone(self);
         let fetch = tokio::spawn(async move {
@@ -148,7 +144,7 @@ impl Keyring {
                     );
                 }
             }
-            // Again at the end, or those who waited for a slow failure would each repeat it.
+            // Again at the end, or the tasks that waited for a slow failure would each repeat it.
             *attempted = Some(keyring.clock.now());
         });
         if let Err(error) = fetch.await {

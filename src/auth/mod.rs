@@ -1,12 +1,12 @@
-//! From a token to who sent it (contract 1): the way goes from text (`token`) through what it
-//! claims (`claims`) to the key that proves it (`key`), which was fetched from the identity
-//! provider (`provider`) and is kept fresh (`keyring`).
+//! Verifies access tokens (docs/API.md 1): `token` decodes one, `claims` checks its claims, and
+//! `key` its signature, with a key that was fetched from the identity provider (`provider`) and is
+//! cached (`keyring`).
 //!
-//! `jsonwebtoken` does the signatures only. Its validation reads the machine's clock by itself and
-//! names fewer reasons than a log needs, so claims are checked here, against our [`Clock`].
+//! `jsonwebtoken` verifies signatures only. Its validation reads the machine's clock and gives
+//! fewer reasons than the log needs, so claims are checked here, against [`Clock`].
 //!
-//! To accept one more algorithm: name it in `key::algorithms_of`, for the one kind of key it goes
-//! with. To read one more claim: `claims`.
+//! To accept one more algorithm: name it in `key::algorithms_of`, for its kind of key. To read one
+//! more claim: `claims`.
 
 mod claims;
 #[cfg(any(test, fuzzing))]
@@ -42,41 +42,40 @@ pub use self::{
     sign::{SignError, sign_hs256},
 };
 
-/// How far the provider's clock and ours may be apart when `exp` and `nbf` are compared (contract 1:
-/// 5 s at most; RFC 7519, 4.1.4 and 4.1.5).
+/// The clock skew that is allowed for `exp` and `nbf` (docs/API.md 1; RFC 7519, 4.1.4 and 4.1.5).
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
-/// The longest token that is looked at, in bytes. Real ones have 1–4 KiB, and most proxies refuse
-/// larger headers; without a bound each request could make us decode and hash a megabyte.
+/// Real tokens have 1–4 KiB, and most proxies refuse larger headers. Without a bound each request
+/// could make this service decode and hash a megabyte.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// How many verified tokens are remembered. One takes well under 1 KiB.
+/// The size of the cache of verified tokens. One takes well under 1 KiB.
 const MAX_VERIFIED_TOKENS: u64 = 10_000;
 
-/// How often the provider's keys are fetched again (contract 1).
+/// How often the provider's keys are refreshed (docs/API.md 1).
 const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// Which tokens are believed. Either kind, never both: whoever verifies HS256 and public keys alike
-/// can be given a token that is "signed" with a public key as the secret (RFC 8725, 2.1 and 3.1).
+/// Which tokens are accepted. Either kind, never both: a verifier of HS256 and public keys alike
+/// may accept a token that is "signed" with a public key as the secret (RFC 8725, 2.1 and 3.1).
 #[derive(Clone)]
 pub enum AuthSettings {
     /// Tokens that are signed with one of the provider's public keys.
     Jwks {
         /// What `iss` must be, byte for byte.
         issuer: String,
-        /// What `aud` must be or hold.
+        /// What `aud` must be or contain.
         audience: String,
-        /// Where the key set is (RFC 7517, 5). Without it the issuer's discovery document says so
-        /// (OpenID Connect Discovery 1.0, 4).
+        /// The URL of the key set (RFC 7517, 5); `None` to discover it (OpenID Connect Discovery
+        /// 1.0, 4).
         jwks_url: Option<Url>,
     },
     /// Tokens that are signed with a shared secret.
     Hs256 {
         /// At least 32 bytes (RFC 7518, 3.2), which the configuration has checked.
         secret: Vec<u8>,
-        /// What `iss` must be, where it is compared.
+        /// `None` is not compared.
         issuer: Option<String>,
-        /// What `aud` must be or hold, where it is compared.
+        /// `None` is not compared.
         audience: Option<String>,
     },
 }
@@ -100,7 +99,7 @@ impl fmt::Debug for AuthSettings {
     }
 }
 
-/// Tells who sent a token. Clones share keys and remembered tokens, across runtimes too.
+/// Verifies tokens. Clones share the keys and the cache of verified tokens, across runtimes too.
 #[derive(Clone)]
 pub struct Authenticator(Arc<Inner>);
 
@@ -116,7 +115,7 @@ enum Keys {
     Provider(Arc<Keyring>),
 }
 
-/// What a token proved, and the key it was proved with: when that one goes, this is void.
+/// The identity of a verified token, valid as long as the key that verified it.
 #[derive(Clone)]
 struct Verified {
     identity: Arc<Identity>,
@@ -124,8 +123,8 @@ struct Verified {
 }
 
 impl Authenticator {
-    /// Nothing is fetched yet: see [`Authenticator::start`]. `http` should not follow redirects (a
-    /// redirect then counts as a failed fetch); time-outs and bounds are set here.
+    /// Fetches nothing yet: see [`Authenticator::start`]. `http` should come from
+    /// [`openid::client`](crate::openid::client).
     #[must_use]
     pub fn new(settings: AuthSettings, http: reqwest::Client, clock: Clock) -> Self {
         let (keys, issuer, audience) = match settings {
@@ -138,7 +137,7 @@ impl Authenticator {
                 (Keys::Shared(Key::shared_secret(&secret)), issuer, audience)
             }
         };
-        // Least recently used, since a token that was used often is worth nothing once expired.
+        // Not by frequency: a token that was used often is worth nothing once expired.
         let verified = Cache::builder()
             .max_capacity(MAX_VERIFIED_TOKENS)
             .eviction_policy(EvictionPolicy::lru())
@@ -147,9 +146,9 @@ impl Authenticator {
         Self(Arc::new(Inner { expected, keys, verified, clock }))
     }
 
-    /// Fetches the provider's keys for the first time and then every 10 minutes, in a task of this
-    /// runtime that ends with the last clone. A failure is logged and tried again soon: public links
-    /// work without any key. With a shared secret there is nothing to do.
+    /// Fetches the provider's keys for the first time and then every 10 minutes, in a task that
+    /// ends with the last clone. A failure is logged and retried soon: public links need no key.
+    /// With a shared secret there is nothing to do.
     pub async fn start(&self) {
         if let Keys::Provider(keyring) = &self.0.keys {
             keyring.refresh().await;
@@ -157,8 +156,8 @@ impl Authenticator {
         }
     }
 
-    /// Who sent this token, if it was verified before, is still valid, and its key is still known.
-    /// Never waits; after `None` ask [`Authenticator::verify`].
+    /// The identity of a token in the cache, if the token and its key are still valid. Does not
+    /// wait; on `None` call [`Authenticator::verify`].
     #[must_use]
     pub fn verified(&self, token: &str) -> Option<Arc<Identity>> {
         let known = self.remembered(token);
@@ -168,7 +167,7 @@ impl Authenticator {
         known
     }
 
-    /// Makes known how many tokens are remembered.
+    /// Updates the gauge of the cache.
     pub fn report(&self) {
         self.0.verified.run_pending_tasks();
         let cache = telemetry::Cache::VerifiedTokens;
@@ -192,19 +191,18 @@ impl Authenticator {
         key_is_known.then_some(known.identity)
     }
 
-    /// Who sent this token. May fetch the provider's keys when none of the known ones proves it, at
-    /// most once a minute whatever comes (contract 1), which takes 10 s at the longest.
+    /// The identity of a valid token. When no cached key verifies it, the provider's keys are
+    /// fetched again, at most once a minute (docs/API.md 1) and for at most 10 s.
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`] when it proves nothing, [`AuthError::KeysUnavailable`] when there
-    /// is nothing to check it with: the provider was never reached, or not for 24 hours.
+    /// [`AuthError::KeysUnavailable`] when the provider was never reached, or not for 24 hours.
     pub async fn verify(&self, token: &str) -> Result<Arc<Identity>, AuthError> {
         let known = self.remembered(token);
         telemetry::cache_asked(telemetry::Cache::VerifiedTokens, known.is_some());
         if let Some(identity) = known {
             return Ok(identity);
         }
-        // Cheap things first: a token that would be refused anyway must not cause a fetch.
+        // First, since an invalid token must not cause a fetch of keys.
         let accepted = match &self.0.keys {
             Keys::Shared(_) => AcceptedAlgorithms::Hs256,
             Keys::Provider(_) => AcceptedAlgorithms::PublicKey,
@@ -216,12 +214,11 @@ impl Authenticator {
             Keys::Provider(keyring) => keyring.verify(&parsed).await?,
         };
         let identity = Arc::new(identity);
-        let verified = Verified { identity: Arc::clone(&identity), key };
-        self.0.verified.insert(hash(token), verified);
+        self.0.verified.insert(hash(token), Verified { identity: identity.clone(), key });
         Ok(identity)
     }
 
-    /// Whether there are keys to verify with; always so with a shared secret.
+    /// Whether there are keys; always so with a shared secret.
     #[must_use]
     pub fn ready(&self) -> bool {
         match &self.0.keys {
@@ -231,7 +228,7 @@ impl Authenticator {
     }
 }
 
-/// Tokens are remembered by this, so that a look into memory does not give a usable credential.
+/// The key of the cache of verified tokens, which holds no usable credential this way.
 fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }

@@ -1,4 +1,4 @@
-//! The identity provider, asked for its keys over HTTP.
+//! Fetches the identity provider's keys.
 
 use std::time::Duration;
 
@@ -10,11 +10,10 @@ pub(super) use crate::openid::FetchError;
 
 use super::key::KeySet;
 
-/// Where a provider's keys are.
 pub(super) struct Provider {
     issuer: Issuer,
     jwks_url: Option<Url>,
-    /// [`FETCH_TIMEOUT`], unless a test has less patience.
+    /// [`FETCH_TIMEOUT`], unless a test sets another one.
     pub(super) timeout: Duration,
 }
 
@@ -23,11 +22,8 @@ impl Provider {
         Self { issuer: Issuer::new(http, issuer), jwks_url, timeout: FETCH_TIMEOUT }
     }
 
-    /// The provider's keys as they are now, within 10 s.
-    ///
-    /// # Errors
-    /// [`FetchError`], also for a set without a single usable key: a provider that publishes none
-    /// is broken, and no reason to forget the keys that worked.
+    /// Fetches the keys. A set without a usable key is an error: such a provider is broken, and
+    /// must not replace the keys that worked.
     pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
         tokio::time::timeout(self.timeout, async {
             let url = match &self.jwks_url {

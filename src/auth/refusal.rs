@@ -1,30 +1,30 @@
-//! Why a token was not believed.
+//! Why a token was refused.
 
 use std::fmt;
 
-/// What came out of looking at a token, when not an identity.
+/// Why a token gives no identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// The token proves nothing: a 401 with `error="invalid_token"` (contract 1; RFC 6750, 3.1).
+    /// A 401 with `error="invalid_token"` (docs/API.md 1; RFC 6750, 3.1).
     #[error("invalid token: {0}")]
     InvalidToken(#[from] Refusal),
-    /// There is no key to check any token with: a 503 (contract 1).
+    /// There are no keys to verify tokens with: a 503 (docs/API.md 1).
     #[error("no keys of the identity provider are at hand")]
     KeysUnavailable,
 }
 
-/// Why a token is refused. For logs and tests: callers are told no more than that it is invalid.
+/// Why a token is refused. For logs and tests: callers only learn that it is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Longer than [`super::MAX_TOKEN_BYTES`].
     TooLong,
     /// Not three parts of base64url, or the first two not JSON objects, or a bad header member.
     Malformed,
-    /// A `crit` header: it demands extensions, and we know none (RFC 7515, 4.1.11).
+    /// A `crit` header: it demands extensions, and none is supported (RFC 7515, 4.1.11).
     CriticalHeader,
-    /// A `typ` of something else than an access token, such as a logout token (RFC 8725, 3.11).
+    /// The `typ` of another kind of token, such as a logout token (RFC 8725, 3.11).
     WrongType,
-    /// `none`, or one that is not listed in contract 1, or of the other kind of settings.
+    /// `none`, one that docs/API.md 1 does not list, or one of the other kind of settings.
     AlgorithmNotAllowed,
     /// The named key is not for this algorithm.
     AlgorithmNotForKey,
@@ -32,9 +32,7 @@ pub enum Refusal {
     UnknownKey,
     /// No `kid`, and more than one key is for this algorithm.
     AmbiguousKey,
-    /// The key did not make this signature.
     BadSignature,
-    /// No `exp`.
     MissingExp,
     /// `exp` or `nbf` is not a number.
     BadDate,
@@ -44,14 +42,14 @@ pub enum Refusal {
     NotYetValid,
     /// `iss` is missing or another one.
     WrongIssuer,
-    /// `aud` is missing or does not hold ours.
+    /// `aud` is missing or does not contain the configured one.
     WrongAudience,
-    /// `sub` is missing, empty, or cannot be a user's id.
+    /// `sub` is missing, empty, or no valid user id.
     BadSubject,
 }
 
 impl fmt::Display for Refusal {
-    /// Repeats nothing of the token.
+    /// Holds nothing of the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooLong => "too long",

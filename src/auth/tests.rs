@@ -1,4 +1,4 @@
-//! The rules of contract 1, each by a token and an issuer that break it.
+//! The rules of docs/API.md 1, each with a token or an issuer that breaks it.
 
 mod attacks;
 mod claims;

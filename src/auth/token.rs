@@ -1,4 +1,4 @@
-//! The text of a token taken apart (RFC 7515, 3.1 and 4.1). Nothing in here is proved yet.
+//! Decodes a token (RFC 7515, 3.1 and 4.1). Nothing in here is verified yet.
 
 use std::collections::HashMap;
 
@@ -9,9 +9,8 @@ use serde_json::value::RawValue;
 
 use super::{MAX_TOKEN_BYTES, refusal::Refusal};
 
-/// Members of a JSON object by name; of members with the same name the last one (RFC 7519, 4).
-/// Kept raw, since most are never looked at, and what they hold (a lone surrogate, a number beyond
-/// bounds) must not make a token unreadable.
+/// Members of a JSON object by name; of members with the same name the last one (RFC 7519, 4). Kept
+/// raw: most are not read, and a value such as a lone surrogate must not make the token invalid.
 pub(super) type Members = HashMap<String, Box<RawValue>>;
 
 /// A compact JWS with one of the accepted algorithms.
@@ -19,13 +18,13 @@ pub(super) struct Token<'a> {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<String>,
     pub(super) claims: Members,
-    /// The first two parts as they came: what was signed.
+    /// The signed text: the first two parts.
     pub(super) message: &'a [u8],
-    /// The third part, still base64url.
+    /// In base64url.
     pub(super) signature: &'a str,
 }
 
-/// Which algorithms a token may name at all. This is decided by the settings, never by the token.
+/// Which algorithms a token may name. The settings decide this, never the token.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AcceptedAlgorithms {
     /// With a shared secret.
@@ -46,11 +45,8 @@ impl AcceptedAlgorithms {
 }
 
 impl<'a> Token<'a> {
-    /// Reads header and claims. `jku`, `jwk`, `x5u` and `x5c` are not looked at: a token must not
-    /// bring or name the key that it is checked with (RFC 8725, 3.10).
-    ///
-    /// # Errors
-    /// A [`Refusal`] that is about the form, the header or the algorithm.
+    /// Decodes header and claims. `jku`, `jwk`, `x5u` and `x5c` are ignored: a token must not bring
+    /// or name the key that verifies it (RFC 8725, 3.10).
     pub(super) fn parse(text: &'a str, accepted: AcceptedAlgorithms) -> Result<Self, Refusal> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::TooLong);
@@ -70,15 +66,12 @@ impl<'a> Token<'a> {
         let algorithm = header.get("alg").ok_or(Refusal::Malformed)?;
         let algorithm: String = read(algorithm).ok_or(Refusal::Malformed)?;
         let algorithm = accepted.parse(&algorithm).ok_or(Refusal::AlgorithmNotAllowed)?;
-        let kid = match header.get("kid") {
-            Some(kid) => Some(read(kid).ok_or(Refusal::Malformed)?),
-            None => None,
-        };
+        let kid = header.get("kid").map(|kid| read(kid).ok_or(Refusal::Malformed)).transpose()?;
         Ok(Self { algorithm, kid, claims, message: message.as_bytes(), signature })
     }
 }
 
-/// One claim or header member as a type; `None` when it is of another one.
+/// A claim or header member; `None` when it is of another type.
 pub(super) fn read<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }

@@ -2,7 +2,6 @@
 
 use reqwest::header::HeaderValue;
 
-/// The token as a header's value.
 pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
     sensitive(&format!("Bearer {token}"))
 }

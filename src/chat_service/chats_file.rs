@@ -1,4 +1,4 @@
-//! Chats as a file holds them: their artifacts with the bytes, or where those are.
+//! The JSON of a chat file, with artifacts or the paths of their files.
 
 use std::path::{Component, PathBuf};
 
@@ -43,7 +43,7 @@ impl TryFrom<Object<FileChatFields>> for WireFileChat {
     }
 }
 
-/// One of a chat's `artifacts` in the file: as the chat service lists it, and where its bytes are.
+/// One of a chat's `artifacts` in the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Object<StoredFileFields>")]
 pub(super) struct WireStoredFile {
@@ -54,9 +54,9 @@ pub(super) struct WireStoredFile {
 /// Where the bytes of an artifact in the file are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FileSource {
-    /// `"text"`: here, as UTF-8.
+    /// `"text"`: the content itself, as UTF-8.
     Text(Bytes),
-    /// `"path"`: in another file, relative to the folder of this one, which it does not leave.
+    /// `"path"`: a file below the folder of this one.
     Path(PathBuf),
 }
 

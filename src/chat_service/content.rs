@@ -8,27 +8,26 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ChatServiceError;
 
-/// Bytes a second that a source has to give on average while somebody waits for it, beyond the time
-/// that one operation has: far below any line, and far above what would let a source that drips hold
-/// a download open for days.
+/// The lowest average rate, in bytes a second, at which a source may send once the operation's
+/// time-out is used up: far below any line's, yet enough that no download stays open for days.
 const LEAST_A_SECOND: u64 = 1024;
 
-/// How long the bytes of a file may take.
+/// How long reading a file's bytes may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// All of them by the deadline of the whole operation: for a copy.
     ByDeadline,
-    /// The first ones by that deadline; then, each time somebody asks for more, the time-out of one
-    /// operation, but for all that waiting together no more than the bytes that came are worth: for
-    /// passing them on to somebody who may take long to read them.
+    /// The first ones by that deadline. Then the time spent waiting for the source, but not for the
+    /// client, may be the time-out of one operation, and more for each byte received: for a
+    /// download by a client that may read slowly.
     AsRead,
 }
 
-/// A file's bytes, read as they are asked for, so in constant memory.
+/// A file's bytes as a stream, in constant memory.
 pub struct FileContent {
-    /// How many bytes there will be, where the source says so. It may be wrong.
+    /// The length that the source announced, if any. It may be wrong.
     pub announced: Option<u64>,
-    /// An error ends it; what came before is not the whole file then.
+    /// Ends after an error.
     pub bytes: Pin<Box<dyn Stream<Item = Result<Bytes, ChatServiceError>> + Send>>,
 }
 
@@ -40,10 +39,10 @@ impl FileContent {
         Self { announced, bytes: Box::pin(bytes) }
     }
 
-    /// With an end to waiting: `deadline` for all, or for the first bytes and then `each` for every time
-    /// it is asked.
+    /// With a time-out: `deadline` for all bytes, or for the first ones, and `each` as [`Pace`]
+    /// says.
     pub(super) fn paced(self, pace: Pace, deadline: Instant, each: Duration) -> Self {
-        let waiting = Waiting { first_by: Some(deadline), left: each, given: 0 };
+        let waiting = Waiting { first_by: Some(deadline), left: each, received: 0 };
         let start = Some((self.bytes, waiting));
         let bytes = stream::unfold(start, move |state| async move {
             let (mut bytes, mut waiting) = state?;
@@ -55,7 +54,7 @@ impl FileContent {
             };
             match timeout_at(until, bytes.next()).await {
                 Ok(Some(Ok(chunk))) => {
-                    waiting.ended(began.elapsed().min(each), chunk.len() as u64);
+                    waiting.record(began.elapsed().min(each), chunk.len() as u64);
                     Some((Ok(chunk), Some((bytes, waiting))))
                 }
                 Ok(Some(Err(error))) => Some((Err(error), None)),
@@ -67,21 +66,20 @@ impl FileContent {
     }
 }
 
-/// How long a source may still be waited for.
+/// The time that is left for waiting for the source.
 struct Waiting {
-    /// For the first bytes, until they came.
+    /// The deadline of the first bytes, until they arrive.
     first_by: Option<Instant>,
     left: Duration,
-    /// Bytes that no time was given for yet.
-    given: u64,
+    /// Received bytes that have not been added to `left` yet.
+    received: u64,
 }
 
 impl Waiting {
-    /// It took this long until these bytes came.
-    fn ended(&mut self, took: Duration, bytes: u64) {
-        self.given = self.given.saturating_add(bytes);
-        let earned = Duration::from_secs(self.given / LEAST_A_SECOND);
-        self.given %= LEAST_A_SECOND;
+    fn record(&mut self, took: Duration, bytes: u64) {
+        self.received = self.received.saturating_add(bytes);
+        let earned = Duration::from_secs(self.received / LEAST_A_SECOND);
+        self.received %= LEAST_A_SECOND;
         self.left = self.left.saturating_sub(took).saturating_add(earned);
     }
 }

@@ -1,5 +1,5 @@
-//! This service's own credential at the chat service (contract 5): one that was set, or one that is
-//! fetched from the identity provider and renewed.
+//! This service's own credential at the chat service (docs/API.md 5): a configured token, or one
+//! that is fetched from the identity provider and renewed.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ use super::{
 /// Where the credential comes from.
 #[derive(Clone)]
 pub enum ServiceCredential {
-    /// `CHAT_SERVICE_TOKEN`: sent as bearer token. A secret.
+    /// `CHAT_SERVICE_TOKEN`, a bearer token.
     Token(String),
     /// `CHAT_SERVICE_CLIENT_ID` and the settings beside it.
     Client(ClientCredentials),
@@ -34,7 +34,6 @@ impl fmt::Debug for ServiceCredential {
     }
 }
 
-/// The credential, ready to be sent.
 #[derive(Debug)]
 pub(super) enum Credential {
     None,
@@ -64,11 +63,7 @@ impl Credential {
         !matches!(self, Self::None)
     }
 
-    /// What to send as `Authorization`. It may have to be fetched first.
-    ///
-    /// # Errors
-    /// [`ChatServiceError::NoServiceCredential`], or `CredentialUnavailable` when the provider gives
-    /// none.
+    /// The `Authorization` header, for which a token may have to be fetched first.
     pub(super) async fn authorization(&self) -> Result<HeaderValue, ChatServiceError> {
         match self {
             Self::None => Err(ChatServiceError::NoServiceCredential),
@@ -79,7 +74,7 @@ impl Credential {
         }
     }
 
-    /// Another one to send than this, which the chat service did not accept, if one can be had.
+    /// Another `Authorization` header than this one, which the chat service refused, if possible.
     pub(super) async fn instead_of(&self, refused: &HeaderValue) -> Option<HeaderValue> {
         match self {
             Self::None | Self::Fixed(_) => None,

@@ -1,9 +1,9 @@
-//! What can go wrong when a chat is read.
+//! Why a chat cannot be read.
 
 use crate::telemetry::AskedOutcome;
 
-/// Why a chat could not be read. The texts inside are for our own log: they hold no token, no text
-/// of a message and nothing of an answer's body, but must not be shown to a caller either.
+/// Why a chat could not be read. The messages are for the log: they hold no token and nothing of a
+/// message or an answer's body, but must not be sent to a caller either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChatServiceError {
     /// The chat service does not know the caller's token (401 passes through).
@@ -19,28 +19,27 @@ pub enum ChatServiceError {
     /// list of files it may also be [`MAX_FILES`](super::MAX_FILES), the most that one may hold.
     #[error("the chat is too large to share (the limit is {limit})")]
     TooLarge { limit: u64 },
-    /// No connection, or one that ended too early; the chat file cannot be read (502).
+    /// No connection, or one that broke off; or the chat file cannot be read (502).
     #[error("the chat service cannot be reached: {0}")]
     Unreachable(String),
-    /// An answer that contract 5 does not know (502).
+    /// An answer against docs/API.md 5 (502).
     #[error("the chat service gave a bad answer: {0}")]
     BadAnswer(String),
-    /// Not everything was answered in time (504).
+    /// Not all calls were answered in time (504).
     #[error("the chat service did not answer in time")]
     TimedOut,
-    /// As much is asked there as may be, for longer than one waits (503).
+    /// No permit became free in time (503).
     #[error("too much is asked of the chat service at the moment")]
     Busy,
     /// [`Access::Service`](super::Access::Service) without a credential in the settings.
     #[error("CHAT_SERVICE_TOKEN is not set")]
     NoServiceCredential,
-    /// The identity provider gives no token for it at the moment (503).
+    /// The identity provider gives no token at the moment (503).
     #[error("the identity provider gave no token for the chat service")]
     CredentialUnavailable,
 }
 
 impl ChatServiceError {
-    /// For the metrics.
     pub(super) fn outcome(&self) -> AskedOutcome {
         match self {
             Self::Unauthorized | Self::Forbidden => AskedOutcome::Refused,

@@ -1,6 +1,5 @@
-//! A token from the identity provider over time: renewed when half of its time is over, used for as
-//! long as it lasts while the provider is down, and never asked for more often than the provider
-//! deserves.
+//! An access token from the identity provider, cached: renewed after half of its lifetime, used
+//! until it expires while the provider is down, and requested with a backoff.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -19,11 +18,11 @@ use crate::{
 
 use super::authorization::bearer;
 
-/// The longest pause after failed attempts, each of which doubles it from one second on.
+/// The longest backoff; it begins with a second and doubles with each failed attempt.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(60);
 
-/// How long the chat service's refusals cannot cause another fetch, counted from the last attempt: a
-/// token that was just made will not get better by making another one.
+/// For so long after the last attempt a 401 of the chat service does not cause another fetch: it
+/// would refuse the next token too.
 const PAUSE_AFTER_REFUSAL: TimeDelta = TimeDelta::seconds(30);
 
 /// The token; clones share it.
@@ -35,8 +34,7 @@ struct Inner {
     client: ClientCredentials,
     clock: Clock,
     kept: RwLock<Option<Kept>>,
-    /// Whoever fetches holds the lock, and those who would like to fetch wait for it and then find
-    /// that there is no need any more.
+    /// A fetch holds the lock. Others wait for it and then find that the token is fresh.
     attempts: Arc<Mutex<Attempts>>,
 }
 
@@ -51,7 +49,7 @@ struct Kept {
 #[derive(Default)]
 struct Attempts {
     last: Option<DateTime<Utc>>,
-    /// Since the last one that went well.
+    /// Since the last success.
     failed: u32,
 }
 
@@ -83,8 +81,8 @@ impl FetchedToken {
         Self(Arc::new(Inner { issuer, client, clock, kept, attempts }))
     }
 
-    /// The token to send, fetched if there is none that lasts. One that has to be renewed soon is
-    /// given all the same, and renewed aside.
+    /// The token to send, fetched if there is no valid one. One that is due for renewal is returned
+    /// all the same, and renewed in the background.
     pub(super) async fn authorization(&self) -> Option<HeaderValue> {
         let Some(kept) = self.valid() else {
             let attempts = Arc::clone(&self.0.attempts).lock_owned().await;
@@ -94,7 +92,7 @@ impl FetchedToken {
             return Some(self.valid()?.authorization);
         };
         let now = self.now();
-        // A clock that was set back says nothing about when the token ends.
+        // After the clock was set back, `renew_at` means nothing.
         let is_due = now >= kept.renew_at || now < kept.asked_at;
         if is_due
             && let Ok(attempts) = Arc::clone(&self.0.attempts).try_lock_owned()
@@ -105,8 +103,8 @@ impl FetchedToken {
         Some(kept.authorization)
     }
 
-    /// Another token than this one, which the chat service refused; fetched unless that was done a
-    /// moment ago.
+    /// Another token than this one, which the chat service refused; fetched unless that was done
+    /// within [`PAUSE_AFTER_REFUSAL`].
     pub(super) async fn instead_of(&self, refused: &HeaderValue) -> Option<HeaderValue> {
         let another = || self.valid().filter(|kept| kept.authorization != refused);
         if another().is_none() {
@@ -127,7 +125,7 @@ impl FetchedToken {
         (self.now() < kept.ends_at).then_some(kept)
     }
 
-    /// In a task of its own: a caller who goes away must not take the fetch from everybody else.
+    /// In a task of its own, so that a cancelled request does not cancel the fetch for others.
     fn fetch(&self, mut attempts: OwnedMutexGuard<Attempts>) -> JoinHandle<()> {
         let this = self.clone();
         tokio::spawn(async move {
@@ -142,7 +140,7 @@ impl FetchedToken {
 
     fn keep(&self, asked_at: DateTime<Utc>, token: &Token, attempts: &mut Attempts) {
         let after = |time: Duration| asked_at + TimeDelta::from_std(time).unwrap_or_default();
-        // It is visible ASCII, which every header takes.
+        // Always valid: the token is visible ASCII.
         let Some(authorization) = bearer(&token.access_token) else { return };
         let (renew_at, ends_at) = (after(token.lasts / 2), after(token.lasts));
         let kept = Kept { authorization, asked_at, renew_at, ends_at };

@@ -1,9 +1,9 @@
-//! Chats from a JSON file (contract 5): the embedded default, for trying the service out and for
-//! running it without a chat service.
+//! Chats from a JSON file (docs/API.md 5), for trying the service out and for running it without a
+//! chat service.
 //!
-//! The file is looked at by each operation and read again when it changed. One that became unreadable or
-//! broken gives errors, never what it held before: a chat that somebody took out must not stay
-//! readable because of a slip elsewhere in the file.
+//! Each operation checks whether the file changed, and then reads it again. A file that became
+//! unreadable or invalid gives errors, never its previous content: a chat that was taken out must
+//! not stay readable because of a mistake elsewhere in the file.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use tokio::{
 use crate::model::{Chat, ChatFile, ChatSessionId, Message, UserId};
 
 use super::{
-    Access, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
+    Access, ChatReader, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
     chats_file::{WireFileChat, WireStoredFile},
     settings::url_error,
     transcript::{self, Transcript},
@@ -30,25 +30,25 @@ use super::{
 };
 
 /// A file system's times move in steps of up to 10 ms: two changes within one step look the same.
-/// What was read is relied on only when it was read this long after its stamp was first seen.
+/// Content is cached only if it was read this long after its stamp was first seen.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// How often a file that is being written while it is read is tried again.
+/// How often a file is read that changes while it is read.
 const READ_ATTEMPTS: usize = 3;
 
-/// Reads chats from a file. Access with a caller's rights is for the chat's `owner` alone.
+/// Reads chats from a file. Of callers, only the chat's `owner` has access.
 #[derive(Debug)]
 pub struct FileChatService {
     pub(super) path: Arc<Path>,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     max_snapshot_bytes: u64,
-    /// Locked for writing while the file is read, so that it is read by one at a time.
+    /// Locked for writing while the file is read, so that one operation at a time reads it.
     loaded: RwLock<Loaded>,
 }
 
 pub(super) type Chats = HashMap<ChatSessionId, StoredChat>;
 
-/// What the file held when an operation first looked at it.
+/// The file's content when an operation first read from it.
 pub(super) type Version = OnceCell<Arc<Chats>>;
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub(super) struct StoredChat {
     pub(super) artifacts: Vec<WireStoredFile>,
 }
 
-/// What the file held when it was read; a broken file is remembered as such, too.
+/// The file's content when it was read. An invalid file is cached as an error.
 #[derive(Debug)]
 struct Loaded {
     stamp: Stamp,
@@ -92,27 +92,15 @@ impl FileChatService {
         })
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    pub(super) async fn chat(
-        &self,
-        version: &Version,
-        access: Access<'_>,
-        id: &ChatSessionId,
-    ) -> Result<Chat, ChatServiceError> {
-        self.find(version, access, id, |chat| Ok(Chat { id: id.clone(), name: chat.name.clone() }))
-            .await
+    pub(super) async fn chat(&self, reader: &ChatReader<'_>) -> Result<Chat, ChatServiceError> {
+        self.find(reader, |chat| Ok(Chat { id: reader.id.clone(), name: chat.name.clone() })).await
     }
 
     pub(super) async fn messages(
         &self,
-        version: &Version,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
     ) -> Result<Vec<Message>, ChatServiceError> {
-        self.find(version, access, id, |chat| {
+        self.find(reader, |chat| {
             chat.transcript.check_size(self.max_snapshot_bytes)?;
             Ok(chat.transcript.messages().to_vec())
         })
@@ -121,20 +109,16 @@ impl FileChatService {
 
     pub(super) async fn has_messages(
         &self,
-        version: &Version,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
     ) -> Result<bool, ChatServiceError> {
-        self.find(version, access, id, |chat| Ok(!chat.transcript.is_empty())).await
+        self.find(reader, |chat| Ok(!chat.transcript.is_empty())).await
     }
 
     pub(super) async fn files(
         &self,
-        version: &Version,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
     ) -> Result<Vec<ChatFile>, ChatServiceError> {
-        self.find(version, access, id, |chat| {
+        self.find(reader, |chat| {
             transcript::files(chat.artifacts.iter().map(|stored| stored.file.clone()).collect())
         })
         .await
@@ -142,14 +126,12 @@ impl FileChatService {
 
     pub(super) async fn find<T>(
         &self,
-        version: &Version,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
         take: impl FnOnce(&StoredChat) -> Result<T, ChatServiceError> + Send,
     ) -> Result<T, ChatServiceError> {
-        let chats = version.get_or_try_init(|| self.chats()).await?;
-        let chat = chats.get(id).ok_or(ChatServiceError::NotFound)?;
-        match access {
+        let chats = reader.version.get_or_try_init(|| self.chats()).await?;
+        let chat = chats.get(reader.id).ok_or(ChatServiceError::NotFound)?;
+        match reader.access {
             Access::Caller(caller) if *caller.user_id() != chat.owner => {
                 Err(ChatServiceError::Forbidden)
             }
@@ -157,7 +139,6 @@ impl FileChatService {
         }
     }
 
-    /// What the file holds now.
     pub(super) async fn chats(&self) -> Result<Arc<Chats>, ChatServiceError> {
         let stamp = self.stamp().await?;
         {
@@ -167,7 +148,7 @@ impl FileChatService {
             }
         }
         let mut loaded = self.loaded.write().await;
-        // Somebody else may have read it while this one waited, and it may have changed again.
+        // Another operation may have read it meanwhile, and it may have changed again.
         if !loaded.is_of(&self.stamp().await?) {
             let path = Arc::clone(&self.path);
             let mut now = tokio::task::spawn_blocking(move || load(&path))
@@ -183,17 +164,15 @@ impl FileChatService {
     }
 
     async fn stamp(&self) -> Result<Stamp, ChatServiceError> {
-        match tokio::fs::metadata(&self.path).await {
-            Ok(metadata) => Ok(Stamp::of(&metadata)),
-            Err(error) => Err(unreachable(&error.to_string())),
-        }
+        let metadata = tokio::fs::metadata(&self.path).await;
+        metadata.map(|it| Stamp::of(&it)).map_err(|error| unreachable(&error.to_string()))
     }
 }
 
-/// Reads and parses the file. The outer error says that it could not be read.
+/// Reads and parses the file. The outer error is about reading, the inner one about its content.
 fn load(path: &Path) -> io::Result<Loaded> {
     for _ in 0..READ_ATTEMPTS {
-        // Opening anything else, a pipe for one, could wait for ever.
+        // Opening anything else, such as a pipe, could block.
         if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
@@ -230,8 +209,8 @@ fn parse(bytes: Vec<u8>) -> Result<Chats, String> {
     Ok(chats)
 }
 
-/// What tells that a file is not the one that was read. The time of the last change of the inode
-/// is among it because, unlike the modification time, nobody can set it back.
+/// Tells whether a file changed since it was read. It includes the inode's change time, which
+/// unlike the modification time cannot be set back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stamp {
     len: u64,
@@ -261,13 +240,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_read_while_its_stamp_was_new_is_not_relied_on() {
+    fn content_read_while_its_stamp_is_new_is_not_cached() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("chats.json");
         std::fs::write(&path, "[]").unwrap();
         let mut loaded = load(&path).unwrap();
         let stamp = loaded.stamp.clone();
-        // The file may have been changed after that, within the same step of its clock.
+        // The file may have changed after that, within the same step of the file system's clock.
         assert!(!loaded.is_of(&stamp));
         loaded.read_began = loaded.stamp_first_seen + SETTLE;
         assert!(loaded.is_of(&stamp));

@@ -1,4 +1,4 @@
-//! The bytes of artifacts that a file of chats holds or names.
+//! The bytes of artifacts that a chat file contains or names.
 
 use std::{io, path::Path};
 
@@ -6,29 +6,25 @@ use bytes::BytesMut;
 use futures_util::stream;
 use tokio::io::AsyncReadExt;
 
-use crate::model::ChatSessionId;
-
 use super::{
-    Access, ChatServiceError, FileContent,
+    ChatReader, ChatServiceError, FileContent,
     chats_file::FileSource,
-    file::{FileChatService, Version, unreachable},
+    file::{FileChatService, unreachable},
 };
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const CHUNK: usize = 64 * 1024;
 
 impl FileChatService {
     pub(super) async fn file(
         &self,
-        version: &Version,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
         file_id: &str,
     ) -> Result<FileContent, ChatServiceError> {
         let source = self
-            .find(version, access, id, |chat| {
+            .find(reader, |chat| {
                 let stored = chat.artifacts.iter().find(|stored| stored.file.0.id == file_id);
-                // One that is listed with neither text nor path is gone.
+                // An artifact that is listed with neither text nor path is gone.
                 stored.and_then(|s| s.source.clone()).ok_or(ChatServiceError::NotFound)
             })
             .await?;
@@ -52,8 +48,7 @@ async fn read(folder: &Path, path: &Path) -> io::Result<FileContent> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let folder = tokio::fs::canonicalize(folder).await?;
     let path = tokio::fs::canonicalize(folder.join(path)).await?;
-    // A symbolic link could lead elsewhere. Opening anything but a file, a pipe for one, could wait
-    // for ever.
+    // A symbolic link could lead out of the folder. Opening anything but a file could block.
     if !path.starts_with(&folder) || !tokio::fs::metadata(&path).await?.is_file() {
         return Err(io::Error::other("it is no regular file below the folder of the chats"));
     }

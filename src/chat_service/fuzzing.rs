@@ -1,4 +1,4 @@
-//! For the fuzz target: answers of a chat service as they arrive, and what of them is kept.
+//! For the fuzz target: answers of a chat service, and what is kept of them.
 
 use super::{
     chats_file::WireFileChat,

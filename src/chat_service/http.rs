@@ -1,4 +1,4 @@
-//! The chat service by HTTP, in the shapes of h2oGPTe's REST API (contract 5).
+//! The chat service by HTTP, in the shapes of h2oGPTe's REST API (docs/API.md 5).
 
 mod pages;
 
@@ -21,32 +21,33 @@ use crate::{
 };
 
 use super::{
-    Access, ChatServiceError, ChatServiceSettings, FileContent, FilePath, InvalidSettings, Source,
+    Access, ChatReader, ChatServiceError, ChatServiceSettings, FileContent, FilePath,
+    InvalidSettings, Source,
     authorization::sensitive,
     credential::Credential,
     settings::url_error,
     transcript::{self, parse_answer},
-    wire::{WireChat, WireFile},
+    wire::WireChat,
 };
 
-/// What an answer may hold beyond four times `max_snapshot_bytes`: brackets and ignored fields of
-/// chats that are small themselves.
+/// How many bytes an answer may have beyond four times `max_snapshot_bytes`, for brackets and
+/// ignored fields.
 const ENVELOPE_BYTES: u64 = 1024 * 1024;
 
-/// Where the reads lead, for traces: a path without ids.
+/// Path templates, without ids, for traces.
 const CHAT: &str = "/api/v1/chats/{id}";
 const FILES: &str = "/api/v1/chats/{id}/agent_server_files";
 const FILE: &str = "/api/v1/chats/{id}/agent_server_files/{file_id}/content";
 
-/// Asks the chat service. Credentials go to its address and nowhere else: redirects are not
+/// A client of the chat service. Credentials are sent to its address only: redirects are not
 /// followed, and no proxy is taken from the environment.
 #[derive(Debug)]
 pub struct HttpChatService {
     client: Client,
     base: Url,
     credential: Credential,
-    timeout: Duration,
-    /// For operations under way.
+    pub(super) timeout: Duration,
+    /// Limits the operations in flight.
     calls: Limiter,
     page_size: u32,
     max_snapshot_bytes: u64,
@@ -67,7 +68,7 @@ impl HttpChatService {
             .referer(false)
             .connect_timeout(settings.connect_timeout)
             .tcp_nodelay(true)
-            // Shorter than the minute after which load balancers commonly drop a connection.
+            // Load balancers commonly drop idle connections after a minute.
             .pool_idle_timeout(Duration::from_secs(30))
             .user_agent(concat!("shared-chats/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -89,40 +90,27 @@ impl HttpChatService {
         self.credential.is_there()
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// A place for one operation.
-    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, ChatServiceError> {
+    pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, ChatServiceError> {
         self.calls.acquire().await.map_err(|_| ChatServiceError::Busy)
     }
 
-    pub(super) async fn chat(
-        &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
-    ) -> Result<Chat, ChatServiceError> {
-        let url = self.url(id, &[])?;
-        let body = self.get(access, url, CHAT, &mut self.budget()).await?;
+    pub(super) async fn chat(&self, reader: &ChatReader<'_>) -> Result<Chat, ChatServiceError> {
+        let url = self.url(reader.id, &[])?;
+        let body = self.get(reader.access, url, CHAT, &mut self.budget()).await?;
         let chat: WireChat = parse_answer("the chat", body).await?;
-        if chat.id != id.as_str() {
+        if chat.id != reader.id.as_str() {
             return Err(bad_answer("it holds another chat than the one asked for"));
         }
-        Ok(Chat { id: id.clone(), name: chat.name })
+        Ok(Chat { id: reader.id.clone(), name: chat.name })
     }
 
     pub(super) async fn files(
         &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
     ) -> Result<Vec<ChatFile>, ChatServiceError> {
-        let url = self.url(id, &["agent_server_files"])?;
-        match self.get(access, url, FILES, &mut self.budget()).await {
-            Ok(body) => {
-                let listed: Vec<WireFile> = parse_answer("the files", body).await?;
-                transcript::files(listed)
-            }
+        let url = self.url(reader.id, &["agent_server_files"])?;
+        match self.get(reader.access, url, FILES, &mut self.budget()).await {
+            Ok(body) => transcript::files(parse_answer("the files", body).await?),
             Err(ChatServiceError::NotFound) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
@@ -130,18 +118,16 @@ impl HttpChatService {
 
     pub(super) async fn file(
         &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
         file_id: &str,
     ) -> Result<FileContent, ChatServiceError> {
-        let segments = self.file_path.segments(id.as_str(), file_id);
+        let segments = self.file_path.segments(reader.id.as_str(), file_id);
         let url = self.below_base(segments.ok_or(ChatServiceError::NotFound)?)?;
-        let response = self.ask(access, url, FILE, "*/*").await?;
+        let response = self.ask(reader.access, url, FILE, "*/*").await?;
         Ok(FileContent::new(response.content_length(), response.bytes_stream().map_err(unanswered)))
     }
 
-    /// Built by path segments below the base. The id is one segment by its type, so that nobody
-    /// can steer a request with it.
+    /// The id is one path segment by its type, so it cannot lead a request to another path.
     fn url(&self, id: &ChatSessionId, below: &[&str]) -> Result<Url, ChatServiceError> {
         self.below_base(["api", "v1", "chats", id.as_str()].iter().chain(below))
     }
@@ -158,7 +144,7 @@ impl HttpChatService {
         Ok(url)
     }
 
-    /// A 200, whose body has not been read.
+    /// The answer, a 200, before its body is read.
     async fn ask(
         &self,
         access: Access<'_>,
@@ -168,7 +154,7 @@ impl HttpChatService {
     ) -> Result<Response, ChatServiceError> {
         let authorization = self.authorization(access).await?;
         let mut response = self.send(url.clone(), template, accept, authorization.clone()).await?;
-        // Our own token may have been revoked, or its key dropped.
+        // The provider may have revoked our own token, or dropped the key that signed it.
         if response.status() == StatusCode::UNAUTHORIZED
             && matches!(access, Access::Service)
             && let Some(another) = self.credential.instead_of(&authorization).await
@@ -188,21 +174,21 @@ impl HttpChatService {
     ) -> Result<Response, ChatServiceError> {
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
         let span = CallSpan::begin("GET", template, host, port);
-        let asked = self.client.get(url).header(AUTHORIZATION, authorization);
-        let mut asked = asked.header(ACCEPT, accept);
-        let Some(span) = span else { return asked.send().await.map_err(unanswered) };
+        let mut request =
+            self.client.get(url).header(AUTHORIZATION, authorization).header(ACCEPT, accept);
+        let Some(span) = span else { return request.send().await.map_err(unanswered) };
         for (name, value) in span.headers() {
-            asked = asked.header(name, value);
+            request = request.header(name, value);
         }
-        let answer = span.around(asked.send()).await;
+        let answer = span.around(request.send()).await;
         span.answered(answer.as_ref().ok().map(|response| response.status().as_u16()));
         answer.map_err(unanswered)
     }
 
-    /// Fetches the service credential, where it is fetched at all.
+    /// Fetches the service credential, if it is one that has to be fetched.
     pub(super) async fn prepare(&self) {
         if self.has_service_access() {
-            // Why it failed is in the log.
+            // A failure is logged there.
             let _ = self.credential.authorization().await;
         }
     }
@@ -212,7 +198,7 @@ impl HttpChatService {
         self.max_snapshot_bytes.saturating_mul(4).saturating_add(ENVELOPE_BYTES)
     }
 
-    /// The body of a 200, whose length is taken off the budget.
+    /// The body of the answer, a 200, whose length is subtracted from `budget`.
     async fn get(
         &self,
         access: Access<'_>,
@@ -222,11 +208,10 @@ impl HttpChatService {
     ) -> Result<Vec<u8>, ChatServiceError> {
         let mut response = self.ask(access, url, template, "application/json").await?;
         let too_large = ChatServiceError::TooLarge { limit: self.max_snapshot_bytes };
-        let announced = response.content_length().unwrap_or(0);
-        if announced > *budget {
+        if response.content_length().is_some_and(|announced| announced > *budget) {
             return Err(too_large);
         }
-        // What is announced is not yet sent: memory is taken as the bytes come.
+        // Without the announced capacity: it may never be sent.
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
             *budget = budget.checked_sub(chunk.len() as u64).ok_or_else(|| too_large.clone())?;
@@ -237,7 +222,7 @@ impl HttpChatService {
 
     async fn authorization(&self, access: Access<'_>) -> Result<HeaderValue, ChatServiceError> {
         match access {
-            // A verified token holds nothing that a header could not; any other is no good.
+            // Every verified token fits a header.
             Access::Caller(caller) => {
                 sensitive(&caller.credential.authorization()).ok_or(ChatServiceError::Unauthorized)
             }
@@ -246,8 +231,8 @@ impl HttpChatService {
     }
 }
 
-/// Only what says something about the caller passes through; that our own credential is not
-/// accepted is nothing that a viewer could mend (contract 5).
+/// 401 and 403 pass through for the caller's own credential only: a viewer cannot do anything about
+/// the service's (docs/API.md 5).
 fn check_status(status: StatusCode, access: Access<'_>) -> Result<(), ChatServiceError> {
     match (status, access) {
         (StatusCode::OK, _) => Ok(()),
@@ -265,7 +250,7 @@ fn unanswered(error: reqwest::Error) -> ChatServiceError {
     if error.is_timeout() {
         ChatServiceError::TimedOut
     } else {
-        // reqwest's own words are "error sending request"; which error stands in its causes.
+        // reqwest's own text is "error sending request"; the reason is in its sources.
         ChatServiceError::Unreachable(error_chain(&error.without_url()))
     }
 }

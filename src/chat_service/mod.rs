@@ -1,12 +1,12 @@
-//! Where chats come from (contract 5): the chat service by HTTP, or a JSON file.
+//! Where chats come from (docs/API.md 5): the chat service by HTTP, or a JSON file.
 //!
 //! Nothing that arrives here is trusted: answers are bounded in size and time, checked field by
-//! field, and what a viewer has no business with never gets past [`wire`].
+//! field, and [`wire`] drops every field that a viewer must not see.
 //!
 //! To add a source: a file beside `http.rs` and `file.rs` with the same five reads, a variant of
-//! [`Source`] and of [`ChatService`], and an arm in each read of [`ChatReader`].
+//! [`Source`] and of [`ChatService`], and an arm in the macro `read`.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     sync::{OnceCell, OwnedSemaphorePermit},
@@ -45,7 +45,7 @@ pub use settings::{ChatServiceSettings, FilePath, InvalidSettings, Source};
 pub use wire::{MAX_FILES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_ROLE_CHARS};
 pub(crate) use wire::{is_id, is_role, name as decode_name};
 
-/// With whose rights a chat is read (contract 5).
+/// With whose rights a chat is read (docs/API.md 5).
 #[derive(Debug, Clone, Copy)]
 pub enum Access<'a> {
     /// The caller's own: their token is forwarded with the scheme it came with, and the chat
@@ -63,8 +63,8 @@ pub enum ChatService {
 }
 
 impl ChatService {
-    /// Makes the source that the settings name. For [`Source::File`] the file is read at once, with
-    /// blocking calls, so that a wrong one stops the start; an HTTP service is not asked.
+    /// Opens the source that the settings name. For [`Source::File`] the file is read at once, with
+    /// blocking calls, so that an invalid one stops the start; an HTTP service is not called.
     ///
     /// # Errors
     /// [`InvalidSettings`] names the setting that is wrong, and for a file the line and column.
@@ -72,10 +72,7 @@ impl ChatService {
         Self::with_clock(settings, Clock::system())
     }
 
-    /// The same by another clock than the machine's, which a fetched credential ends by.
-    ///
-    /// # Errors
-    /// Those of [`ChatService::new`].
+    /// [`ChatService::new`] with another clock, by which a fetched credential expires.
     pub fn with_clock(
         settings: ChatServiceSettings,
         clock: Clock,
@@ -87,17 +84,16 @@ impl ChatService {
         })
     }
 
-    /// Gets ready what can be: a service credential that is fetched. It may take 10 s, and what goes
-    /// wrong is logged: without it everything works that needs none, and it is tried again.
+    /// Fetches the service credential, if it is one that has to be fetched. That may take 10 s. A
+    /// failure is logged and the fetch is retried later: only [`Access::Service`] needs it.
     pub async fn prepare(&self) {
-        match self {
-            Self::Http(http) => http.prepare().await,
-            Self::File(_) => {}
+        if let Self::Http(http) = self {
+            http.prepare().await;
         }
     }
 
     /// Whether [`Access::Service`] can be used: over HTTP it needs a credential, a file needs none.
-    /// Without it live links cannot be made (contract 5).
+    /// Without it live links cannot be made (docs/API.md 5).
     #[must_use]
     pub fn has_service_access(&self) -> bool {
         match self {
@@ -106,20 +102,20 @@ impl ChatService {
         }
     }
 
-    /// Begins one operation of ours on a chat. The time for all its reads together
+    /// Begins one operation on a chat. The time for all its reads together
     /// ([`ChatServiceSettings::timeout`]) starts now.
     #[must_use]
     pub fn read<'a>(&'a self, access: Access<'a>, id: &'a ChatSessionId) -> ChatReader<'a> {
         self.read_until(access, id, self.deadline())
     }
 
-    /// When an operation ends that begins now.
+    /// The deadline of an operation that begins now.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.timeout()
     }
 
-    /// Goes on with an operation that ends by then: others asked a part of it for us.
+    /// [`ChatService::read`] with the deadline of an operation that has begun already.
     #[must_use]
     pub fn read_until<'a>(
         &'a self,
@@ -127,43 +123,54 @@ impl ChatService {
         id: &'a ChatSessionId,
         deadline: Instant,
     ) -> ChatReader<'a> {
-        ChatReader {
-            service: self,
-            access,
-            id,
-            deadline,
-            place: OnceCell::new(),
-            version: OnceCell::new(),
-        }
+        let (permit, version) = (OnceCell::new(), OnceCell::new());
+        ChatReader { service: self, access, id, deadline, permit, version }
     }
 
-    /// A file is asked by as many as like.
-    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, ChatServiceError> {
+    /// Waits for a permit for one operation; reads of a file are not limited.
+    async fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, ChatServiceError> {
         match self {
-            Self::Http(http) => http.place().await.map(Some),
+            Self::Http(http) => http.permit().await.map(Some),
             Self::File(_) => Ok(None),
         }
     }
 
     fn timeout(&self) -> Duration {
         match self {
-            Self::Http(http) => http.timeout(),
-            Self::File(file) => file.timeout(),
+            Self::Http(http) => http.timeout,
+            Self::File(file) => file.timeout,
         }
     }
 }
 
-/// The reads of one operation on one chat, all of which end by the same deadline. A chat service is
-/// asked by each of them; of a file all of them read the same version. The first one waits for a place (`CHAT_SERVICE_MAX_CALLS`), which the
-/// operation has until this is dropped, so that what was begun is not turned away half way.
+/// The reads of one operation on one chat, all of which end by the same deadline. Each of them
+/// calls the chat service; of a file all of them read the same version. The first one waits for a
+/// permit (`CHAT_SERVICE_MAX_CALLS`), which the operation holds until this is dropped, so that it
+/// is not refused half way.
 #[derive(Debug)]
 pub struct ChatReader<'a> {
     service: &'a ChatService,
     access: Access<'a>,
     id: &'a ChatSessionId,
     deadline: Instant,
-    place: OnceCell<Option<OwnedSemaphorePermit>>,
+    permit: OnceCell<Option<OwnedSemaphorePermit>>,
     version: file::Version,
+}
+
+/// Calls one of the reads of the source, within the operation's deadline.
+macro_rules! read {
+    ($reader:ident, $operation:ident, $read:ident($($argument:expr),*)) => {
+        match $reader.service {
+            ChatService::Http(http) => {
+                let read = http.$read($reader, $($argument),*);
+                $reader.in_time(Operation::$operation, read).await
+            }
+            ChatService::File(file) => {
+                let read = file.$read($reader, $($argument),*);
+                $reader.in_time(Operation::$operation, read).await
+            }
+        }
+    };
 }
 
 impl ChatReader<'_> {
@@ -172,14 +179,7 @@ impl ChatReader<'_> {
     /// # Errors
     /// Any [`ChatServiceError`]; `BadAnswer` too when another chat was answered.
     pub async fn chat(&self) -> Result<Chat, ChatServiceError> {
-        match self.service {
-            ChatService::Http(http) => {
-                self.in_time(Operation::Chat, http.chat(self.access, self.id)).await
-            }
-            ChatService::File(file) => {
-                self.in_time(Operation::Chat, file.chat(&self.version, self.access, self.id)).await
-            }
-        }
+        read!(self, Chat, chat())
     }
 
     /// All messages of the chat, oldest first, each id once.
@@ -188,77 +188,33 @@ impl ChatReader<'_> {
     /// Any [`ChatServiceError`]; `TooLarge` once they exceed
     /// [`ChatServiceSettings::max_snapshot_bytes`]. It is all of them or an error, never a part.
     pub async fn messages(&self) -> Result<Vec<Message>, ChatServiceError> {
-        match self.service {
-            ChatService::Http(http) => {
-                self.in_time(Operation::Messages, http.messages(self.access, self.id)).await
-            }
-            ChatService::File(file) => {
-                self.in_time(
-                    Operation::Messages,
-                    file.messages(&self.version, self.access, self.id),
-                )
-                .await
-            }
-        }
+        read!(self, Messages, messages())
     }
 
-    /// Whether the chat has any message: an empty one cannot be shared (contract 2, 422). Asks for
-    /// one message only.
-    ///
-    /// # Errors
-    /// Any [`ChatServiceError`].
+    /// Whether the chat has any message: an empty one cannot be shared (docs/API.md 2, 422). Asks
+    /// for one message only.
     pub async fn has_messages(&self) -> Result<bool, ChatServiceError> {
-        match self.service {
-            ChatService::Http(http) => {
-                self.in_time(Operation::HasMessages, http.has_messages(self.access, self.id)).await
-            }
-            ChatService::File(file) => {
-                self.in_time(
-                    Operation::HasMessages,
-                    file.has_messages(&self.version, self.access, self.id),
-                )
-                .await
-            }
-        }
+        read!(self, HasMessages, has_messages())
     }
 
-    /// The files that the agents made in the chat, in the order that they came, each id once.
-    /// A chat service that answers 404 has none (contract 5).
+    /// The files that the agents made in the chat, in the order in which the chat service lists
+    /// them, each id once. A 404 means that there are none (docs/API.md 5).
     ///
     /// # Errors
     /// Any [`ChatServiceError`]; `TooLarge` for more than [`MAX_FILES`].
     pub async fn files(&self) -> Result<Vec<ChatFile>, ChatServiceError> {
-        match self.service {
-            ChatService::Http(http) => {
-                self.in_time(Operation::Files, http.files(self.access, self.id)).await
-            }
-            ChatService::File(file) => {
-                self.in_time(Operation::Files, file.files(&self.version, self.access, self.id))
-                    .await
-            }
-        }
+        read!(self, Files, files())
     }
 
-    /// The bytes of one of the chat's files. Whether it is one is for the caller to know: the id is
-    /// only kept from leading elsewhere.
+    /// The bytes of one of the chat's files. The caller has to know that it is one: here the id is
+    /// only kept from naming another path.
     ///
     /// # Errors
-    /// Any [`ChatServiceError`]; `NotFound` when the file is gone, or its id is `.` or `..`. Later,
-    /// the bytes themselves end in one.
+    /// Any [`ChatServiceError`]; `NotFound` when the file is gone, or its id is `.` or `..`. The
+    /// stream of bytes may end in an error too.
     pub async fn file(&self, file_id: &str, pace: Pace) -> Result<FileContent, ChatServiceError> {
-        let opened = match self.service {
-            ChatService::Http(http) => {
-                self.in_time(Operation::File, http.file(self.access, self.id, file_id)).await
-            }
-            ChatService::File(file) => {
-                self.in_time(
-                    Operation::File,
-                    file.file(&self.version, self.access, self.id, file_id),
-                )
-                .await
-            }
-        };
-        Ok(opened?.paced(pace, self.deadline, self.service.timeout()))
+        let content = read!(self, File, file(file_id))?;
+        Ok(content.paced(pace, self.deadline, self.service.timeout()))
     }
 
     async fn in_time<T>(
@@ -266,12 +222,12 @@ impl ChatReader<'_> {
         operation: Operation,
         read: impl Future<Output = Result<T, ChatServiceError>> + Send,
     ) -> Result<T, ChatServiceError> {
-        let place = self.place.get_or_try_init(|| self.service.place()).await;
+        let permit = self.permit.get_or_try_init(|| self.service.permit()).await;
         let began = Instant::now();
-        let read = match place {
+        let read = match permit {
             Ok(_) => {
-                let read = timeout_at(self.deadline, read);
-                read.await.unwrap_or(Err(ChatServiceError::TimedOut))
+                let read = timeout_at(self.deadline, read).await;
+                read.unwrap_or(Err(ChatServiceError::TimedOut))
             }
             Err(busy) => Err(busy),
         };

@@ -1,15 +1,15 @@
-//! What an operator sets for the chat service, and what is checked of it at the start.
+//! The settings of the chat service, and their checks at the start.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use url::Url;
 
 use super::ServiceCredential;
 
-/// Where chats come from: `CHAT_SERVICE_URL` (contract 5 and 7).
+/// Where chats come from: `CHAT_SERVICE_URL` (docs/API.md 5 and 7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The chat service's address; it may have a path, below which everything is asked.
+    /// The chat service's base URL, which may have a path.
     Http(Url),
     /// A JSON file of chats.
     File(PathBuf),
@@ -40,11 +40,11 @@ impl FromStr for Source {
 pub struct FilePath(String);
 
 impl FilePath {
-    /// The path's segments for this file; whoever sends them encodes each. `None` when one of them
-    /// would be `.` or `..`, which URLs give a meaning.
+    /// The path's segments for this file, not yet percent-encoded. `None` when one of them would be
+    /// `.` or `..`, which URLs give a meaning.
     pub(super) fn segments(&self, chat: &str, file: &str) -> Option<Vec<String>> {
         let fill = |segment: &str| match segment.split_once("{file_id}") {
-            // Filled in last, as a file's id may hold anything, `{id}` for one.
+            // Filled in last, since a file's id may hold `{id}`.
             Some((before, after)) => {
                 format!("{}{file}{}", before.replace("{id}", chat), after.replace("{id}", chat))
             }
@@ -71,43 +71,35 @@ impl FromStr for FilePath {
             rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:@!$&'()*+,;=".contains(&b));
         let dots = text.split('/').any(|segment| matches!(segment, "." | ".."));
         if text.starts_with('/') && once("{id}") && once("{file_id}") && plain && !dots {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(
-                "must be a path that begins with '/' and holds {id} and {file_id} exactly once each",
-            )
+            return Ok(Self(text.to_owned()));
         }
+        Err("must be a path that begins with '/' and holds {id} and {file_id} exactly once each")
     }
 }
 
-/// How the chat service is asked. [`ChatServiceSettings::new`] has the defaults.
-#[derive(Clone)]
+/// How the chat service is called. [`ChatServiceSettings::new`] has the defaults.
+#[derive(Debug, Clone)]
 pub struct ChatServiceSettings {
     pub source: Source,
-    /// What [`Access::Service`](super::Access::Service) sends; only ever to
-    /// [`ChatServiceSettings::source`].
+    /// For [`Access::Service`](super::Access::Service).
     pub service_credential: Option<ServiceCredential>,
-    /// For everything that one operation of ours asks, together.
+    /// For all calls of one operation together.
     pub timeout: Duration,
-    /// How many operations of ours may be under way there at a time; 1 or more.
+    /// How many operations may be in flight; 1 or more.
     pub max_calls: usize,
-    /// How long a further one waits.
+    /// How long a further operation waits.
     pub queue_timeout: Duration,
-    /// For making a connection, within `timeout`.
     pub connect_timeout: Duration,
-    /// Messages asked for at once; 1 or more.
+    /// Messages per page; 1 or more.
     pub page_size: u32,
-    /// `MAX_SNAPSHOT_BYTES`: the most that the messages of one chat may take as JSON, in the form
-    /// in which a viewer gets them. As sent they may take 4 times that and 1 MiB more, for the
-    /// fields that are ignored.
+    /// `MAX_SNAPSHOT_BYTES`: the most bytes that the messages of one chat may have as JSON, as a
+    /// viewer gets them. As the chat service sends them they may have 4 times that and 1 MiB more,
+    /// for the fields that are ignored.
     pub max_snapshot_bytes: u64,
-    /// Where the bytes of files are.
     pub file_path: FilePath,
 }
 
 impl ChatServiceSettings {
-    /// The defaults: 30 s in all (docs/API.md 5), 32 at a time, 2 s of waiting, 5 s to connect, 200
-    /// messages a page, 16 MiB.
     #[must_use]
     pub fn new(source: Source) -> Self {
         Self {
@@ -123,7 +115,8 @@ impl ChatServiceSettings {
         }
     }
 
-    /// Whether nobody but a caller has rights there: a chat service needs a credential, a file none.
+    /// Whether [`Access::Service`](super::Access::Service) cannot be used: a chat service needs a
+    /// credential, a file none.
     #[must_use]
     pub fn lacks_service_credential(&self) -> bool {
         matches!(self.source, Source::Http(_)) && self.service_credential.is_none()
@@ -148,24 +141,10 @@ impl ChatServiceSettings {
     }
 }
 
-impl fmt::Debug for ChatServiceSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChatServiceSettings")
-            .field("source", &self.source)
-            .field("service_credential", &self.service_credential)
-            .field("timeout", &self.timeout)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("page_size", &self.page_size)
-            .field("max_snapshot_bytes", &self.max_snapshot_bytes)
-            .field("file_path", &self.file_path)
-            .finish()
-    }
-}
-
-/// Longer ones could not be added to a clock on every platform, and mean a mistake.
+/// Longer time-outs are taken for mistakes, and could overflow a clock.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A setting that stops the start (contract 7). It names the setting and holds no secret.
+/// A setting that stops the start (docs/API.md 7). It names the setting and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {problem}")]
 pub struct InvalidSettings {
@@ -177,8 +156,8 @@ pub(super) fn url_error(problem: &str) -> InvalidSettings {
     InvalidSettings { setting: "CHAT_SERVICE_URL", problem: problem.to_owned() }
 }
 
-/// A base address to which path segments can be added, and nothing that would be sent along
-/// unasked: user and password would become a credential of their own.
+/// A base URL to which path segments can be added, without user and password, which would be sent
+/// as a credential.
 fn check_base(url: &Url) -> Result<(), InvalidSettings> {
     if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
         return Err(url_error("must begin with http://, https:// or file:"));
@@ -219,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_path_has_one_place_for_the_chat_and_one_for_the_file() {
+    fn a_file_path_names_the_chat_once_and_the_file_once() {
         let path: FilePath = "/files/{file_id}.bin/of/{id}".parse().unwrap();
         let segments = |file: &str| path.segments("chat", file).unwrap();
         assert_eq!(segments("a/b"), ["files", "a/b.bin", "of", "chat"]);

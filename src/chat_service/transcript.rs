@@ -1,4 +1,4 @@
-//! The messages of one chat as they are gathered: each id once, and never more than may be shared.
+//! Collects the messages of one chat: each id once, within the size limit.
 
 use std::{collections::HashSet, io, sync::Arc};
 
@@ -9,11 +9,11 @@ use super::{
     wire::{self, WireFile, WireMessage},
 };
 
-/// From this size on an answer is parsed on a thread of its own, so that the requests that share a
-/// worker with it do not wait. Below it the hop would cost more.
+/// From this size on an answer is parsed on a blocking thread, so that it does not stall the
+/// worker.
 const PARSE_INLINE_BYTES: usize = 128 * 1024;
 
-/// Messages in the order that they came.
+/// Messages in the order of their arrival.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Transcript {
     seen: HashSet<Arc<str>>,
@@ -22,12 +22,12 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    /// Takes those that are new, and says whether there was one.
+    /// Adds the messages that are new, and returns whether there was one.
     pub fn add(&mut self, messages: Vec<WireMessage>) -> bool {
         let before = self.messages.len();
         for WireMessage(message) in messages {
             if self.seen.insert(message.id.as_str().into()) {
-                // With the comma or bracket that goes with it.
+                // And its comma or bracket.
                 self.json_bytes += json_bytes(&message) + 1;
                 self.messages.push(message);
             }
@@ -35,7 +35,6 @@ impl Transcript {
         self.messages.len() > before
     }
 
-    /// Whether there is one of that id.
     pub fn has(&self, WireMessage(message): &WireMessage) -> bool {
         self.seen.contains(message.id.as_str())
     }
@@ -63,10 +62,7 @@ impl Transcript {
     }
 }
 
-/// Each file once, and no more than [`MAX_FILES`].
-///
-/// # Errors
-/// [`ChatServiceError::TooLarge`] with that limit.
+/// Each file once; `TooLarge` for more than [`MAX_FILES`].
 pub(super) fn files(listed: Vec<WireFile>) -> Result<Vec<ChatFile>, ChatServiceError> {
     if listed.len() > MAX_FILES {
         return Err(ChatServiceError::TooLarge { limit: MAX_FILES as u64 });
@@ -76,17 +72,13 @@ pub(super) fn files(listed: Vec<WireFile>) -> Result<Vec<ChatFile>, ChatServiceE
     Ok(files.filter(|file| seen.insert(file.id.clone())).collect())
 }
 
-/// [`wire::parse`] for an answer of the chat service, away from the worker when it is long. `what`
-/// says in the log which answer it was.
-///
-/// # Errors
-/// [`ChatServiceError::BadAnswer`].
+/// [`wire::parse`] for an answer of the chat service. `what` names the answer in the error.
 pub(super) async fn parse_answer<T>(what: &str, body: Vec<u8>) -> Result<T, ChatServiceError>
 where
     T: serde::de::DeserializeOwned + Send + 'static,
 {
     let parse = |body: Vec<u8>| {
-        // serde_json looks at the encoding of what it decodes only, and content is kept undecoded.
+        // serde_json checks the encoding of decoded strings only, and content stays undecoded.
         let text = std::str::from_utf8(&body).map_err(|_| "not UTF-8".to_owned())?;
         wire::parse(text)
     };
@@ -100,7 +92,7 @@ where
     parsed.map_err(|why| ChatServiceError::BadAnswer(format!("{what}: {why}")))
 }
 
-/// How long the message is as JSON, without writing it anywhere.
+/// The length of the message as JSON.
 fn json_bytes(message: &Message) -> u64 {
     struct Count(u64);
     impl io::Write for Count {
@@ -115,7 +107,7 @@ fn json_bytes(message: &Message) -> u64 {
     let mut count = Count(0);
     match serde_json::to_writer(&mut count, message) {
         Ok(()) => count.0,
-        // Neither counting nor these types can fail; were it so, the message is too large.
+        // Neither counting nor these types can fail.
         Err(_) => u64::MAX / 2,
     }
 }

@@ -1,8 +1,7 @@
-//! The shapes of contract 5 as they arrive, and what of them is kept.
+//! The JSON of docs/API.md 5, and what is kept of it.
 //!
-//! Everything that a field may hold is decided here, for the HTTP service and for the file alike.
-//! Unknown fields are skipped unread: serde_json does that without recursion, so that no nesting
-//! can exhaust the stack.
+//! Every field is checked here, for the HTTP service and for the file alike. serde_json skips
+//! unknown fields without recursion, so that no nesting can exhaust the stack.
 
 use std::fmt;
 
@@ -30,8 +29,8 @@ const MAX_TIME_CHARS: usize = 64;
 /// Parses an answer or the file.
 ///
 /// # Errors
-/// Why and where, with nothing of the content: serde's own words quote a value of a wrong type,
-/// which could be a message's text.
+/// The reason and the place, with nothing of the content: serde's own message quotes a value of a
+/// wrong type, which could be a message's text.
 pub(super) fn parse<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|error| {
         let text = error.to_string();
@@ -136,23 +135,20 @@ impl TryFrom<Object<FileFields>> for WireFile {
 const BAD_ID: &str = "an id that is empty, too long, or holds control characters";
 const BAD_TIME: &str = "a created_at that is no date and time";
 
-/// Whether this can be the id of a message or file.
+/// Whether this is a valid id of a message or file.
 pub(crate) fn is_id(text: &str) -> bool {
     !text.is_empty()
         && text.chars().take(MAX_ID_CHARS + 1).count() <= MAX_ID_CHARS
         && !text.chars().any(char::is_control)
 }
 
-/// Whether this can be a role.
+/// Whether this is a valid role.
 pub(crate) fn is_role(text: &str) -> bool {
     (1..=MAX_ROLE_CHARS).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// A name as it is stored: NUL and lone surrogates replaced, and cut to [`MAX_NAME_CHARS`].
-///
-/// # Errors
-/// When it is no string.
 pub(crate) fn name(raw: &RawValue) -> Result<String, &'static str> {
     let mut name = decode_json_string(raw).ok_or("a name that is no string")?;
     if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
@@ -161,8 +157,8 @@ pub(crate) fn name(raw: &RawValue) -> Result<String, &'static str> {
     Ok(name)
 }
 
-/// The time as it was sent, but valid RFC 3339: h2oGPTe's Python side may leave out the zone, where
-/// it means UTC, or have a space where the T belongs. Both are mended, nothing else is.
+/// The time as it was sent, but valid RFC 3339: h2oGPTe may leave out the zone, where it means UTC,
+/// or write a space for the T. Both are corrected, nothing else is.
 fn zoned(mut text: String) -> Option<(String, DateTime<Utc>)> {
     if text.len() > MAX_TIME_CHARS || !text.is_ascii() {
         return None;
@@ -170,7 +166,6 @@ fn zoned(mut text: String) -> Option<(String, DateTime<Utc>)> {
     if text.as_bytes().get(10) == Some(&b' ') {
         text.replace_range(10..11, "T");
     }
-    // Only what has no zone at all: a "Z" behind "…+00" would not make that one valid either.
     if NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f").is_ok() {
         text.push('Z');
     }
@@ -178,8 +173,8 @@ fn zoned(mut text: String) -> Option<(String, DateTime<Utc>)> {
     Some((text, time))
 }
 
-/// When a file was made: Unix seconds, whole or not, or RFC 3339. Cut to microseconds, like all
-/// our times.
+/// When a file was made: Unix seconds, whole or not, or RFC 3339. Cut to microseconds, like every
+/// stored time.
 pub(super) struct FileTime(DateTime<Utc>);
 
 impl FileTime {
@@ -208,7 +203,7 @@ impl<'de> Deserialize<'de> for FileTime {
                 FileTime::new(DateTime::from_timestamp(seconds, 0))
             }
             fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<FileTime, E> {
-                // Seconds with six digits fit an f64 exactly enough to be rounded, not cut.
+                // An f64 holds six digits closely enough if they are rounded, not cut.
                 #[expect(clippy::cast_possible_truncation, reason = "it saturates out of range")]
                 FileTime::new(DateTime::from_timestamp_micros((seconds * 1e6).round() as i64))
             }

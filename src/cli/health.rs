@@ -1,4 +1,4 @@
-//! `health`: an image that holds nothing but this program has nothing else to ask with.
+//! `health`: the probe for container images, which contain no HTTP client.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -12,10 +12,10 @@ Settings: BIND_ADDRESS.
 
 Exit status: 0 if it answers 200 within 4 seconds, else 1.";
 
-/// Less than the probe's own time-out (Docker: 5 s in our image).
-const PATIENCE: Duration = Duration::from_secs(4);
+/// Less than the time-out of `HEALTHCHECK` in the Dockerfile, 5 s.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Why an instance does not count as well.
+/// Why an instance is not healthy.
 #[derive(Debug, thiserror::Error)]
 pub enum Unwell {
     #[error("BIND_ADDRESS has port 0: which one was picked cannot be told from here")]
@@ -26,23 +26,19 @@ pub enum Unwell {
     Status { url: String, status: StatusCode },
 }
 
-/// Whether the instance that listens on this address is ready to serve, or at least alive, within
-/// 4 s.
-///
-/// # Errors
-/// [`Unwell`] when it is not, or does not say so in time.
+/// Asks the instance that listens on this address whether it is ready, or at least alive.
 pub async fn probe(bind_address: SocketAddr, only_alive: bool) -> Result<(), Unwell> {
     let name = if only_alive { "live" } else { "ready" };
     let url = format!("http://{}/health/{name}", reachable(bind_address)?);
     let unanswered = |source| Unwell::Unanswered { url: url.clone(), source };
-    let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(PATIENCE);
-    // There is no TLS here, and reading the certificates costs more than all the rest.
+    let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(TIMEOUT);
+    // Loading root certificates would take longer than the probe, which uses no TLS.
     let client = client.tls_certs_only([]).build().map_err(unanswered)?;
     let status = client.get(&url).send().await.map_err(unanswered)?.status();
     if status == StatusCode::OK { Ok(()) } else { Err(Unwell::Status { url, status }) }
 }
 
-/// Who listens everywhere is found on loopback.
+/// An unspecified address is reached by loopback.
 fn reachable(mut address: SocketAddr) -> Result<SocketAddr, Unwell> {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -57,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_everywhere_is_asked_on_loopback() {
+    fn an_unspecified_address_is_probed_on_loopback() {
         for (bound, asked) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:8080", "[::1]:8080"),

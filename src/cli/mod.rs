@@ -36,7 +36,8 @@ enum Command {
     Demo,
     /// Bring the database of DATABASE_URL up to date, and end.
     Migrate,
-    /// Ask the instance that listens on BIND_ADDRESS of this machine whether it can serve; for containers.
+    /// Ask the instance that listens on BIND_ADDRESS of this machine whether it can serve; for
+    /// containers.
     #[command(after_help = health::HELP)]
     Health {
         /// Ask only whether it is alive, not for its database and keys.
@@ -45,14 +46,15 @@ enum Command {
     },
     /// Print a token for trying things out, signed with AUTH_HS256_SECRET.
     Token(token::TokenArgs),
-    /// Urls from the old system.
+    /// Links from the old system.
     #[command(subcommand)]
     Legacy(Legacy),
     /// Ask the chat service about every chat that has links, and remove the links of those that are
     /// gone.
     #[command(after_help = reconcile::HELP)]
     Reconcile {
-        /// If more of the chats are gone than this, nothing is removed [default: RECONCILE_MAX_GONE].
+        /// If more of the chats are gone than this, nothing is removed [default:
+        /// RECONCILE_MAX_GONE].
         #[arg(long, value_name = "SHARE")]
         max_gone: Option<Percent>,
     },
@@ -70,7 +72,7 @@ enum Legacy {
     },
 }
 
-/// How long the last traces may take at the end.
+/// How long sending the last traces may take.
 const LAST_TRACES: Duration = Duration::from_secs(2);
 
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -117,7 +119,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo | Command::Legacy(_) | Command::Reconcile { .. } => "warn",
         _ => "info",
     };
-    // Serving has its own threads, one runtime each; this one does the database's waiting.
+    // For the database; actix has its own threads, with a runtime each.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let sends_traces = matches!(command, Command::Serve) && config::sends_traces(&env)?;
@@ -155,7 +157,7 @@ async fn migrate(env: &Env) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The links, in a database that is up to date.
+/// The store, after migration of the database.
 async fn migrated_store(env: &Env) -> Result<Store, Failure> {
     let database = Database::open(&config::database(env)?)?;
     database.migrate().await?;

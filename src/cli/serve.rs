@@ -11,12 +11,12 @@ use crate::{
     config::{Config, Env},
 };
 
-/// Serves, and ends so much before `SHUTDOWN_TIMEOUT`.
+/// Serves. Ends `before` the end of `SHUTDOWN_TIMEOUT`.
 pub(super) async fn serve(env: &Env, before: Duration) -> Result<(), Failure> {
     let mut config = Config::from_env(env)?;
     config.shutdown_timeout = config.shutdown_timeout.saturating_sub(before);
     let application = Application::build(config, Clock::system()).await?;
-    // A parent process that reads the address may stop it at once.
+    // Before the address is printed: a process that reads it may send SIGTERM at once.
     let stopped = stopped();
     print(&format!("listening on http://{}", application.address()))?;
     if let Some(address) = application.management_address() {
@@ -31,8 +31,8 @@ pub(super) async fn serve(env: &Env, before: Duration) -> Result<(), Failure> {
     Ok(application.run().await?)
 }
 
-/// Completes at SIGTERM or SIGINT. They are listened for from this call on, not from the first wait,
-/// so that one that comes in between does not end the process by itself.
+/// Completes at SIGTERM or SIGINT. The handlers are installed by this call, not when the future is
+/// first polled.
 pub(super) fn stopped() -> impl Future<Output = ()> + Send + 'static {
     let asked = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     async move {
@@ -49,7 +49,7 @@ async fn heard(asked: io::Result<Signal>) {
         Ok(mut signal) => {
             signal.recv().await;
         }
-        // Without a handler the signal ends the process by itself.
+        // Without a handler the signal terminates the process.
         Err(_) => std::future::pending().await,
     }
 }

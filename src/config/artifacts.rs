@@ -1,4 +1,4 @@
-//! The settings of kept files.
+//! The settings of stored files.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{artifacts::ArtifactStoreUrl, sharing::ArtifactLimits, store::DatabaseUrl};
 
-/// Where files are kept while `ARTIFACT_STORE_URL` is not set.
+/// The default of `ARTIFACT_STORE_URL`.
 fn folder_beside(database: &DatabaseUrl) -> ArtifactStoreUrl {
     ArtifactStoreUrl::Folder(match database {
         DatabaseUrl::Sqlite(path) => {
@@ -21,20 +21,13 @@ fn folder_beside(database: &DatabaseUrl) -> ArtifactStoreUrl {
     })
 }
 
-/// Where files are kept.
-///
-/// # Errors
-/// [`ConfigError`] when a setting is wrong.
 pub fn artifact_store(env: &Env, database: &DatabaseUrl) -> Result<ArtifactStoreUrl, ConfigError> {
     Ok(env.get("ARTIFACT_STORE_URL")?.unwrap_or_else(|| folder_beside(database)))
 }
 
-/// How much is kept of a link's files; `chat_service` is the time-out there.
-///
-/// # Errors
-/// [`ConfigError`] when a setting is wrong.
+/// `chat_service` is its time-out.
 pub fn artifact_limits(env: &Env, chat_service: Duration) -> Result<ArtifactLimits, ConfigError> {
-    let file_bytes = env.or::<Bytes>("MAX_ARTIFACT_BYTES", "32MiB")?.0;
+    let file_bytes = env.get_or::<Bytes>("MAX_ARTIFACT_BYTES", "32MiB")?.0;
     let grace = LEAST_ARTIFACT_GRACE.max(2 * chat_service);
     Ok(ArtifactLimits {
         file_bytes,

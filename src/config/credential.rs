@@ -13,10 +13,7 @@ const CLIENT_SECRET: &str = "CHAT_SERVICE_CLIENT_SECRET";
 const SCOPE: &str = "CHAT_SERVICE_SCOPE";
 const AUDIENCE: &str = "CHAT_SERVICE_AUDIENCE";
 
-/// One that is set, one that is fetched, or none.
-///
-/// # Errors
-/// [`ConfigError`] when they contradict each other or one of them is missing.
+/// A configured token, the credentials with which one is fetched, or neither.
 pub(super) fn service_credential(
     env: &Env,
     source: &Source,
@@ -28,12 +25,8 @@ pub(super) fn service_credential(
     let audience: Option<String> = env.get(AUDIENCE)?;
     let issuer: Option<String> = env.get("AUTH_ISSUER")?;
     let Some(client_id) = client_id else {
-        let set = [
-            (CLIENT_SECRET, client_secret.is_some()),
-            (SCOPE, scope.is_some()),
-            (AUDIENCE, audience.is_some()),
-        ];
-        return match set.iter().find(|(_, is_set)| *is_set) {
+        let others = [(CLIENT_SECRET, client_secret), (SCOPE, scope), (AUDIENCE, audience)];
+        return match others.iter().find(|(_, value)| value.is_some()) {
             Some((name, _)) => Err(ConfigError::new(*name, format!("needs {CLIENT_ID}"))),
             None => Ok(token.map(ServiceCredential::Token)),
         };
@@ -48,19 +41,18 @@ pub(super) fn service_credential(
     let Some(client_secret) = client_secret else {
         return wrong(CLIENT_SECRET, "is needed for CHAT_SERVICE_CLIENT_ID");
     };
-    let visible = |text: &str| text.bytes().all(|b| (b' '..=b'~').contains(&b));
-    // RFC 6749, appendix A.
-    for (name, value) in [(CLIENT_ID, &client_id), (CLIENT_SECRET, &client_secret)] {
-        if !visible(value) {
+    for (name, value) in [
+        (CLIENT_ID, Some(&client_id)),
+        (CLIENT_SECRET, Some(&client_secret)),
+        (SCOPE, scope.as_ref()),
+        (AUDIENCE, audience.as_ref()),
+    ] {
+        // RFC 6749, appendix A.
+        if value.is_some_and(|text| !text.bytes().all(|b| (b' '..=b'~').contains(&b))) {
             return wrong(name, "must be printable ASCII characters");
         }
     }
-    for (name, value) in [(SCOPE, &scope), (AUDIENCE, &audience)] {
-        if value.as_deref().is_some_and(|value| !visible(value)) {
-            return wrong(name, "must be printable ASCII characters");
-        }
-    }
-    match issuer.filter(|issuer| HttpUrl::parse(issuer).is_ok()) {
+    match issuer.filter(|issuer| issuer.parse::<HttpUrl>().is_ok()) {
         Some(issuer) => Ok(Some(ServiceCredential::Client(ClientCredentials {
             issuer,
             client_id,

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr, sync::Arc};
 
-/// A setting that stops the start. It names the variable and holds no secret.
+/// A wrong setting, which stops the start. It names the variable and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} {problem}")]
 pub struct ConfigError {
@@ -18,20 +18,18 @@ impl ConfigError {
 
 type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// Where variables are looked up: the process's environment, or what a test gives.
+/// The environment of the process, or of a test.
 #[derive(Clone)]
 pub struct Env {
     look_up: Arc<LookUp>,
 }
 
 impl Env {
-    /// The environment of this process. A value that is not UTF-8 is read with U+FFFD, which no
-    /// setting takes.
+    /// The environment of this process. Bytes that are not UTF-8 become U+FFFD, which no setting
+    /// accepts.
     #[must_use]
     pub fn of_process() -> Self {
-        let look_up =
-            |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-        Self { look_up: Arc::new(look_up) }
+        Self::from_fn(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     /// Variables from a function, for tests.
@@ -49,44 +47,28 @@ impl Env {
         })
     }
 
-    /// An empty variable is one that is not set: compose files cannot leave one out.
-    fn text(&self, name: &str) -> Option<String> {
+    /// An empty variable counts as unset, since compose files cannot leave one out.
+    pub(super) fn raw(&self, name: &str) -> Option<String> {
         (self.look_up)(name).filter(|value| !value.is_empty())
     }
 
-    /// Whether the variable is set, whatever it holds.
-    pub(super) fn is_set(&self, name: &str) -> bool {
-        self.text(name).is_some()
-    }
-
-    /// The setting, if it is set.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when its value cannot be read.
     pub fn get<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, ConfigError> {
-        let value = self.text(name).map(|text| text.parse());
+        let value = self.raw(name).map(|text| text.parse());
         value.transpose().map_err(|problem| ConfigError::new(name, problem))
     }
 
-    /// The setting, or its default.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when its value cannot be read.
-    pub fn or<T: FromStr<Err: Display>>(
+    pub fn get_or<T: FromStr<Err: Display>>(
         &self,
         name: &str,
         default: &str,
     ) -> Result<T, ConfigError> {
-        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        let text = self.raw(name).unwrap_or_else(|| default.to_owned());
         text.parse().map_err(|problem| ConfigError::new(name, problem))
     }
 
-    /// A count of at least one, if it is set.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when it is none, or more than makes sense.
+    /// A count from 1 to `most`.
     pub fn count(&self, name: &str, most: usize) -> Result<Option<usize>, ConfigError> {
-        match self.text(name).map(|text| text.parse::<usize>()) {
+        match self.raw(name).map(|text| text.parse::<usize>()) {
             None => Ok(None),
             Some(Ok(count)) if (1..=most).contains(&count) => Ok(Some(count)),
             Some(_) => {
@@ -95,14 +77,11 @@ impl Env {
         }
     }
 
-    /// A secret: from the variable itself, or from the file that `NAME_FILE` names, whose last line
-    /// break is not part of it.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when both are set, or the file cannot be read or is empty.
+    /// A secret: from the variable itself, or from the file that `NAME_FILE` names, without its
+    /// trailing line breaks.
     pub fn secret(&self, name: &str) -> Result<Option<String>, ConfigError> {
         let file_name = format!("{name}_FILE");
-        match (self.text(name), self.text(&file_name)) {
+        match (self.raw(name), self.raw(&file_name)) {
             (Some(_), Some(_)) => {
                 Err(ConfigError::new(name, format!("cannot be set together with {file_name}")))
             }

@@ -1,42 +1,40 @@
-//! Bounds that two operators would not choose differently, and the names of the settings that some
-//! of them were. Tests change the fields of [`Config`](super::Config) instead.
+//! Constants that operators need not change, and the retired settings that some of them were. Tests
+//! change the fields of [`Config`](super::Config) instead.
 
 use std::time::Duration;
 
 use super::Env;
 
-/// How long a request waits for its turn at the database or the chat service, or for its body to be
-/// made; then it is 503.
+/// How long a request waits for a permit for the database, the chat service, or making its body;
+/// then it is 503.
 pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a connection without a request is kept.
+/// How long an idle connection is kept.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// For a connection to the chat service.
 pub(super) const CHAT_SERVICE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an answer of the chat service about a live chat is used again.
+/// How long an answer of the chat service about a live chat is cached.
 pub(super) const LIVE_MAX_AGE: Duration = Duration::from_secs(1);
 
 /// A request's path and query, in bytes.
 pub(super) const MAX_URI_BYTES: usize = 8 << 10;
-/// A request's body, in bytes. The largest one that makes sense is a batch of 1000 ids.
+/// A request's body, in bytes. The largest useful one is a batch of 1000 ids.
 pub(super) const MAX_BODY_BYTES: usize = 1 << 20;
-/// Addresses, and users, that rate limits remember, at about 200 bytes each.
+/// Addresses, and users, that rate limits keep in memory, at about 200 bytes each.
 pub(super) const RATE_LIMIT_MAX_CLIENTS: u64 = 100_000;
 
 /// How often counted views are written to the database.
 pub(super) const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
-/// Urls whose views are counted in memory until they are written.
+/// Links whose views are counted in memory until they are written.
 pub(super) const ACTIVITY_LINKS: usize = 10_000;
 /// How long the row of an expired link is kept, without its content.
 pub(super) const EXPIRED_RETENTION: chrono::Duration = chrono::Duration::days(30);
 
-/// The least time for which an unfinished copy of a file is left alone. It is twice
-/// `CHAT_SERVICE_TIMEOUT` where that is longer, since a copy that is being made must not be deleted.
+/// The age at which an unfinished copy of a file is deleted; twice `CHAT_SERVICE_TIMEOUT` if that
+/// is longer, since a copy may still be in progress.
 pub(super) const LEAST_ARTIFACT_GRACE: Duration = Duration::from_secs(3600);
-/// All files of one link may have so many times the bytes of one file.
+/// How many times the size limit of one file all files of a link may have.
 pub(super) const ARTIFACTS_PER_SHARE: u64 = 4;
 
-/// Settings of earlier versions, and what holds instead. None of them was a secret, so none had a
-/// form that ends in `_FILE`.
+/// Settings of earlier versions, and what replaces them. None was a secret with a `_FILE` variant.
 pub(super) const RETIRED: &[(&str, &str)] = &[
     ("ACTIVITY_INTERVAL", "counted views are written every 10 seconds"),
     ("ACTIVITY_LINKS", "the views of 10000 links are counted in memory"),
@@ -58,7 +56,7 @@ pub(super) const RETIRED: &[(&str, &str)] = &[
     ("VIEW_CACHE_BYTES", "four fifths of CACHE_BYTES"),
 ];
 
-/// The retired settings that are set, each with what holds instead.
+/// The retired settings that are set, and what replaces them.
 pub fn retired(env: &Env) -> impl Iterator<Item = (&'static str, &'static str)> {
-    RETIRED.iter().copied().filter(|(name, _)| env.is_set(name))
+    RETIRED.iter().copied().filter(|(name, _)| env.raw(name).is_some())
 }

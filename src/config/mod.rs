@@ -1,4 +1,4 @@
-//! The settings (docs/API.md 7), from the environment: typed, checked together, each failure naming
+//! The settings (docs/API.md 7), read from the environment and checked together. Each error names
 //! its variable.
 //!
 //! To add one: a row in `table::GROUPS` (which is `--help` and docs/SETTINGS.md), a field here, a
@@ -8,10 +8,8 @@ mod artifacts;
 mod credential;
 mod env;
 mod fixed;
-mod limits;
 mod parse;
 mod reconciliation;
-mod records;
 mod table;
 
 #[cfg(test)]
@@ -24,46 +22,39 @@ use url::Url;
 pub use artifacts::{artifact_limits, artifact_store};
 pub use env::{ConfigError, Env};
 pub use fixed::retired;
+pub use parse::LogFormat;
 pub use reconciliation::{Percent, Reconciliation};
-pub use records::Records;
 pub use table::help;
 
 use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    http::HttpSettings,
-    sharing::{ArtifactLimits, LiveSettings, SharePath},
+    http::{HttpSettings, RateSettings},
+    sharing::{ArtifactLimits, LiveSettings, RecordSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
-use parse::{Age, Bytes, CookieName, HttpUrl, LogFormat as Format, Origins, Period, Switch};
+use parse::{Age, Bytes, CookieName, Days, HttpUrl, OptionalRate, Origins, Period, Switch};
 
-/// Where to listen.
-///
-/// # Errors
-/// [`ConfigError`] when it is no address.
 pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
-    env.or("BIND_ADDRESS", "127.0.0.1:8080")
+    env.get_or("BIND_ADDRESS", "127.0.0.1:8080")
 }
-
-/// How log lines look.
-pub type LogFormat = Format;
 
 /// Every setting of `serve`.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub bind_address: SocketAddr,
-    /// Where metrics are served, if they are.
+    /// `None`: metrics are not served.
     pub management_address: Option<SocketAddr>,
     pub database: DatabaseSettings,
-    /// `None`: `http://` and the address that was bound.
+    /// `None`: `http://` and the bound address.
     pub public_url: Option<Url>,
     pub share_path: SharePath,
     pub auth: AuthSettings,
     pub http: HttpSettings,
     pub chat_service: ChatServiceSettings,
     pub artifact_store: ArtifactStoreUrl,
-    /// It is the default folder, which the other instances on a PostgreSQL database do not see.
+    /// Files are in the default folder, which other instances on a PostgreSQL database do not see.
     pub artifact_store_is_unshared: bool,
     pub artifact_limits: ArtifactLimits,
     pub live: LiveSettings,
@@ -78,36 +69,39 @@ pub struct Config {
     pub keep_alive: Duration,
     /// From the signal to the end, the delay included.
     pub shutdown_timeout: Duration,
-    /// How long it goes on accepting, no longer ready, after the signal.
+    /// How long after the signal connections are still accepted, while `/health/ready` is 503.
     pub shutdown_delay: Duration,
+}
+
+/// The settings of audit records and view counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Records {
+    pub audit_retention: chrono::Duration,
+    /// How often view counts are written to the database.
+    pub activity_interval: Duration,
+    pub kept: RecordSettings,
 }
 
 impl Config {
     /// Reads every setting of `serve`.
     ///
     /// # Errors
-    /// [`ConfigError`] with the name of the first setting that is wrong, missing, or contradicts
-    /// another one.
+    /// The first setting that is wrong, missing, or contradicts another one.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let public_url = env.get::<HttpUrl>("PUBLIC_URL")?.map(|url| url.0);
         if public_url.as_ref().is_some_and(|url| url.query().is_some()) {
-            return Err(ConfigError::new(
-                "PUBLIC_URL",
-                "must have no query: a path is put behind it",
-            ));
+            let problem = "must have no query: a path is put behind it";
+            return Err(ConfigError::new("PUBLIC_URL", problem));
         }
-        let share_path: SharePath = env.or("SHARE_PATH", "/shared/{id}")?;
-        let viewer = match env.get::<Switch>("VIEWER")? {
-            Some(switch) => switch == Switch::On,
-            None => public_url.is_none(),
-        };
+        let share_path: SharePath = env.get_or("SHARE_PATH", "/shared/{id}")?;
+        let viewer = env.get::<Switch>("VIEWER")?.map_or(public_url.is_none(), |switch| switch.0);
         if viewer {
             check_viewer_path(&share_path)?;
         }
         let database = database(env)?;
         let chat_service = chat_service(env)?;
-        let request_timeout = env.or::<Period>("REQUEST_TIMEOUT", "10s")?.0;
-        let shutdown_timeout = env.or::<Period>("SHUTDOWN_TIMEOUT", "30s")?.0;
+        let request_timeout = env.get_or::<Period>("REQUEST_TIMEOUT", "10s")?.0;
+        let shutdown_timeout = env.get_or::<Period>("SHUTDOWN_TIMEOUT", "30s")?.0;
         let artifact_store_is_set = env.get::<String>("ARTIFACT_STORE_URL")?.is_some();
         let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
         Ok(Self {
@@ -123,10 +117,14 @@ impl Config {
             share_path,
             chat_service,
             live: live(env)?,
-            cors_allowed_origins: env.or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
+            cors_allowed_origins: env.get_or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
             expired_retention: fixed::EXPIRED_RETENTION,
             reconciliation: Reconciliation::from_env(env)?,
-            records: Records::from_env(env)?,
+            records: Records {
+                audit_retention: env.get_or::<Days>("AUDIT_RETENTION", "90d")?.0,
+                activity_interval: fixed::ACTIVITY_INTERVAL,
+                kept: RecordSettings { links: fixed::ACTIVITY_LINKS },
+            },
             workers: env.count("WORKERS", 1024)?,
             max_connections: env.count("MAX_CONNECTIONS", 1_000_000)?.unwrap_or(10_000),
             request_timeout,
@@ -144,18 +142,15 @@ impl Config {
 }
 
 /// The settings of the database alone, for `migrate`.
-///
-/// # Errors
-/// As [`Config::from_env`].
 pub fn database(env: &Env) -> Result<DatabaseSettings, ConfigError> {
     Ok(DatabaseSettings {
         url: match env.secret("DATABASE_URL")? {
-            // A password may stand in it.
+            // The message must not hold the URL, which may contain a password.
             Some(url) => url.parse().map_err(|e| ConfigError::new("DATABASE_URL", e))?,
             None => DatabaseUrl::Sqlite("shared-chats.db".into()),
         },
         pool_size: env.count("DATABASE_POOL_SIZE", 1000)?.unwrap_or(16),
-        timeout: env.or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
+        timeout: env.get_or::<Period>("DATABASE_TIMEOUT", "10s")?.0,
         queue_timeout: fixed::QUEUE_TIMEOUT,
         ca_file: env.get::<PathBuf>("DATABASE_CA_FILE")?,
     })
@@ -165,23 +160,16 @@ fn max_concurrent_requests(env: &Env) -> Result<usize, ConfigError> {
     Ok(env.count("MAX_CONCURRENT_REQUESTS", 1_000_000)?.unwrap_or(4000))
 }
 
-/// How log lines look.
-///
-/// # Errors
-/// As [`Config::from_env`].
 pub fn log_format(env: &Env) -> Result<LogFormat, ConfigError> {
-    env.or("LOG_FORMAT", "human")
+    env.get_or("LOG_FORMAT", "human")
 }
 
 /// The secret with which tokens are signed, for `token`.
-///
-/// # Errors
-/// As [`Config::from_env`].
 pub fn hs256_secret(env: &Env) -> Result<Option<Vec<u8>>, ConfigError> {
     const NAME: &str = "AUTH_HS256_SECRET";
     let Some(secret) = env.secret(NAME)? else { return Ok(None) };
     if secret.len() < 32 {
-        // RFC 7518, 3.2: a key of the hash's size or more.
+        // RFC 7518, 3.2: at least the size of the hash.
         return Err(ConfigError::new(NAME, "must have at least 32 bytes"));
     }
     Ok(Some(secret.into_bytes()))
@@ -206,7 +194,7 @@ fn auth(env: &Env) -> Result<AuthSettings, ConfigError> {
     };
     let issuer = issuer.ok_or_else(|| missing("AUTH_ISSUER"))?;
     let audience = audience.ok_or_else(|| missing("AUTH_AUDIENCE"))?;
-    if jwks_url.is_none() && HttpUrl::parse(&issuer).is_err() {
+    if jwks_url.is_none() && issuer.parse::<HttpUrl>().is_err() {
         let problem = "must be an http or https URL, where its keys are discovered (or set \
                        AUTH_JWKS_URL)";
         return Err(ConfigError::new("AUTH_ISSUER", problem));
@@ -215,9 +203,6 @@ fn auth(env: &Env) -> Result<AuthSettings, ConfigError> {
 }
 
 /// The settings of the chat service alone, for `reconcile`.
-///
-/// # Errors
-/// As [`Config::from_env`].
 pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     const NAME: &str = "CHAT_SERVICE_URL";
     let Some(source) = env.get::<Source>(NAME)? else {
@@ -227,7 +212,7 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     };
     Ok(ChatServiceSettings {
         service_credential: credential::service_credential(env, &source)?,
-        timeout: env.or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
+        timeout: env.get_or::<Period>("CHAT_SERVICE_TIMEOUT", "30s")?.0,
         max_calls: env.count("CHAT_SERVICE_MAX_CALLS", 100_000)?.unwrap_or(32),
         queue_timeout: fixed::QUEUE_TIMEOUT,
         connect_timeout: fixed::CHAT_SERVICE_CONNECT_TIMEOUT,
@@ -240,24 +225,30 @@ pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     })
 }
 
-/// `viewer` is where the page is served, if it is.
+/// `viewer` is the path of the page, if it is served.
 fn http(
     env: &Env,
     viewer: Option<SharePath>,
     request_timeout: Duration,
 ) -> Result<HttpSettings, ConfigError> {
+    let rate = |name| Ok::<_, ConfigError>(env.get_or::<OptionalRate>(name, "off")?.0);
     Ok(HttpSettings {
         viewer,
         auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
         login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
-        trusted_proxies: env.or("TRUSTED_PROXIES", "")?,
-        rates: limits::rates(env)?,
+        trusted_proxies: env.get_or("TRUSTED_PROXIES", "")?,
+        rates: RateSettings {
+            anonymous: rate("RATE_LIMIT_ANONYMOUS")?,
+            caller: rate("RATE_LIMIT_CALLER")?,
+            chat_service: rate("RATE_LIMIT_CHAT_SERVICE")?,
+            max_clients: fixed::RATE_LIMIT_MAX_CLIENTS,
+        },
         max_concurrent_requests: max_concurrent_requests(env)?,
         max_uri_bytes: fixed::MAX_URI_BYTES,
         max_body_bytes: fixed::MAX_BODY_BYTES,
         body_timeout: request_timeout,
         queue_timeout: fixed::QUEUE_TIMEOUT,
-        cache_bytes: env.or::<Bytes>("CACHE_BYTES", "20MiB")?.0,
+        cache_bytes: env.get_or::<Bytes>("CACHE_BYTES", "20MiB")?.0,
     })
 }
 
@@ -265,42 +256,31 @@ fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
     let max_streams = env.count("MAX_STREAMS", 1_000_000)?.unwrap_or(10_000);
     Ok(LiveSettings {
         max_age: fixed::LIVE_MAX_AGE,
-        // A slow chat service leaves half of the requests to views that do not need it.
+        // Half of the requests stay available while the chat service is slow.
         max_waiting: max_concurrent_requests(env)?.div_ceil(2),
-        poll_interval: env.or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
+        poll_interval: env.get_or::<Period>("LIVE_POLL_INTERVAL", "5s")?.0,
         max_streams,
-        // One link that is watched by many leaves half of the streams to others.
+        // A popular link leaves half of the streams to others.
         max_streams_per_link: max_streams.div_ceil(2),
     })
 }
 
-/// The most that the messages of one link may take as JSON, in bytes, for `legacy import`.
-///
-/// # Errors
-/// As [`Config::from_env`].
 pub fn max_snapshot_bytes(env: &Env) -> Result<u64, ConfigError> {
-    Ok(env.or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0)
+    Ok(env.get_or::<Bytes>("MAX_SNAPSHOT_BYTES", "16MiB")?.0)
 }
 
-/// Whether traces are sent. The SDK of OpenTelemetry reads its other variables by itself.
-///
-/// # Errors
-/// As [`Config::from_env`].
+/// Whether traces are sent. The OpenTelemetry SDK reads its other variables by itself.
 pub fn sends_traces(env: &Env) -> Result<bool, ConfigError> {
-    let is = |name, value: &str| {
-        Ok::<_, ConfigError>(
-            env.get::<String>(name)?.is_some_and(|v| v.eq_ignore_ascii_case(value)),
-        )
-    };
+    let is = |name, value: &str| env.raw(name).is_some_and(|text| text.eq_ignore_ascii_case(value));
     let endpoint = env.get::<HttpUrl>("OTEL_EXPORTER_OTLP_ENDPOINT")?;
     let of_traces = env.get::<HttpUrl>("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")?;
-    let is_off = is("OTEL_SDK_DISABLED", "true")? || is("OTEL_TRACES_EXPORTER", "none")?;
+    let is_off = is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none");
     Ok((endpoint.is_some() || of_traces.is_some()) && !is_off)
 }
 
 fn shutdown_delay(env: &Env, timeout: Duration) -> Result<Duration, ConfigError> {
     const NAME: &str = "SHUTDOWN_DELAY";
-    let delay = env.or::<Age>(NAME, "0")?.0;
+    let delay = env.get_or::<Age>(NAME, "0")?.0;
     if delay >= timeout {
         let problem = "must be shorter than SHUTDOWN_TIMEOUT, which it is a part of";
         return Err(ConfigError::new(NAME, problem));
@@ -308,7 +288,7 @@ fn shutdown_delay(env: &Env, timeout: Duration) -> Result<Duration, ConfigError>
     Ok(delay)
 }
 
-/// The page needs a path that is no other route's, and that a server gets to see.
+/// The page needs a path that is no other route, and that browsers send to the server.
 fn check_viewer_path(path: &SharePath) -> Result<(), ConfigError> {
     let route = path.route();
     let taken = ["/api/", "/health/", "/docs", "/openapi"].iter().any(|p| route.starts_with(p));

@@ -5,15 +5,14 @@ use std::{str::FromStr, time::Duration};
 use url::Url;
 
 use crate::{
+    http::Rate,
     sharing::{InvalidSharePath, SharePath},
     store::DatabaseUrl,
 };
 
 /// A time such as `30s`, `5m`, `1h 30m`; a bare number is seconds.
-#[derive(Debug, Clone, Copy)]
 pub struct Period(pub Duration);
 
-/// No time-out is longer than a day, and none is zero.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl FromStr for Period {
@@ -30,7 +29,6 @@ impl FromStr for Period {
 }
 
 /// A time that may be `0`.
-#[derive(Debug, Clone, Copy)]
 pub struct Age(pub Duration);
 
 impl FromStr for Age {
@@ -47,7 +45,6 @@ impl FromStr for Age {
 }
 
 /// A retention time, which is added to dates.
-#[derive(Debug, Clone, Copy)]
 pub struct Days(pub chrono::Duration);
 
 impl FromStr for Days {
@@ -62,7 +59,6 @@ impl FromStr for Days {
 }
 
 /// A size such as `65536`, `64KiB`, `1MiB`, `1GiB`.
-#[derive(Debug, Clone, Copy)]
 pub struct Bytes(pub u64);
 
 impl FromStr for Bytes {
@@ -82,30 +78,25 @@ impl FromStr for Bytes {
 }
 
 /// `on` or `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Switch {
-    On,
-    Off,
-}
+pub struct Switch(pub bool);
 
 impl FromStr for Switch {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "on" => Ok(Self::On),
-            "off" => Ok(Self::Off),
+            "on" => Ok(Self(true)),
+            "off" => Ok(Self(false)),
             _ => Err("must be on or off"),
         }
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -122,14 +113,7 @@ impl FromStr for LogFormat {
 }
 
 /// An absolute `http` or `https` URL with a host.
-#[derive(Debug, Clone)]
 pub struct HttpUrl(pub Url);
-
-impl HttpUrl {
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        text.parse()
-    }
-}
 
 impl FromStr for HttpUrl {
     type Err = &'static str;
@@ -147,7 +131,6 @@ impl FromStr for HttpUrl {
 }
 
 /// The name of a cookie (RFC 6265, 4.1.1: a token).
-#[derive(Debug, Clone)]
 pub struct CookieName(pub String);
 
 impl FromStr for CookieName {
@@ -163,8 +146,7 @@ impl FromStr for CookieName {
     }
 }
 
-/// Origins, separated by commas; none by default. There is no `*`: links are secrets.
-#[derive(Debug, Clone)]
+/// Origins, separated by commas. There is no `*`: links are secrets.
 pub struct Origins(pub Vec<String>);
 
 impl FromStr for Origins {
@@ -185,6 +167,26 @@ impl FromStr for Origins {
     }
 }
 
+/// A rate such as `600/1m`, or `off`.
+pub struct OptionalRate(pub Option<Rate>);
+
+impl FromStr for OptionalRate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let rate = text.split_once('/').and_then(|(calls, window)| {
+            let window: Period = window.trim().parse().ok()?;
+            Rate::new(calls.trim().parse().ok()?, window.0)
+        });
+        rate.map(|rate| Self(Some(rate))).ok_or(
+            "must be off, or from 1 to 1000000 calls in a time of whole seconds, such as 600/1m",
+        )
+    }
+}
+
 impl FromStr for SharePath {
     type Err = InvalidSharePath;
 
@@ -199,7 +201,7 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
-            // In memory each connection would have a database of its own.
+            // With `:memory:` each connection would have its own database.
             if path.is_empty() || path.contains(":memory:") || path.contains('?') {
                 return Err("must name a file: sqlite:PATH (not :memory:, and no options)");
             }

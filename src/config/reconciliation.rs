@@ -4,30 +4,29 @@ use std::{str::FromStr, time::Duration};
 
 use super::{ConfigError, Env, chat_service, parse::Period};
 
-/// How links of chats that are gone are found.
+/// How links of deleted chats are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconciliation {
     /// `RECONCILE_INTERVAL`; `None` is off.
     pub interval: Option<Duration>,
-    /// `RECONCILE_MAX_GONE`: if more of the chats are gone, it is taken for a fault of the chat
-    /// service. 1 to 100.
+    /// `RECONCILE_MAX_GONE`, 1 to 100: if more of the chats are gone, it is taken for a fault of
+    /// the chat service.
     pub max_gone_percent: u8,
 }
 
 impl Reconciliation {
     /// # Errors
-    /// [`ConfigError`] when one of the settings is wrong, or it is on and there is no credential to
-    /// ask the chat service with.
+    /// Also when it is on and there is no credential for the chat service.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         const INTERVAL: &str = "RECONCILE_INTERVAL";
-        let interval = env.or::<Interval>(INTERVAL, "off")?.0;
+        let interval = env.get_or::<Interval>(INTERVAL, "off")?.0;
         if interval.is_some() && chat_service(env)?.lacks_service_credential() {
             return Err(ConfigError::new(
                 "CHAT_SERVICE_TOKEN",
                 format!("or CHAT_SERVICE_CLIENT_ID is needed for {INTERVAL}"),
             ));
         }
-        let max_gone_percent = env.or::<Percent>("RECONCILE_MAX_GONE", "50%")?.0;
+        let max_gone_percent = env.get_or::<Percent>("RECONCILE_MAX_GONE", "50%")?.0;
         Ok(Self { interval, max_gone_percent })
     }
 }

@@ -2,27 +2,25 @@
 
 use std::fmt::Write;
 
-/// Settings of one subject.
 pub(super) struct Group {
     pub title: &'static str,
-    /// What docs/SETTINGS.md says of them together, in Markdown; may be empty.
+    /// For docs/SETTINGS.md, in Markdown; may be empty.
     #[cfg_attr(not(test), expect(dead_code, reason = "the page is made by a test"))]
     pub about: &'static str,
     pub settings: &'static [Setting],
 }
 
-/// A setting.
 pub(super) struct Setting {
     pub name: &'static str,
-    /// A value; or in Markdown, where it holds a space, what holds instead of one.
+    /// A value, or if it contains a space, a description in Markdown.
     pub default: &'static str,
     /// In Markdown.
     pub meaning: &'static str,
-    /// Whether it can come from a file, named by `NAME_FILE`.
+    /// Can be read from the file that `NAME_FILE` names.
     pub is_secret: bool,
 }
 
-/// The default of a setting that is not set.
+/// The default of a setting that has none.
 pub(super) const UNSET: &str = "–";
 
 const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
@@ -244,21 +242,16 @@ pub(super) const GROUPS: &[Group] = &[
 pub(super) const TRACES: &str = "Traces are sent by OTLP over HTTP where \
      `OTEL_EXPORTER_OTLP_ENDPOINT` is set; OpenTelemetry's other variables hold too.";
 
-/// The table as text.
+/// The table as plain text.
 #[must_use]
 pub fn help() -> String {
     let mut text = String::from("Settings, from the environment (an empty one is not set):\n");
     // Writing to a string does not fail.
     for group in GROUPS {
         let _ = writeln!(text, "\n {}", group.title);
-        for setting in group.settings {
-            let file =
-                if setting.is_secret { "; or from the file that …_FILE names" } else { "" };
-            let _ = writeln!(
-                text,
-                "  {:<29} {} [{}]{file}",
-                setting.name, setting.meaning, setting.default
-            );
+        for Setting { name, default, meaning, is_secret } in group.settings {
+            let file = if *is_secret { "; or from the file that …_FILE names" } else { "" };
+            let _ = writeln!(text, "  {name:<29} {meaning} [{default}]{file}");
         }
     }
     let _ = writeln!(text, "\n{TRACES}");

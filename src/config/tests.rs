@@ -46,7 +46,7 @@ fn two_settings_are_enough() {
 }
 
 #[test]
-fn what_is_no_setting_follows_from_those_that_are() {
+fn values_without_a_setting_follow_from_settings() {
     let config = read(&[
         ("REQUEST_TIMEOUT", "3s"),
         ("MAX_ARTIFACT_BYTES", "10"),
@@ -143,7 +143,7 @@ fn each_wrong_setting_is_named() {
 }
 
 #[test]
-fn files_are_kept_beside_the_sqlite_file_unless_told_otherwise() {
+fn files_are_stored_beside_the_sqlite_file_by_default() {
     let config = read(&[("DATABASE_URL", "sqlite:/var/lib/links.db")]).unwrap();
     let beside = ArtifactStoreUrl::Folder("/var/lib/links.db.artifacts".into());
     assert_eq!((config.artifact_store, config.artifact_store_is_unshared), (beside, false));
@@ -226,7 +226,7 @@ fn a_credential_that_contradicts_itself_is_named_and_not_repeated() {
 }
 
 #[test]
-fn a_secret_and_public_keys_contradict_each_other() {
+fn a_secret_and_a_jwks_url_are_refused_together() {
     let said = complaint(&[("AUTH_JWKS_URL", "https://id.example/keys")]);
     assert!(said.starts_with("AUTH_HS256_SECRET"), "{said}");
 }

@@ -1,5 +1,5 @@
-//! An OpenID provider over HTTP: where its endpoints are (OpenID Connect Discovery 1.0), and its
-//! documents, bounded. `auth` fetches keys this way, `chat_service` a token of our own.
+//! An HTTP client of OpenID providers: discovery of endpoints (OpenID Connect Discovery 1.0), and
+//! documents of bounded size. `auth` fetches keys with it, `chat_service` an access token.
 //!
 //! To use one more endpoint: a variant of [`Endpoint`].
 
@@ -16,10 +16,10 @@ pub use token::{ClientCredentials, Token};
 /// How long a fetch may take in all, discovery included.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most bytes that are read of a document; real ones have a few KiB.
+/// Real documents have a few KiB.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
-/// Why a provider's document could not be had. For the log only; it holds no secret.
+/// Why a provider's document could not be fetched. For the log only; it holds no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     #[error("no whole answer in time")]
@@ -40,19 +40,19 @@ pub enum FetchError {
     NotHttps { url: Url },
     #[error("{url} holds no key set with a key that can be used")]
     NoKeys { url: Url },
-    /// With the provider's own word for why, where it is a registered one.
+    /// With the provider's error code, if it is a registered one.
     #[error("{url} refused a token with status {status}: {error}")]
     TokenRefused { url: Url, status: u16, error: &'static str },
     #[error("{url} gave no bearer token that can be used: {why}")]
     NoToken { url: Url, why: &'static str },
 }
 
-/// What the discovery document leads to.
+/// An endpoint of the discovery document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     /// The key set (RFC 7517, 5).
     Keys,
-    /// Where tokens are given (RFC 6749, 3.2).
+    /// The token endpoint (RFC 6749, 3.2).
     Token,
 }
 
@@ -65,11 +65,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A client for providers. Redirects are not followed: keys and tokens come from where the settings
-/// and the provider itself say, and a secret goes nowhere else.
-///
-/// # Errors
-/// Why there can be none, such as certificates that cannot be read.
+/// An HTTP client for providers. It follows no redirects: keys, tokens and the client secret are
+/// exchanged only with the URLs of the settings and the discovery document.
 pub fn client() -> Result<Client, reqwest::Error> {
     Client::builder()
         .redirect(redirect::Policy::none())
@@ -78,14 +75,13 @@ pub fn client() -> Result<Client, reqwest::Error> {
         .build()
 }
 
-/// A provider.
 #[derive(Debug, Clone)]
 pub struct Issuer {
     http: Client,
     issuer: String,
 }
 
-/// The part of a discovery document that was asked for.
+/// An endpoint's URL, with the metadata of the discovery document.
 #[derive(Debug)]
 pub struct Discovered {
     pub url: Url,
@@ -93,7 +89,7 @@ pub struct Discovered {
 }
 
 impl Discovered {
-    /// Whether the metadata's list of this name holds the value; `None` where there is no such list.
+    /// Whether the metadata's list of this name contains the value; `None` without such a list.
     #[must_use]
     pub fn lists(&self, name: &str, value: &str) -> Option<bool> {
         let list = self.metadata.get(name)?.as_array()?;
@@ -102,22 +98,13 @@ impl Discovered {
 }
 
 impl Issuer {
-    /// `http` should be [`client`]'s. The issuer as tokens name it; nothing is asked yet.
+    /// `http` should come from [`client`], and `issuer` is what tokens have as `iss`.
     #[must_use]
     pub fn new(http: Client, issuer: String) -> Self {
         Self { http, issuer }
     }
 
-    /// The client that it is asked with.
-    #[must_use]
-    pub fn http(&self) -> &Client {
-        &self.http
-    }
-
-    /// Where the endpoint is now. Asked anew each time, since providers move.
-    ///
-    /// # Errors
-    /// [`FetchError`].
+    /// Fetches the discovery document, each time anew: endpoints may move.
     pub async fn discover(&self, endpoint: Endpoint) -> Result<Discovered, FetchError> {
         // OpenID Connect Discovery 1.0, 4.1: a terminating slash of the issuer goes first.
         let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
@@ -129,7 +116,7 @@ impl Issuer {
         self.read(url, &document, endpoint)
     }
 
-    /// What the discovery document from this URL says about the endpoint.
+    /// Reads the endpoint from the discovery document that was fetched from `url`.
     pub(crate) fn read(
         &self,
         url: Url,
@@ -142,7 +129,7 @@ impl Issuer {
         let (Some(issuer), Some(at)) = (text("issuer"), text(&member)) else {
             return Err(FetchError::NoDiscoveryDocument { url, endpoint });
         };
-        // OpenID Connect Discovery 1.0, 4.3: exactly the issuer, or somebody else speaks for it.
+        // OpenID Connect Discovery 1.0, 4.3: it must be exactly the issuer.
         if issuer != self.issuer {
             return Err(FetchError::OtherIssuer { found: issuer.to_owned() });
         }
@@ -155,10 +142,7 @@ impl Issuer {
         Ok(Discovered { url: at, metadata })
     }
 
-    /// The document at this URL.
-    ///
-    /// # Errors
-    /// [`FetchError`], for every status but 200 too.
+    /// The document at this URL. Every status but 200 is an error.
     pub async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
         let response = self.http.get(url.clone()).send().await?;
         if response.status() != StatusCode::OK {
@@ -169,12 +153,9 @@ impl Issuer {
     }
 }
 
-/// The body of an answer, of at most a mebibyte.
-///
-/// # Errors
-/// [`FetchError::TooLarge`], or `Request` where it breaks off.
+/// The body of an answer, of at most [`MAX_DOCUMENT_BYTES`].
 pub async fn bounded(url: &Url, mut response: Response) -> Result<Vec<u8>, FetchError> {
-    // Counted as it comes: a length that was announced need not be true, or there.
+    // `Content-Length` may be missing or wrong.
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > MAX_DOCUMENT_BYTES {

@@ -1,4 +1,4 @@
-//! A token of our own, by client credentials (RFC 6749, 4.4).
+//! An access token for this service, by the client credentials grant (RFC 6749, 4.4).
 
 use std::{fmt, time::Duration};
 
@@ -12,15 +12,14 @@ use url::{Url, form_urlencoded};
 
 use super::{Discovered, Endpoint, FETCH_TIMEOUT, FetchError, Issuer, bounded};
 
-/// The longest token that is taken, in bytes; it has to fit into a header wherever it is sent.
+/// A token has to fit into a header.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// How long a token is taken to last that does not say so (RFC 6749, 5.1), and the longest that one
-/// is believed to.
-const UNTOLD: Duration = Duration::from_secs(300);
-const LONGEST: f64 = 86_400.0;
+/// The lifetime of a token without `expires_in` (RFC 6749, 5.1), and the longest one in seconds.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+const MAX_LIFETIME_SECONDS: f64 = 86_400.0;
 
-/// What a provider may say to a client (RFC 6749, 5.2; RFC 8707, 2). Other words are not repeated.
+/// The registered error codes (RFC 6749, 5.2; RFC 8707, 2). Others are not logged.
 const ERRORS: [&str; 8] = [
     "invalid_request",
     "invalid_client",
@@ -32,17 +31,16 @@ const ERRORS: [&str; 8] = [
     "access_denied",
 ];
 
-/// Who this service is at the provider, and what it asks for.
+/// The credentials of this service at the provider, and what it asks for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientCredentials {
-    /// Byte for byte what the provider calls itself; its token endpoint is discovered there.
+    /// Byte for byte the provider's `issuer`, where the token endpoint is discovered.
     pub issuer: String,
     pub client_id: String,
-    /// A secret; only ever sent to the token endpoint.
+    /// Sent to the token endpoint only.
     pub client_secret: String,
-    /// Words between spaces, where the provider wants to be asked for them.
+    /// Separated by spaces.
     pub scope: Option<String>,
-    /// For whom the token shall be.
     pub audience: Option<String>,
 }
 
@@ -58,18 +56,16 @@ impl fmt::Debug for ClientCredentials {
     }
 }
 
-/// A bearer token, and how long it lasts from when it was asked for.
+/// A bearer token.
 pub struct Token {
     /// A secret, of visible ASCII characters.
     pub access_token: String,
+    /// Its lifetime from the moment of the request.
     pub lasts: Duration,
 }
 
 impl Issuer {
-    /// A new token for this client, within 10 s.
-    ///
-    /// # Errors
-    /// [`FetchError`]; none of them holds the secret or a token.
+    /// A new token for this client, within [`FETCH_TIMEOUT`].
     pub async fn token(&self, client: &ClientCredentials) -> Result<Token, FetchError> {
         tokio::time::timeout(FETCH_TIMEOUT, async {
             let endpoint = self.discover(Endpoint::Token).await?;
@@ -86,7 +82,7 @@ impl Issuer {
     ) -> Result<Token, FetchError> {
         let url = &endpoint.url;
         let in_header = takes_basic(endpoint);
-        let mut request = self.http().post(url.clone()).header(ACCEPT, "application/json");
+        let mut request = self.http.post(url.clone()).header(ACCEPT, "application/json");
         if in_header {
             let basic = basic(client).ok_or_else(|| no_token(url, "the secret fits no header"))?;
             request = request.header(AUTHORIZATION, basic);
@@ -101,10 +97,9 @@ impl Issuer {
         if status == StatusCode::OK {
             return read(url, &answer);
         }
-        let said = answer.get("error").and_then(Value::as_str);
-        let known = ERRORS.iter().find(|error| said == Some(**error));
-        let (url, status) = (url.clone(), status.as_u16());
-        Err(FetchError::TokenRefused { url, status, error: known.unwrap_or(&"no reason") })
+        let code = answer.get("error").and_then(Value::as_str);
+        let error = ERRORS.iter().find(|error| code == Some(**error)).unwrap_or(&"no reason");
+        Err(FetchError::TokenRefused { url: url.clone(), status: status.as_u16(), error })
     }
 }
 
@@ -116,8 +111,8 @@ fn form(client: &ClientCredentials, with_secret: bool) -> String {
     }
     if let Some(audience) = &client.audience {
         form.append_pair("audience", audience);
-        // RFC 8707, 2: an absolute URI without a fragment. Others have `audience` for it, and what a
-        // provider does not know it ignores (RFC 6749, 3.2).
+        // RFC 8707, 2: an absolute URI without a fragment. Other providers use `audience`, and
+        // ignore parameters that they do not know (RFC 6749, 3.2).
         if Url::parse(audience).is_ok_and(|url| url.fragment().is_none()) {
             form.append_pair("resource", audience);
         }
@@ -129,8 +124,8 @@ fn form(client: &ClientCredentials, with_secret: bool) -> String {
     form.finish()
 }
 
-/// Whether the client's id and secret go into the header, which every provider must take (RFC 6749,
-/// 2.3.1) unless it says otherwise (OpenID Connect Discovery 1.0, 3).
+/// Whether the client authenticates with HTTP Basic, which every provider must accept (RFC 6749,
+/// 2.3.1) unless its metadata says otherwise (OpenID Connect Discovery 1.0, 3).
 fn takes_basic(endpoint: &Discovered) -> bool {
     let lists = |method| endpoint.lists("token_endpoint_auth_methods_supported", method);
     lists("client_secret_basic") != Some(false) || lists("client_secret_post") != Some(true)
@@ -155,13 +150,14 @@ fn read(url: &Url, answer: &Map<String, Value>) -> Result<Token, FetchError> {
         return Err(no_token(url, "token_type"));
     }
     let lasts = match answer.get("expires_in") {
-        None | Some(Value::Null) => UNTOLD,
-        // Some write a number as text.
-        Some(told) => {
-            let seconds = told.as_f64().or_else(|| told.as_str()?.parse().ok());
-            let seconds = seconds.filter(|seconds| *seconds >= 1.0);
-            let seconds = seconds.ok_or_else(|| no_token(url, "expires_in"))?;
-            Duration::from_secs_f64(seconds.min(LONGEST))
+        None | Some(Value::Null) => DEFAULT_LIFETIME,
+        Some(value) => {
+            // Some providers send a number as a string.
+            let seconds = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+            let seconds = seconds
+                .filter(|seconds| *seconds >= 1.0)
+                .ok_or_else(|| no_token(url, "expires_in"))?;
+            Duration::from_secs_f64(seconds.min(MAX_LIFETIME_SECONDS))
         }
     };
     Ok(Token { access_token: access_token.to_owned(), lasts })

@@ -1,4 +1,4 @@
-//! What goes on behind requests: the chat service, keys, files, and what is taken away.
+//! Metrics of calls to the chat service, keys, files, sweeps and reconciliation.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::table::{
 };
 
 label!(
-    /// What the chat service is asked.
+    /// A call to the chat service.
     Operation {
         Chat = "chat",
         Messages = "messages",
@@ -21,7 +21,7 @@ label!(
     }
 );
 label!(
-    /// What it said.
+    /// The outcome of a call to the chat service.
     AskedOutcome {
         Answered = "answered",
         /// 401 or 403 to the caller's own token.
@@ -32,23 +32,23 @@ label!(
         BadAnswer = "bad_answer",
         TimedOut = "timed_out",
         Busy = "busy",
-        /// This service has no credential of its own, or none at the moment.
+        /// No service credential, or none at the moment.
         NoCredential = "no_credential",
     }
 );
 label!(
-    /// What is looked for and taken away.
+    /// A kind of sweep.
     Sweep {
-        /// What expired, in the database.
+        /// Expired rows of the database.
         Expired = "expired",
-        /// Files of no link.
+        /// Files without a link.
         Files = "files",
-        /// Objects in the artifact store that the database does not know.
+        /// Objects in the artifact store without a row in the database.
         UnknownFiles = "unknown_files",
     }
 );
 label!(
-    /// What was taken away.
+    /// What a sweep deleted.
     Swept {
         Contents = "contents",
         ListedFiles = "listed_files",
@@ -63,15 +63,15 @@ label!(
     /// How a reconciliation ended.
     Reconciliation {
         Clear = "clear",
-        /// For some chats there was no clear answer.
+        /// The chat service gave no clear answer about some chats.
         Unclear = "unclear",
-        /// So much seemed gone that nothing was removed.
+        /// More chats were gone than `RECONCILE_MAX_GONE`, so nothing was removed.
         Refused = "refused",
         Failed = "failed",
     }
 );
 label!(
-    /// Which way the bytes of files went.
+    /// The direction of the bytes of files.
     ByteFlow { Stored = "stored", Downloaded = "downloaded" }
 );
 
@@ -126,41 +126,38 @@ fn reconciliations(outcome: Reconciliation) -> Counter {
     counter!(RECONCILIATIONS.name, "outcome" => outcome.word())
 }
 
-/// The chat service was asked.
 pub fn chat_service_asked(operation: Operation, outcome: AskedOutcome, took: Duration) {
     calls(operation, outcome).increment(1);
     histogram!(CALL_SECONDS_SPENT.name, "operation" => operation.word()).record(took);
 }
 
-/// The identity provider gave its keys.
+/// The identity provider's keys were fetched.
 pub fn keys_fetched(at: DateTime<Utc>) {
     key_refreshes(OK).increment(1);
     gauge!(KEYS_FETCHED.name).set(seconds(at));
 }
 
-/// It did not. `last` is when it last did.
+/// The fetch failed; `last` is the time of the last success.
 pub fn keys_not_fetched(last: Option<DateTime<Utc>>) {
     key_refreshes(FAILED).increment(1);
     gauge!(KEYS_FETCHED.name).set(last.map_or(0.0, seconds));
 }
 
-/// A sweep reached its end.
 pub fn sweep_succeeded(sweep: Sweep, at: DateTime<Utc>) {
     sweeps(sweep, OK).increment(1);
     sweep_success(sweep).set(seconds(at));
 }
 
-/// A sweep did not.
 pub fn sweep_failed(sweep: Sweep) {
     sweeps(sweep, FAILED).increment(1);
 }
 
-/// So many were taken away.
+/// A sweep deleted so many.
 pub fn swept(what: Swept, count: usize) {
     counter!(SWEPT.name, "what" => what.word()).increment(count as u64);
 }
 
-/// A reconciliation ended at `at`, and removed so many links.
+/// A reconciliation ended.
 pub fn reconciled(outcome: Reconciliation, links_removed: usize, at: DateTime<Utc>) {
     reconciliations(outcome).increment(1);
     counter!(RECONCILED_LINKS.name).increment(links_removed as u64);
@@ -169,12 +166,11 @@ pub fn reconciled(outcome: Reconciliation, links_removed: usize, at: DateTime<Ut
     }
 }
 
-/// Bytes of files went this way.
 pub fn artifact_bytes(flow: ByteFlow, bytes: u64) {
     counter!(ARTIFACT_BYTES.name, "direction" => flow.word()).increment(bytes);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of this epoch fit")]
+#[expect(clippy::cast_precision_loss, reason = "f64 holds these milliseconds")]
 fn seconds(at: DateTime<Utc>) -> f64 {
     at.timestamp_millis() as f64 / 1000.0
 }

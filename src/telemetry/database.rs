@@ -1,4 +1,4 @@
-//! The database.
+//! Metrics of the database.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::table::{
 };
 
 label!(
-    /// How an operation failed.
+    /// Why an operation failed.
     DatabaseFailure {
-        /// Out of reach, overloaded, or too slow.
+        /// The database is unreachable, overloaded, or too slow.
         Unavailable = "unavailable",
-        /// A statement that went wrong: a defect.
+        /// A statement failed: a defect.
         Failed = "failed",
     }
 );
@@ -25,7 +25,7 @@ pub struct PoolStatus {
     pub max: usize,
     pub idle: usize,
     pub used: usize,
-    /// Operations without a connection.
+    /// Operations that wait for a connection.
     pub waiting: usize,
 }
 
@@ -39,12 +39,11 @@ fn errors(failure: DatabaseFailure) -> Counter {
     counter!(DATABASE_ERRORS.name, "kind" => failure.word())
 }
 
-/// An operation did not do what was asked.
 pub fn database_failed(failure: DatabaseFailure) {
     errors(failure).increment(1);
 }
 
-/// SQLite's writer committed so many changes together, which took so long.
+/// SQLite's writer committed so many changes in one transaction.
 pub fn committed(changes: usize, took: Duration) {
     histogram!(COMMIT_SIZE.name).record(number(changes));
     histogram!(COMMIT_SECONDS_SPENT.name).record(took);
@@ -55,7 +54,6 @@ pub fn set_queued_changes(changes: usize) {
     gauge!(QUEUED_CHANGES.name).set(number(changes));
 }
 
-/// How the pool is used.
 pub fn set_pool(status: PoolStatus) {
     gauge!(POOL_MAX.name).set(number(status.max));
     gauge!(POOL_CONNECTIONS.name, "state" => "idle").set(number(status.idle));

@@ -1,15 +1,15 @@
-//! An error with its causes, for the crates whose errors keep them apart.
+//! An error with its sources, for crates whose messages leave them out.
 
 use std::error::Error;
 
-/// The error and each of its causes, as one line.
+/// The error and each of its sources, on one line.
 #[must_use]
 pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
+    let mut source = error.source();
+    while let Some(error) = source {
         text = format!("{text}: {error}");
-        cause = error.source();
+        source = error.source();
     }
     text
 }

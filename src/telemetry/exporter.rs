@@ -1,4 +1,4 @@
-//! The metrics in Prometheus' text format.
+//! Exports the metrics in Prometheus' text format.
 
 use metrics::{Recorder, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -11,10 +11,10 @@ use super::{
     table::{BUILD_INFO, Kind, METRICS},
 };
 
-/// Two applications of one process do not start it together.
+/// Held while an application starts recording: several may run in one process.
 static STARTING: Mutex<()> = Mutex::new(());
 
-/// Everything that was recorded in this process.
+/// The metrics of this process.
 #[derive(Clone)]
 pub struct Metrics {
     handle: PrometheusHandle,
@@ -31,10 +31,10 @@ pub enum StartMetricsError {
 }
 
 impl Metrics {
-    /// Turns recording on, if it is not; applications of one process share what is recorded.
+    /// Starts recording, unless it has started. All applications of a process share one recorder.
     ///
     /// # Errors
-    /// When a bucket is no number, or somebody else records in this process.
+    /// When another crate has installed a recorder.
     pub fn start() -> Result<Self, StartMetricsError> {
         let process = Collector::default();
         let _alone = STARTING.lock();
@@ -62,22 +62,22 @@ impl Metrics {
         let handle = RECORDER.get_or_init(|| handle).clone();
         process.describe();
         gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        // A series that appears with its first event has no rate for it.
+        // Prometheus computes no rate for the event with which a series appears.
         hot_path::begin();
         database::begin();
         background::begin();
         Ok(Self { handle, process })
     }
 
-    /// All series, with the process's own.
+    /// All series, with those of the process.
     #[must_use]
     pub fn text(&self) -> String {
         self.process.collect();
         self.handle.render()
     }
 
-    /// Puts what histograms gathered into their buckets. Without it they grow until somebody looks,
-    /// so it is to be called every few seconds.
+    /// Moves recorded samples into the buckets of histograms. To be called every few seconds:
+    /// otherwise the samples pile up until `/metrics` is requested.
     pub fn keep_small(&self) {
         self.handle.run_upkeep();
     }

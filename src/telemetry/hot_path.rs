@@ -1,4 +1,4 @@
-//! What happens at every view and frame.
+//! Metrics of views, caches and event streams.
 
 use metrics::{Counter, counter, gauge};
 
@@ -9,15 +9,15 @@ use super::{
 };
 
 label!(
-    /// What was viewed, as far as the viewer got to see it.
+    /// The kind of link that was viewed; none if it was not shown.
     LinkKind { Frozen = "frozen", Live = "live", None = "none" }
 );
 label!(
-    /// In which form.
+    /// The representation.
     FormatKind { Json = "json", Page = "page" }
 );
 label!(
-    /// What came of it: shown, unchanged since the viewer's copy, refused (4xx), not shown (5xx).
+    /// The outcome of a view: 200, 304, 4xx or 5xx.
     ViewOutcome {
         Shown = "shown",
         NotModified = "not_modified",
@@ -26,7 +26,7 @@ label!(
     }
 );
 label!(
-    /// What is kept in memory.
+    /// A cache in memory.
     Cache { Views = "views", QrCodes = "qr_codes", VerifiedTokens = "verified_tokens" }
 );
 
@@ -35,7 +35,7 @@ pub(super) fn begin() {
         for medium in FormatKind::ALL {
             for outcome in ViewOutcome::ALL {
                 let shown = matches!(outcome, ViewOutcome::Shown | ViewOutcome::NotModified);
-                // What was not shown is of no kind.
+                // A view that was not shown has no kind.
                 if shown != (*kind == LinkKind::None) {
                     views(*kind, *medium, *outcome).absolute(0);
                 }
@@ -43,8 +43,8 @@ pub(super) fn begin() {
         }
     }
     for cache in Cache::ALL {
-        for was_there in [true, false] {
-            cache_requests(*cache, was_there).absolute(0);
+        for is_hit in [true, false] {
+            cache_requests(*cache, is_hit).absolute(0);
         }
     }
     frames().absolute(0);
@@ -59,8 +59,8 @@ fn views(kind: LinkKind, medium: FormatKind, outcome: ViewOutcome) -> Counter {
     )
 }
 
-fn cache_requests(cache: Cache, was_there: bool) -> Counter {
-    let outcome = if was_there { "hit" } else { "miss" };
+fn cache_requests(cache: Cache, is_hit: bool) -> Counter {
+    let outcome = if is_hit { "hit" } else { "miss" };
     counter!(CACHE_REQUESTS.name, "cache" => cache.word(), "outcome" => outcome)
 }
 
@@ -68,21 +68,20 @@ fn frames() -> Counter {
     counter!(FRAMES.name)
 }
 
-/// A link was viewed, or was to be.
 pub fn viewed(kind: LinkKind, medium: FormatKind, outcome: ViewOutcome) {
     if is_on() {
         views(kind, medium, outcome).increment(1);
     }
 }
 
-/// A cache had what it was asked for, or not.
-pub fn cache_asked(cache: Cache, was_there: bool) {
+/// A cache was asked for a value.
+pub fn cache_asked(cache: Cache, is_hit: bool) {
     if is_on() {
-        cache_requests(cache, was_there).increment(1);
+        cache_requests(cache, is_hit).increment(1);
     }
 }
 
-/// What a cache holds; its bytes where its bound is in bytes.
+/// The size of a cache; `bytes` if it is limited by bytes.
 pub fn set_cache(cache: Cache, entries: u64, bytes: Option<u64>) {
     #[expect(clippy::cast_precision_loss, reason = "a metric is an approximation")]
     let number = |n: u64| n as f64;
@@ -95,13 +94,12 @@ pub fn set_cache(cache: Cache, entries: u64, bytes: Option<u64>) {
 /// Frames were handed to a stream.
 pub fn frames_sent(chunk: &[u8]) {
     if is_on() {
-        // A blank line ends each of them, and there is none within.
+        // A blank line ends each frame, and there is none within.
         let sent = chunk.windows(2).filter(|pair| pair == b"\n\n").count();
         frames().increment(sent as u64);
     }
 }
 
-/// How many streams are open.
 pub fn set_streams(streams: usize) {
     #[expect(clippy::cast_precision_loss, reason = "a metric is an approximation")]
     gauge!(STREAMS.name).set(streams as f64);

@@ -1,7 +1,7 @@
-//! What the process says about itself: metrics for Prometheus, and traces for OpenTelemetry.
+//! Metrics for Prometheus, and traces for OpenTelemetry.
 //!
-//! Any room may record; this one names no other. Both are off until `app` turns them on
-//! ([`Metrics::start`], [`Traces::start`]), and then recording does nothing.
+//! Any room may record; this one depends on no other. Until `app` starts them ([`Metrics::start`],
+//! [`Traces::start`]), recording does nothing.
 //!
 //! No label and no attribute holds an id, a path, a token, or anything else that a caller chooses:
 //! they are words of this code, routes, status codes.

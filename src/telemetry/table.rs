@@ -1,11 +1,10 @@
-//! Every metric there is.
+//! Every metric.
 
-/// What a metric is, which decides how it is asked about in PromQL.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     Counter,
     Gauge,
-    /// With the upper bounds of its buckets.
+    /// The upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 
@@ -18,15 +17,15 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-/// From a view out of memory to a share that copies files, in seconds.
+/// In seconds, from a cached view to a create that copies files.
 const REQUEST_SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// The chat service's own time, in seconds.
+/// In seconds, of calls to the chat service.
 const CALL_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// A commit that reaches the disk, in seconds.
+/// In seconds, of a commit that is synced to the disk.
 const COMMIT_SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-/// Changes of one commit.
+/// Changes per commit.
 const COMMIT_CHANGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// Declares the metrics, and the list of them all.
@@ -34,7 +33,7 @@ macro_rules! metrics_table {
     ($($constant:ident = $name:literal, $kind:expr, [$($label:literal),*], $help:literal;)+) => {
         $(pub(super) const $constant: Metric =
             Metric { name: $name, kind: $kind, labels: &[$($label),*], help: $help };)+
-        /// All of them, but for the process's own (`process_…`), which `metrics-process` describes.
+        /// All but those of the process (`process_…`), which `metrics-process` describes.
         pub const METRICS: &[Metric] = &[$($constant),+];
     };
 }
@@ -102,7 +101,7 @@ metrics_table! {
         "Bytes of files: copied into the store, and handed to viewers.";
 }
 
-/// Declares what a label can say.
+/// Declares the values of a label.
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*

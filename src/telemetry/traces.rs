@@ -1,8 +1,8 @@
 //! Traces, sent by OTLP over HTTP (OpenTelemetry's semantic conventions for HTTP and databases).
 //!
-//! Spans are `tracing`'s, so they go where a task goes, and every line of the log within one says its
-//! `trace_id`. What else they hold is set as OpenTelemetry's attributes, which the log does not repeat.
-//! While traces are off no span is made: one costs more than a view.
+//! Spans are those of `tracing`, so they follow a task, and every log line within one has its
+//! `trace_id`. Their attributes are OpenTelemetry's, which the log does not repeat. While traces
+//! are off no span is created: one costs more than a view.
 
 use std::{
     borrow::Cow,
@@ -30,10 +30,10 @@ mod client;
 
 use client::OtlpClient;
 
-/// The target of spans: these go to OpenTelemetry, and nothing else does.
+/// The target of spans for OpenTelemetry.
 const TARGET: &str = "shared_chats::trace";
 
-/// What the log has to let through, whatever `RUST_LOG` says, for its lines to say their trace.
+/// A directive that the log's filter needs for lines to have their `trace_id`.
 pub const LOG_DIRECTIVE: &str = "shared_chats::trace=info";
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -42,7 +42,6 @@ fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Traces cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum StartTracesError {
     #[error("the exporter of traces: {0}")]
@@ -57,34 +56,29 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Starts sending, on `runtime`, to where OpenTelemetry's standard variables say
-    /// (`OTEL_EXPORTER_OTLP_ENDPOINT` and its like, which the SDK reads by itself). Spans that the
-    /// collector does not take in time are dropped; no request waits for it.
-    ///
-    /// # Errors
-    /// [`StartTracesError`] when one of the variables is wrong.
+    /// Starts sending, on `runtime`, to the endpoint of OpenTelemetry's standard variables
+    /// (`OTEL_EXPORTER_OTLP_ENDPOINT` and others, which the SDK reads by itself). Spans that the
+    /// collector does not accept in time are dropped; no request waits for it.
     pub fn start(runtime: &Handle) -> Result<Self, StartTracesError> {
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
             .with_http_client(OtlpClient::new(runtime.clone())?)
             .build()?;
-        let resource = Resource::builder();
-        let is_named = |name: &str| std::env::var(name).is_ok_and(|text| !text.is_empty());
-        let resource = match is_named("OTEL_SERVICE_NAME") {
-            true => resource,
-            false => resource.with_service_name("shared-chats"),
-        };
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+        let mut resource = Resource::builder().with_attribute(version);
+        if !std::env::var("OTEL_SERVICE_NAME").is_ok_and(|name| !name.is_empty()) {
+            resource = resource.with_service_name("shared-chats");
+        }
         let provider = SdkTracerProvider::builder()
-            .with_resource(resource.with_attribute(version).build())
+            .with_resource(resource.build())
             .with_batch_exporter(exporter)
             .build();
         ON.store(true, Ordering::Relaxed);
         Ok(Self { provider })
     }
 
-    /// What `tracing`'s subscriber passes spans on to.
+    /// The layer of the subscriber that exports spans.
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -100,7 +94,7 @@ impl Traces {
             .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == TARGET))
     }
 
-    /// Sends what is left, for at most this long.
+    /// Sends the remaining spans.
     pub fn finish(self, within: Duration) {
         ON.store(false, Ordering::Relaxed);
         if let Err(error) = self.provider.shutdown_with_timeout(within) {
@@ -109,41 +103,37 @@ impl Traces {
     }
 }
 
-/// The span of a request, from its head to the head of its answer.
+/// The span of a request, from its head to the head of the response.
 pub struct RequestSpan(Span);
 
 impl RequestSpan {
-    /// Begins it, as a part of the trace that the client says it is in (W3C Trace Context); `None`
-    /// while traces are off.
+    /// Begins a span in the client's trace, if it sends one (W3C Trace Context); `None` while
+    /// traces are off.
     #[must_use]
     pub fn begin<'a>(method: &str, header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         if !is_on() {
             return None;
         }
-        let parent = |name: &str| header(name).map(str::to_owned);
-        let told = Told { traceparent: parent("traceparent"), tracestate: parent("tracestate") };
+        let owned = |name: &str| header(name).map(str::to_owned);
+        let parent =
+            TraceHeaders { traceparent: owned("traceparent"), tracestate: owned("tracestate") };
+        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &parent);
         let span = tracing::info_span!(target: TARGET, parent: None, "request", otel.kind = "server", trace_id = field::Empty);
-        // It fails where nobody listens to spans.
-        let _ = span
-            .set_parent(TraceContextPropagator::new().extract_with_context(&Context::new(), &told));
+        // Fails while no subscriber is installed.
+        let _ = span.set_parent(parent);
         let method = known(method);
         rename(&span, method);
-        span.set_attribute(
-            "http.request.method",
-            if method == "other" { "_OTHER" } else { method },
-        );
-        let context = span.context();
-        let trace_id = context.span().span_context().trace_id();
+        let method = if method == "other" { "_OTHER" } else { method };
+        span.set_attribute("http.request.method", method);
+        let trace_id = span.context().span().span_context().trace_id();
         span.record("trace_id", field::display(trace_id));
         Some(Self(span))
     }
 
-    /// Runs what belongs to the request.
     pub async fn around<T>(&self, work: impl Future<Output = T>) -> T {
         work.instrument(self.0.clone()).await
     }
 
-    /// What came of it.
     pub fn answered(&self, method: &str, route: Option<&str>, status: u16) {
         if let Some(route) = route {
             rename(&self.0, format!("{} {route}", known(method)));
@@ -153,7 +143,7 @@ impl RequestSpan {
     }
 }
 
-/// Runs a query as a span of its own, where there is a trace to be a part of.
+/// Runs a query in a span of its own, if there is a current trace.
 pub async fn traced_query<T, E>(
     system: &'static str,
     kind: &'static str,
@@ -173,12 +163,11 @@ pub async fn traced_query<T, E>(
     result
 }
 
-/// A call to another service by HTTP.
+/// The span of an HTTP call to another service.
 pub struct CallSpan(Span);
 
 impl CallSpan {
-    /// Begins it. `template` is the path with the names of its variable parts; `None` while traces
-    /// are off, or where there is none to be a part of.
+    /// `template` is the path with the names of its variable parts. `None` without a current trace.
     #[must_use]
     pub fn begin(
         method: &'static str,
@@ -200,23 +189,22 @@ impl CallSpan {
         Some(Self(span))
     }
 
-    /// The headers by which the other side can go on with the trace (W3C Trace Context): never any
-    /// baggage.
+    /// The headers that continue the trace (W3C Trace Context), without baggage.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut told = Told::default();
-        TraceContextPropagator::new().inject_context(&self.0.context(), &mut told);
-        let headers = [("traceparent", told.traceparent), ("tracestate", told.tracestate)];
-        let said = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        said.filter(|(_, value)| !value.is_empty()).collect()
+        let mut headers = TraceHeaders::default();
+        TraceContextPropagator::new().inject_context(&self.0.context(), &mut headers);
+        [("traceparent", headers.traceparent), ("tracestate", headers.tracestate)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+            .collect()
     }
 
-    /// Waits for the answer's head.
     pub async fn around<T>(&self, call: impl Future<Output = T>) -> T {
         call.instrument(self.0.clone()).await
     }
 
-    /// What came of it; `None` is no answer.
+    /// `None` when there was no response.
     pub fn answered(&self, status: Option<u16>) {
         match status {
             Some(status) => set_status(&self.0, status, 400),
@@ -239,12 +227,12 @@ fn set_status(span: &Span, status: u16, error_from: u16) {
 
 /// The two headers of W3C Trace Context.
 #[derive(Default)]
-struct Told {
+struct TraceHeaders {
     traceparent: Option<String>,
     tracestate: Option<String>,
 }
 
-impl Extractor for Told {
+impl Extractor for TraceHeaders {
     fn get(&self, key: &str) -> Option<&str> {
         match key {
             "traceparent" => self.traceparent.as_deref(),
@@ -258,7 +246,7 @@ impl Extractor for Told {
     }
 }
 
-impl Injector for Told {
+impl Injector for TraceHeaders {
     fn set(&mut self, key: &str, value: String) {
         match key {
             "traceparent" => self.traceparent = Some(value),

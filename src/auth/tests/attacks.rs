@@ -1,5 +1,5 @@
-//! Everything that a forger may try, as one table: what they send, and why it is refused. None but a
-//! key's name that nobody knows makes us ask the provider.
+//! A table of forged tokens and the reasons why they are refused. Only an unknown `kid` or a bad
+//! signature may cause a fetch of keys.
 
 use chrono::TimeDelta;
 use jsonwebtoken::Algorithm;
@@ -11,7 +11,7 @@ use super::fixtures::{
 };
 use crate::auth::{Authenticator, Refusal};
 
-/// What a forger sends, what we say to that, and whether the provider may be asked once.
+/// A forged token, the refusal, and whether it may cause one fetch of keys.
 struct Attack {
     name: String,
     token: String,
@@ -33,7 +33,7 @@ fn claiming(name: &str, claims: &Value, refusal: Refusal) -> Attack {
     attack(name, ED.token("ed", claims), refusal)
 }
 
-/// Somebody else's key and any header.
+/// Signed with a foreign key, with any header.
 fn forged(header: &Value, claims: &Value) -> String {
     OTHER_ED.sign(header, claims, Algorithm::EdDSA)
 }
@@ -142,7 +142,7 @@ async fn is_refused(authenticator: &Authenticator, issuer: &Issuer, attack: Atta
     assert_eq!(refusal, attack.refusal, "{}", attack.name);
     let asked = issuer.fetches().await - before;
     assert_eq!(asked, usize::from(attack.asks), "{}: fetches", attack.name);
-    // Not remembered as anybody's.
+    // It is not cached.
     assert_eq!(authenticator.verified(&attack.token), None, "{}", attack.name);
 }
 
@@ -202,7 +202,7 @@ async fn ten_thousand_unknown_keys_cause_one_fetch_a_minute() {
     let (_, signature) = forged.rsplit_once('.').unwrap();
     issuer.clock.advance(TimeDelta::seconds(61));
     for attempt in 0..10_000 {
-        // Its signature is no good either, which nobody gets to see.
+        // The signature is invalid too, but the unknown key is found first.
         let header = json!({"alg": "EdDSA", "kid": format!("unknown-{attempt}")}).to_string();
         let token = format!("{}.{signature}", unsigned(&header, &claims.to_string()));
         assert_eq!(refusal(&authenticator, &token).await, Refusal::UnknownKey);

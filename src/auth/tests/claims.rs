@@ -56,7 +56,7 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn a_token_in_order_tells_who_sent_it() {
+async fn a_valid_token_gives_its_identity() {
     let setup = setup();
     let exp = setup.seconds(90);
     let claims = json!({"sub": "auth0|17", "name": "Zoë", "exp": exp, "iat": "nonsense"});
@@ -84,7 +84,7 @@ async fn the_issuer_is_compared_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn the_audience_must_be_or_hold_ours() {
+async fn the_audience_must_be_or_contain_the_configured_one() {
     let setup = setup();
     setup.with(json!({"aud": [AUDIENCE]})).await;
     setup.with(json!({"aud": ["others", AUDIENCE]})).await;
@@ -137,14 +137,14 @@ async fn an_expired_token_is_refused_after_five_seconds_at_most() {
 }
 
 #[tokio::test]
-async fn the_leeway_does_not_lengthen_what_the_identity_says() {
+async fn the_leeway_does_not_change_the_identitys_expiry() {
     let setup = setup();
     let exp = setup.seconds(-2);
     assert_eq!(setup.with(json!({"exp": exp})).await.expires_at.timestamp(), exp);
 }
 
 #[tokio::test]
-async fn an_expiry_beyond_any_calendar_is_a_late_one() {
+async fn an_expiry_after_the_year_9999_is_clamped() {
     let setup = setup();
     for exp in [json!(u64::MAX), json!(i64::MAX), json!(1e300), json!(253_402_300_800_u64)] {
         let identity = setup.with(json!({"exp": exp})).await;
@@ -158,7 +158,7 @@ async fn an_expiry_beyond_any_calendar_is_a_late_one() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_future_is_refused_beyond_five_seconds() {
+async fn a_token_not_yet_valid_is_refused_beyond_five_seconds() {
     let setup = setup();
     for nbf in [json!(setup.seconds(4)), json!(setup.seconds(-4)), json!(-1e300), json!(0.5)] {
         setup.with(json!({"nbf": nbf})).await;
@@ -217,7 +217,7 @@ async fn a_lone_surrogate_in_a_claim_does_not_make_a_token_unreadable() {
 }
 
 #[tokio::test]
-async fn only_the_whole_scope_makes_the_chat_service() {
+async fn only_the_whole_scope_is_the_chat_service() {
     let setup = setup();
     for (claims, expected) in [
         (json!({"scope": "shared_chats:service"}), true),

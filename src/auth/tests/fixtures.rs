@@ -69,7 +69,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// What anybody can make of the published RSA key: the secret of a key confusion.
+/// The published RSA key as PEM, for use as a shared secret.
 pub(super) fn rsa_public_pem() -> String {
     let der = AsDer::<PublicKeyX509Der<'_>>::as_der(RSA_PAIR.public_key()).unwrap();
     pem("PUBLIC KEY", der.as_ref())
@@ -176,7 +176,7 @@ impl Issuer {
         self.answer(ResponseTemplate::new(200).set_body_json(json!({"keys": keys}))).await;
     }
 
-    /// From now on this answer to whoever asks for the keys.
+    /// From now on this answer to requests for the keys.
     pub(super) async fn answer(&self, keys: ResponseTemplate) {
         let discovery = json!({"issuer": self.url(), "jwks_uri": format!("{}/keys", self.url())});
         self.answers(ResponseTemplate::new(200).set_body_json(discovery), keys).await;

@@ -84,7 +84,7 @@ async fn a_failed_attempt_cools_down_as_well() {
 }
 
 #[tokio::test]
-async fn a_token_that_would_be_refused_anyway_causes_no_fetch() {
+async fn an_invalid_token_causes_no_fetch() {
     let issuer = Issuer::with_keys(&[ED.jwk("1")]).await;
     let authenticator = issuer.started().await;
     issuer.clock.advance(TimeDelta::seconds(61));
@@ -96,7 +96,7 @@ async fn a_token_that_would_be_refused_anyway_causes_no_fetch() {
 }
 
 #[tokio::test]
-async fn those_who_need_a_new_key_at_the_same_time_wait_for_one_fetch() {
+async fn concurrent_requests_wait_for_one_fetch() {
     let issuer = Issuer::with_keys(&[ED.jwk("old")]).await;
     let authenticator = issuer.started().await;
     let slow = ResponseTemplate::new(200)
@@ -120,7 +120,7 @@ async fn those_who_need_a_new_key_at_the_same_time_wait_for_one_fetch() {
 }
 
 #[tokio::test]
-async fn a_caller_who_goes_away_does_not_take_the_fetch_along() {
+async fn a_cancelled_request_does_not_cancel_the_fetch() {
     let issuer = Issuer::with_keys(&[ED.jwk("old")]).await;
     let authenticator = issuer.started().await;
     let slow = ResponseTemplate::new(200)
@@ -214,7 +214,7 @@ async fn a_failed_refresh_keeps_the_old_keys() {
 }
 
 #[tokio::test]
-async fn without_any_key_the_provider_is_asked_every_few_seconds_at_most() {
+async fn without_any_key_the_cool_down_is_five_seconds() {
     let issuer = Issuer::with_keys(&[ED.jwk("1")]).await;
     issuer.answer(ResponseTemplate::new(500)).await;
     let authenticator = issuer.authenticator();
@@ -236,7 +236,7 @@ async fn without_any_key_the_provider_is_asked_every_few_seconds_at_most() {
 }
 
 #[tokio::test]
-async fn those_who_waited_for_a_slow_failure_do_not_repeat_it() {
+async fn requests_that_waited_for_a_slow_failure_do_not_repeat_it() {
     let issuer = Issuer::with_keys(&[]).await;
     issuer.answer(ResponseTemplate::new(500).set_delay(Duration::from_millis(300))).await;
     let authenticator = issuer.authenticator();
@@ -252,7 +252,7 @@ async fn those_who_waited_for_a_slow_failure_do_not_repeat_it() {
 }
 
 #[tokio::test]
-async fn a_hopeless_token_is_refused_as_such_even_without_keys() {
+async fn an_invalid_token_is_refused_as_such_even_without_keys() {
     let issuer = Issuer::with_keys(&[]).await;
     let authenticator = issuer.authenticator();
     assert_eq!(refusal(&authenticator, "nonsense").await, Refusal::Malformed);

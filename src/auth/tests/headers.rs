@@ -50,7 +50,7 @@ async fn every_listed_algorithm_is_accepted_with_a_key_of_its_kind() {
 }
 
 #[tokio::test]
-async fn no_algorithm_is_not_an_algorithm() {
+async fn unlisted_algorithms_are_refused() {
     let issuer = issuer().await;
     let with_keys = issuer.started().await;
     let settings = AuthSettings::Hs256 { secret: SECRET.into(), issuer: None, audience: None };

@@ -99,7 +99,7 @@ fn an_unknown_operation_or_algorithm_is_no_reason_to_drop_the_set() {
 }
 
 #[test]
-fn a_broken_key_does_not_spoil_the_set() {
+fn an_invalid_key_does_not_invalidate_the_set() {
     let broken = [
         json!(17),
         json!({}),

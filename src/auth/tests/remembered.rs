@@ -15,7 +15,7 @@ async fn refresh(authenticator: &Authenticator) {
 }
 
 #[tokio::test]
-async fn a_token_is_remembered_once_verified_and_not_before() {
+async fn a_token_is_cached_once_verified() {
     let issuer = Issuer::with_keys(&[ED.jwk("1")]).await;
     let authenticator = issuer.started().await;
     let token = ED.token("1", &issuer.claims());
@@ -28,7 +28,7 @@ async fn a_token_is_remembered_once_verified_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_not_remembered() {
+async fn a_refused_token_is_not_cached() {
     let issuer = Issuer::with_keys(&[ED.jwk("1")]).await;
     let authenticator = issuer.started().await;
     let forged = OTHER_ED.token("1", &issuer.claims());
@@ -38,7 +38,7 @@ async fn a_refused_token_is_not_remembered() {
 }
 
 #[tokio::test]
-async fn a_remembered_token_expires_like_any_other() {
+async fn a_cached_token_expires() {
     let clock = Clock::movable();
     let settings = AuthSettings::Hs256 { secret: SECRET.into(), issuer: None, audience: None };
     let authenticator = Authenticator::new(settings, http(), clock.clone());
@@ -97,7 +97,7 @@ async fn a_key_that_stays_keeps_its_tokens_over_a_refresh() {
 }
 
 #[tokio::test]
-async fn the_ten_thousand_tokens_that_were_used_last_are_remembered() {
+async fn the_ten_thousand_most_recently_used_tokens_are_cached() {
     let clock = Clock::movable();
     let settings = AuthSettings::Hs256 { secret: SECRET.into(), issuer: None, audience: None };
     let authenticator = Authenticator::new(settings, http(), clock.clone());

@@ -3,29 +3,28 @@
 use super::{HttpChatService, bad_answer};
 use crate::{
     chat_service::{
-        Access, ChatServiceError,
+        ChatReader, ChatServiceError,
         transcript::{Transcript, parse_answer},
         wire::WireMessage,
     },
-    model::{ChatSessionId, Message},
+    model::Message,
 };
 
-/// Where they are, for traces: see [`super::CHAT`].
+/// The path template for traces.
 const MESSAGES: &str = "/api/v1/chats/{id}/messages";
 
-/// How often they are read from their beginning because some were deleted meanwhile.
+/// How often reading starts again because messages were deleted meanwhile.
 const TRIES: usize = 3;
 
 impl HttpChatService {
-    /// All messages. It is all that the chat held at some moment, and perhaps some that were added or
-    /// deleted since.
+    /// All messages that the chat held at some moment, and perhaps some that were added or deleted
+    /// since.
     pub(in crate::chat_service) async fn messages(
         &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
     ) -> Result<Vec<Message>, ChatServiceError> {
         for _ in 0..TRIES {
-            if let Some(messages) = self.read_through(access, id).await? {
+            if let Some(messages) = self.read_through(reader).await? {
                 return Ok(messages);
             }
         }
@@ -33,31 +32,30 @@ impl HttpChatService {
     }
 
     /// Asks page by page until one is empty: a short page says nothing about the end. `None` when a
-    /// message may have been passed over: another one was deleted between two pages, by which it moved
+    /// message may have been skipped: another one was deleted between two pages, by which it moved
     /// from the beginning of the second to the end of the first.
     async fn read_through(
         &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
     ) -> Result<Option<Vec<Message>>, ChatServiceError> {
         let mut budget = self.budget();
         let mut transcript = Transcript::default();
         let (mut offset, mut before) = (0, 0);
-        // What a page holds where more come after it. The service may give less than is asked for, which
-        // shows when it does so.
+        // The length of a page that others follow. The service may give less than it is asked for,
+        // which shows when it does.
         let mut full = self.page_size as usize;
         loop {
-            let page = self.page(access, id, offset, self.page_size, &mut budget).await?;
+            let page = self.page(reader, offset, self.page_size, &mut budget).await?;
             if !page.is_empty() && before > 0 {
                 full = full.min(before);
             }
-            // After a short page nothing was there to be passed over. A page that repeats something has
-            // passed over nothing, and from then on an offset is no place in what is kept.
+            // After a short page there was nothing to skip. A page that repeats a message has
+            // skipped none, and from then on offsets are not positions in `transcript`.
             if let Some(last) = transcript.last()
                 && before >= full
                 && offset == transcript.messages().len()
                 && !page.iter().any(|message| transcript.has(message))
-                && !self.is_at(access, id, offset - 1, &last.id).await?
+                && !self.is_at(reader, offset - 1, &last.id).await?
             {
                 return Ok(None);
             }
@@ -67,47 +65,43 @@ impl HttpChatService {
             before = page.len();
             offset += before;
             if !transcript.add(page) {
-                // Were this taken for the end, messages could be missing without anyone knowing.
+                // Taken for the end, it would hide missing messages.
                 return Err(bad_answer("a page holds nothing new: offset seems to be ignored"));
             }
             transcript.check_size(self.max_snapshot_bytes)?;
         }
     }
 
-    /// Whether the message still has this place.
+    /// Whether the message is still at this offset.
     async fn is_at(
         &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
         offset: usize,
         message_id: &str,
     ) -> Result<bool, ChatServiceError> {
-        // It counted when it was read.
-        let page = self.page(access, id, offset, 1, &mut self.budget()).await?;
+        // The message was subtracted from the budget when it was first read.
+        let page = self.page(reader, offset, 1, &mut self.budget()).await?;
         Ok(page.iter().any(|WireMessage(message)| message.id == message_id))
     }
 
     pub(in crate::chat_service) async fn has_messages(
         &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
     ) -> Result<bool, ChatServiceError> {
-        let page = self.page(access, id, 0, 1, &mut self.budget()).await?;
-        Ok(!page.is_empty())
+        Ok(!self.page(reader, 0, 1, &mut self.budget()).await?.is_empty())
     }
 
     async fn page(
         &self,
-        access: Access<'_>,
-        id: &ChatSessionId,
+        reader: &ChatReader<'_>,
         offset: usize,
         limit: u32,
         budget: &mut u64,
     ) -> Result<Vec<WireMessage>, ChatServiceError> {
-        let mut url = self.url(id, &["messages"])?;
+        let mut url = self.url(reader.id, &["messages"])?;
         url.query_pairs_mut()
             .append_pair("offset", &offset.to_string())
             .append_pair("limit", &limit.to_string());
-        parse_answer("the messages", self.get(access, url, MESSAGES, budget).await?).await
+        parse_answer("the messages", self.get(reader.access, url, MESSAGES, budget).await?).await
     }
 }

@@ -91,7 +91,7 @@ async fn changing(
 }
 
 #[tokio::test]
-async fn messages_that_are_deleted_while_pages_are_read_take_no_other_along() {
+async fn messages_deleted_between_pages_hide_no_other_message() {
     // After which answer, and which of them.
     for (after, deleted) in [(1, 0), (1, 2), (2, 0), (3, 4), (5, 0), (5, 8)] {
         let (_server, service) = changing(move |answers, all| {
@@ -110,7 +110,7 @@ async fn messages_that_are_deleted_while_pages_are_read_take_no_other_along() {
 }
 
 #[tokio::test]
-async fn messages_that_are_added_while_pages_are_read_are_taken_as_they_come() {
+async fn messages_added_between_pages_are_read_too() {
     let (_server, service) = changing(|answers, all| {
         if (1..4).contains(&answers) {
             let added = json!({"id": format!("new{answers}"), "content": "x",
@@ -126,7 +126,7 @@ async fn messages_that_are_added_while_pages_are_read_are_taken_as_they_come() {
 }
 
 #[tokio::test]
-async fn a_chat_that_shrinks_all_the_while_is_not_taken_for_whole() {
+async fn a_chat_that_keeps_shrinking_is_a_bad_answer() {
     let (server, service) = changing(|answers, all| {
         if answers == 0 {
             *all = listed(100);
@@ -171,7 +171,7 @@ async fn a_repeated_message_is_kept_once_and_in_its_place() {
 }
 
 #[tokio::test]
-async fn a_service_that_ignores_the_offset_is_not_taken_for_one_with_a_page() {
+async fn an_ignored_offset_is_a_bad_answer() {
     let server = answering(messages_json(0, 3)).await;
     let service = service(&server.uri());
     let result = service.read(Access::Caller(&caller()), &chat_id()).messages().await;

@@ -67,7 +67,7 @@ async fn a_copy_has_until_the_deadline_and_a_reader_has_that_long_for_each_chunk
 }
 
 #[tokio::test]
-async fn a_source_that_drips_does_not_hold_a_reader_for_ever() {
+async fn a_slow_source_times_out() {
     let server = in_pieces::<1>();
     assert_eq!(read_in_400_ms(&server, Pace::AsRead).await, Err(ChatServiceError::TimedOut));
 }

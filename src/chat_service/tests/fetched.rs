@@ -1,4 +1,5 @@
-//! A credential that is fetched from the identity provider: when, how often, and to whom it is sent.
+//! A credential that is fetched from the identity provider: when, how often, and to whom it is
+//! sent.
 
 mod world;
 
@@ -41,7 +42,7 @@ async fn a_token_is_fetched_once_and_sent_to_the_chat_service() {
 }
 
 #[tokio::test]
-async fn getting_ready_fetches_it_beforehand_and_can_fail() {
+async fn prepare_fetches_a_token_and_may_fail() {
     let world = World::new().await;
     let service = world.service();
     service.prepare().await;
@@ -53,7 +54,7 @@ async fn getting_ready_fetches_it_beforehand_and_can_fail() {
 }
 
 #[tokio::test]
-async fn the_provider_says_how_it_wants_the_secret_and_for_whom_the_token_is() {
+async fn the_secret_goes_where_the_metadata_says_and_the_audience_is_sent() {
     let world = World::new().await;
     let client = |audience: &str| ClientCredentials {
         issuer: world.provider.uri(),
@@ -88,7 +89,7 @@ async fn the_provider_says_how_it_wants_the_secret_and_for_whom_the_token_is() {
 }
 
 #[tokio::test]
-async fn it_is_renewed_aside_when_half_of_its_time_is_over() {
+async fn a_token_is_renewed_in_the_background_after_half_its_lifetime() {
     let world = World::new().await;
     let service = world.service();
     ask(&service).await.unwrap();
@@ -96,7 +97,7 @@ async fn it_is_renewed_aside_when_half_of_its_time_is_over() {
     ask(&service).await.unwrap();
     assert_eq!(world.asked().await, 1);
     world.clock.advance(TimeDelta::seconds(2));
-    // Nobody waits for the new one.
+    // No request waits for the new one.
     ask(&service).await.unwrap();
     assert_eq!(world.shown().await, vec!["Bearer token-1"; 3]);
     for _ in 0..500 {
@@ -116,7 +117,7 @@ async fn it_is_renewed_aside_when_half_of_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn without_the_provider_it_is_used_until_it_ends_and_then_nothing_is() {
+async fn a_token_is_used_until_it_expires_while_the_provider_is_down() {
     let world = World::new().await;
     let service = world.service();
     ask(&service).await.unwrap();
@@ -137,7 +138,7 @@ async fn without_the_provider_it_is_used_until_it_ends_and_then_nothing_is() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_is_asked_ever_more_seldom() {
+async fn failed_fetches_back_off() {
     let world = World::new().await;
     world.fails().await;
     let service = world.service();
@@ -155,7 +156,7 @@ async fn a_provider_that_is_down_is_asked_ever_more_seldom() {
 }
 
 #[tokio::test]
-async fn a_401_makes_it_fetch_another_and_ask_once_more() {
+async fn a_401_fetches_another_token_and_retries_once() {
     let world = World::new().await;
     let service = world.service();
     ask(&service).await.unwrap();
@@ -169,7 +170,7 @@ async fn a_401_makes_it_fetch_another_and_ask_once_more() {
 }
 
 #[tokio::test]
-async fn a_chat_service_that_takes_no_token_does_not_make_us_ask_for_ever() {
+async fn repeated_401s_fetch_a_token_every_30_seconds_at_most() {
     let world = World::new().await;
     let service = world.service();
     ask(&service).await.unwrap();
@@ -182,12 +183,12 @@ async fn a_chat_service_that_takes_no_token_does_not_make_us_ask_for_ever() {
         }
         assert_eq!(world.asked().await, 1 + half_minutes);
     }
-    // Twice at the most for each of them.
+    // At most one retry each.
     assert!(world.shown().await.len() <= 30 + 3, "{}", world.shown().await.len());
 }
 
 #[tokio::test]
-async fn nobody_elses_401_is_ours() {
+async fn a_401_to_a_caller_fetches_no_token() {
     let world = World::new().await;
     let service = world.service();
     world.only_this_is_taken("none of them").await;
@@ -195,7 +196,7 @@ async fn nobody_elses_401_is_ours() {
     assert_eq!(result, Err(ChatServiceError::Unauthorized));
     assert_eq!(world.shown().await, ["Bearer callers.own.token"]);
     assert_eq!(world.asked().await, 0);
-    // One that was set is not asked for again.
+    // A configured token is not retried.
     let fixed = super::service(&world.chats.uri());
     assert!(matches!(ask(&fixed).await, Err(ChatServiceError::BadAnswer(_))));
     assert_eq!(world.shown().await.len(), 2);
@@ -247,7 +248,7 @@ async fn what_is_no_bearer_token_is_not_sent() {
         assert_eq!(ask(&world.service()).await, Err(ChatServiceError::CredentialUnavailable));
     }
     assert_eq!(world.shown().await, Vec::<String>::new());
-    // The longest that is told is a day, and without a word it is five minutes.
+    // At most a day, and five minutes without `expires_in`.
     for (expires_in, lasts) in [(json!(null), 300), (json!(1e300), 86_400)] {
         world.gives(json!({"token_type": "BEARER", "expires_in": expires_in})).await;
         let service = world.service();
@@ -268,7 +269,7 @@ async fn the_secret_follows_no_redirect_and_goes_to_no_other_issuer() {
         world.answers(json!({}), redirect).await;
         assert_eq!(ask(&world.service()).await, Err(ChatServiceError::CredentialUnavailable));
     }
-    // A document that is about somebody else leads nowhere.
+    // A document of another issuer is not used.
     for metadata in [
         json!({"issuer": "https://evil.example", "token_endpoint": elsewhere.uri()}),
         json!({"issuer": format!("{}/", world.provider.uri()), "token_endpoint": elsewhere.uri()}),

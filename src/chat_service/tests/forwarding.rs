@@ -1,5 +1,5 @@
-//! Nobody steers a request to the chat service: neither its path, nor its headers, nor to where a
-//! credential goes. What is sent is looked at as it stands on the wire.
+//! No id, answer or redirect changes the path, the headers or the destination of a request to the
+//! chat service. The requests are checked as raw bytes.
 
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 

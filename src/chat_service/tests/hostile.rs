@@ -57,7 +57,7 @@ async fn assert_unreachable(answer: Answer) {
 }
 
 #[tokio::test]
-async fn nobody_there_is_unreachable_and_says_why() {
+async fn no_listener_is_unreachable_and_says_why() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let service = service(&format!("http://{gone}"));
     match service.read(Access::Caller(&caller()), &chat_id()).chat().await {
@@ -83,7 +83,7 @@ async fn an_answer_that_breaks_off_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_service_that_says_nothing_is_cut_by_the_deadline() {
+async fn no_answer_by_the_deadline_is_a_timeout() {
     assert_timed_out(|_, _| {
         wait(2_000);
         Ok(())
@@ -92,7 +92,7 @@ async fn a_service_that_says_nothing_is_cut_by_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_service_that_drips_is_cut_by_the_deadline() {
+async fn a_slow_body_times_out_at_the_deadline() {
     assert_timed_out(|_, stream| {
         chunked_head(stream)?;
         loop {
@@ -210,7 +210,7 @@ async fn what_is_no_json_is_a_bad_answer() {
 }
 
 #[tokio::test]
-async fn broken_utf8_is_a_bad_answer_even_where_nobody_looks() {
+async fn invalid_utf8_is_a_bad_answer_even_in_ignored_fields() {
     const PAGE: &[u8] =
         b"[{\"id\":\"m\",\"content\":\"a\xffb\",\"created_at\":\"2026-01-01T00:00:00Z\"}]";
     const UNKNOWN: &[u8] = b"{\"id\":\"c-1\",\"new\":\"\xed\xa0\x80\"}";

@@ -1,4 +1,4 @@
-//! What a chat service may do to us, and what we make of it.
+//! Answers of a chat service, good and bad ones.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ fn chat_id() -> ChatSessionId {
 fn settings(source: &str) -> ChatServiceSettings {
     ChatServiceSettings {
         service_credential: Some(ServiceCredential::Token("services.own.token".to_owned())),
-        // Nobody waits for it: a test of time-outs sets its own.
+        // Tests of time-outs set their own.
         timeout: Duration::from_secs(10),
         ..ChatServiceSettings::new(source.parse().unwrap())
     }

@@ -1,5 +1,5 @@
-//! How traces are sent. The SDK sends from a thread of its own, where no runtime is; the requests go
-//! through ours, with the HTTP client that the rest of this service uses.
+//! The HTTP client of the exporter. The SDK exports from a thread without a runtime, so requests
+//! are spawned on this service's.
 
 use std::{fmt, time::Duration};
 
@@ -8,9 +8,9 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use reqwest::{Client, redirect};
 use tokio::runtime::Handle;
 
-/// How long one request may take; a collector that is slower loses spans.
+/// For one request; after it the spans are lost.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The most bytes of an answer that are read; real ones are empty.
+/// Real responses are empty.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 pub(super) struct OtlpClient {
