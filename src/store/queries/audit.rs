@@ -1,5 +1,5 @@
-//! Audit records: written in the transaction of the change that they are about, so that neither is
-//! there without the other, and to the log once that is committed. They outlive the links.
+//! Audit records: written in the transaction of their change, so that neither exists without the
+//! other, and to the log after the commit. They outlive the links.
 
 use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, Insertable, QueryDsl};
@@ -16,7 +16,7 @@ use crate::{
 
 /// The `times` of each record. Earlier versions counted refusals in one row.
 const ONCE: i64 = 1;
-/// Changes of one link that its owner is told of: the latest.
+/// How many changes of a link its owner sees: the latest.
 const CHANGES: i64 = 100;
 
 #[derive(Debug, Clone, Insertable)]
@@ -55,7 +55,7 @@ impl From<&AuditRecord> for AuditRow {
     }
 }
 
-/// Any number, since two records may be of the same microsecond.
+/// A random number, since two records may be of the same microsecond.
 fn tie_break() -> i64 {
     let (number, _) = Uuid::new_v4().as_u64_pair();
     i64::from_ne_bytes(number.to_ne_bytes())
@@ -66,8 +66,8 @@ fn detail(record: &AuditRecord) -> Option<String> {
     record.detail.as_ref().map(|detail| serde_json::to_string(detail).unwrap_or_default())
 }
 
-/// Writes a record to the log: of a change once it is committed, of a refusal at once. A refusal is
-/// in the log alone, so that no caller can make the database write by being refused.
+/// Writes a record to the log: of a change after its commit, of a refusal at once. A refusal is only
+/// in the log, so that refused requests cannot make the database write.
 pub fn log_audit_record(record: &AuditRecord) {
     tracing::info!(
         target: "shared_chats::audit",
@@ -85,7 +85,7 @@ pub fn log_audit_record(record: &AuditRecord) {
     );
 }
 
-/// Writes the record of a change, and announces the change, within the open transaction.
+/// Writes the audit record of a change, and announces the change, within the open transaction.
 macro_rules! record_change {
     ($conn:expr, $record:expr, $notice:expr) => {{
         use $crate::store::{notices::Announce, queries::audit::AuditRow, schema::audit_records};
@@ -97,10 +97,7 @@ macro_rules! record_change {
 pub(in crate::store) use record_change;
 
 impl Store {
-    /// The latest of what was done to the link, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The latest changes of the link, oldest first.
     pub async fn changes_of(&self, link: &ShareId) -> Result<Vec<LinkChange>, StoreError> {
         let short = link.short().as_str().to_owned();
         let actions = [Action::Create, Action::Change];
@@ -117,7 +114,7 @@ impl Store {
         })?;
         let change = |(at, word, detail): (Moment, String, Option<String>)| {
             let action = actions.into_iter().find(|action| action.name() == word)?;
-            // What a newer instance wrote may say more.
+            // A newer instance may have written other fields.
             let settings = detail.and_then(|json| serde_json::from_str::<Settings>(&json).ok());
             Some(LinkChange {
                 at: at.0,
@@ -128,10 +125,7 @@ impl Store {
         Ok(rows.into_iter().rev().filter_map(change).collect())
     }
 
-    /// Deletes the records that are of `until` or older, page by page. Returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; the next sweep goes on.
+    /// Deletes the records of `until` and before, and returns how many.
     pub async fn sweep_audit_records(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
         sweep_until!(self, audit_records, at, until)
     }

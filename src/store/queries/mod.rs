@@ -1,4 +1,4 @@
-//! The queries, each written once for both engines, in the file of its kind.
+//! The queries, each written once for both engines.
 
 pub(in crate::store) mod activity;
 pub(in crate::store) mod artifacts;
