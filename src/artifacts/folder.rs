@@ -1,5 +1,5 @@
-//! What a folder needs beyond the crate's own store: it stages an object in a file `KEY#1` beside
-//! the object's place, which it neither lists nor removes when the process died.
+//! A folder as artifact store. `object_store` writes an object to a file `KEY#1` first, which it neither
+//! lists nor removes after a crash.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -19,7 +19,7 @@ impl From<io::Error> for ArtifactStoreError {
     }
 }
 
-/// Makes the folder if need be. What was acknowledged survives a power cut, as in the database.
+/// Creates the folder if it is missing. Acknowledged writes survive a power cut, as in the database.
 pub(super) fn open(
     path: &Path,
 ) -> Result<(LocalFileSystem, std::path::PathBuf), ArtifactStoreError> {
@@ -38,7 +38,7 @@ pub(super) async fn delete_unfinished(
 ) -> Result<(), ArtifactStoreError> {
     match tokio::fs::remove_file(folder.join(format!("{}#1", key.as_str()))).await {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn list(
                         return Ok(Some((key, entries)));
                     }
                     Ok(_) => {}
-                    // Deleted a moment ago.
+                    // Deleted meanwhile.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(error.into()),
                 }
