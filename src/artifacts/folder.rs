@@ -5,7 +5,7 @@ use std::{io, path::Path, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures_util::{
-    StreamExt,
+    StreamExt, TryFutureExt,
     stream::{self, BoxStream},
 };
 use object_store::local::LocalFileSystem;
@@ -46,10 +46,9 @@ pub(super) fn list(
     folder: Arc<Path>,
     moment: DateTime<Utc>,
 ) -> BoxStream<'static, Result<ObjectKey, ArtifactStoreError>> {
-    let entries = async move { tokio::fs::read_dir(folder).await };
-    let opened = stream::once(entries).map(move |opened| match opened {
-        Err(error) => stream::once(async move { Err(error.into()) }).boxed(),
-        Ok(entries) => stream::try_unfold(entries, move |mut entries| async move {
+    let listing = async move {
+        let entries = tokio::fs::read_dir(folder).await?;
+        let keys = stream::try_unfold(entries, move |mut entries| async move {
             while let Some(entry) = entries.next_entry().await? {
                 let name = entry.file_name();
                 let name = name.to_str().unwrap_or_default();
@@ -67,8 +66,8 @@ pub(super) fn list(
                 }
             }
             Ok(None)
-        })
-        .boxed(),
-    });
-    opened.flatten().boxed()
+        });
+        Ok::<_, ArtifactStoreError>(keys)
+    };
+    listing.try_flatten_stream().boxed()
 }

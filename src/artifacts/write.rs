@@ -29,6 +29,12 @@ pub enum WriteError<E> {
     Store(#[from] ArtifactStoreError),
 }
 
+impl<E> From<object_store::Error> for WriteError<E> {
+    fn from(error: object_store::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl ArtifactStore {
     /// Writes an object of exactly `size` bytes. Of a longer source it reads at most one chunk too
     /// many. The object becomes visible as a whole or not at all.
@@ -55,16 +61,15 @@ impl ArtifactStore {
                 return Ok(Copied::Differs);
             }
             let payload = PutPayload::from_iter(first);
-            let put = self.objects.put(&path(key), payload).await;
-            return put.map(|_| Copied::Whole).map_err(|error| WriteError::Store(error.into()));
+            self.objects.put(&path(key), payload).await?;
+            return Ok(Copied::Whole);
         }
-        let upload = self.objects.put_multipart(&path(key)).await;
-        let upload = upload.map_err(ArtifactStoreError::from)?;
+        let upload = self.objects.put_multipart(&path(key)).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
         first.into_iter().for_each(|chunk| upload.put(chunk));
         let failure = loop {
             if let Err(error) = upload.wait_for_capacity(1).await {
-                break Err(WriteError::Store(error.into()));
+                break Err(error.into());
             }
             match source.next().await {
                 Some(Ok(chunk)) => {
@@ -77,10 +82,8 @@ impl ArtifactStore {
                 Some(Err(error)) => break Err(WriteError::Source(error)),
                 None if read < size => break Ok(Copied::Differs),
                 None => {
-                    let finished = upload.finish().await;
-                    return finished
-                        .map(|_| Copied::Whole)
-                        .map_err(|error| WriteError::Store(error.into()));
+                    upload.finish().await?;
+                    return Ok(Copied::Whole);
                 }
             }
         };

@@ -47,10 +47,7 @@ impl StoreError {
 
 impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
-        let text = match &error {
-            DieselError::DatabaseError(_, info) => info.message().to_owned(),
-            other => other.to_string(),
-        };
+        let text = error.to_string();
         match error {
             DieselError::DatabaseError(
                 DatabaseErrorKind::ClosedConnection

@@ -29,6 +29,8 @@ pub use queries::sweep::Swept;
 
 use crate::telemetry::{self, DatabaseFailure};
 use database::{Operation, on};
+use rows::{SharedChatRow, into_models, not_expired};
+use timestamp::{Moment, UtcMicros};
 
 /// How long an idempotency key is kept (docs/API.md 3).
 pub const IDEMPOTENCY_RETENTION: chrono::Duration = chrono::Duration::hours(24);

@@ -123,7 +123,7 @@ pub(super) fn into_models(rows: Vec<SharedChatRow>) -> Result<Vec<SharedChat>, S
 /// `expires_at IS NULL OR expires_at > now`: a link is gone at `expires_at`, not after it.
 macro_rules! not_expired {
     ($now:expr) => {{
-        use $crate::store::{schema::shared_chats::dsl::expires_at, timestamp::Moment};
+        use $crate::store::{Moment, schema::shared_chats::dsl::expires_at};
         expires_at.is_null().or(expires_at.assume_not_null().gt(Moment($now)))
     }};
 }

@@ -101,19 +101,16 @@ fn url_of_each_host(url: &str) -> Vec<String> {
 
 /// The configuration of one host, and whether its certificate is checked.
 fn host_config(url: &str, timeout: Duration) -> Result<(Config, bool), StoreError> {
-    let wrong = |what: String| StoreError::Unavailable(format!("DATABASE_URL: {what}"));
-    let mut url = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
+    let wrong = |what: &str| StoreError::Unavailable(format!("DATABASE_URL: {what}"));
+    let mut url = Url::parse(url).map_err(|e| wrong(&e.to_string()))?;
     let ssl_mode = take_ssl_mode(&mut url);
     // tokio-postgres' own message may repeat the URL and its password.
-    let mut config: Config =
-        url.as_str().parse().map_err(|_| wrong("not a PostgreSQL URL".to_owned()))?;
+    let mut config: Config = url.as_str().parse().map_err(|_| wrong("not a PostgreSQL URL"))?;
     let (ssl_mode, verify) = match ssl_mode.as_deref() {
         Some("disable") => (SslMode::Disable, false),
         None | Some("prefer") => (SslMode::Prefer, false),
         Some("require" | "verify-ca" | "verify-full") => (SslMode::Require, true),
-        Some(_) => {
-            return Err(wrong("sslmode is disable, prefer, require or verify-full".to_owned()));
-        }
+        Some(_) => return Err(wrong("sslmode is disable, prefer, require or verify-full")),
     };
     config.ssl_mode(ssl_mode);
     if config.get_application_name().is_none() {

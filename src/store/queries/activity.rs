@@ -9,11 +9,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     model::{ShareId, ViewCounts},
-    store::{
-        Store, StoreError, on,
-        schema::link_activity,
-        timestamp::{Moment, UtcMicros},
-    },
+    store::{Moment, Store, StoreError, UtcMicros, on, schema::link_activity},
 };
 
 /// Links in one statement; each binds five of at most 32,766 values (SQLite).

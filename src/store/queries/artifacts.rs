@@ -10,9 +10,8 @@ use diesel_async::RunQueryDsl;
 use crate::{
     model::{KeptFile, ObjectKey, ShareId},
     store::{
-        Store, StoreError, on,
+        Moment, Store, StoreError, on,
         schema::{artifacts, shared_chats},
-        timestamp::Moment,
     },
 };
 
@@ -30,7 +29,7 @@ macro_rules! attach {
             let attached = diesel::update(copies)
                 .set((
                     artifacts::shared_chat_id.eq(Some($link)),
-                    artifacts::leased_until.eq(None::<$crate::store::timestamp::Moment>),
+                    artifacts::leased_until.eq(None::<$crate::store::Moment>),
                 ))
                 .execute($conn)
                 .await?;
@@ -52,7 +51,7 @@ macro_rules! detach {
         diesel::update(kept)
             .set((
                 artifacts::shared_chat_id.eq(None::<String>),
-                artifacts::leased_until.eq(None::<$crate::store::timestamp::Moment>),
+                artifacts::leased_until.eq(None::<$crate::store::Moment>),
             ))
             .execute($conn)
             .await?

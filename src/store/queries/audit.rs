@@ -6,12 +6,10 @@ use diesel::{ExpressionMethods, Insertable, QueryDsl};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::sweep_until;
 use crate::{
     model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId},
-    store::{
-        Store, StoreError, on, queries::sweep::sweep_until, schema::audit_records,
-        timestamp::Moment,
-    },
+    store::{Moment, Store, StoreError, on, schema::audit_records},
 };
 
 /// The `times` of each record. Earlier versions counted refusals in one row.
@@ -40,7 +38,8 @@ impl From<&AuditRecord> for AuditRow {
     fn from(record: &AuditRecord) -> Self {
         Self {
             at: Moment(record.at),
-            id: tie_break(),
+            // Random, since two records may be of the same microsecond.
+            id: Uuid::new_v4().as_u64_pair().0.cast_signed(),
             actor_kind: record.actor.kind(),
             actor_id: record.actor.id().map(|id| id.as_str().to_owned()),
             action: record.action.name(),
@@ -53,12 +52,6 @@ impl From<&AuditRecord> for AuditRow {
             detail: detail(record),
         }
     }
-}
-
-/// A random number, since two records may be of the same microsecond.
-fn tie_break() -> i64 {
-    let (number, _) = Uuid::new_v4().as_u64_pair();
-    i64::from_ne_bytes(number.to_ne_bytes())
 }
 
 fn detail(record: &AuditRecord) -> Option<String> {
@@ -88,7 +81,7 @@ pub fn log_audit_record(record: &AuditRecord) {
 /// Writes the audit record of a change, and announces the change, within the open transaction.
 macro_rules! record_change {
     ($conn:expr, $record:expr, $notice:expr) => {{
-        use $crate::store::{notices::Announce, queries::audit::AuditRow, schema::audit_records};
+        use $crate::store::{notices::Announce, queries::AuditRow, schema::audit_records};
         let row = AuditRow::from($record);
         diesel::insert_into(audit_records::table).values(row).execute($conn).await?;
         $conn.announce($notice).await?;
@@ -112,15 +105,11 @@ impl Store {
                 .load(conn)
                 .await?)
         })?;
-        let change = |(at, word, detail): (Moment, String, Option<String>)| {
-            let action = actions.into_iter().find(|action| action.name() == word)?;
+        let change = |(Moment(at), name, detail): (Moment, String, Option<String>)| {
+            let action = actions.map(Action::name).into_iter().find(|action| *action == name)?;
             // A newer instance may have written other fields.
             let settings = detail.and_then(|json| serde_json::from_str::<Settings>(&json).ok());
-            Some(LinkChange {
-                at: at.0,
-                action: action.name(),
-                settings: settings.unwrap_or_default(),
-            })
+            Some(LinkChange { at, action, settings: settings.unwrap_or_default() })
         };
         Ok(rows.into_iter().rev().filter_map(change).collect())
     }

@@ -4,17 +4,12 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::{deleted_links, log_audit_record, record_change};
 use crate::{
     model::{AuditRecord, ChatSessionId, Detail, SharedChat},
     store::{
-        Notice, Store, StoreError, on,
-        queries::{
-            audit::{log_audit_record, record_change},
-            owner::deleted_links,
-        },
-        rows::{SharedChatRow, into_models, not_expired},
+        Moment, Notice, SharedChatRow, Store, StoreError, into_models, not_expired, on,
         schema::{chats, shared_chats},
-        timestamp::Moment,
     },
 };
 
@@ -34,9 +29,7 @@ where
 macro_rules! touch_chat {
     ($chat_session_id:expr, $now:expr) => {{
         use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods};
-        use $crate::store::{
-            TOMBSTONE_RETENTION, queries::chats::upsert_where, schema::chats, timestamp::Moment,
-        };
+        use $crate::store::{Moment, TOMBSTONE_RETENTION, queries::upsert_where, schema::chats};
         let expired = Moment($now - TOMBSTONE_RETENTION);
         let touch = diesel::insert_into(chats::table)
             .values(chats::chat_session_id.eq($chat_session_id))

@@ -5,18 +5,12 @@ use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, upsert::excluded};
 use diesel_async::RunQueryDsl;
 
+use super::{AuditRow, attach, log_audit_record, touch_chat, upsert_where};
 use crate::{
     model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId},
     store::{
-        IDEMPOTENCY_RETENTION, Refused, Store, StoreError, on,
-        queries::{
-            artifacts::attach,
-            audit::{AuditRow, log_audit_record},
-            chats::{touch_chat, upsert_where},
-        },
-        rows::SharedChatRow,
+        IDEMPOTENCY_RETENTION, Moment, Refused, SharedChatRow, Store, StoreError, on,
         schema::{audit_records, idempotency_keys, shared_chats},
-        timestamp::Moment,
     },
 };
 

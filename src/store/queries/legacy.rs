@@ -5,16 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::ExpressionMethods;
 use diesel_async::RunQueryDsl;
 
+use super::{AuditRow, insert_snapshot, log_audit_record, touch_chat};
 use crate::{
     model::{AuditRecord, Detail, ImportedLinks},
     store::{
-        NewSharedChat, Store, StoreError, on,
-        queries::{
-            audit::{AuditRow, log_audit_record},
-            chats::touch_chat,
-            create::insert_snapshot,
-        },
-        rows::SharedChatRow,
+        NewSharedChat, SharedChatRow, Store, StoreError, on,
         schema::{audit_records, shared_chats},
     },
 };

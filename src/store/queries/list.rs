@@ -11,10 +11,8 @@ use diesel_async::RunQueryDsl;
 use crate::{
     model::{ChatSessionId, ShareId, SharedChat, UserId, fold_case},
     store::{
-        Store, StoreError, on,
-        rows::{SharedChatRow, into_models, not_expired},
+        Moment, SharedChatRow, Store, StoreError, UtcMicros, into_models, not_expired, on,
         schema::shared_chats,
-        timestamp::{Moment, UtcMicros},
     },
 };
 

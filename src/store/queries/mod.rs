@@ -10,3 +10,10 @@ pub(in crate::store) mod list;
 pub(in crate::store) mod owner;
 pub(in crate::store) mod sweep;
 pub(in crate::store) mod view;
+
+use artifacts::{attach, detach};
+use audit::{AuditRow, log_audit_record, record_change};
+use chats::{touch_chat, upsert_where};
+use create::insert_snapshot;
+use owner::deleted_links;
+use sweep::{BATCH, sweep_until};

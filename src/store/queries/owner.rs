@@ -5,17 +5,12 @@ use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sql_types::Bool};
 use diesel_async::RunQueryDsl;
 
+use super::{attach, detach, log_audit_record, record_change};
 use crate::{
     model::{AuditRecord, Deleted, Detail, ObjectKey, ShareId, SharedChat, UserId},
     store::{
-        Notice, Refused, Store, StoreError, on,
-        queries::{
-            artifacts::{attach, detach},
-            audit::{log_audit_record, record_change},
-        },
-        rows::{SharedChatRow, not_expired, short_chat},
-        schema::shared_chats,
-        timestamp::Moment,
+        Moment, Notice, Refused, SharedChatRow, Store, StoreError, not_expired, on,
+        rows::short_chat, schema::shared_chats,
     },
 };
 

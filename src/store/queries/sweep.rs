@@ -7,11 +7,10 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::detach;
 use crate::store::{
-    IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION, on,
-    queries::artifacts::detach,
+    IDEMPOTENCY_RETENTION, Moment, Store, StoreError, TOMBSTONE_RETENTION, on,
     schema::{shared_chats, snapshots},
-    timestamp::Moment,
 };
 
 /// The most rows that one statement deletes.
@@ -50,7 +49,7 @@ macro_rules! sweep_until {
     ($store:expr, $table:ident, $moment:ident, $until:expr) => {{
         use diesel::prelude::*;
         use diesel_async::RunQueryDsl;
-        use $crate::store::{on, queries::sweep::BATCH, schema::$table, timestamp::Moment};
+        use $crate::store::{Moment, on, queries::BATCH, schema::$table};
         let until = Moment($until);
         let mut swept = 0;
         loop {

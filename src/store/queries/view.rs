@@ -7,8 +7,7 @@ use diesel_async::RunQueryDsl;
 use crate::{
     model::{LinkState, ShareId, SharedChat},
     store::{
-        Database, Snapshot, Store, StoreError, on,
-        rows::SharedChatRow,
+        Database, SharedChatRow, Snapshot, Store, StoreError, on,
         schema::{shared_chats, snapshots},
     },
 };

@@ -88,13 +88,11 @@ pub(super) fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnect
 /// Retries, since instances that open a new file at the same time conflict here, and `busy_timeout`
 /// does not apply to a change of the journal mode.
 fn set_journal_mode(conn: &mut SqliteConnection) -> QueryResult<()> {
-    let mut tries = 0;
-    loop {
-        let set = conn.batch_execute("PRAGMA journal_mode = WAL;");
-        if set.is_ok() || tries == 250 {
-            return set;
+    for _ in 0..250 {
+        if conn.batch_execute("PRAGMA journal_mode = WAL;").is_ok() {
+            return Ok(());
         }
-        tries += 1;
         std::thread::sleep(Duration::from_millis(20));
     }
+    conn.batch_execute("PRAGMA journal_mode = WAL;")
 }
