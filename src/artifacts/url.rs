@@ -23,10 +23,8 @@ impl FromStr for ArtifactStoreUrl {
             }
             return Ok(Self::Folder(path.into()));
         }
-        let (bucket, prefix) = match text.strip_prefix("s3://").ok_or(PROBLEM)? {
-            rest if rest.contains('/') => rest.split_once('/').ok_or(PROBLEM)?,
-            bucket => (bucket, ""),
-        };
+        let location = text.strip_prefix("s3://").ok_or(PROBLEM)?;
+        let (bucket, prefix) = location.split_once('/').unwrap_or((location, ""));
         let prefix = prefix.trim_end_matches('/');
         // S3's rules for the names of buckets; a prefix without characters that are special in URLs.
         let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);

@@ -1,6 +1,6 @@
 //! Errors of the database.
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::result::{DatabaseErrorKind as Kind, Error as DieselError};
 
 /// Why a database operation failed. Nothing was changed, unless a commit was in progress: the
 /// connection broke, or SQLite's writer had begun the change and took too long. So code that undoes
@@ -49,16 +49,10 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         let text = error.to_string();
         match error {
-            DieselError::DatabaseError(
-                DatabaseErrorKind::ClosedConnection
-                | DatabaseErrorKind::UnableToSendCommand
-                | DatabaseErrorKind::SerializationFailure,
-                _,
-            )
+            DieselError::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _)
+            | DieselError::DatabaseError(Kind::SerializationFailure, _)
             | DieselError::BrokenTransactionManager => Self::Unavailable(text),
-            DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
-                Self::ReadOnly(text)
-            }
+            DieselError::DatabaseError(Kind::ReadOnlyTransaction, _) => Self::ReadOnly(text),
             DieselError::DatabaseError(_, _) if is_temporary(&text) => Self::Unavailable(text),
             _ => Self::Failed(text),
         }

@@ -66,18 +66,12 @@ impl TryFrom<SharedChatRow> for SharedChat {
 
     fn try_from(row: SharedChatRow) -> Result<Self, StoreError> {
         let malformed = StoreError::malformed;
+        let chat = row.chat_session_id.as_deref().map(ChatSessionId::parse).transpose();
+        let owner = row.owner_id.as_deref().map(UserId::parse).transpose();
         Ok(Self {
             id: ShareId::parse(&row.id).ok_or_else(|| malformed("shared_chats.id"))?,
-            chat_session_id: row
-                .chat_session_id
-                .map(|id| ChatSessionId::parse(&id))
-                .transpose()
-                .map_err(|_| malformed("shared_chats.chat_session_id"))?,
-            owner_id: row
-                .owner_id
-                .map(|id| UserId::parse(&id))
-                .transpose()
-                .map_err(|_| malformed("shared_chats.owner_id"))?,
+            chat_session_id: chat.map_err(|_| malformed("shared_chats.chat_session_id"))?,
+            owner_id: owner.map_err(|_| malformed("shared_chats.owner_id"))?,
             name: row.name,
             shared_by: row.shared_by,
             label: row.label,

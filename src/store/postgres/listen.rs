@@ -2,7 +2,10 @@
 
 use std::{pin::pin, time::Duration};
 
-use diesel::sql_types::{Bool, Text};
+use diesel::{
+    dsl::sql,
+    sql_types::{Bool, Text},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::StreamExt;
 use tokio::{
@@ -23,18 +26,6 @@ const MAX_PAUSE: Duration = Duration::from_millis(800);
 const IDLE: Duration = Duration::from_secs(10);
 /// How long the server may take to answer that.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-
-#[derive(diesel::QueryableByName)]
-struct ReadOnly {
-    #[diesel(sql_type = Bool)]
-    is_read_only: bool,
-}
-
-#[derive(diesel::QueryableByName)]
-struct Schema {
-    #[diesel(sql_type = Text)]
-    name: String,
-}
 
 impl Postgres {
     /// Calls `on_notice` for each notice, in a task of the main runtime.
@@ -106,18 +97,13 @@ impl Postgres {
     async fn start_listening(&self) -> Result<(AsyncPgConnection, String), StoreError> {
         let mut conn = self.connect().await?;
         conn.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
-        let schema: Schema = diesel::sql_query("SELECT current_schema()::text AS name")
-            .get_result(&mut conn)
-            .await?;
-        Ok((conn, format!("{} ", schema.name)))
+        let schema = diesel::select(sql::<Text>("current_schema()::text"));
+        let schema: String = schema.get_result(&mut conn).await?;
+        Ok((conn, format!("{schema} ")))
     }
 }
 
 async fn is_read_only(conn: &mut AsyncPgConnection) -> Result<bool, StoreError> {
-    let answer: ReadOnly = diesel::sql_query(
-        "SELECT current_setting('transaction_read_only')::boolean AS is_read_only",
-    )
-    .get_result(conn)
-    .await?;
-    Ok(answer.is_read_only)
+    let setting = sql::<Bool>("current_setting('transaction_read_only')::boolean");
+    Ok(diesel::select(setting).get_result(conn).await?)
 }

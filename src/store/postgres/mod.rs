@@ -125,13 +125,12 @@ impl Postgres {
             let connecting = timeout_at(until, self.fast_connection()).await;
             let conn = connecting.map_err(|_| too_late())??;
             match timeout_at(until, read(&mut &*conn, arguments.clone())).await {
-                Ok(Err(StoreError::Unavailable(_))) if !is_retry => {
-                    self.forget_fast_connection(&conn).await;
-                    is_retry = true;
-                }
                 Ok(Err(StoreError::Unavailable(why))) => {
                     self.forget_fast_connection(&conn).await;
-                    return Err(StoreError::Unavailable(why));
+                    if is_retry {
+                        return Err(StoreError::Unavailable(why));
+                    }
+                    is_retry = true;
                 }
                 Ok(result) => return result,
                 // A connection this silent may never answer again.

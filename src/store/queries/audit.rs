@@ -116,6 +116,6 @@ impl Store {
 
     /// Deletes the records of `until` and before, and returns how many.
     pub async fn sweep_audit_records(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        sweep_until!(self, audit_records, at, until)
+        Ok(sweep_until!(self, audit_records, at, until))
     }
 }

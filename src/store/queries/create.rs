@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, upsert::excluded};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, Table, upsert::excluded};
 use diesel_async::RunQueryDsl;
 
 use super::{AuditRow, attach, log_audit_record, touch_chat, upsert_where};
@@ -40,7 +40,6 @@ pub struct PastUse {
     pub shared_chat_id: ShareId,
 }
 
-/// A link to create.
 #[derive(Debug, Clone)]
 pub struct NewSharedChat {
     pub chat: SharedChat,
@@ -97,11 +96,7 @@ impl Store {
                         idempotency_keys::shared_chat_id.eq(id.as_str()),
                         idempotency_keys::created_at.eq(Moment(now)),
                     ))
-                    .on_conflict((
-                        idempotency_keys::caller_id,
-                        idempotency_keys::owner_id,
-                        idempotency_keys::key,
-                    ))
+                    .on_conflict(idempotency_keys::table.primary_key())
                     .do_update()
                     .set((
                         idempotency_keys::request_hash.eq(excluded(idempotency_keys::request_hash)),

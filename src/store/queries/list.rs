@@ -38,7 +38,6 @@ pub enum LinkOrder {
     NameBackwards,
 }
 
-/// What to list.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
     pub owner: UserId,
@@ -83,7 +82,6 @@ impl LinkOrder {
     }
 }
 
-/// A page of links.
 #[derive(Debug, Clone)]
 pub struct Page {
     pub links: Vec<SharedChat>,
@@ -160,13 +158,6 @@ impl Store {
 
 /// A `LIKE` pattern for names that contain the text, with `%`, `_` and `\` escaped.
 fn contains(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in fold_case(text).chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
+    let text = fold_case(text).replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+    format!("%{text}%")
 }

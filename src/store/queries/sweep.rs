@@ -70,7 +70,7 @@ macro_rules! sweep_until {
                 Ok(diesel::delete(page).execute(conn).await?)
             })?;
             if is_last {
-                break Ok(swept);
+                break swept;
             }
         }
     }};
@@ -91,8 +91,13 @@ impl Store {
             snapshots,
             artifacts,
             links,
-            idempotency_keys: self.sweep_keys(now - IDEMPOTENCY_RETENTION).await?,
-            tombstones: self.sweep_tombstones(now - TOMBSTONE_RETENTION).await?,
+            idempotency_keys: sweep_until!(
+                self,
+                idempotency_keys,
+                created_at,
+                now - IDEMPOTENCY_RETENTION
+            ),
+            tombstones: sweep_until!(self, chats, deleted_at, now - TOMBSTONE_RETENTION),
         })
     }
 
@@ -188,14 +193,6 @@ impl Store {
             }
             Ok(page)
         })
-    }
-
-    async fn sweep_keys(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        sweep_until!(self, idempotency_keys, created_at, until)
-    }
-
-    async fn sweep_tombstones(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        sweep_until!(self, chats, deleted_at, until)
     }
 }
 

@@ -44,16 +44,6 @@ pub(super) enum Access {
     Write,
 }
 
-impl Access {
-    /// The size of the page cache; 2,000 KiB is SQLite's default.
-    const fn cache_kib(self) -> u32 {
-        match self {
-            Self::View | Self::Write => 2_000,
-            Self::Read => 256,
-        }
-    }
-}
-
 /// Opens the file with the pragmas that this service relies on: WAL, so that readers and the writer
 /// do not wait for each other; `synchronous=FULL`, so that acknowledged changes survive a power cut;
 /// foreign keys, which delete a snapshot with its link; and `secure_delete`, which overwrites deleted
@@ -70,18 +60,22 @@ pub(super) fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnect
         StoreError::Unavailable(format!("the SQLite file of DATABASE_URL cannot be opened: {e}"))
     };
     let mut conn = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
+    // 2,000 KiB is SQLite's default.
+    let (cache_kib, query_only) = match access {
+        Access::View => (2_000, "ON"),
+        Access::Read => (256, "ON"),
+        Access::Write => (2_000, "OFF"),
+    };
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA secure_delete = ON; PRAGMA cache_size = -{};",
-        access.cache_kib()
+         PRAGMA secure_delete = ON; PRAGMA cache_size = -{cache_kib}; \
+         PRAGMA query_only = {query_only};"
     ))
     .map_err(|e| failed(&e))?;
-    match access {
-        // The journal mode is stored in the file.
-        Access::View | Access::Read => conn.batch_execute("PRAGMA query_only = ON;"),
-        Access::Write => set_journal_mode(&mut conn),
+    // Stored in the file, so readers find it set.
+    if access == Access::Write {
+        set_journal_mode(&mut conn).map_err(|e| failed(&e))?;
     }
-    .map_err(|e| failed(&e))?;
     Ok(conn)
 }
 
