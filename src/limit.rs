@@ -13,8 +13,8 @@ use tokio::{
     time::timeout,
 };
 
-/// Permits for something that only so many operations can use at a time. The others wait in the
-/// order in which they came, none for longer than `max_wait`. Clones share the permits.
+/// Limits concurrent operations. Further ones wait in the order of arrival, for at most `max_wait`.
+/// Clones share the permits.
 #[derive(Debug, Clone)]
 pub struct Limiter {
     permits: Arc<Semaphore>,
@@ -38,29 +38,20 @@ impl Limiter {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// A permit, which is free again when it is dropped.
-    ///
-    /// # Errors
-    /// [`Timeout`] after `max_wait`.
+    /// A permit, which is returned when it is dropped.
     pub async fn acquire(&self) -> Result<OwnedSemaphorePermit, Timeout> {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(permit);
         }
-        let _waiting = Waiting::begin(&self.waiting);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
         let permit = timeout(self.max_wait, self.permits.clone().acquire_owned()).await;
         permit.ok().and_then(Result::ok).ok_or(Timeout)
     }
 }
 
-/// Counts an operation among those that wait, also when it is cancelled.
+/// Ends the wait in `Limiter::waiting`, also when the operation is cancelled.
 struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {

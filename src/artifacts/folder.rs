@@ -1,11 +1,11 @@
-//! What a folder needs beyond the crate's own store: it stages an object in a file `KEY#1` beside
-//! the object's place, which it neither lists nor removes when the process died.
+//! A folder as artifact store. `object_store` writes an object to a file `KEY#1` first, which it neither
+//! lists nor removes after a crash.
 
 use std::{io, path::Path, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures_util::{
-    StreamExt,
+    StreamExt, TryFutureExt,
     stream::{self, BoxStream},
 };
 use object_store::local::LocalFileSystem;
@@ -19,7 +19,7 @@ impl From<io::Error> for ArtifactStoreError {
     }
 }
 
-/// Makes the folder if need be. What was acknowledged survives a power cut, as in the database.
+/// Creates the folder if it is missing. Acknowledged writes survive a power cut, as in the database.
 pub(super) fn open(
     path: &Path,
 ) -> Result<(LocalFileSystem, std::path::PathBuf), ArtifactStoreError> {
@@ -38,7 +38,7 @@ pub(super) async fn delete_unfinished(
 ) -> Result<(), ArtifactStoreError> {
     match tokio::fs::remove_file(folder.join(format!("{}#1", key.as_str()))).await {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -46,10 +46,9 @@ pub(super) fn list(
     folder: Arc<Path>,
     moment: DateTime<Utc>,
 ) -> BoxStream<'static, Result<ObjectKey, ArtifactStoreError>> {
-    let entries = async move { tokio::fs::read_dir(folder).await };
-    let opened = stream::once(entries).map(move |opened| match opened {
-        Err(error) => stream::once(async move { Err(error.into()) }).boxed(),
-        Ok(entries) => stream::try_unfold(entries, move |mut entries| async move {
+    let listing = async move {
+        let entries = tokio::fs::read_dir(folder).await?;
+        let keys = stream::try_unfold(entries, move |mut entries| async move {
             while let Some(entry) = entries.next_entry().await? {
                 let name = entry.file_name();
                 let name = name.to_str().unwrap_or_default();
@@ -61,14 +60,14 @@ pub(super) fn list(
                         return Ok(Some((key, entries)));
                     }
                     Ok(_) => {}
-                    // Deleted a moment ago.
+                    // Deleted meanwhile.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(error.into()),
                 }
             }
             Ok(None)
-        })
-        .boxed(),
-    });
-    opened.flatten().boxed()
+        });
+        Ok::<_, ArtifactStoreError>(keys)
+    };
+    listing.try_flatten_stream().boxed()
 }

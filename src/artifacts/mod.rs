@@ -1,10 +1,8 @@
-//! Where the bytes of frozen links' files are kept: a folder, or a bucket that speaks S3. The
-//! `object_store` crate lives here only.
+//! The files of frozen links, in a folder or an S3 bucket. Only this module uses `object_store`.
 //!
-//! Objects stand side by side under random names ([`ObjectKey`]). Whose they are stands in the
-//! database (`sharing::artifacts`); one store, that is one folder, or one prefix in a bucket, is for
-//! one database alone, because whatever no row there names is taken for orphans. Other files in the
-//! folder are left alone.
+//! Objects have random names ([`ObjectKey`]). The database has the links that own them
+//! (`sharing::artifacts`). A store, that is a folder or a prefix in a bucket, belongs to one database:
+//! objects without a row there are deleted as orphans. Other files in the folder are left alone.
 //!
 //! To add a kind of store: a variant of [`ArtifactStoreUrl`], and its arm in [`ArtifactStore::open`].
 
@@ -21,16 +19,17 @@ use object_store::{
     ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder,
     path::Path, prefix::PrefixStore,
 };
+use tokio::time::{error::Elapsed, timeout};
 
 use crate::model::ObjectKey;
 
 pub use url::ArtifactStoreUrl;
 pub use write::{Copied, WriteError};
 
-/// How long the store may be silent: for a connection's next bytes, and for the answer to a request.
-const SILENCE: Duration = Duration::from_secs(30);
+/// The time-out for the next bytes of a connection, and for the answer to a request.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The store did not do what was asked. The text is for our own log.
+/// The store failed. The text is for the log only.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the artifact store: {0}")]
 pub struct ArtifactStoreError(String);
@@ -41,21 +40,19 @@ impl From<object_store::Error> for ArtifactStoreError {
     }
 }
 
-/// Where files are kept.
+/// An open artifact store.
 #[derive(Debug, Clone)]
 pub struct ArtifactStore {
     objects: Arc<dyn ObjectStore>,
-    /// For a folder: what the crate does not list, files that were never finished, is looked for
-    /// there.
+    /// Where unfinished files are, which the crate does not list.
     folder: Option<Arc<std::path::Path>>,
 }
 
 impl ArtifactStore {
-    /// Opens the store. A folder is made if it is not there (for its owner's eyes alone); a bucket
-    /// is not asked.
+    /// Opens the store. A missing folder is created, with mode 0700. A bucket is not connected to yet.
     ///
     /// # Errors
-    /// [`ArtifactStoreError`] when the folder cannot be made, or the `AWS_…` variables are wrong.
+    /// [`ArtifactStoreError`] when the folder cannot be created, or the `AWS_…` variables are wrong.
     pub fn open(url: &ArtifactStoreUrl) -> Result<Self, ArtifactStoreError> {
         match url {
             ArtifactStoreUrl::Folder(path) => {
@@ -63,15 +60,15 @@ impl ArtifactStore {
                 Ok(Self { objects: Arc::new(objects), folder: Some(path.into()) })
             }
             ArtifactStoreUrl::S3 { bucket, prefix } => {
-                // A whole request may take long, as the bytes flow at the pace of a viewer.
+                // A whole request may take long: a download flows at the speed of its client.
                 let options = ClientOptions::new()
                     .with_timeout_disabled()
                     .with_connect_timeout(Duration::from_secs(5))
-                    .with_read_timeout(SILENCE);
+                    .with_read_timeout(READ_TIMEOUT);
                 let allow_http = std::env::var("AWS_ALLOW_HTTP").is_ok_and(|v| v == "true");
                 let retry = RetryConfig {
                     max_retries: 3,
-                    retry_timeout: SILENCE,
+                    retry_timeout: READ_TIMEOUT,
                     ..RetryConfig::default()
                 };
                 let bucket = AmazonS3Builder::from_env()
@@ -85,21 +82,20 @@ impl ArtifactStore {
         }
     }
 
-    /// The bytes of an object within `range`, which must lie within it and not be empty; `None` when
-    /// there is no such object. They are read as they are asked for.
-    ///
-    /// # Errors
-    /// [`ArtifactStoreError`] when the store is out of reach, before the first byte or later.
+    /// The bytes of an object in `range`, which must not be empty, as a stream; `None` when there is no
+    /// such object.
     pub async fn get(
         &self,
         key: &ObjectKey,
         range: Range<u64>,
     ) -> Result<Option<BoxStream<'static, Result<Bytes, ArtifactStoreError>>>, ArtifactStoreError>
     {
-        let asked = GetOptions::new().with_range(Some(range.clone()));
+        let options = GetOptions::new().with_range(Some(range.clone()));
         let path = path(key);
-        let answer = tokio::time::timeout(SILENCE, self.objects.get_opts(&path, asked)).await;
-        match answer.map_err(|_| silent())? {
+        match timeout(READ_TIMEOUT, self.objects.get_opts(&path, options))
+            .await
+            .map_err(too_late)?
+        {
             Ok(found) if found.range == range => {
                 let bytes = found.into_stream().map_err(ArtifactStoreError::from);
                 Ok(Some(bytes.boxed()))
@@ -110,26 +106,21 @@ impl ArtifactStore {
         }
     }
 
-    /// Deletes an object, and what an unfinished writing of it left. One that is not there is
-    /// deleted already.
-    ///
-    /// # Errors
-    /// [`ArtifactStoreError`] when the store is out of reach.
+    /// Deletes an object and its unfinished file. A missing object counts as deleted.
     pub async fn delete(&self, key: &ObjectKey) -> Result<(), ArtifactStoreError> {
         if let Some(folder) = &self.folder {
             folder::delete_unfinished(folder, key).await?;
         }
         let path = path(key);
-        match tokio::time::timeout(SILENCE, self.objects.delete(&path)).await {
-            Err(_) => Err(silent()),
-            Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => Ok(()),
-            Ok(Err(error)) => Err(error.into()),
+        match timeout(READ_TIMEOUT, self.objects.delete(&path)).await.map_err(too_late)? {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Every object of ours, finished or (in a folder) not, that was last written before `moment`.
-    /// A bucket does not list the parts of unfinished objects; a lifecycle rule of the bucket
-    /// (`AbortIncompleteMultipartUpload`) is for those.
+    /// The objects that were last written before `moment`, in a folder also unfinished ones. A bucket
+    /// does not list the parts of unfinished objects, and needs a lifecycle rule for them
+    /// (`AbortIncompleteMultipartUpload`).
     pub fn list(
         &self,
         moment: DateTime<Utc>,
@@ -138,11 +129,11 @@ impl ArtifactStore {
             return folder::list(folder.clone(), moment);
         }
         let listed = self.objects.list(None).map_err(ArtifactStoreError::from);
-        let ours = listed.try_filter_map(move |object| async move {
-            let old = object.last_modified < moment;
-            Ok(ObjectKey::parse(object.location.as_ref()).filter(|_| old))
+        let old = listed.try_filter_map(move |object| async move {
+            let is_old = object.last_modified < moment;
+            Ok(ObjectKey::parse(object.location.as_ref()).filter(|_| is_old))
         });
-        ours.boxed()
+        old.boxed()
     }
 }
 
@@ -150,7 +141,7 @@ fn path(key: &ObjectKey) -> Path {
     Path::from(key.as_str())
 }
 
-fn silent() -> ArtifactStoreError {
+fn too_late(_: Elapsed) -> ArtifactStoreError {
     ArtifactStoreError("it did not answer in time".to_owned())
 }
 

@@ -14,7 +14,7 @@ fn store() -> (ArtifactStore, TempDir) {
     (ArtifactStore::open(&url).unwrap(), folder)
 }
 
-/// So many bytes in chunks of 100 kB, each byte telling where it stands.
+/// `size` bytes in chunks of 100 kB; each byte depends on its position.
 fn source(
     size: usize,
 ) -> (Vec<u8>, impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Unpin) {
@@ -35,7 +35,7 @@ async fn listed(store: &ArtifactStore, before: DateTime<Utc>) -> Vec<ObjectKey> 
 const EVER: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
 #[tokio::test]
-async fn what_was_put_is_got_in_whole_or_in_part() {
+async fn an_object_is_read_in_whole_or_in_part() {
     let (store, _folder) = store();
     for size in [1, 1_000, 5 * 1024 * 1024, 12_345_678] {
         let key = ObjectKey::random();
@@ -48,7 +48,7 @@ async fn what_was_put_is_got_in_whole_or_in_part() {
 }
 
 #[tokio::test]
-async fn another_size_than_expected_leaves_nothing() {
+async fn a_source_of_another_size_leaves_no_object() {
     let (store, folder) = store();
     for (size, expected) in
         [(10, 9), (10, 11), (0, 1), (6_000_000, 5_999_999), (6_000_000, 6_000_001)]
@@ -61,7 +61,7 @@ async fn another_size_than_expected_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_source_that_breaks_off_leaves_nothing() {
+async fn a_source_that_breaks_off_leaves_no_object() {
     let (store, folder) = store();
     for before in [1, 70] {
         let good = std::iter::repeat_n(Ok(Bytes::from(vec![7; 100_000])), before);
@@ -73,7 +73,7 @@ async fn a_source_that_breaks_off_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn deleting_takes_the_object_and_its_unfinished_file_and_can_be_repeated() {
+async fn delete_removes_the_object_and_its_unfinished_file_and_is_idempotent() {
     let (store, folder) = store();
     let key = ObjectKey::random();
     store.put(&key, 10, source(10).1).await.unwrap();
@@ -86,12 +86,12 @@ async fn deleting_takes_the_object_and_its_unfinished_file_and_can_be_repeated()
 }
 
 #[tokio::test]
-async fn only_old_objects_of_ours_are_listed_unfinished_ones_too() {
+async fn list_returns_old_objects_also_unfinished_ones_but_no_other_files() {
     let (store, folder) = store();
     let (done, half) = (ObjectKey::random(), ObjectKey::random());
     store.put(&done, 10, source(10).1).await.unwrap();
     std::fs::write(folder.path().join(format!("kept/{}#1", half.as_str())), "half").unwrap();
-    std::fs::write(folder.path().join("kept/notes.txt"), "somebody's own").unwrap();
+    std::fs::write(folder.path().join("kept/notes.txt"), "another file").unwrap();
     let mut all = listed(&store, EVER).await;
     all.sort_by_key(|key| key == &half);
     assert_eq!(all, [done, half]);

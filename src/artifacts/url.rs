@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-/// Where files are kept (contract 7).
+/// Where files are kept (docs/API.md 7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArtifactStoreUrl {
-    /// `file:PATH`, a folder of our own.
+    /// `file:PATH`, a folder.
     Folder(PathBuf),
     /// `s3://BUCKET/PREFIX`, with the usual `AWS_…` variables. The prefix may be empty.
     S3 { bucket: String, prefix: String },
@@ -23,12 +23,10 @@ impl FromStr for ArtifactStoreUrl {
             }
             return Ok(Self::Folder(path.into()));
         }
-        let (bucket, prefix) = match text.strip_prefix("s3://").ok_or(PROBLEM)? {
-            rest if rest.contains('/') => rest.split_once('/').ok_or(PROBLEM)?,
-            bucket => (bucket, ""),
-        };
+        let location = text.strip_prefix("s3://").ok_or(PROBLEM)?;
+        let (bucket, prefix) = location.split_once('/').unwrap_or((location, ""));
         let prefix = prefix.trim_end_matches('/');
-        // A bucket's name by its rules; a prefix without anything that an URL gives a meaning.
+        // S3's rules for the names of buckets; a prefix without characters that are special in URLs.
         let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
         let segments = |prefix: &str| prefix.split('/').all(|s| !matches!(s, "" | "." | ".."));

@@ -1,4 +1,4 @@
-//! Writing an object from a stream, in constant memory.
+//! Writes an object from a stream, in constant memory.
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -7,34 +7,37 @@ use object_store::{ObjectStoreExt, PutPayload, WriteMultipart};
 use super::{ArtifactStore, ArtifactStoreError, path};
 use crate::model::ObjectKey;
 
-/// Bytes that are gathered before they are sent: the least that S3 takes as a part. What is smaller
-/// is written at once. Up to three of these are in memory for each object that is being written.
+/// The size of a part: the minimum of S3. A smaller object is one request. Each object that is being
+/// written has up to three parts in memory.
 const PART: usize = 5 * 1024 * 1024;
 
 /// How a copy ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Copied {
-    /// The object is there.
+    /// The object was written.
     Whole,
-    /// There were more or fewer bytes than expected; nothing is there.
+    /// The source had more or fewer bytes than expected; there is no object.
     Differs,
 }
 
-/// Why an object was not written. Nothing is there then, as far as the store can be reached.
+/// Why an object was not written. There is no object then, unless it could not be deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError<E> {
-    #[error("what was to be written broke off: {0}")]
+    #[error("the source of the file broke off: {0}")]
     Source(E),
     #[error(transparent)]
     Store(#[from] ArtifactStoreError),
 }
 
+impl<E> From<object_store::Error> for WriteError<E> {
+    fn from(error: object_store::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl ArtifactStore {
-    /// Writes an object of exactly `size` bytes; of a source that gives more no more than one chunk
-    /// beyond them is read. It becomes visible as a whole or not at all.
-    ///
-    /// # Errors
-    /// [`WriteError`]: the source's own error, or the store's.
+    /// Writes an object of exactly `size` bytes. Of a longer source it reads at most one chunk too
+    /// many. The object becomes visible as a whole or not at all.
     pub async fn put<E>(
         &self,
         key: &ObjectKey,
@@ -58,16 +61,15 @@ impl ArtifactStore {
                 return Ok(Copied::Differs);
             }
             let payload = PutPayload::from_iter(first);
-            let put = self.objects.put(&path(key), payload).await;
-            return put.map(|_| Copied::Whole).map_err(|error| WriteError::Store(error.into()));
+            self.objects.put(&path(key), payload).await?;
+            return Ok(Copied::Whole);
         }
-        let upload = self.objects.put_multipart(&path(key)).await;
-        let upload = upload.map_err(ArtifactStoreError::from)?;
+        let upload = self.objects.put_multipart(&path(key)).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
         first.into_iter().for_each(|chunk| upload.put(chunk));
-        let gone_wrong = loop {
+        let failure = loop {
             if let Err(error) = upload.wait_for_capacity(1).await {
-                break Err(WriteError::Store(error.into()));
+                break Err(error.into());
             }
             match source.next().await {
                 Some(Ok(chunk)) => {
@@ -80,17 +82,15 @@ impl ArtifactStore {
                 Some(Err(error)) => break Err(WriteError::Source(error)),
                 None if read < size => break Ok(Copied::Differs),
                 None => {
-                    let finished = upload.finish().await;
-                    return finished
-                        .map(|_| Copied::Whole)
-                        .map_err(|error| WriteError::Store(error.into()));
+                    upload.finish().await?;
+                    return Ok(Copied::Whole);
                 }
             }
         };
-        // What cannot be taken back now, the sweep finds.
+        // If this fails, the sweep deletes it later.
         if let Err(error) = upload.abort().await {
-            tracing::warn!(%error, "an unfinished object could not be taken back");
+            tracing::warn!(%error, "an unfinished object could not be deleted");
         }
-        gone_wrong
+        failure
     }
 }

@@ -18,32 +18,30 @@ use tokio::task::yield_now;
 
 use crate::store::StoreError;
 
-/// More than an instance has workers; two threads with the same value only share it.
-const VALUES: usize = 64;
-
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 thread_local!(static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed));
 
-/// A value for each thread, owned by a struct, unlike `thread_local!`.
-pub(super) struct PerThread<T>(Vec<T>);
+/// A value for each thread, owned by a struct, unlike `thread_local!`. With more than 64 threads
+/// some share one.
+pub(super) struct PerThread<T>([T; 64]);
 
 impl<T: Default> Default for PerThread<T> {
     fn default() -> Self {
-        Self((0..VALUES).map(|_| T::default()).collect())
+        Self(std::array::from_fn(|_| T::default()))
     }
 }
 
 impl<T> PerThread<T> {
     pub(super) fn get(&self) -> &T {
-        &self.0[THREAD.with(|thread| thread % VALUES)]
+        &self.0[THREAD.with(|thread| thread % self.0.len())]
     }
 }
 
-/// Looks rows up by their keys. The lookups of one turn of the thread form a batch, whose query
-/// begins after the last of them, so no lookup is answered by a query that began before it: what was
-/// revoked before a view began is revoked for that view.
+/// Looks rows up by their keys. The lookups of one turn of the event loop form a batch. Its query
+/// begins after the last of them, so no lookup is answered by an older query: a link that was revoked
+/// before a view began is revoked for that view.
 ///
-/// A query belongs to all lookups of its batch. It goes on when some of them are cancelled, and is
+/// A query belongs to all lookups of its batch. It continues when some of them are cancelled, and is
 /// dropped with the last one.
 pub(super) struct Batcher<R>(Mutex<Option<Batch<R>>>);
 
@@ -64,11 +62,8 @@ impl<R> Default for Batcher<R> {
 }
 
 impl<R: Clone + Send + Sync + 'static> Batcher<R> {
-    /// The row of this key, `None` where there is none. `query` gets the keys of the batch, and is
-    /// used for it if this is its first lookup.
-    ///
-    /// # Errors
-    /// What the query failed with, for each lookup of the batch.
+    /// The row of this key. The first lookup of a batch gives the query, which gets all its keys. All
+    /// of them share its error.
     pub async fn get<Q>(
         &self,
         key: String,
@@ -77,8 +72,7 @@ impl<R: Clone + Send + Sync + 'static> Batcher<R> {
     where
         Q: Future<Output = Result<Vec<(String, R)>, StoreError>> + Send + 'static,
     {
-        let rows = self.join(key.clone(), query);
-        Ok(rows.await?.get(&key).cloned())
+        Ok(self.join(key.clone(), query).await?.get(&key).cloned())
     }
 
     fn join<Q>(
@@ -113,7 +107,7 @@ impl<R: Clone + Send + Sync + 'static> Batcher<R> {
 
 /// Lets the other requests that are ready on this thread join the batch.
 async fn end_of_turn() {
-    // A bare `yield_now` ends at the next poll, and the second lookup polls the shared query.
+    // A bare `yield_now` ends at the next poll, which the second lookup of the batch makes.
     FuturesUnordered::from_iter([yield_now()]).next().await;
 }
 

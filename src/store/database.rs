@@ -1,6 +1,8 @@
-//! The database of the URL's choosing, and the one macro by which each query is written once.
+//! The open database, and the macro that runs a query on either engine.
 
 use std::{path::PathBuf, time::Duration};
+
+use futures_util::future::BoxFuture;
 
 use crate::store::{StoreError, postgres::Postgres, sqlite::Sqlite};
 
@@ -13,17 +15,18 @@ pub enum DatabaseUrl {
     Postgres(String),
 }
 
-/// How a database is used. Every field is a setting.
+/// The settings of the database.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
     pub url: DatabaseUrl,
-    /// Connections that are kept for everything but views (8–16 were best on two cores).
+    /// Connections for everything but views (8–16 were best on two cores).
     pub pool_size: usize,
-    /// How long an operation may take, waiting for a connection included, before it is given up.
+    /// The time-out of an operation, including its wait for a connection.
     pub timeout: Duration,
-    /// How long of that it may wait for its turn: for a connection, or at SQLite's writer.
+    /// How long of that it may wait for a connection, or for SQLite's writer.
     pub queue_timeout: Duration,
-    /// Certificates (PEM) to trust beside the system's, for PostgreSQL with `sslmode=require`.
+    /// Certificates (PEM) to trust in addition to the system's, for PostgreSQL with
+    /// `sslmode=require`.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -35,7 +38,7 @@ pub enum Database {
 }
 
 impl Database {
-    /// Opens the database; for PostgreSQL that connects nothing yet.
+    /// Opens the database. PostgreSQL is not connected to yet.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the SQLite file cannot be opened, or the URL or the
@@ -48,39 +51,44 @@ impl Database {
     }
 }
 
-/// Runs a body of diesel-async queries on whichever database is open; it is expanded once for each,
-/// so errors land on its own lines. How it runs is the second word:
+/// The body of a query: a future that borrows the connection.
+pub(super) trait Operation<C, T>:
+    for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static
+{
+}
+
+impl<C, T, F> Operation<C, T> for F where
+    F: for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static
+{
+}
+
+/// Runs diesel-async queries on the open database. The body is expanded once for each engine. The
+/// second argument says how it runs:
 ///
-/// - `fast_read(arguments)`: one small read on the hot path, inline on SQLite, pipelined on PostgreSQL,
-///   where it may be asked twice and so gets its arguments cloned;
+/// - `fast_read(arguments)`: one small read on the hot path, inline on SQLite, pipelined on
+///   PostgreSQL, where it may be sent twice and so gets clones of its arguments;
 /// - `read`: any other read;
-/// - `transaction`: a change, all or nothing, also when it is given up half way. Its first statement
-///   must be the guarded write, which takes the lock
+/// - `transaction`: a change, all or nothing, also when it is cancelled. Its first statement must be
+///   the guarded write, which takes the lock
 ///   (docs/decisions/0004-changes-are-guarded-writes.md);
-/// - `bulk`: a change of many rows, one at a time: two that met the same rows in different orders
-///   would wait for each other.
+/// - `bulk`: a change of many rows, one at a time: two that lock the same rows in different orders
+///   would deadlock.
 ///
-/// None of them is cut short when the request that asked for it goes away.
+/// `read`, `transaction` and `bulk` continue when the request is cancelled.
 macro_rules! on {
-    ($database:expr, fast_read($($arg:ident),+), |$conn:ident| $body:expr) => {
+    (@each $database:expr, |$db:ident| $call:expr) => {
         $crate::store::counted(match $database {
-            $crate::store::Database::Sqlite(db) => {
-                db.fast_read(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
-            }
-            $crate::store::Database::Postgres(db) => {
-                db.fast_read(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })).await
-            }
+            $crate::store::Database::Sqlite($db) => $call.await,
+            $crate::store::Database::Postgres($db) => $call.await,
         })
     };
+    ($database:expr, fast_read($($arg:ident),+), |$conn:ident| $body:expr) => {
+        $crate::store::on!(@each $database, |db| db
+            .fast_read(($($arg,)+), |$conn, ($($arg,)+)| Box::pin(async move { $body })))
+    };
     ($database:expr, $how:ident, |$conn:ident| $body:expr) => {
-        $crate::store::counted(match $database {
-            $crate::store::Database::Sqlite(db) => {
-                db.$how(move |$conn| Box::pin(async move { $body })).await
-            }
-            $crate::store::Database::Postgres(db) => {
-                db.$how(move |$conn| Box::pin(async move { $body })).await
-            }
-        })
+        $crate::store::on!(@each $database, |db| db
+            .$how(move |$conn| Box::pin(async move { $body })))
     };
 }
 

@@ -1,6 +1,6 @@
-//! The table `shared_chats` and what belongs to it. Diesel lives here only.
+//! The links and what belongs to them, in SQLite or PostgreSQL. Only this module uses Diesel.
 //!
-//! To add a query: a method of [`Store`] in the file of its kind, its body within `on!`, which says
+//! To add a query: a method of [`Store`] in a file of `queries`, its body within `on!`, which says
 //! how it runs. To add a column: a migration for each database (additive), `schema.rs`, and the row
 //! struct; a test compares the three.
 
@@ -28,15 +28,17 @@ pub use queries::owner::{ChangeGuard, SettingsChange};
 pub use queries::sweep::Swept;
 
 use crate::telemetry::{self, DatabaseFailure};
-use database::on;
+use database::{Operation, on};
+use rows::{SharedChatRow, into_models, not_expired};
+use timestamp::{Moment, UtcMicros};
 
-/// How long an idempotency key is kept (contract 3).
+/// How long an idempotency key is kept (docs/API.md 3).
 pub const IDEMPOTENCY_RETENTION: chrono::Duration = chrono::Duration::hours(24);
-/// How long the tombstone of a deleted chat stands (contract 4).
+/// How long the tombstone of a deleted chat is kept (docs/API.md 4).
 pub const TOMBSTONE_RETENTION: chrono::Duration = chrono::Duration::days(30);
 
-/// What may log warnings and errors alone, whatever `RUST_LOG` says: at their lower levels these crates
-/// log what a query was given, which holds the ids of links (contract 7: they are secrets).
+/// Crates that log warnings and errors only, whatever `RUST_LOG` says: at lower levels they log the
+/// values of a query, among them ids of links, which are secrets (docs/API.md 7).
 pub const QUIET_CRATES: [&str; 4] =
     ["tokio_postgres", "postgres_protocol", "diesel", "diesel_async"];
 
@@ -46,7 +48,7 @@ pub struct Store {
     database: Database,
 }
 
-/// Counts a failure; that the change's own guard said no is none.
+/// Counts a failure in the metrics. A change that its guard refused is no failure.
 fn counted<T>(result: Result<T, StoreError>) -> Result<T, StoreError> {
     match &result {
         Err(StoreError::Unavailable(_) | StoreError::ReadOnly(_)) => {
@@ -59,7 +61,7 @@ fn counted<T>(result: Result<T, StoreError>) -> Result<T, StoreError> {
 }
 
 impl Store {
-    /// Makes known how the database's connections are used.
+    /// Updates the gauges of the connection pool or of the writer's queue.
     pub fn report(&self) {
         match &self.database {
             Database::Sqlite(sqlite) => telemetry::set_queued_changes(sqlite.queued_changes()),

@@ -1,6 +1,6 @@
-//! How a change reaches every instance that shares the database: on PostgreSQL by `NOTIFY`, within
-//! the transaction that makes the change, so that an acknowledged change cannot go unannounced. A
-//! SQLite file has one instance, which tells itself (`sharing`).
+//! Announces changes to every instance that shares the database: on PostgreSQL by `NOTIFY` within the
+//! transaction of the change, so that no acknowledged change goes unannounced. A SQLite file has one
+//! instance, which is told by `sharing`.
 //!
 //! To add a kind: a variant of [`Notice`], and its word in [`Notice::payloads`] and
 //! [`Notice::parse`].
@@ -8,28 +8,29 @@
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio::task::JoinHandle;
 
 use crate::{
     model::{ChatSessionId, ShareId},
     store::{Database, Store, StoreError, on, sqlite::SqliteConn},
 };
 
-/// The channel of `LISTEN` and `NOTIFY`. All schemas of a database share it: payloads begin with
-/// the schema's name.
+/// The channel of `LISTEN` and `NOTIFY`. All schemas of a database share it, so payloads begin with
+/// the name of the schema.
 pub(super) const CHANNEL: &str = "shared_chats";
 
-/// Ids in one payload, which has to stay below 8000 bytes (PostgreSQL's manual, `NOTIFY`); an id
-/// has at most 128.
+/// Ids in one payload. A payload has less than 8000 bytes (PostgreSQL's manual, `NOTIFY`), an id at
+/// most 128.
 const IDS: usize = 50;
 
-/// Something changed.
+/// What changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The chat's messages or its name, or its links went with it.
+    /// The chat's messages or its name, or the chat and its links were deleted.
     Chat(ChatSessionId),
-    /// The settings of these links, or they are gone.
+    /// The settings of these links, or they were deleted.
     Links(Vec<ShareId>),
-    /// Nobody knows: notices may have been missed.
+    /// Anything: notices may have been missed.
     Everything,
 }
 
@@ -49,13 +50,12 @@ impl Notice {
         }
     }
 
-    /// Reads what [`Notice::payloads`] wrote; what is not understood, perhaps of a newer instance,
-    /// may mean anything.
+    /// Reads a payload. An unknown one, of a newer instance perhaps, is [`Notice::Everything`].
     pub(super) fn parse(payload: &str) -> Self {
         let read = match payload.split_once(' ') {
             Some(("chat", id)) => ChatSessionId::parse(id).ok().map(Self::Chat),
             Some(("links", ids)) => {
-                ids.split(',').map(ShareId::parse).collect::<Option<Vec<_>>>().map(Self::Links)
+                ids.split(',').map(ShareId::parse).collect::<Option<_>>().map(Self::Links)
             }
             _ => None,
         };
@@ -86,31 +86,28 @@ impl Announce for AsyncPgConnection {
 }
 
 impl Announce for SqliteConn {
-    /// There is no other instance.
+    // There is no other instance.
     fn announce<'c>(&'c mut self, _: &Notice) -> BoxFuture<'c, Result<(), StoreError>> {
         std::future::ready(Ok(())).boxed()
     }
 }
 
 impl Store {
-    /// Announces what is not a change of this database: that a chat's messages or name changed.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; then nobody was told.
+    /// Announces a change outside this database: of a chat's messages or name.
     pub async fn announce(&self, notice: Notice) -> Result<(), StoreError> {
         on!(&self.database, transaction, |conn| conn.announce(&notice).await)
     }
 
-    /// Hears what any instance announces, this one too, for as long as the returned task lives. After
-    /// each time that it could not hear it says [`Notice::Everything`]. `None` on SQLite.
+    /// Calls `on_notice` for each announcement of any instance, this one included, until the returned
+    /// task ends. After a lost connection the notice is [`Notice::Everything`]. `None` on SQLite.
     #[must_use]
     pub fn listen(
         &self,
-        hear: impl Fn(Notice) + Send + Sync + 'static,
-    ) -> Option<tokio::task::JoinHandle<()>> {
+        on_notice: impl Fn(Notice) + Send + Sync + 'static,
+    ) -> Option<JoinHandle<()>> {
         match &self.database {
             Database::Sqlite(_) => None,
-            Database::Postgres(db) => Some(db.listen(hear)),
+            Database::Postgres(db) => Some(db.listen(on_notice)),
         }
     }
 }
@@ -120,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notice_survives_its_payload() {
+    fn a_parsed_payload_is_the_same_notice() {
         let ids: Vec<ShareId> = (0..120).map(|_| ShareId::random()).collect();
         let payloads = Notice::Links(ids.clone()).payloads();
         assert_eq!(payloads.len(), 3);

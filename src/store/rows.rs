@@ -1,4 +1,4 @@
-//! Rows as the tables hold them, and their way to and from the model.
+//! Rows of the tables, and their conversion from and to the model.
 
 use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
 
@@ -30,7 +30,6 @@ pub(super) struct SharedChatRow {
 }
 
 impl SharedChatRow {
-    /// The short form of the link's chat.
     pub(super) fn short_chat(&self) -> Option<ShortId> {
         short_chat(self.chat_session_id.as_deref())
     }
@@ -66,20 +65,13 @@ impl TryFrom<SharedChatRow> for SharedChat {
     type Error = StoreError;
 
     fn try_from(row: SharedChatRow) -> Result<Self, StoreError> {
-        let wrong =
-            |column: &str| StoreError::Failed(format!("shared_chats.{column} is malformed"));
+        let malformed = StoreError::malformed;
+        let chat = row.chat_session_id.as_deref().map(ChatSessionId::parse).transpose();
+        let owner = row.owner_id.as_deref().map(UserId::parse).transpose();
         Ok(Self {
-            id: ShareId::parse(&row.id).ok_or_else(|| wrong("id"))?,
-            chat_session_id: row
-                .chat_session_id
-                .map(|id| ChatSessionId::parse(&id))
-                .transpose()
-                .map_err(|_| wrong("chat_session_id"))?,
-            owner_id: row
-                .owner_id
-                .map(|id| UserId::parse(&id))
-                .transpose()
-                .map_err(|_| wrong("owner_id"))?,
+            id: ShareId::parse(&row.id).ok_or_else(|| malformed("shared_chats.id"))?,
+            chat_session_id: chat.map_err(|_| malformed("shared_chats.chat_session_id"))?,
+            owner_id: owner.map_err(|_| malformed("shared_chats.owner_id"))?,
             name: row.name,
             shared_by: row.shared_by,
             label: row.label,
@@ -122,10 +114,10 @@ pub(super) fn into_models(rows: Vec<SharedChatRow>) -> Result<Vec<SharedChat>, S
     rows.into_iter().map(SharedChat::try_from).collect()
 }
 
-/// `expires_at IS NULL OR expires_at > now`: a link is gone at its moment, not after it.
+/// `expires_at IS NULL OR expires_at > now`: a link is gone at `expires_at`, not after it.
 macro_rules! not_expired {
     ($now:expr) => {{
-        use $crate::store::{schema::shared_chats::dsl::expires_at, timestamp::Moment};
+        use $crate::store::{Moment, schema::shared_chats::dsl::expires_at};
         expires_at.is_null().or(expires_at.assume_not_null().gt(Moment($now)))
     }};
 }

@@ -1,4 +1,4 @@
-//! The tables, once for both databases. A test compares them with what the migrations made.
+//! The tables, for both databases. A test compares them with the migrations.
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 
@@ -26,8 +26,6 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::{Binary, Text};
-
     snapshots (shared_chat_id) {
         shared_chat_id -> Text,
         messages -> Binary,

@@ -1,5 +1,5 @@
-//! A moment in time that both databases keep exactly: `timestamptz` in PostgreSQL, and in SQLite,
-//! which has no such type, microseconds since 1970 in UTC as an integer.
+//! A time that both databases keep exactly: a `timestamptz` in PostgreSQL, an integer of microseconds
+//! since 1970 in SQLite, which has no such type.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -11,13 +11,14 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-/// The SQL type of every time column. (A name that ends in a standard type would get its operators.)
+/// The SQL type of every time column. Diesel goes by the end of the name: one that ends in a standard
+/// type would get the operators of that type.
 #[derive(Debug, Clone, Copy, diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185))]
 #[diesel(sqlite_type(name = "Long"))]
 pub struct UtcMicros;
 
-/// The Rust side of [`UtcMicros`]. Times are cut to microseconds by the clock already.
+/// The Rust side of [`UtcMicros`]. The clock already truncates times to microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = UtcMicros)]
 pub struct Moment(pub DateTime<Utc>);
@@ -47,7 +48,7 @@ impl FromSql<UtcMicros, Sqlite> for Moment {
     ) -> deserialize::Result<Self> {
         let micros = <i64 as FromSql<BigInt, Sqlite>>::from_sql(value)?;
         let moment = DateTime::from_timestamp_micros(micros)
-            .ok_or_else(|| format!("{micros} µs is no time that chrono knows"))?;
+            .ok_or_else(|| format!("{micros} µs is out of chrono's range"))?;
         Ok(Moment(moment))
     }
 }

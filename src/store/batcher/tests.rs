@@ -1,4 +1,4 @@
-//! Which lookups share a query, and what becomes of it when some of them are cancelled.
+//! Which lookups share a query, and what happens to it when some of them are cancelled.
 
 use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
@@ -7,7 +7,7 @@ use crate::store::batcher::*;
 
 type Found = Result<Vec<(String, u32)>, StoreError>;
 
-/// A query that finds every key, each row with the number of the query, once it may go on.
+/// A query that finds every key once `go_on` allows it. Each row is the number of the query.
 fn query(
     number: u32,
     go_on: oneshot::Receiver<()>,
@@ -27,7 +27,7 @@ fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
 }
 
 #[test]
-fn a_lookup_after_the_query_began_is_answered_by_the_next_one() {
+fn a_lookup_after_the_query_began_starts_a_new_query() {
     let batcher = Batcher::default();
     let (first_goes_on, first_may) = oneshot::channel();
     let (second_goes_on, second_may) = oneshot::channel();
@@ -41,7 +41,7 @@ fn a_lookup_after_the_query_began_is_answered_by_the_next_one() {
     assert_eq!(poll(&mut second).unwrap().unwrap()["a"], 2);
 }
 
-/// Looks so many keys up in tasks of their own. Gives back how many keys each query had.
+/// Looks up `count` keys in separate tasks. Returns how many keys each query had.
 async fn batches(batcher: Arc<Batcher<u32>>, count: u32) -> Vec<usize> {
     let queries = Arc::new(Mutex::new(Vec::new()));
     let lookups = (0..count).map(|number| {
@@ -63,15 +63,15 @@ async fn batches(batcher: Arc<Batcher<u32>>, count: u32) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn the_lookups_of_one_turn_are_one_query() {
+async fn lookups_of_one_turn_share_a_query() {
     let batcher = Arc::new(Batcher::default());
     assert_eq!(batches(batcher.clone(), 5).await, [5]);
-    // tokio looks at timers and sockets after 61 tasks.
+    // tokio polls timers and sockets after 61 tasks.
     assert_eq!(batches(batcher, 60).await, [60]);
 }
 
 #[test]
-fn a_cancelled_lookup_leaves_the_others_their_answer() {
+fn a_query_continues_when_one_of_its_lookups_is_cancelled() {
     let batcher = Batcher::default();
     let (goes_on, may) = oneshot::channel();
     let mut cancelled = batcher.join("a".to_owned(), query(1, may));
@@ -84,7 +84,7 @@ fn a_cancelled_lookup_leaves_the_others_their_answer() {
 }
 
 #[test]
-fn a_query_is_dropped_with_the_last_lookup_that_waits_for_it() {
+fn a_query_is_dropped_with_its_last_lookup() {
     let batcher = Batcher::<u32>::default();
     let mutex = Arc::new(AsyncMutex::new(()));
     let locked = mutex.clone();
@@ -105,7 +105,7 @@ fn a_query_is_dropped_with_the_last_lookup_that_waits_for_it() {
 }
 
 #[test]
-fn a_failure_is_that_of_its_batch_alone() {
+fn a_failure_reaches_its_own_batch_only() {
     let batcher = Batcher::default();
     let (fails, may) = oneshot::channel();
     let mut first = batcher.join("a".to_owned(), query(1, may));
@@ -121,7 +121,7 @@ fn a_failure_is_that_of_its_batch_alone() {
 }
 
 #[tokio::test]
-async fn a_query_that_panics_does_not_keep_the_next_one_from_being_sent() {
+async fn a_panic_in_a_query_does_not_stop_the_next_one() {
     let batcher = Arc::new(Batcher::<u32>::default());
     let panicking = batcher.clone();
     let panicked = tokio::spawn(async move {

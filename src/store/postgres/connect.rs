@@ -1,4 +1,4 @@
-//! Making a connection: the URL's options, TLS by `sslmode`, and what we set on each session.
+//! Connects: the options of the URL, TLS by `sslmode`, and the settings of each session.
 
 use std::{
     path::Path,
@@ -28,61 +28,62 @@ use url::Url;
 
 use crate::{store::StoreError, telemetry::error_chain};
 
-/// How long a connection is idle before the other side is asked whether it is still there.
+/// How long a connection is idle before TCP keepalives are sent.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
-/// Makes connections to the server of `DATABASE_URL`, or to that one of several which takes writes.
+/// Connects to the server of `DATABASE_URL`, or to the one of several servers that takes writes.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// One for each host of the URL.
+    /// The configuration of each host of the URL.
     hosts: Arc<[Config]>,
-    /// The host that answered last is asked first: one that died may keep everybody waiting.
+    /// The host that answered last, which is tried first: one that died may take the whole time-out.
     first: Arc<AtomicUsize>,
-    /// For one host to let us in. tokio-postgres' own time-out ends when it has accepted.
-    patience: Duration,
+    /// For each host. tokio-postgres' own time-out ends when the host has accepted the connection.
+    host_timeout: Duration,
     tls: MakeRustlsConnect,
 }
 
 impl Connector {
-    /// `sslmode` is `disable`, `prefer` (the default: TLS where the server has it, its certificate
-    /// unchecked, as libpq does), or `require` and `verify-full`, which both check it here: an
-    /// encrypted line to somebody else protects nothing. With several hosts, that one is wanted which
-    /// takes writes.
+    /// `sslmode` is `disable`, `prefer` (the default: TLS where the server has it, with an unchecked
+    /// certificate, as libpq does), or `require` and `verify-full`, which both check the certificate,
+    /// since encryption to an unknown server protects nothing.
     pub(super) fn new(
         url: &str,
         ca_file: Option<&Path>,
         timeout: Duration,
     ) -> Result<Self, StoreError> {
         let urls = url_of_each_host(url);
-        let hosts =
-            urls.iter().map(|url| host_config(url, timeout)).collect::<Result<Vec<_>, _>>()?;
-        let verify = hosts.iter().any(|(_, verify)| *verify);
-        let mut hosts: Vec<Config> = hosts.into_iter().map(|(config, _)| config).collect();
-        let count = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-        if count > 1 {
-            for config in &mut hosts {
-                // libpq takes any that answers, but on a standby nothing works here.
+        let (mut hosts, mut verify) = (Vec::new(), false);
+        for url in &urls {
+            let (mut config, verifies) = host_config(url, timeout)?;
+            if urls.len() > 1 {
+                // libpq takes any host that answers, but this service does not work on a standby.
                 config.target_session_attrs(TargetSessionAttrs::ReadWrite);
             }
+            hosts.push(config);
+            verify |= verifies;
         }
+        let host_timeout = timeout / u32::try_from(hosts.len()).unwrap_or(u32::MAX);
         let tls = MakeRustlsConnect::new(tls_config(verify, ca_file)?);
-        Ok(Self { hosts: hosts.into(), first: Arc::default(), patience: timeout / count, tls })
+        Ok(Self { hosts: hosts.into(), first: Arc::default(), host_timeout, tls })
     }
 
-    /// Asks one host after the other, each for its share of the time that there is.
+    /// Tries one host after the other, each for an equal part of the time-out.
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
         let first = self.first.load(Ordering::Relaxed);
         let mut problem = "no host".to_owned();
         for host in (first..self.hosts.len()).chain(0..first) {
             let connecting = self.hosts[host].connect(self.tls.clone());
-            match timeout(self.patience, connecting).await {
+            match timeout(self.host_timeout, connecting).await {
                 Ok(Ok((client, connection))) => {
                     self.first.store(host, Ordering::Relaxed);
                     return AsyncPgConnection::try_from_client_and_connection(client, connection)
                         .await;
                 }
                 Ok(Err(error)) => problem = error_chain(&error),
-                Err(_) => "the server did not let us in in time".clone_into(&mut problem),
+                Err(_) => {
+                    "the server did not complete the connection in time".clone_into(&mut problem)
+                }
             }
         }
         Err(ConnectionError::BadConnection(problem))
@@ -98,21 +99,18 @@ fn url_of_each_host(url: &str) -> Vec<String> {
     hosts.split(',').map(|host| format!("{scheme}://{user}{host}{path}")).collect()
 }
 
-/// How one host is connected to, and whether its certificate is checked.
+/// The configuration of one host, and whether its certificate is checked.
 fn host_config(url: &str, timeout: Duration) -> Result<(Config, bool), StoreError> {
-    let wrong = |what: String| StoreError::Unavailable(format!("DATABASE_URL: {what}"));
-    let mut url = Url::parse(url).map_err(|e| wrong(e.to_string()))?;
+    let wrong = |what: &str| StoreError::Unavailable(format!("DATABASE_URL: {what}"));
+    let mut url = Url::parse(url).map_err(|e| wrong(&e.to_string()))?;
     let ssl_mode = take_ssl_mode(&mut url);
     // tokio-postgres' own message may repeat the URL and its password.
-    let mut config: Config =
-        url.as_str().parse().map_err(|_| wrong("not a PostgreSQL URL".to_owned()))?;
+    let mut config: Config = url.as_str().parse().map_err(|_| wrong("not a PostgreSQL URL"))?;
     let (ssl_mode, verify) = match ssl_mode.as_deref() {
         Some("disable") => (SslMode::Disable, false),
         None | Some("prefer") => (SslMode::Prefer, false),
         Some("require" | "verify-ca" | "verify-full") => (SslMode::Require, true),
-        Some(_) => {
-            return Err(wrong("sslmode is disable, prefer, require or verify-full".to_owned()));
-        }
+        Some(_) => return Err(wrong("sslmode is disable, prefer, require or verify-full")),
     };
     config.ssl_mode(ssl_mode);
     if config.get_application_name().is_none() {
@@ -121,31 +119,26 @@ fn host_config(url: &str, timeout: Duration) -> Result<(Config, bool), StoreErro
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(timeout);
     }
-    // A server that went away without a word is noticed.
+    // Detects a server that vanished without closing the connection.
     config.tcp_user_timeout(timeout).keepalives_idle(KEEPALIVE_IDLE);
-    // The server gives up as well, so that what we no longer wait for does not happen later.
+    // The server times out as well, so that a change does not happen after its error was reported.
     let options = config.get_options().unwrap_or_default().to_owned();
     let timeout_ms = timeout.as_millis();
     config.options(format!("-c statement_timeout={timeout_ms} {options}"));
     Ok((config, verify))
 }
 
-/// Removes `sslmode` from the URL, of which tokio-postgres knows only three of libpq's values.
+/// Removes `sslmode` from the URL, since tokio-postgres knows only three of libpq's values.
 fn take_ssl_mode(url: &mut Url) -> Option<String> {
-    let pairs: Vec<(String, String)> =
-        url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+    let (modes, others): (Vec<_>, Vec<_>) =
+        url.query_pairs().into_owned().partition(|(key, _)| key == "sslmode");
+    let (_, mode) = modes.into_iter().next()?;
+    // Not form encoding: libpq's URLs do not read `+` as a space.
     let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-    let mode = pairs.iter().find(|(key, _)| key == "sslmode").map(|(_, mode)| mode.clone());
-    if mode.is_some() {
-        let rest: Vec<String> = pairs
-            .iter()
-            .filter(|(key, _)| key != "sslmode")
-            // Not form encoding: libpq's URLs do not read `+` as a space.
-            .map(|(key, value)| format!("{}={}", encoded(key), encoded(value)))
-            .collect();
-        url.set_query((!rest.is_empty()).then(|| rest.join("&")).as_deref());
-    }
-    mode
+    let others = others.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value)));
+    let query = others.collect::<Vec<_>>().join("&");
+    url.set_query((!query.is_empty()).then_some(query.as_str()));
+    Some(mode)
 }
 
 fn tls_config(verify: bool, ca_file: Option<&Path>) -> Result<ClientConfig, StoreError> {
@@ -172,7 +165,7 @@ fn tls_config(verify: bool, ca_file: Option<&Path>) -> Result<ClientConfig, Stor
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// What `sslmode=prefer` means: encrypted against a listener, with no claim about who answers.
+/// For `sslmode=prefer`: encrypted, but the server is not authenticated.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -218,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_host_of_a_url_has_one_of_its_own() {
+    fn a_url_of_several_hosts_is_one_url_for_each() {
         for (url, hosts) in [
             ("postgres://db/name", vec!["postgres://db/name"]),
             (
@@ -238,21 +231,21 @@ mod tests {
     }
 
     #[test]
-    fn of_several_hosts_the_one_that_takes_writes_is_wanted() {
+    fn several_hosts_ask_for_the_one_that_takes_writes() {
         let of = |url| Connector::new(url, None, Duration::from_secs(4)).unwrap();
         let several = of("postgres://a:1,b:2/name");
         assert_eq!(several.hosts.len(), 2);
         for host in several.hosts.iter() {
             assert_eq!(host.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
         }
-        assert_eq!(several.patience, Duration::from_secs(2));
+        assert_eq!(several.host_timeout, Duration::from_secs(2));
         let one = of("postgres://a/name");
         assert_eq!(one.hosts[0].get_target_session_attrs(), TargetSessionAttrs::Any);
-        assert_eq!(one.patience, Duration::from_secs(4));
+        assert_eq!(one.host_timeout, Duration::from_secs(4));
     }
 
     #[tokio::test]
-    async fn a_host_that_accepts_and_says_nothing_does_not_take_the_time_of_the_next() {
+    async fn a_silent_host_leaves_time_for_the_next() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let next = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let ports = [&silent, &next].map(|listener| listener.local_addr().unwrap().port());

@@ -1,7 +1,5 @@
-//! How often links were seen: added up from every instance, in a table of its own, so that no view
-//! moves a link's revision.
-
-use std::fmt::Write;
+//! View counts, summed over all instances, in a separate table, so that a view does not change the
+//! link's revision.
 
 use diesel::{
     OptionalExtension, QueryDsl,
@@ -11,23 +9,18 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     model::{ShareId, ViewCounts},
-    store::{
-        Store, StoreError, on,
-        schema::link_activity,
-        timestamp::{Moment, UtcMicros},
-    },
+    store::{Moment, Store, StoreError, UtcMicros, on, schema::link_activity},
 };
 
-/// Urls that one statement adds to; each is five of its at most 32766 values (SQLite).
+/// Links in one statement; each binds five of at most 32,766 values (SQLite).
 pub const VIEW_COUNTS_AT_ONCE: usize = 500;
 
 impl Store {
-    /// Adds these view_counts, of at most [`VIEW_COUNTS_AT_ONCE`] links, each named once. Urls that are
-    /// gone are passed by.
+    /// Adds the view counts of at most [`VIEW_COUNTS_AT_ONCE`] links, each listed once. Deleted links
+    /// are skipped.
     ///
     /// # Errors
-    /// [`StoreError`] when the database is out of reach, or, rarely, when one of the links was deleted
-    /// in the same moment: nothing was added then, and it is worth another try.
+    /// Rarely when one of the links is deleted concurrently: nothing was added, and a retry succeeds.
     pub async fn add_view_counts(&self, seen: &[(ShareId, ViewCounts)]) -> Result<(), StoreError> {
         if seen.is_empty() {
             return Ok(());
@@ -42,7 +35,7 @@ impl Store {
                 (id, views, bots, count(seen.downloads), seen.last_viewed_at.map(Moment))
             })
             .collect();
-        // Not while many links are deleted: they would wait for each other.
+        // `bulk`: it could deadlock with a deletion of many links.
         on!(&self.database, bulk, |conn| {
             let mut add = diesel::sql_query(statement).into_boxed();
             for (id, views, bots, downloads, last) in rows {
@@ -58,10 +51,7 @@ impl Store {
         })
     }
 
-    /// How often the link was seen.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The view counts of the link.
     pub async fn view_counts(&self, id: &ShareId) -> Result<ViewCounts, StoreError> {
         let id = id.as_str().to_owned();
         let row: Option<(i64, i64, i64, Option<Moment>)> = on!(&self.database, read, |conn| {
@@ -88,22 +78,18 @@ impl Store {
     }
 }
 
-/// One statement for so many links. Diesel's builder has no such upsert for SQLite; both databases
-/// read it alike, and call the columns of `VALUES` so.
+/// A statement that adds the counts of `links` links. Diesel's builder has no such upsert for SQLite;
+/// both databases accept this one, and name the columns of `VALUES` alike.
 fn add(links: usize) -> String {
-    let mut text = String::from(
+    let placeholders = |link: usize| {
+        let numbers = (link * 5 + 1..=link * 5 + 5).map(|number| format!("${number}"));
+        format!("({})", numbers.collect::<Vec<_>>().join(", "))
+    };
+    let rows: Vec<String> = (0..links).map(placeholders).collect();
+    format!(
         "INSERT INTO link_activity (shared_chat_id, views, bot_views, downloads, last_viewed_at) \
-         SELECT column1, column2, column3, column4, column5 FROM (VALUES ",
-    );
-    for link in 0..links {
-        let first = link * 5 + 1;
-        let comma = if link == 0 { "" } else { ", " };
-        let places = [first, first + 1, first + 2, first + 3, first + 4].map(|n| format!("${n}"));
-        // Writing to a string does not fail.
-        let _ = write!(text, "{comma}({})", places.join(", "));
-    }
-    text.push_str(
-        ") AS seen WHERE EXISTS (SELECT 1 FROM shared_chats WHERE shared_chats.id = column1) \
+         SELECT column1, column2, column3, column4, column5 FROM (VALUES {}) AS seen \
+         WHERE EXISTS (SELECT 1 FROM shared_chats WHERE shared_chats.id = column1) \
          ORDER BY column1 \
          ON CONFLICT (shared_chat_id) DO UPDATE SET \
          views = link_activity.views + excluded.views, \
@@ -112,6 +98,6 @@ fn add(links: usize) -> String {
          last_viewed_at = CASE WHEN link_activity.last_viewed_at IS NULL \
          OR excluded.last_viewed_at > link_activity.last_viewed_at \
          THEN excluded.last_viewed_at ELSE link_activity.last_viewed_at END",
-    );
-    text
+        rows.join(", ")
+    )
 }

@@ -1,25 +1,22 @@
-//! The ledger of the artifact store: which objects there are, and whose. Its rules, and why nothing
-//! is lost or left over, stand in `sharing::artifacts`.
+//! The ledger of the artifact store: the objects and the links that own them. `sharing::artifacts`
+//! has its rules, and why no object is lost or left over.
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl,
-};
+use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use crate::{
     model::{KeptFile, ObjectKey, ShareId},
     store::{
-        Store, StoreError, on,
+        Moment, Store, StoreError, on,
         schema::{artifacts, shared_chats},
-        timestamp::Moment,
     },
 };
 
-/// Hands finished copies over to a link, within the transaction that makes the link show them. All
-/// of them or none: one that a sweep has taken by now fails the transaction.
+/// Attaches finished copies to a link, within the transaction that makes the link show them. A copy
+/// that a sweep has taken fails the transaction.
 macro_rules! attach {
     ($conn:ident, $keys:expr, $link:expr) => {{
         use $crate::store::schema::artifacts;
@@ -29,14 +26,14 @@ macro_rules! attach {
                 .filter(artifacts::object_key.eq_any(&keys))
                 .filter(artifacts::shared_chat_id.is_null())
                 .filter(artifacts::leased_until.is_not_null());
-            let adopted = diesel::update(copies)
+            let attached = diesel::update(copies)
                 .set((
                     artifacts::shared_chat_id.eq(Some($link)),
-                    artifacts::leased_until.eq(None::<$crate::store::timestamp::Moment>),
+                    artifacts::leased_until.eq(None::<$crate::store::Moment>),
                 ))
                 .execute($conn)
                 .await?;
-            if adopted != keys.len() {
+            if attached != keys.len() {
                 return Err($crate::store::StoreError::Unavailable(
                     "copying the files took so long that the sweep took them away".to_owned(),
                 ));
@@ -46,7 +43,7 @@ macro_rules! attach {
 }
 pub(in crate::store) use attach;
 
-/// Makes orphans of what is kept for these links, within the transaction that ends their right to it.
+/// Makes orphans of the files of these links, within the transaction that takes the files from them.
 macro_rules! detach {
     ($conn:ident, $links:expr) => {{
         use $crate::store::schema::artifacts;
@@ -54,7 +51,7 @@ macro_rules! detach {
         diesel::update(kept)
             .set((
                 artifacts::shared_chat_id.eq(None::<String>),
-                artifacts::leased_until.eq(None::<$crate::store::timestamp::Moment>),
+                artifacts::leased_until.eq(None::<$crate::store::Moment>),
             ))
             .execute($conn)
             .await?
@@ -63,10 +60,7 @@ macro_rules! detach {
 pub(in crate::store) use detach;
 
 impl Store {
-    /// Enters copies that are about to be made. Until `leased_until` no sweep touches them.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; nothing was entered then.
+    /// Adds copies that are about to be made. Until `leased_until` no sweep takes them.
     pub async fn begin_copies(
         &self,
         copies: Vec<KeptFile>,
@@ -76,7 +70,7 @@ impl Store {
         on!(&self.database, transaction, |conn| {
             for copy in copies {
                 let bytes = i64::try_from(copy.bytes)
-                    .map_err(|_| StoreError::Failed("artifacts.bytes".to_owned()))?;
+                    .map_err(|_| StoreError::malformed("artifacts.bytes"))?;
                 diesel::insert_into(artifacts::table)
                     .values((
                         artifacts::object_key.eq(copy.key.as_str()),
@@ -93,11 +87,8 @@ impl Store {
         })
     }
 
-    /// The ids of the files that are kept for the link at this revision; `None` when it is at another
-    /// one by now, or gone. One statement, so the files are those of this revision.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The ids of the link's files at this revision; `None` when the link is at another revision, or
+    /// gone. One statement, so that the files are those of this revision.
     pub async fn kept_files(
         &self,
         link: &ShareId,
@@ -117,10 +108,7 @@ impl Store {
         Ok((!ids.is_empty()).then(|| ids.into_iter().flatten().collect()))
     }
 
-    /// One file that is kept for the link.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// A file of the link.
     pub async fn kept_file(
         &self,
         link: &ShareId,
@@ -137,20 +125,16 @@ impl Store {
                 .optional()?)
         })?;
         let Some((key, filename, bytes)) = row else { return Ok(None) };
-        let wrong = |column: &str| StoreError::Failed(format!("artifacts.{column} is malformed"));
         Ok(Some(KeptFile {
             id: id.to_owned(),
             filename,
-            bytes: u64::try_from(bytes).map_err(|_| wrong("bytes"))?,
-            key: ObjectKey::parse(&key).ok_or_else(|| wrong("object_key"))?,
+            bytes: u64::try_from(bytes).map_err(|_| StoreError::malformed("artifacts.bytes"))?,
+            key: ObjectKey::parse(&key).ok_or_else(malformed_key)?,
         }))
     }
 
-    /// Takes unfinished copies whose lease ended by `now`, so that they cannot be adopted any more,
-    /// and returns up to `limit` objects that belong to nobody, those among them.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// Makes orphans of unfinished copies whose lease ended by `now`, and returns up to `limit`
+    /// orphans.
     pub async fn orphans(
         &self,
         now: DateTime<Utc>,
@@ -172,16 +156,11 @@ impl Store {
                 .load(conn)
                 .await?)
         })?;
-        let malformed = || StoreError::Failed("artifacts.object_key is malformed".to_owned());
-        keys.iter().map(|key| ObjectKey::parse(key).ok_or_else(malformed)).collect()
+        keys.iter().map(|key| ObjectKey::parse(key).ok_or_else(malformed_key)).collect()
     }
 
-    /// Makes orphans of copies that did not become a link's, so that they cannot be adopted any more, and
-    /// returns those whose objects may be deleted: all but a link's. One whose outcome nobody knew may
-    /// have become one: a commit that is still under way is waited for.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; their lease ends by itself.
+    /// Makes orphans of those copies that no link has, and returns them: their objects may be deleted.
+    /// It waits for a commit in progress, which may attach copies whose outcome is unknown.
     pub async fn reclaim(&self, copies: &[ObjectKey]) -> Result<Vec<ObjectKey>, StoreError> {
         let keys: Vec<String> = copies.iter().map(|key| key.as_str().to_owned()).collect();
         let kept: HashSet<String> = on!(&self.database, transaction, |conn| {
@@ -203,10 +182,7 @@ impl Store {
         Ok(copies.iter().filter(|key| !kept.contains(key.as_str())).cloned().collect())
     }
 
-    /// Strikes out objects that were deleted. Those that belong to a link stay.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; the next sweep goes on.
+    /// Removes deleted objects from the ledger, except those of a link.
     pub async fn forget_objects(&self, keys: &[ObjectKey]) -> Result<(), StoreError> {
         let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
         on!(&self.database, bulk, |conn| {
@@ -218,10 +194,7 @@ impl Store {
         })
     }
 
-    /// Those of the objects that have a row.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// Those of the objects that are in the ledger.
     pub async fn known_objects(
         &self,
         keys: &[ObjectKey],
@@ -233,4 +206,8 @@ impl Store {
         })?;
         Ok(known.iter().filter_map(|key| ObjectKey::parse(key)).collect())
     }
+}
+
+fn malformed_key() -> StoreError {
+    StoreError::malformed("artifacts.object_key")
 }

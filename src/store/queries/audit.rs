@@ -1,22 +1,20 @@
-//! Audit records: written in the transaction of the change that they are about, so that neither is
-//! there without the other, and to the log once that is committed. They outlive the links.
+//! Audit records: written in the transaction of their change, so that neither exists without the
+//! other, and to the log after the commit. They outlive the links.
 
 use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, Insertable, QueryDsl};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::sweep_until;
 use crate::{
     model::{Action, AuditRecord, LinkChange, OK, Settings, ShareId},
-    store::{
-        Store, StoreError, on, queries::sweep::sweep_until, schema::audit_records,
-        timestamp::Moment,
-    },
+    store::{Moment, Store, StoreError, on, schema::audit_records},
 };
 
 /// The `times` of each record. Earlier versions counted refusals in one row.
 const ONCE: i64 = 1;
-/// Changes of one link that its owner is told of: the latest.
+/// How many changes of a link its owner sees: the latest.
 const CHANGES: i64 = 100;
 
 #[derive(Debug, Clone, Insertable)]
@@ -40,7 +38,8 @@ impl From<&AuditRecord> for AuditRow {
     fn from(record: &AuditRecord) -> Self {
         Self {
             at: Moment(record.at),
-            id: tie_break(),
+            // Random, since two records may be of the same microsecond.
+            id: Uuid::new_v4().as_u64_pair().0.cast_signed(),
             actor_kind: record.actor.kind(),
             actor_id: record.actor.id().map(|id| id.as_str().to_owned()),
             action: record.action.name(),
@@ -55,19 +54,13 @@ impl From<&AuditRecord> for AuditRow {
     }
 }
 
-/// Any number, since two records may be of the same microsecond.
-fn tie_break() -> i64 {
-    let (number, _) = Uuid::new_v4().as_u64_pair();
-    i64::from_ne_bytes(number.to_ne_bytes())
-}
-
 fn detail(record: &AuditRecord) -> Option<String> {
     // Flags, counts and short forms always serialise.
     record.detail.as_ref().map(|detail| serde_json::to_string(detail).unwrap_or_default())
 }
 
-/// Writes a record to the log: of a change once it is committed, of a refusal at once. A refusal is
-/// in the log alone, so that no caller can make the database write by being refused.
+/// Writes a record to the log: of a change after its commit, of a refusal at once. A refusal is only
+/// in the log, so that refused requests cannot make the database write.
 pub fn log_audit_record(record: &AuditRecord) {
     tracing::info!(
         target: "shared_chats::audit",
@@ -85,10 +78,10 @@ pub fn log_audit_record(record: &AuditRecord) {
     );
 }
 
-/// Writes the record of a change, and announces the change, within the open transaction.
+/// Writes the audit record of a change, and announces the change, within the open transaction.
 macro_rules! record_change {
     ($conn:expr, $record:expr, $notice:expr) => {{
-        use $crate::store::{notices::Announce, queries::audit::AuditRow, schema::audit_records};
+        use $crate::store::{notices::Announce, queries::AuditRow, schema::audit_records};
         let row = AuditRow::from($record);
         diesel::insert_into(audit_records::table).values(row).execute($conn).await?;
         $conn.announce($notice).await?;
@@ -97,10 +90,7 @@ macro_rules! record_change {
 pub(in crate::store) use record_change;
 
 impl Store {
-    /// The latest of what was done to the link, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The latest changes of the link, oldest first.
     pub async fn changes_of(&self, link: &ShareId) -> Result<Vec<LinkChange>, StoreError> {
         let short = link.short().as_str().to_owned();
         let actions = [Action::Create, Action::Change];
@@ -115,24 +105,17 @@ impl Store {
                 .load(conn)
                 .await?)
         })?;
-        let change = |(at, word, detail): (Moment, String, Option<String>)| {
-            let action = actions.into_iter().find(|action| action.name() == word)?;
-            // What a newer instance wrote may say more.
+        let change = |(Moment(at), name, detail): (Moment, String, Option<String>)| {
+            let action = actions.map(Action::name).into_iter().find(|action| *action == name)?;
+            // A newer instance may have written other fields.
             let settings = detail.and_then(|json| serde_json::from_str::<Settings>(&json).ok());
-            Some(LinkChange {
-                at: at.0,
-                action: action.name(),
-                settings: settings.unwrap_or_default(),
-            })
+            Some(LinkChange { at, action, settings: settings.unwrap_or_default() })
         };
         Ok(rows.into_iter().rev().filter_map(change).collect())
     }
 
-    /// Deletes the records that are of `until` or older, page by page. Returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; the next sweep goes on.
+    /// Deletes the records of `until` and before, and returns how many.
     pub async fn sweep_audit_records(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        sweep_until!(self, audit_records, at, until)
+        Ok(sweep_until!(self, audit_records, at, until))
     }
 }

@@ -1,26 +1,19 @@
-//! What the chat service asks about a chat: its links, and their end.
+//! The links of a chat, for the chat service, and their deletion.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::{
-    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, QueryDsl, SelectableHelper,
-};
+use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::{deleted_links, log_audit_record, record_change};
 use crate::{
     model::{AuditRecord, ChatSessionId, Detail, SharedChat},
     store::{
-        Notice, Store, StoreError, on,
-        queries::{
-            audit::{log_audit_record, record_change},
-            owner::deleted_links,
-        },
-        rows::{SharedChatRow, into_models, not_expired},
+        Moment, Notice, SharedChatRow, Store, StoreError, into_models, not_expired, on,
         schema::{chats, shared_chats},
-        timestamp::Moment,
     },
 };
 
-/// `… DO UPDATE SET … WHERE predicate`; the trait's method would be ambiguous on a table.
+/// `… DO UPDATE SET … WHERE predicate`. The method of the trait would be ambiguous.
 pub(in crate::store) fn upsert_where<Upsert, Predicate>(
     upsert: Upsert,
     predicate: Predicate,
@@ -31,33 +24,28 @@ where
     upsert.filter(predicate)
 }
 
-/// Writes the chat's row, which makes whoever makes a link and a deletion of the chat take turns. It
-/// changes no row while the chat's tombstone stands.
+/// Writes the chat's row, which serialises creates of its links with its deletion. It changes no row
+/// while the chat has a tombstone.
 macro_rules! touch_chat {
     ($chat_session_id:expr, $now:expr) => {{
         use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods};
-        use $crate::store::{
-            TOMBSTONE_RETENTION, queries::chats::upsert_where, schema::chats, timestamp::Moment,
-        };
-        let stands_since = Moment($now - TOMBSTONE_RETENTION);
+        use $crate::store::{Moment, TOMBSTONE_RETENTION, queries::upsert_where, schema::chats};
+        let expired = Moment($now - TOMBSTONE_RETENTION);
         let touch = diesel::insert_into(chats::table)
             .values(chats::chat_session_id.eq($chat_session_id))
             .on_conflict(chats::chat_session_id)
             .do_update()
             .set(chats::deleted_at.eq(None::<Moment>));
         let unless_deleted =
-            chats::deleted_at.is_null().or(chats::deleted_at.assume_not_null().le(stands_since));
+            chats::deleted_at.is_null().or(chats::deleted_at.assume_not_null().le(expired));
         upsert_where(touch, unless_deleted)
     }};
 }
 pub(in crate::store) use touch_chat;
 
 impl Store {
-    /// Chats that have links, legacy ones too, in the order of their ids, from behind `after` on; at
-    /// most `limit` of them. The chats of links that have expired by `now` are not among them.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// Up to `limit` chats behind `after` that have links which have not expired by `now`, legacy links
+    /// included, ordered by their ids.
     pub async fn chats_with_links(
         &self,
         after: Option<&ChatSessionId>,
@@ -77,17 +65,11 @@ impl Store {
                 .load(conn)
                 .await?)
         })?;
-        let parse = |id: String| {
-            ChatSessionId::parse(&id)
-                .map_err(|_| StoreError::Failed("shared_chats.chat_session_id".to_owned()))
-        };
-        ids.into_iter().flatten().map(parse).collect()
+        let malformed = |_| StoreError::malformed("shared_chats.chat_session_id");
+        ids.iter().flatten().map(|id| ChatSessionId::parse(id).map_err(malformed)).collect()
     }
 
-    /// All links to the chat, whoever made them, newest first; neither expired nor legacy ones.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// All owners' links to the chat, newest first, without expired and legacy ones.
     pub async fn links_of_chat(
         &self,
         chat: &ChatSessionId,
@@ -107,11 +89,8 @@ impl Store {
         into_models(rows)
     }
 
-    /// Deletes every link to the chat, legacy and expired ones too, and leaves its tombstone.
-    /// Returns how many links ended; expired ones had ended before.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; nothing was deleted then.
+    /// Deletes all links to the chat, also legacy and expired ones, and sets its tombstone. Returns how
+    /// many of the links had not expired.
     pub async fn delete_chat(
         &self,
         chat: &ChatSessionId,
@@ -121,8 +100,8 @@ impl Store {
         let notice = Notice::Chat(chat.clone());
         let chat = chat.as_str().to_owned();
         let (ended, record) = on!(&self.database, bulk, |conn| {
-            // First, so that a create of a link to this chat that is under way either commits
-            // before this and is deleted below, or finds the tombstone.
+            // First, so that a concurrent create either commits before this and is deleted below, or
+            // finds the tombstone.
             diesel::insert_into(chats::table)
                 .values((chats::chat_session_id.eq(&chat), chats::deleted_at.eq(Some(Moment(now)))))
                 .on_conflict(chats::chat_session_id)

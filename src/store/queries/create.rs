@@ -1,26 +1,20 @@
-//! Making a link: its row, its snapshot and its idempotency key, all or nothing.
+//! Creates a link: its row, its snapshot and its idempotency key, all or nothing.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, upsert::excluded};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, Table, upsert::excluded};
 use diesel_async::RunQueryDsl;
 
+use super::{AuditRow, attach, log_audit_record, touch_chat, upsert_where};
 use crate::{
     model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId},
     store::{
-        IDEMPOTENCY_RETENTION, Refused, Store, StoreError, on,
-        queries::{
-            artifacts::attach,
-            audit::{AuditRow, log_audit_record},
-            chats::{touch_chat, upsert_where},
-        },
-        rows::SharedChatRow,
-        schema::{audit_records, idempotency_keys, shared_chats, snapshots},
-        timestamp::Moment,
+        IDEMPOTENCY_RETENTION, Moment, Refused, SharedChatRow, Store, StoreError, on,
+        schema::{audit_records, idempotency_keys, shared_chats},
     },
 };
 
-/// What a frozen link shows, as it is stored.
+/// The stored content of a frozen link.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The messages as JSON, compressed with zstd.
@@ -29,7 +23,7 @@ pub struct Snapshot {
     pub files: String,
 }
 
-/// Whose use of an `Idempotency-Key` this is: keys are told apart per caller and owner.
+/// An `Idempotency-Key`. Each caller and owner has separate keys.
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey {
     pub caller: UserId,
@@ -37,16 +31,15 @@ pub struct IdempotencyKey {
     pub key: String,
 }
 
-/// What an idempotency key was used for.
+/// The earlier use of an idempotency key.
 #[derive(Debug, Clone)]
 pub struct PastUse {
     /// SHA-256 of the request.
     pub request_hash: Vec<u8>,
-    /// The link that it made, which may be deleted by now.
+    /// The link that was created, which may be deleted by now.
     pub shared_chat_id: ShareId,
 }
 
-/// A link to be made.
 #[derive(Debug, Clone)]
 pub struct NewSharedChat {
     pub chat: SharedChat,
@@ -54,25 +47,42 @@ pub struct NewSharedChat {
     pub snapshot: Option<Snapshot>,
     /// Finished copies of its files.
     pub copies: Vec<ObjectKey>,
-    /// The key, and the SHA-256 of the request it stands for.
+    /// The key, and the SHA-256 of the request.
     pub idempotency: Option<(IdempotencyKey, Vec<u8>)>,
 }
 
+/// Inserts the content of a frozen link.
+macro_rules! insert_snapshot {
+    ($conn:ident, $snapshot:expr, $link:expr) => {{
+        use $crate::store::schema::snapshots;
+        if let Some(snapshot) = $snapshot {
+            diesel::insert_into(snapshots::table)
+                .values((
+                    snapshots::shared_chat_id.eq($link),
+                    snapshots::messages.eq(snapshot.messages.as_ref()),
+                    snapshots::files.eq(snapshot.files.as_str()),
+                ))
+                .execute($conn)
+                .await?;
+        }
+    }};
+}
+pub(in crate::store) use insert_snapshot;
+
 impl Store {
-    /// Makes the link, and its audit record.
+    /// Stores the link and its audit record.
     ///
     /// # Errors
-    /// [`Refused::KeyTaken`] when the idempotency key was used within its 24 hours, also by a
-    /// request at the same moment; [`Refused::ChatDeleted`] when the chat's tombstone stands, also
-    /// when the deletion came while the chat was being fetched. Nothing is stored then.
+    /// [`Refused::KeyTaken`] when the idempotency key was used in the last 24 hours, also by a
+    /// concurrent request; [`Refused::ChatDeleted`] when the chat has a tombstone, also when it was
+    /// deleted while it was being fetched.
     pub async fn create(&self, new: NewSharedChat, record: AuditRecord) -> Result<(), StoreError> {
         let audit = AuditRow::from(&record);
         let row = SharedChatRow::from(&new.chat);
         let id = new.chat.id.as_str().to_owned();
         let now = new.chat.created_at;
-        let chat_session_id = new.chat.chat_session_id.map(|id| id.as_str().to_owned());
-        let chat_session_id =
-            chat_session_id.ok_or_else(|| StoreError::Failed("a link to no chat".to_owned()))?;
+        let no_chat = || StoreError::Failed("a link to no chat".to_owned());
+        let chat_session_id = new.chat.chat_session_id.ok_or_else(no_chat)?.as_str().to_owned();
         let NewSharedChat { snapshot, copies, idempotency, .. } = new;
         on!(&self.database, transaction, |conn| {
             if let Some((used, request_hash)) = idempotency {
@@ -86,11 +96,7 @@ impl Store {
                         idempotency_keys::shared_chat_id.eq(id.as_str()),
                         idempotency_keys::created_at.eq(Moment(now)),
                     ))
-                    .on_conflict((
-                        idempotency_keys::caller_id,
-                        idempotency_keys::owner_id,
-                        idempotency_keys::key,
-                    ))
+                    .on_conflict(idempotency_keys::table.primary_key())
                     .do_update()
                     .set((
                         idempotency_keys::request_hash.eq(excluded(idempotency_keys::request_hash)),
@@ -107,16 +113,7 @@ impl Store {
                 return Err(StoreError::Refused(Refused::ChatDeleted));
             }
             diesel::insert_into(shared_chats::table).values(row).execute(conn).await?;
-            if let Some(snapshot) = &snapshot {
-                diesel::insert_into(snapshots::table)
-                    .values((
-                        snapshots::shared_chat_id.eq(id.as_str()),
-                        snapshots::messages.eq(snapshot.messages.as_ref()),
-                        snapshots::files.eq(snapshot.files.as_str()),
-                    ))
-                    .execute(conn)
-                    .await?;
-            }
+            insert_snapshot!(conn, &snapshot, id.as_str());
             diesel::insert_into(audit_records::table).values(audit).execute(conn).await?;
             attach!(conn, copies, id.as_str());
             Ok(())
@@ -125,10 +122,7 @@ impl Store {
         Ok(())
     }
 
-    /// What the key was used for in the 24 hours before `now`.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The use of the key in the 24 hours before `now`.
     pub async fn past_use(
         &self,
         key: &IdempotencyKey,
@@ -145,8 +139,8 @@ impl Store {
                 .optional()?)
         })?;
         let Some((request_hash, id)) = row else { return Ok(None) };
-        let shared_chat_id = ShareId::parse(&id)
-            .ok_or_else(|| StoreError::Failed("idempotency_keys.shared_chat_id".to_owned()))?;
+        let malformed = || StoreError::malformed("idempotency_keys.shared_chat_id");
+        let shared_chat_id = ShareId::parse(&id).ok_or_else(malformed)?;
         Ok(Some(PastUse { request_hash, shared_chat_id }))
     }
 }

@@ -1,40 +1,33 @@
-//! Urls that come from the old system.
+//! Imports links of the old system.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::ExpressionMethods;
 use diesel_async::RunQueryDsl;
 
+use super::{AuditRow, insert_snapshot, log_audit_record, touch_chat};
 use crate::{
     model::{AuditRecord, Detail, ImportedLinks},
     store::{
-        NewSharedChat, Store, StoreError, on,
-        queries::{
-            audit::{AuditRow, log_audit_record},
-            chats::touch_chat,
-        },
-        rows::SharedChatRow,
-        schema::{audit_records, shared_chats, snapshots},
+        NewSharedChat, SharedChatRow, Store, StoreError, on,
+        schema::{audit_records, shared_chats},
     },
 };
 
-/// What became of a link that was to be imported.
+/// What happened to a link of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LegacyOutcome {
     Imported,
-    /// A link with this token was there before, and is left as it is.
+    /// There was a link with this token before, which is unchanged.
     AlreadyThere,
-    /// The chat's tombstone stands.
+    /// The chat has a tombstone.
     ChatDeleted,
 }
 
 impl Store {
-    /// Stores these links in one transaction, but for those that cannot be, and says in their order
-    /// what became of each. Of two with the same token the first is stored. What was stored has one
-    /// audit record, with these counts and what became of the links.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; nothing is stored then.
+    /// Imports the links in one transaction, and returns the outcome of each, in their order. Of two
+    /// links with the same token the first is stored. The import has one audit record, with these
+    /// counts and those of the outcomes.
     pub async fn import_legacy(
         &self,
         links: Vec<NewSharedChat>,
@@ -50,17 +43,16 @@ impl Store {
         let mut in_order: Vec<usize> = (0..links.len()).collect();
         in_order.sort_by_key(|index| links[*index].chat.id.as_str());
         let (outcomes, record) = on!(&self.database, transaction, |conn| {
-            // Chats first, and both in order, so that two imports at once wait for each other
-            // instead of standing in each other's way.
-            let mut is_there: BTreeMap<String, bool> = BTreeMap::new();
+            // Chats first, and both sorted, so that concurrent imports do not deadlock.
+            let mut exists: BTreeMap<String, bool> = BTreeMap::new();
             for chat in chats {
                 let touched = touch_chat!(chat.as_str(), now).execute(conn).await?;
-                is_there.insert(chat, touched == 1);
+                exists.insert(chat, touched == 1);
             }
             let mut outcomes = vec![LegacyOutcome::ChatDeleted; links.len()];
             for index in in_order {
                 let link = &links[index];
-                if chat_of(link).is_some_and(|chat| is_there.get(chat) != Some(&true)) {
+                if chat_of(link).is_some_and(|chat| exists.get(chat) != Some(&true)) {
                     continue;
                 }
                 let inserted = diesel::insert_into(shared_chats::table)
@@ -74,21 +66,12 @@ impl Store {
                     continue;
                 }
                 outcomes[index] = LegacyOutcome::Imported;
-                if let Some(snapshot) = &link.snapshot {
-                    diesel::insert_into(snapshots::table)
-                        .values((
-                            snapshots::shared_chat_id.eq(link.chat.id.as_str()),
-                            snapshots::messages.eq(snapshot.messages.as_ref()),
-                            snapshots::files.eq(snapshot.files.as_str()),
-                        ))
-                        .execute(conn)
-                        .await?;
-                }
+                insert_snapshot!(conn, &link.snapshot, link.chat.id.as_str());
             }
-            let became = |outcome| outcomes.iter().filter(|other| **other == outcome).count();
-            counts.imported = became(LegacyOutcome::Imported);
-            counts.already_there = became(LegacyOutcome::AlreadyThere);
-            counts.chat_deleted = became(LegacyOutcome::ChatDeleted);
+            let count = |outcome| outcomes.iter().filter(|other| **other == outcome).count();
+            counts.imported = count(LegacyOutcome::Imported);
+            counts.already_there = count(LegacyOutcome::AlreadyThere);
+            counts.chat_deleted = count(LegacyOutcome::ChatDeleted);
             if counts.imported == 0 {
                 return Ok((outcomes, None));
             }

@@ -1,12 +1,9 @@
-//! An owner's links, page by page.
+//! Lists an owner's links.
 
 use chrono::{DateTime, Utc};
 use diesel::{
     dsl::sql,
-    prelude::{
-        BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods,
-        NullableExpressionMethods, QueryDsl, SelectableHelper, TextExpressionMethods,
-    },
+    prelude::*,
     sql_types::{Bool, Text},
 };
 use diesel_async::RunQueryDsl;
@@ -14,14 +11,12 @@ use diesel_async::RunQueryDsl;
 use crate::{
     model::{ChatSessionId, ShareId, SharedChat, UserId, fold_case},
     store::{
-        Store, StoreError, on,
-        rows::{SharedChatRow, into_models, not_expired},
+        Moment, SharedChatRow, Store, StoreError, UtcMicros, into_models, not_expired, on,
         schema::shared_chats,
-        timestamp::{Moment, UtcMicros},
     },
 };
 
-/// Which links to list (contract 3, `filter_type`).
+/// Which links to list (docs/API.md 3, `filter_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LinkFilter {
     #[default]
@@ -33,7 +28,7 @@ pub enum LinkFilter {
     Active,
 }
 
-/// In which order; links of the same moment or name come in the order of their ids.
+/// The order of a list. Links of the same moment or name are ordered by their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LinkOrder {
     #[default]
@@ -43,7 +38,6 @@ pub enum LinkOrder {
     NameBackwards,
 }
 
-/// What to list.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
     pub owner: UserId,
@@ -53,20 +47,20 @@ pub struct ListQuery {
     pub chat_session_id: Option<ChatSessionId>,
     pub order: LinkOrder,
     pub offset: i64,
-    /// Go on behind this place, instead of skipping `offset` links: that costs the same however far
-    /// behind the first page it is. It must be one of the same order.
+    /// Continue behind this place of the same order instead of skipping `offset` links. The cost does
+    /// not grow with the distance from the first page.
     pub after: Option<Place>,
     pub limit: i64,
 }
 
-/// A place in a list: that of a link, which need not be there any more.
+/// A place in a list: that of a link, which may be deleted by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub key: PlaceKey,
     pub id: ShareId,
 }
 
-/// What an order goes by.
+/// The sort key of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaceKey {
     CreatedAt(DateTime<Utc>),
@@ -75,7 +69,7 @@ pub enum PlaceKey {
 }
 
 impl LinkOrder {
-    /// Where the link stands in a list of this order.
+    /// The place of the link in a list of this order.
     #[must_use]
     pub fn place_of(self, link: &SharedChat) -> Place {
         let key = match self {
@@ -88,26 +82,20 @@ impl LinkOrder {
     }
 }
 
-/// A page of links.
 #[derive(Debug, Clone)]
 pub struct Page {
     pub links: Vec<SharedChat>,
-    /// How many there are in all, on every page.
+    /// How many links there are on all pages.
     pub total: i64,
 }
 
 impl Store {
-    /// The owner's own links, without expired ones.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The owner's links, without expired ones.
     pub async fn list(&self, query: ListQuery, now: DateTime<Utc>) -> Result<Page, StoreError> {
+        let ListQuery { filter, order, offset, after, limit, .. } = query;
         let owner = query.owner.as_str().to_owned();
         let chat = query.chat_session_id.map(|id| id.as_str().to_owned());
         let pattern = query.name_part.filter(|part| !part.is_empty()).map(|part| contains(&part));
-        let (filter, order) = (query.filter, query.order);
-        let (offset, limit) = (query.offset, query.limit);
-        let after = query.after;
         let (total, rows) = on!(&self.database, read, |conn| {
             let found = || {
                 let mut found = shared_chats::table
@@ -132,8 +120,8 @@ impl Store {
             let total: i64 = found().count().get_result(conn).await?;
             let mut page = found().offset(offset);
             if let Some(Place { key, id }) = after {
-                // Both databases seek to a row value in the index that has this order.
-                let beyond = sql::<Bool>(match order {
+                // Both databases seek to a row value in the index of this order.
+                let behind = sql::<Bool>(match order {
                     LinkOrder::NewestFirst => "(created_at, id) < (",
                     LinkOrder::OldestFirst => "(created_at, id) > (",
                     LinkOrder::Name => "(name_folded, id) > (",
@@ -142,11 +130,11 @@ impl Store {
                 let id = id.as_str().to_owned();
                 page = match key {
                     PlaceKey::CreatedAt(at) => {
-                        let place = beyond.bind::<UtcMicros, _>(Moment(at));
+                        let place = behind.bind::<UtcMicros, _>(Moment(at));
                         found().filter(place.sql(", ").bind::<Text, _>(id).sql(")"))
                     }
                     PlaceKey::FoldedName(name) => {
-                        let place = beyond.bind::<Text, _>(name);
+                        let place = behind.bind::<Text, _>(name);
                         found().filter(place.sql(", ").bind::<Text, _>(id).sql(")"))
                     }
                 };
@@ -168,15 +156,8 @@ impl Store {
     }
 }
 
-/// A `LIKE` pattern for names that contain the text, in which `%`, `_` and `\` are ordinary.
+/// A `LIKE` pattern for names that contain the text, with `%`, `_` and `\` escaped.
 fn contains(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in fold_case(text).chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
+    let text = fold_case(text).replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+    format!("%{text}%")
 }

@@ -1,4 +1,4 @@
-//! The queries, each written once for both engines, in the file of its kind.
+//! The queries, each written once for both engines.
 
 pub(in crate::store) mod activity;
 pub(in crate::store) mod artifacts;
@@ -10,3 +10,10 @@ pub(in crate::store) mod list;
 pub(in crate::store) mod owner;
 pub(in crate::store) mod sweep;
 pub(in crate::store) mod view;
+
+use artifacts::{attach, detach};
+use audit::{AuditRow, log_audit_record, record_change};
+use chats::{touch_chat, upsert_where};
+use create::insert_snapshot;
+use owner::deleted_links;
+use sweep::{BATCH, sweep_until};

@@ -1,29 +1,20 @@
-//! What an owner does to a link: each begins with one statement that has its guard in the `WHERE`,
-//! and within the same transaction announces what it did and leaves its audit record. The record's
-//! moment is that of the change.
+//! An owner's changes. Each begins with a statement that has its guard in the `WHERE`, and announces
+//! itself and writes its audit record in the same transaction, with the same time.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    AsChangeset, BoolExpressionMethods, ExpressionMethods, IntoSql, NullableExpressionMethods,
-    OptionalExtension, QueryDsl, SelectableHelper, sql_types::Bool,
-};
+use diesel::{prelude::*, sql_types::Bool};
 use diesel_async::RunQueryDsl;
 
+use super::{attach, detach, log_audit_record, record_change};
 use crate::{
     model::{AuditRecord, Deleted, Detail, ObjectKey, ShareId, SharedChat, UserId},
     store::{
-        Notice, Refused, Store, StoreError, on,
-        queries::{
-            artifacts::{attach, detach},
-            audit::{log_audit_record, record_change},
-        },
-        rows::{SharedChatRow, not_expired, short_chat},
-        schema::shared_chats,
-        timestamp::Moment,
+        Moment, Notice, Refused, SharedChatRow, Store, StoreError, not_expired, on,
+        rows::short_chat, schema::shared_chats,
     },
 };
 
-/// The settings to change; a `None` leaves its setting as it is, `Some(None)` clears it.
+/// The settings to change. `None` leaves a setting as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsChange {
     pub is_private: Option<bool>,
@@ -32,34 +23,23 @@ pub struct SettingsChange {
     pub label: Option<Option<String>>,
 }
 
-/// What must hold for a change of settings to be made, and what it brings along.
+/// The condition of a change of settings, and the copies that it attaches.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeGuard {
-    /// The link must still be at one of these revisions; any, if none is asked for.
+    /// The link must be at one of these revisions, if there are any.
     pub revisions: Option<Vec<i64>>,
-    /// Its files must still be included, or still not be; either, if none is asked for.
+    /// The link must have this setting.
     pub includes_artifacts: Option<bool>,
-    /// Finished copies of its files, which become the link's.
+    /// Finished copies of files, to be attached to the link.
     pub copies: Vec<ObjectKey>,
 }
 
-#[derive(AsChangeset)]
-#[diesel(table_name = shared_chats)]
-struct Changes {
-    is_private: Option<bool>,
-    includes_artifacts: Option<bool>,
-    expires_at: Option<Option<Moment>>,
-    label: Option<Option<String>>,
-    updated_at: Moment,
-}
-
 impl Store {
-    /// Changes the settings of the owner's own link, if the guard holds, and returns it as it is
-    /// now. `None`: there is no such link to change, for whatever reason. Files that are not
-    /// included any more become orphans in the same moment.
+    /// Changes the settings of the owner's link and returns the changed link. `None` when there is no
+    /// such link or the guard does not hold. Files that are no longer included become orphans.
     ///
     /// # Errors
-    /// [`StoreError`] when the database is out of reach, or a sweep has taken a copy.
+    /// [`StoreError::Unavailable`] also when a sweep has deleted a copy.
     pub async fn change_settings(
         &self,
         id: &ShareId,
@@ -71,13 +51,6 @@ impl Store {
         let now = record.at;
         let notice = Notice::Links(vec![id.clone()]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
-        let changes = Changes {
-            is_private: change.is_private,
-            includes_artifacts: change.includes_artifacts,
-            expires_at: change.expires_at.map(|at| at.map(Moment)),
-            label: change.label,
-            updated_at: Moment(now),
-        };
         let any_revision = guard.revisions.is_none();
         let revisions = guard.revisions.unwrap_or_default();
         let switch = guard.includes_artifacts.map_or(vec![true, false], |is_on| vec![is_on]);
@@ -96,7 +69,14 @@ impl Store {
                             .or(any_revision.into_sql::<Bool>()),
                     );
                 let changed = diesel::update(mine)
-                    .set((changes, shared_chats::revision.eq(shared_chats::revision + 1)))
+                    .set((
+                        change.is_private.map(|on| shared_chats::is_private.eq(on)),
+                        change.includes_artifacts.map(|on| shared_chats::includes_artifacts.eq(on)),
+                        change.expires_at.map(|at| shared_chats::expires_at.eq(at.map(Moment))),
+                        change.label.map(|label| shared_chats::label.eq(label)),
+                        shared_chats::updated_at.eq(Moment(now)),
+                        shared_chats::revision.eq(shared_chats::revision + 1),
+                    ))
                     .returning(SharedChatRow::as_returning())
                     .get_result(conn)
                     .await
@@ -115,10 +95,7 @@ impl Store {
         SharedChat::try_from(changed).map(Some)
     }
 
-    /// Deletes the owner's own link, with its content. `false`: there was none to delete.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// Deletes the owner's link, with its content. `false` when there is no such link.
     pub async fn delete(
         &self,
         id: &ShareId,
@@ -147,11 +124,11 @@ impl Store {
         Ok(record.is_some())
     }
 
-    /// Deletes those of the links that there are, all or none, and returns how many.
+    /// Deletes those of the links that exist, all or none, and returns how many.
     ///
     /// # Errors
-    /// [`Refused::NotTheOwner`] or [`Refused::Legacy`] when one of them is not the owner's to
-    /// delete; nothing is deleted then.
+    /// [`Refused::NotTheOwner`] when one of them belongs to another owner, [`Refused::Legacy`] when
+    /// one is a legacy link; nothing is deleted then.
     pub async fn delete_all(
         &self,
         ids: &[ShareId],
@@ -169,7 +146,7 @@ impl Store {
                 .filter(not_expired!(now));
             let deleted: Vec<String> =
                 diesel::delete(mine).returning(shared_chats::id).get_results(conn).await?;
-            // What is left of them is not the owner's.
+            // Those that are left are not the owner's.
             let left: Vec<bool> = shared_chats::table
                 .filter(shared_chats::id.eq_any(&ids))
                 .filter(not_expired!(now))
@@ -183,7 +160,7 @@ impl Store {
                 return Err(StoreError::Refused(Refused::Legacy));
             }
             record.detail = Some(Detail::Deleted(deleted_links(&deleted)));
-            // Nobody is told of ids that are nothing to anybody.
+            // Ids without a link are not announced.
             let notice = if deleted.is_empty() { Notice::Links(Vec::new()) } else { notice };
             record_change!(conn, &record, &notice);
             Ok((deleted.len(), record))
@@ -193,7 +170,7 @@ impl Store {
     }
 }
 
-/// What a record says of links that were deleted together.
+/// The detail of the audit record of links that were deleted together.
 pub(in crate::store) fn deleted_links(ids: &[String]) -> Deleted {
     let links = ids.iter().take(Deleted::LISTED).filter_map(|id| ShareId::parse(id));
     Deleted { deleted: ids.len(), links: links.map(|id| id.short()).collect() }

@@ -1,62 +1,62 @@
-//! Taking away what nobody may see any more.
+//! Deletes what has expired.
 //!
-//! However much there is, each statement takes a bounded part of it, in a transaction of its own:
-//! SQLite's one writer goes on serving others in between, and no time-out stands in the way.
+//! Each statement deletes a bounded number of rows, in a separate transaction, so that SQLite's writer
+//! serves other changes in between and no statement times out.
 
 use chrono::{DateTime, Duration, Utc};
-use diesel::prelude::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl};
+use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::detach;
 use crate::store::{
-    IDEMPOTENCY_RETENTION, Store, StoreError, TOMBSTONE_RETENTION, on,
-    queries::artifacts::detach,
-    schema::{chats, shared_chats, snapshots},
-    timestamp::Moment,
+    IDEMPOTENCY_RETENTION, Moment, Store, StoreError, TOMBSTONE_RETENTION, on,
+    schema::{shared_chats, snapshots},
 };
 
-/// Rows that one statement takes.
+/// The most rows that one statement deletes.
 pub(in crate::store) const BATCH: i64 = 500;
-/// Bytes of content that one statement takes, and one row more: SQLite overwrites what it deletes.
+/// The bytes of content after which a statement takes no further row: SQLite overwrites what it
+/// deletes.
 const BATCH_BYTES: i64 = 16 * 1024 * 1024;
 
-/// How much a sweep took away.
+/// How much a sweep deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Contents of expired links.
     pub snapshots: usize,
-    /// Files of expired links, whose bytes go next.
+    /// Files of expired links, which became orphans.
     pub artifacts: usize,
     /// Expired links whose retention is over.
     pub links: usize,
-    /// Idempotency keys past their 24 hours.
+    /// Idempotency keys past [`IDEMPOTENCY_RETENTION`].
     pub idempotency_keys: usize,
-    /// Tombstones past their 30 days.
+    /// Tombstones past [`TOMBSTONE_RETENTION`].
     pub tombstones: usize,
 }
 
-/// An expired link, and the bytes of its content if that is still there.
+/// The id and the end of an expired link, and the size of its content if that is still there.
 type Expired = (String, Option<Moment>, Option<i32>);
 
 diesel::define_sql_function! {
-    /// Bytes of a binary value, which neither database reads for it.
+    /// The size of a binary value. Neither database reads the value for it.
     fn length(content: diesel::sql_types::Nullable<diesel::sql_types::Binary>)
         -> diesel::sql_types::Nullable<diesel::sql_types::Integer>;
 }
 
-/// Deletes the rows of a table whose moment is `until` or before, page by page, and says how many. The
-/// end of a page is looked up off SQLite's writer, by the index that begins with that moment.
+/// Deletes the rows whose moment is `until` or before, page by page, and returns how many. The end of
+/// a page is looked up off SQLite's writer, by the index that begins with that column.
 macro_rules! sweep_until {
     ($store:expr, $table:ident, $moment:ident, $until:expr) => {{
-        use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
+        use diesel::prelude::*;
         use diesel_async::RunQueryDsl;
-        use $crate::store::{on, queries::sweep::BATCH, schema::$table, timestamp::Moment};
+        use $crate::store::{Moment, on, queries::BATCH, schema::$table};
         let until = Moment($until);
         let mut swept = 0;
         loop {
             let end: Option<Moment> = on!(&$store.database, read, |conn| {
                 Ok($table::table
                     .filter($table::$moment.le(until))
-                    .select($table::$moment)
+                    .select($table::$moment.assume_not_null())
                     .order($table::$moment.asc())
                     .offset(BATCH - 1)
                     .first(conn)
@@ -70,7 +70,7 @@ macro_rules! sweep_until {
                 Ok(diesel::delete(page).execute(conn).await?)
             })?;
             if is_last {
-                break Ok(swept);
+                break swept;
             }
         }
     }};
@@ -78,11 +78,8 @@ macro_rules! sweep_until {
 pub(in crate::store) use sweep_until;
 
 impl Store {
-    /// Deletes the content of links that have expired by `now`, the bare rows of those that did so
-    /// longer than `expired_retention` ago, and keys and tombstones that are past their time.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach; the next sweep goes on.
+    /// Deletes the content of links that have expired by `now`, the rows of links that expired longer
+    /// than `expired_retention` ago, and old idempotency keys and tombstones.
     pub async fn sweep(
         &self,
         expired_retention: Duration,
@@ -94,37 +91,41 @@ impl Store {
             snapshots,
             artifacts,
             links,
-            idempotency_keys: self.sweep_keys(now - IDEMPOTENCY_RETENTION).await?,
-            tombstones: self.sweep_tombstones(now - TOMBSTONE_RETENTION).await?,
+            idempotency_keys: sweep_until!(
+                self,
+                idempotency_keys,
+                created_at,
+                now - IDEMPOTENCY_RETENTION
+            ),
+            tombstones: sweep_until!(self, chats, deleted_at, now - TOMBSTONE_RETENTION),
         })
     }
 
-    /// Bare rows, and their content if it is still there.
+    /// Deletes the rows, with their content if it is still there.
     async fn sweep_links(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
         let mut swept = 0;
         loop {
-            // The rows may be as large as their content.
             let page = self.expired_after(None, until).await?;
             let ids = in_one_batch(&page);
             if ids.is_empty() {
                 return Ok(swept);
             }
             let deleted = on!(&self.database, bulk, |conn| {
-                let forgotten = shared_chats::table
+                let expired = shared_chats::table
                     .filter(shared_chats::id.eq_any(ids))
                     .filter(shared_chats::expires_at.le(Moment(until)));
-                Ok(diesel::delete(forgotten).execute(conn).await?)
+                Ok(diesel::delete(expired).execute(conn).await?)
             })?;
             swept += deleted;
             if deleted == 0 {
-                // Another instance is at it.
+                // Another instance deletes them.
                 return Ok(swept);
             }
         }
     }
 
-    /// Content alone. It goes through all expired links, most of which are bare already, page by
-    /// page: each sweep looks at each of them once, off SQLite's writer.
+    /// Deletes content, and keeps the rows. It reads all expired links page by page, off SQLite's
+    /// writer; most of them have no content any more.
     async fn sweep_contents(&self, now: DateTime<Utc>) -> Result<(usize, usize), StoreError> {
         let mut swept = (0, 0);
         let mut after: Option<(Moment, String)> = None;
@@ -143,16 +144,16 @@ impl Store {
                     continue;
                 }
                 let (contents, files) = on!(&self.database, bulk, |conn| {
-                    // Asked again: its owner may have renewed it where the clock is behind ours.
+                    // Checked again: an instance whose clock is behind may have extended it.
                     let expired = || {
                         shared_chats::table
                             .filter(shared_chats::id.eq_any(&ids))
                             .filter(shared_chats::expires_at.le(Moment(now)))
                             .select(shared_chats::id)
                     };
-                    let unseen =
+                    let expired_contents =
                         snapshots::table.filter(snapshots::shared_chat_id.eq_any(expired()));
-                    let contents = diesel::delete(unseen).execute(conn).await?;
+                    let contents = diesel::delete(expired_contents).execute(conn).await?;
                     let files = detach!(conn, expired().select(shared_chats::id.nullable()));
                     Ok((contents, files))
                 })?;
@@ -161,8 +162,7 @@ impl Store {
         }
     }
 
-    /// A page of links that have expired by `until`, in the order of their ends and ids, from behind
-    /// `after` on.
+    /// The page of links behind `after` that have expired by `until`, ordered by their end and id.
     async fn expired_after(
         &self,
         after: Option<(Moment, String)>,
@@ -182,7 +182,7 @@ impl Store {
                     .filter(shared_chats::expires_at.le(Moment(until)))
             };
             let Some((at, id)) = after else { return Ok(expired().load(conn).await?) };
-            // Many may end at the same moment. Two questions, each of which the index answers.
+            // Many links may end at the same moment. The index serves each of the two queries.
             let mut page: Vec<Expired> = expired()
                 .filter(shared_chats::expires_at.eq(at))
                 .filter(shared_chats::id.gt(id))
@@ -194,40 +194,9 @@ impl Store {
             Ok(page)
         })
     }
-
-    async fn sweep_keys(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        sweep_until!(self, idempotency_keys, created_at, until)
-    }
-
-    async fn sweep_tombstones(&self, until: DateTime<Utc>) -> Result<usize, StoreError> {
-        let mut swept = 0;
-        loop {
-            let ids: Vec<String> = on!(&self.database, read, |conn| {
-                Ok(chats::table
-                    .filter(chats::deleted_at.le(Moment(until)))
-                    .select(chats::chat_session_id)
-                    .limit(BATCH)
-                    .load(conn)
-                    .await?)
-            })?;
-            if ids.is_empty() {
-                return Ok(swept);
-            }
-            let deleted = on!(&self.database, bulk, |conn| {
-                let tombstones = chats::table
-                    .filter(chats::chat_session_id.eq_any(ids))
-                    .filter(chats::deleted_at.le(Moment(until)));
-                Ok(diesel::delete(tombstones).execute(conn).await?)
-            })?;
-            swept += deleted;
-            if deleted == 0 {
-                return Ok(swept);
-            }
-        }
-    }
 }
 
-/// As many from the front as one statement may take: one at least, if there is one.
+/// The ids of the first links, as many as one statement may delete, but at least one.
 fn in_one_batch(links: &[Expired]) -> Vec<String> {
     let mut bytes = 0;
     let fitting = links.iter().take_while(|(_, _, content)| {

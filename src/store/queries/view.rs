@@ -1,4 +1,4 @@
-//! What a viewer's request reads.
+//! Reads for views.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
@@ -7,25 +7,20 @@ use diesel_async::RunQueryDsl;
 use crate::{
     model::{LinkState, ShareId, SharedChat},
     store::{
-        Database, Snapshot, Store, StoreError, counted, on,
-        rows::SharedChatRow,
+        Database, SharedChatRow, Snapshot, Store, StoreError, on,
         schema::{shared_chats, snapshots},
     },
 };
 
 impl Store {
-    /// The link, unless there is none or it expired by `now`. Every view asks this, so that a
-    /// revoked link is never served from a cache.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The link, unless it has expired by `now`.
     pub async fn link(
         &self,
         id: &ShareId,
         now: DateTime<Utc>,
     ) -> Result<Option<SharedChat>, StoreError> {
         let id = id.as_str().to_owned();
-        // As plain as can be: SQLite would plan it anew for each LIMIT that is bound.
+        // Without `first`: SQLite would plan each query with a bound LIMIT.
         let row: Option<SharedChatRow> = on!(&self.database, fast_read(id), |conn| {
             Ok(shared_chats::table
                 .find(id)
@@ -38,27 +33,19 @@ impl Store {
         Ok(link.filter(|link| !link.is_expired(now)))
     }
 
-    /// The state of the link, as [`Store::link`] would find it.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The state of the link, unless it has expired by `now`. Every view reads it, so that a revoked
+    /// link is never served from a cache.
     pub async fn link_state(
         &self,
         id: &ShareId,
         now: DateTime<Utc>,
     ) -> Result<Option<LinkState>, StoreError> {
         let id = id.as_str().to_owned();
-        let row = counted(match &self.database {
-            Database::Sqlite(db) => db.link_state(id).await,
-            Database::Postgres(db) => db.link_state(id).await,
-        })?;
+        let row = on!(@each &self.database, |db| db.link_state(id))?;
         Ok(row.map(LinkState::from).filter(|link| !link.is_expired(now)))
     }
 
-    /// What a frozen link shows; `None` when the link is gone or not frozen.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The content of a frozen link; `None` when there is none.
     pub async fn snapshot(&self, id: &ShareId) -> Result<Option<Snapshot>, StoreError> {
         let id = id.as_str().to_owned();
         let row: Option<(Vec<u8>, String)> = on!(&self.database, read, |conn| {
@@ -72,10 +59,7 @@ impl Store {
         Ok(row.map(|(messages, files)| Snapshot { messages: messages.into(), files }))
     }
 
-    /// The list of files that a frozen link remembers, as JSON; `None` as for the snapshot.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is out of reach.
+    /// The list of files in the snapshot, as JSON; `None` when there is none.
     pub async fn snapshot_files(&self, id: &ShareId) -> Result<Option<String>, StoreError> {
         let id = id.as_str().to_owned();
         on!(&self.database, read, |conn| {
@@ -83,19 +67,16 @@ impl Store {
         })
     }
 
-    /// Whether the database answers. It is asked as a view asks, so that a pool that is busy does
-    /// not count: an instance under load is not one to be taken away.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it does not, or is not the one that was opened.
+    /// Checks that the database answers, and that the SQLite file is the one that was opened. It reads
+    /// as views do: a busy pool must not make an instance under load look dead.
     pub async fn ping(&self) -> Result<(), StoreError> {
         if let Database::Sqlite(sqlite) = &self.database {
             sqlite.check_file()?;
         }
-        let nobody = String::new();
-        let _: i64 = on!(&self.database, fast_read(nobody), |conn| {
+        let no_id = String::new();
+        let _: i64 = on!(&self.database, fast_read(no_id), |conn| {
             Ok(snapshots::table
-                .filter(snapshots::shared_chat_id.eq(nobody))
+                .filter(snapshots::shared_chat_id.eq(no_id))
                 .count()
                 .get_result(conn)
                 .await?)

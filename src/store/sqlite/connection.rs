@@ -1,4 +1,4 @@
-//! One connection to the file, and how diesel-async runs on it without leaving the thread.
+//! A connection to the file, on which diesel-async runs inline.
 
 use std::{error::Error, path::Path, time::Duration};
 
@@ -8,12 +8,12 @@ use futures_util::future::{self, BoxFuture, FutureExt};
 
 use crate::store::StoreError;
 
-/// A SQLite connection behind diesel-async's interface. Each operation is complete when it is first
-/// polled: it runs on the thread that polls it, so there is no suspension point at which a cancelled
-/// request could leave it half done (diesel_async #281).
+/// A SQLite connection with diesel-async's interface. Each operation completes at its first poll, on
+/// the polling thread, so there is no suspension point at which a cancelled request could leave it
+/// half done (diesel_async #281).
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, Inline>;
 
-/// Runs "blocking" work at once, where it stands.
+/// Runs "blocking" work inline.
 #[derive(Debug, Clone, Copy)]
 pub struct Inline;
 
@@ -36,36 +36,23 @@ impl SpawnBlocking for Inline {
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// One small row at a time, of any link.
+    /// Reads of one small row, of any link.
     View,
-    /// Anything else that is read. There are many of these, and what they read is seldom read again
-    /// through the same one: a list from its index, a snapshot once before its views are cached.
+    /// Other reads. There are many of these connections, and they seldom read the same pages again: a
+    /// list from its index, a snapshot once before its views are cached.
     Read,
     Write,
 }
 
-impl Access {
-    /// Memory for pages of the file, in KiB; 2,000 is SQLite's default.
-    const fn cache_kib(self) -> u32 {
-        match self {
-            Self::View | Self::Write => 2_000,
-            Self::Read => 256,
-        }
-    }
-}
-
 /// Opens the file with the pragmas that this service relies on: WAL, so that readers and the writer
-/// do not wait for each other; `synchronous=FULL`, so that what was acknowledged survives a power
-/// cut; foreign keys, which delete a snapshot with its link; and deleted content is overwritten.
+/// do not wait for each other; `synchronous=FULL`, so that acknowledged changes survive a power cut;
+/// foreign keys, which delete a snapshot with its link; and `secure_delete`, which overwrites deleted
+/// content.
 pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConn, StoreError> {
     open_blocking(path, access).map(SyncConnectionWrapper::new)
 }
 
-pub(in crate::store) fn open_for_migrations(path: &Path) -> Result<SqliteConnection, StoreError> {
-    open_blocking(path, Access::Write)
-}
-
-fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnection, StoreError> {
+pub(super) fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnection, StoreError> {
     let path = path.to_str().ok_or_else(|| {
         StoreError::unavailable("DATABASE_URL: the path of a SQLite file must be UTF-8")
     })?;
@@ -73,31 +60,33 @@ fn open_blocking(path: &Path, access: Access) -> Result<SqliteConnection, StoreE
         StoreError::Unavailable(format!("the SQLite file of DATABASE_URL cannot be opened: {e}"))
     };
     let mut conn = SqliteConnection::establish(path).map_err(|e| failed(&e))?;
+    // 2,000 KiB is SQLite's default.
+    let (cache_kib, query_only) = match access {
+        Access::View => (2_000, "ON"),
+        Access::Read => (256, "ON"),
+        Access::Write => (2_000, "OFF"),
+    };
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA secure_delete = ON; PRAGMA cache_size = -{};",
-        access.cache_kib()
+         PRAGMA secure_delete = ON; PRAGMA cache_size = -{cache_kib}; \
+         PRAGMA query_only = {query_only};"
     ))
     .map_err(|e| failed(&e))?;
-    match access {
-        // The file keeps its journal mode, so a reader finds it set.
-        Access::View | Access::Read => conn.batch_execute("PRAGMA query_only = ON;"),
-        Access::Write => set_journal_mode(&mut conn),
+    // Stored in the file, so readers find it set.
+    if access == Access::Write {
+        set_journal_mode(&mut conn).map_err(|e| failed(&e))?;
     }
-    .map_err(|e| failed(&e))?;
     Ok(conn)
 }
 
-/// Instances that open a new file at the same moment get in each other's way here, and SQLite does
-/// not wait for this lock by itself (`busy_timeout` does not hold for a change of journal mode).
+/// Retries, since instances that open a new file at the same time conflict here, and `busy_timeout`
+/// does not apply to a change of the journal mode.
 fn set_journal_mode(conn: &mut SqliteConnection) -> QueryResult<()> {
-    let mut tries = 0;
-    loop {
-        let set = conn.batch_execute("PRAGMA journal_mode = WAL;");
-        if set.is_ok() || tries == 250 {
-            return set;
+    for _ in 0..250 {
+        if conn.batch_execute("PRAGMA journal_mode = WAL;").is_ok() {
+            return Ok(());
         }
-        tries += 1;
         std::thread::sleep(Duration::from_millis(20));
     }
+    conn.batch_execute("PRAGMA journal_mode = WAL;")
 }

@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use diesel::prelude::{OptionalExtension, QueryDsl, SelectableHelper};
+use diesel::{
+    SqliteConnection,
+    prelude::{OptionalExtension, QueryDsl, SelectableHelper},
+};
 use diesel_async::RunQueryDsl;
 use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
@@ -23,13 +26,12 @@ use tokio::{
 
 use connection::Access;
 pub use connection::SqliteConn;
-pub(super) use connection::open_for_migrations;
 use writer::Writer;
 
 use crate::{
     limit::Limiter,
     store::{
-        DatabaseSettings, StoreError,
+        DatabaseSettings, Operation, StoreError,
         batcher::{Batcher, PerThread},
         rows::LinkStateRow,
         schema::shared_chats,
@@ -45,16 +47,16 @@ pub struct Sqlite {
 
 struct Inner {
     path: PathBuf,
-    /// Which file that was when it was opened.
+    /// The identity of the file when it was opened.
     opened: (u64, u64),
     timeout: Duration,
-    /// As many as there may be readers; an idle one waits in `readers`.
+    /// A permit for each reader; idle connections are in `readers`.
     reads: Limiter,
     readers: Mutex<Vec<SqliteConn>>,
-    /// Connections for views, one a worker thread, so that nobody waits for the lock.
+    /// Connections for views, one for each worker thread, so that the locks are uncontended.
     fast_connections: PerThread<Mutex<Option<SqliteConn>>>,
     link_states: PerThread<Batcher<LinkStateRow>>,
-    /// Dropped last, so that its connection is the last one to close.
+    /// Dropped last, so that its connection closes last.
     writer: Writer,
 }
 
@@ -76,8 +78,8 @@ impl Sqlite {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.inner.path
+    pub(super) fn open_for_migrations(&self) -> Result<SqliteConnection, StoreError> {
+        connection::open_blocking(&self.inner.path, Access::Write)
     }
 
     /// Changes that wait for the writer.
@@ -85,8 +87,8 @@ impl Sqlite {
         self.inner.writer.queued()
     }
 
-    /// Whether the file is still the one that was opened. Of one that was deleted or replaced (by a
-    /// restored copy, say) open connections notice nothing, and what they write is lost with them.
+    /// Checks that the file was not deleted or replaced (by a restored backup, say): open connections
+    /// would not notice, and what they write would be lost.
     pub(super) fn check_file(&self) -> Result<(), StoreError> {
         let now = identity(&self.inner.path).map_err(|error| {
             StoreError::Unavailable(format!("the SQLite file of DATABASE_URL: {error}"))
@@ -97,7 +99,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Runs one small read right here. A hop to a blocking thread would cost more than the read.
+    /// Runs one small read inline. A hop to a blocking thread would cost more than the read.
     pub(super) async fn fast_read<A, T>(
         &self,
         arguments: A,
@@ -113,7 +115,7 @@ impl Sqlite {
         result
     }
 
-    /// The state of a link, in one batch with the other views of this worker.
+    /// The state of a link, batched with the other views of this worker.
     pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
         let this = self.clone();
         let query =
@@ -124,15 +126,12 @@ impl Sqlite {
     /// Runs a read on a blocking thread, on one of `pool_size` connections.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        read: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
-        + Send
-        + 'static,
+        read: impl Operation<SqliteConn, T>,
     ) -> Result<T, StoreError> {
         let until = Instant::now() + self.inner.timeout;
         let inner = self.inner.clone();
-        let permit = inner.reads.acquire().await;
-        let permit =
-            permit.map_err(|_| StoreError::unavailable("no reader became free in time"))?;
+        let busy = |_| StoreError::unavailable("no reader became free in time");
+        let permit = inner.reads.acquire().await.map_err(busy)?;
         let reading = spawn_blocking(move || {
             let _permit = permit;
             let idle = inner.readers.lock().pop();
@@ -144,40 +143,36 @@ impl Sqlite {
             inner.readers.lock().push(conn);
             result
         });
-        let reading = timeout_at(until, reading);
         let reading = async {
-            // It keeps its permit until it ends, if it does.
-            let read = reading.await.map_err(|_| StoreError::unavailable("no answer in time"))?;
+            // After the time-out the read continues, with its permit.
+            let too_late = |_| StoreError::unavailable("no answer in time");
+            let read = timeout_at(until, reading).await.map_err(too_late)?;
             read.map_err(|e| StoreError::Failed(e.to_string()))?
         };
         traced_query("sqlite", "query", reading).await
     }
 
-    /// Queues a change at the writer, which gives each a savepoint of its own, and answers once it
-    /// is committed.
+    /// Queues a change at the writer, which gives each its own savepoint, and returns once it is
+    /// committed.
     pub(super) async fn transaction<T: Send + 'static>(
         &self,
-        change: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
-        + Send
-        + 'static,
+        change: impl Operation<SqliteConn, T>,
     ) -> Result<T, StoreError> {
         let writing = self.inner.writer.run(change, self.inner.timeout);
         traced_query("sqlite", "transaction", writing).await
     }
 
-    /// There is one writer anyway.
+    /// A transaction: the writer makes one change at a time anyway.
     pub(super) async fn bulk<T: Send + 'static>(
         &self,
-        change: impl for<'c> FnOnce(&'c mut SqliteConn) -> BoxFuture<'c, Result<T, StoreError>>
-        + Send
-        + 'static,
+        change: impl Operation<SqliteConn, T>,
     ) -> Result<T, StoreError> {
         self.transaction(change).await
     }
 }
 
-/// The states of the links that there are, one by one: SQLite has no round trips, and plans this
-/// statement once. (It would plan it anew for each LIMIT that is bound.)
+/// The states of these links, read one by one: SQLite has no round trips, and caches the plan of this
+/// statement. (A bound LIMIT would make it plan each time.)
 fn link_states(
     conn: &mut SqliteConn,
     ids: Vec<String>,
@@ -194,14 +189,14 @@ fn link_states(
     .boxed()
 }
 
-/// The device and the number of a file.
+/// The device and the inode of a file.
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-/// Completes a future over a [`SqliteConn`], whose every step is done when it is polled.
+/// Completes a future over a [`SqliteConn`], whose every operation completes at its first poll.
 fn at_once<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     work.now_or_never().unwrap_or_else(|| {
-        Err(StoreError::Failed("a SQLite operation waited for something else".to_owned()))
+        Err(StoreError::Failed("a SQLite operation awaited something else".to_owned()))
     })
 }
