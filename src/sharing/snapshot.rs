@@ -48,6 +48,14 @@ pub enum Messages {
 }
 
 impl Messages {
+    /// How many bytes the array has, if the frame says so: those that are made here do.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::Plain(json) => u64::try_from(json.len()).ok(),
+            Self::Compressed(frame) => zstd::zstd_safe::get_frame_content_size(frame).ok()?,
+        }
+    }
+
     /// Decompressing is CPU work: not for a worker.
     pub fn json(&self) -> Result<Bytes, SharingError> {
         match self {

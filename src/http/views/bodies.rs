@@ -5,11 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Bytes;
 use moka::{future::Cache, policy::EvictionPolicy};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     http::{error::ApiError, views::representation::Representation},
-    limit::{Limiter, Timeout},
+    limit::Limiter,
     model::ShareId,
     sharing::{ContentHash, SharingError},
     telemetry::{self, Cache as Cached},
@@ -52,7 +51,7 @@ impl From<SharingError> for MakeError {
 pub struct Bodies {
     cache: Cache<Key, Bytes>,
     /// Bounds how many bodies are made at the same time.
-    makers: Limiter,
+    pub makers: Limiter,
 }
 
 impl Bodies {
@@ -80,26 +79,14 @@ impl Bodies {
         body
     }
 
-    /// The cached body, or the one that `make` makes while it holds the permit. An error of `make`
-    /// is given to all requests that wait for it; later requests try again.
-    ///
-    /// # Errors
-    /// 503 if no permit became free in time, and those of `make`.
-    pub async fn get_or_make<F>(
+    /// The cached body, or the one that `make` makes. An error of `make` is given to all requests
+    /// that wait for it; later requests try again.
+    pub async fn get_or_make(
         &self,
         key: Key,
-        make: impl FnOnce(OwnedSemaphorePermit) -> F,
-    ) -> Result<Bytes, MakeError>
-    where
-        F: Future<Output = Result<Bytes, MakeError>>,
-    {
-        let making = async {
-            match self.makers.acquire().await {
-                Ok(permit) => make(permit).await,
-                Err(Timeout) => Err(ApiError::overloaded("too many views are being made").into()),
-            }
-        };
-        let made = self.cache.try_get_with(key, making).await;
+        make: impl Future<Output = Result<Bytes, MakeError>>,
+    ) -> Result<Bytes, MakeError> {
+        let made = self.cache.try_get_with(key, make).await;
         made.map_err(|error: Arc<MakeError>| MakeError::clone(&error))
     }
 
@@ -116,11 +103,8 @@ impl Bodies {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use futures_util::{FutureExt, future::join_all};
-    use tokio::{
-        sync::oneshot,
-        task::{LocalSet, spawn_local, yield_now},
-    };
+    use futures_util::future::join_all;
+    use tokio::task::{LocalSet, spawn_local, yield_now};
 
     use super::*;
     use crate::http::{headers::coding::Coding, views::representation::Format};
@@ -135,15 +119,14 @@ mod tests {
     }
 
     async fn made_at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, MakeError> {
-        let body = async |_| Ok(Bytes::from_static(b"text"));
-        bodies.get_or_make(key.clone(), body).await
+        bodies.get_or_make(key.clone(), async { Ok(Bytes::from_static(b"text")) }).await
     }
 
     #[tokio::test]
     async fn concurrent_requests_for_a_body_make_it_once() {
         let (bodies, key, made) = (bodies(1), some_key(), AtomicUsize::new(0));
         let asking = (0..10).map(|_| {
-            bodies.get_or_make(key.clone(), async |_| {
+            bodies.get_or_make(key.clone(), async {
                 made.fetch_add(1, Ordering::Relaxed);
                 yield_now().await;
                 Ok(Bytes::from_static(b"body"))
@@ -158,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_given_to_all_waiting_requests_and_the_next_one_tries_again() {
         let (bodies, key) = (bodies(1), some_key());
-        let failing = async |_| {
+        let failing = async {
             yield_now().await;
             Err(MakeError::LinkChanged)
         };
@@ -170,28 +153,16 @@ mod tests {
         assert_eq!(made_at_once(&bodies, &key).await.unwrap(), "text");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn queue_timeout_is_503() {
-        let bodies = bodies(1);
-        let _permit = bodies.makers.acquire().await.unwrap();
-        let refused = made_at_once(&bodies, &some_key()).await;
-        assert!(matches!(refused, Err(MakeError::Failed(_))));
-    }
-
     #[tokio::test]
     async fn if_the_making_request_is_cancelled_a_waiting_one_makes_the_body() {
         let (bodies, key) = (bodies(1), some_key());
         let waiting = async {
             let (first, second) = (bodies.clone(), bodies.clone());
             let (first_key, second_key) = (key.clone(), key.clone());
-            let (_, never) = oneshot::channel::<()>();
-            let first = spawn_local(async move {
-                let pending = async |_| {
-                    let _ = never.await;
-                    std::future::pending().await
-                };
-                first.get_or_make(first_key, pending).await
-            });
+            let first =
+                spawn_local(
+                    async move { first.get_or_make(first_key, std::future::pending()).await },
+                );
             yield_now().await;
             let second = spawn_local(async move { made_at_once(&second, &second_key).await });
             yield_now().await;
@@ -199,23 +170,6 @@ mod tests {
             assert_eq!(second.await.unwrap().unwrap(), "text");
         };
         LocalSet::new().run_until(waiting).await;
-    }
-
-    #[tokio::test]
-    async fn the_permit_is_held_until_the_work_ends_even_if_cancelled() {
-        let bodies = bodies(1);
-        let (done, work) = oneshot::channel::<()>();
-        let cancelled = bodies.get_or_make(some_key(), async |permit| {
-            tokio::spawn(async move {
-                let _permit = permit;
-                let _ = work.await;
-            });
-            std::future::pending().await
-        });
-        assert!(cancelled.now_or_never().is_none());
-        assert!(matches!(made_at_once(&bodies, &some_key()).await, Err(MakeError::Failed(_))));
-        drop(done);
-        assert_eq!(made_at_once(&bodies, &some_key()).await.unwrap(), "text");
     }
 
     #[tokio::test]

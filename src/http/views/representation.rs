@@ -1,7 +1,7 @@
 //! The representations of a view, and how their bodies are made.
 
 use actix_web::web::Bytes;
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use crate::{
     http::{
@@ -10,6 +10,7 @@ use crate::{
         page::{self, PageArtifact, SharedChatPage},
         responses,
     },
+    limit::{Limiter, Timeout},
     model::SharedChat,
     sharing::{Content, SharingError, Urls},
 };
@@ -42,15 +43,28 @@ impl Representation {
     }
 }
 
-/// Makes a body on a blocking thread: it is CPU work that grows with the chat. It cannot be
-/// cancelled with the request, so it holds the permit itself.
+/// Messages up to so many bytes are made into JSON on the worker: a hop to a blocking thread would
+/// take longer.
+const INLINE_BYTES: u64 = 32 * 1024;
+
+/// Makes a body. Where that is much CPU work it is done on a blocking thread; it cannot be cancelled
+/// with the request, so it holds the permit itself.
+///
+/// # Errors
+/// 503 if no permit became free in time; 500 if a stored row is damaged.
 pub async fn make(
     chat: &SharedChat,
     content: Content,
     urls: &Urls,
     representation: Representation,
-    permit: OwnedSemaphorePermit,
+    makers: &Limiter,
 ) -> Result<Bytes, ApiError> {
+    let is_small = content.messages.size().is_some_and(|bytes| bytes <= INLINE_BYTES);
+    if is_small && representation.format == Format::Json {
+        return Ok(make_blocking(chat, &content, urls, representation)?);
+    }
+    let permit = makers.acquire().await;
+    let permit = permit.map_err(|Timeout| ApiError::overloaded("too many views are being made"))?;
     let (chat, urls) = (chat.clone(), urls.clone());
     let making = spawn_blocking(move || {
         let _permit = permit;

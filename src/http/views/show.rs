@@ -199,12 +199,13 @@ impl View<'_> {
             return Ok(answer);
         }
         let tag = self.tag(revision, hash.as_ref());
-        let make = async |permit| {
+        let make = async {
             let content = match live {
                 Some(content) => content,
                 None => sharing.content(chat).await?,
             };
-            Ok(representation::make(chat, content, urls, self.representation, permit).await?)
+            Ok(representation::make(chat, content, urls, self.representation, &bodies.makers)
+                .await?)
         };
         let key = (chat.id.clone(), revision, hash, self.representation);
         let body = bodies.get_or_make(key, make).await?;
