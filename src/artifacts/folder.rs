@@ -1,5 +1,5 @@
-//! A folder as artifact store. `object_store` writes an object to a file `KEY#1` first, which it neither
-//! lists nor removes after a crash.
+//! A folder as artifact store. `object_store` writes an object to a file `KEY#1` first, which it
+//! neither lists nor removes after a crash.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -19,7 +19,8 @@ impl From<io::Error> for ArtifactStoreError {
     }
 }
 
-/// Creates the folder if it is missing. Acknowledged writes survive a power cut, as in the database.
+/// Creates the folder if it is missing. Acknowledged writes survive a power cut, as in the
+/// database.
 pub(super) fn open(
     path: &Path,
 ) -> Result<(LocalFileSystem, std::path::PathBuf), ArtifactStoreError> {

@@ -1,10 +1,12 @@
 //! The files of frozen links, in a folder or an S3 bucket. Only this module uses `object_store`.
 //!
 //! Objects have random names ([`ObjectKey`]). The database has the links that own them
-//! (`sharing::artifacts`). A store, that is a folder or a prefix in a bucket, belongs to one database:
-//! objects without a row there are deleted as orphans. Other files in the folder are left alone.
+//! (`sharing::artifacts`). A store, that is a folder or a prefix in a bucket, belongs to one
+//! database: objects without a row there are deleted as orphans. Other files in the folder are left
+//! alone.
 //!
-//! To add a kind of store: a variant of [`ArtifactStoreUrl`], and its arm in [`ArtifactStore::open`].
+//! To add a kind of store: a variant of [`ArtifactStoreUrl`], and its arm in
+//! [`ArtifactStore::open`].
 
 mod folder;
 mod url;
@@ -40,7 +42,6 @@ impl From<object_store::Error> for ArtifactStoreError {
     }
 }
 
-/// An open artifact store.
 #[derive(Debug, Clone)]
 pub struct ArtifactStore {
     objects: Arc<dyn ObjectStore>,
@@ -49,10 +50,12 @@ pub struct ArtifactStore {
 }
 
 impl ArtifactStore {
-    /// Opens the store. A missing folder is created, with mode 0700. A bucket is not connected to yet.
+    /// Opens the store. A missing folder is created, with mode 0700. A bucket is not connected to
+    /// yet.
     ///
     /// # Errors
-    /// [`ArtifactStoreError`] when the folder cannot be created, or the `AWS_…` variables are wrong.
+    /// [`ArtifactStoreError`] when the folder cannot be created, or the `AWS_…` variables are
+    /// wrong.
     pub fn open(url: &ArtifactStoreUrl) -> Result<Self, ArtifactStoreError> {
         match url {
             ArtifactStoreUrl::Folder(path) => {
@@ -82,8 +85,8 @@ impl ArtifactStore {
         }
     }
 
-    /// The bytes of an object in `range`, which must not be empty, as a stream; `None` when there is no
-    /// such object.
+    /// The bytes of an object in `range`, which must not be empty, as a stream; `None` when there
+    /// is no such object.
     pub async fn get(
         &self,
         key: &ObjectKey,
@@ -118,8 +121,8 @@ impl ArtifactStore {
         }
     }
 
-    /// The objects that were last written before `moment`, in a folder also unfinished ones. A bucket
-    /// does not list the parts of unfinished objects, and needs a lifecycle rule for them
+    /// The objects that were last written before `moment`, in a folder also unfinished ones. A
+    /// bucket does not list the parts of unfinished objects, and needs a lifecycle rule for them
     /// (`AbortIncompleteMultipartUpload`).
     pub fn list(
         &self,

@@ -26,7 +26,8 @@ impl FromStr for ArtifactStoreUrl {
         let location = text.strip_prefix("s3://").ok_or(PROBLEM)?;
         let (bucket, prefix) = location.split_once('/').unwrap_or((location, ""));
         let prefix = prefix.trim_end_matches('/');
-        // S3's rules for the names of buckets; a prefix without characters that are special in URLs.
+        // S3's rules for the names of buckets; a prefix without characters that are special in
+        // URLs.
         let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
         let segments = |prefix: &str| prefix.split('/').all(|s| !matches!(s, "" | "." | ".."));

@@ -7,8 +7,8 @@ use object_store::{ObjectStoreExt, PutPayload, WriteMultipart};
 use super::{ArtifactStore, ArtifactStoreError, path};
 use crate::model::ObjectKey;
 
-/// The size of a part: the minimum of S3. A smaller object is one request. Each object that is being
-/// written has up to three parts in memory.
+/// The size of a part: the minimum of S3. A smaller object is one request. Each object that is
+/// being written has up to three parts in memory.
 const PART: usize = 5 * 1024 * 1024;
 
 /// How a copy ended.

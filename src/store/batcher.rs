@@ -38,11 +38,11 @@ impl<T> PerThread<T> {
 }
 
 /// Looks rows up by their keys. The lookups of one turn of the event loop form a batch. Its query
-/// begins after the last of them, so no lookup is answered by an older query: a link that was revoked
-/// before a view began is revoked for that view.
+/// begins after the last of them, so no lookup is answered by an older query: a link that was
+/// revoked before a view began is revoked for that view.
 ///
-/// A query belongs to all lookups of its batch. It continues when some of them are cancelled, and is
-/// dropped with the last one.
+/// A query belongs to all lookups of its batch. It continues when some of them are cancelled, and
+/// is dropped with the last one.
 pub(super) struct Batcher<R>(Mutex<Option<Batch<R>>>);
 
 type Rows<R> = Result<Arc<HashMap<String, R>>, StoreError>;
@@ -62,8 +62,8 @@ impl<R> Default for Batcher<R> {
 }
 
 impl<R: Clone + Send + Sync + 'static> Batcher<R> {
-    /// The row of this key. The first lookup of a batch gives the query, which gets all its keys. All
-    /// of them share its error.
+    /// The row of this key. The first lookup of a batch gives the query, which gets all its keys.
+    /// All of them share its error.
     pub async fn get<Q>(
         &self,
         key: String,

@@ -6,7 +6,6 @@ use futures_util::future::BoxFuture;
 
 use crate::store::{StoreError, postgres::Postgres, sqlite::Sqlite};
 
-/// Where the links are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// `sqlite:PATH`, a file.
@@ -15,7 +14,6 @@ pub enum DatabaseUrl {
     Postgres(String),
 }
 
-/// The settings of the database.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
     pub url: DatabaseUrl,
@@ -30,7 +28,6 @@ pub struct DatabaseSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-/// An open database.
 #[derive(Clone)]
 pub enum Database {
     Sqlite(Sqlite),
@@ -68,8 +65,8 @@ impl<C, T, F> Operation<C, T> for F where
 /// - `fast_read(arguments)`: one small read on the hot path, inline on SQLite, pipelined on
 ///   PostgreSQL, where it may be sent twice and so gets clones of its arguments;
 /// - `read`: any other read;
-/// - `transaction`: a change, all or nothing, also when it is cancelled. Its first statement must be
-///   the guarded write, which takes the lock
+/// - `transaction`: a change, all or nothing, also when it is cancelled. Its first statement must
+///   be the guarded write, which takes the lock
 ///   (docs/decisions/0004-changes-are-guarded-writes.md);
 /// - `bulk`: a change of many rows, one at a time: two that lock the same rows in different orders
 ///   would deadlock.

@@ -42,7 +42,6 @@ pub const TOMBSTONE_RETENTION: chrono::Duration = chrono::Duration::days(30);
 pub const QUIET_CRATES: [&str; 4] =
     ["tokio_postgres", "postgres_protocol", "diesel", "diesel_async"];
 
-/// The links, on either database.
 #[derive(Clone)]
 pub struct Store {
     database: Database,

@@ -1,6 +1,6 @@
-//! Announces changes to every instance that shares the database: on PostgreSQL by `NOTIFY` within the
-//! transaction of the change, so that no acknowledged change goes unannounced. A SQLite file has one
-//! instance, which is told by `sharing`.
+//! Announces changes to every instance that shares the database: on PostgreSQL by `NOTIFY` within
+//! the transaction of the change, so that no acknowledged change goes unannounced. A SQLite file
+//! has one instance, which is told by `sharing`.
 //!
 //! To add a kind: a variant of [`Notice`], and its word in [`Notice::payloads`] and
 //! [`Notice::parse`].
@@ -23,7 +23,6 @@ pub(super) const CHANNEL: &str = "shared_chats";
 /// most 128.
 const IDS: usize = 50;
 
-/// What changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The chat's messages or its name, or the chat and its links were deleted.
@@ -98,8 +97,9 @@ impl Store {
         on!(&self.database, transaction, |conn| conn.announce(&notice).await)
     }
 
-    /// Calls `on_notice` for each announcement of any instance, this one included, until the returned
-    /// task ends. After a lost connection the notice is [`Notice::Everything`]. `None` on SQLite.
+    /// Calls `on_notice` for each announcement of any instance, this one included, until the
+    /// returned task ends. After a lost connection the notice is [`Notice::Everything`]. `None` on
+    /// SQLite.
     #[must_use]
     pub fn listen(
         &self,

@@ -1,5 +1,5 @@
-//! A time that both databases keep exactly: a `timestamptz` in PostgreSQL, an integer of microseconds
-//! since 1970 in SQLite, which has no such type.
+//! A time that both databases keep exactly: a `timestamptz` in PostgreSQL, an integer of
+//! microseconds since 1970 in SQLite, which has no such type.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -11,8 +11,8 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-/// The SQL type of every time column. Diesel goes by the end of the name: one that ends in a standard
-/// type would get the operators of that type.
+/// The SQL type of every time column. Diesel goes by the end of the name: one that ends in a
+/// standard type would get the operators of that type.
 #[derive(Debug, Clone, Copy, diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185))]
 #[diesel(sqlite_type(name = "Long"))]

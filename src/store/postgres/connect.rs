@@ -34,9 +34,9 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// Connects to the server of `DATABASE_URL`, or to the one of several servers that takes writes.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// The configuration of each host of the URL.
     hosts: Arc<[Config]>,
-    /// The host that answered last, which is tried first: one that died may take the whole time-out.
+    /// The host that answered last, which is tried first: one that died may take the whole
+    /// time-out.
     first: Arc<AtomicUsize>,
     /// For each host. tokio-postgres' own time-out ends when the host has accepted the connection.
     host_timeout: Duration,
@@ -44,9 +44,9 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// `sslmode` is `disable`, `prefer` (the default: TLS where the server has it, with an unchecked
-    /// certificate, as libpq does), or `require` and `verify-full`, which both check the certificate,
-    /// since encryption to an unknown server protects nothing.
+    /// `sslmode` is `disable`, `prefer` (the default: TLS where the server has it, with an
+    /// unchecked certificate, as libpq does), or `require` and `verify-full`, which both check the
+    /// certificate, since encryption to an unknown server protects nothing.
     pub(super) fn new(
         url: &str,
         ca_file: Option<&Path>,

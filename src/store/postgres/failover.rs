@@ -13,7 +13,8 @@ use crate::store::StoreError;
 pub(super) struct Failover {
     pool: Pool<AsyncPgConnection>,
     opened: Instant,
-    /// Connections of views that were begun before this are not used, in microseconds from `opened`.
+    /// Connections of views that were begun before this are not used, in microseconds from
+    /// `opened`.
     not_before: AtomicU64,
     /// A server refused a write because it is read-only, and no write has succeeded since.
     was_refused: AtomicBool,
@@ -35,17 +36,17 @@ impl Failover {
         since >= self.not_before.load(Ordering::Acquire)
     }
 
-    /// Gives up the idle connections of at least this age, and the connections of views. Their server
-    /// is silent, and each next operation would run into the same time-out; or it was replaced, and
-    /// still shows links that were deleted on the new primary.
+    /// Gives up the idle connections of at least this age, and the connections of views. Their
+    /// server is silent, and each next operation would run into the same time-out; or it was
+    /// replaced, and still shows links that were deleted on the new primary.
     pub(super) fn leave_server(&self, age: Duration) {
         self.pool.retain(|_, metrics| metrics.age() < age);
         let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
         self.not_before.fetch_max(self.now().saturating_sub(age), Ordering::AcqRel);
     }
 
-    /// Checks the result of a change before it is acknowledged. The first change that succeeds after
-    /// a refused one was made on another server, so no view may stay on the old one.
+    /// Checks the result of a change before it is acknowledged. The first change that succeeds
+    /// after a refused one was made on another server, so no view may stay on the old one.
     pub(super) fn check_change<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         match &result {
             Err(StoreError::ReadOnly(_)) => {

@@ -70,8 +70,8 @@ impl Postgres {
     pub(super) fn open(url: &str, settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let connector = Connector::new(url, settings.ca_file.as_deref(), settings.timeout)?;
         let mut config = ManagerConfig::default();
-        // `Verified`, the default, sends `SELECT 1` at each checkout, which halves the throughput of
-        // reads. A closed connection is recognised without it.
+        // `Verified`, the default, sends `SELECT 1` at each checkout, which halves the throughput
+        // of reads. A closed connection is recognised without it.
         config.recycling_method = RecyclingMethod::Fast;
         let setup = connector.clone();
         config.custom_setup = Box::new(move |_| {
@@ -109,8 +109,8 @@ impl Postgres {
         self.inner.connector.connect().await.map_err(StoreError::unavailable)
     }
 
-    /// Runs one small read on this worker's connection. The queries of its views are pipelined. A read
-    /// is sent again, once, when the connection is lost.
+    /// Runs one small read on this worker's connection. The queries of its views are pipelined. A
+    /// read is sent again, once, when the connection is lost.
     pub(super) async fn fast_read<A: Clone, T>(
         &self,
         arguments: A,
@@ -220,8 +220,8 @@ impl Postgres {
             .check_change(self.read_until(until, |conn| conn.transaction(change).boxed()).await)
     }
 
-    /// This worker's connection. While one view connects, the others wait, so that a server that comes
-    /// back does not get a connection from each of them.
+    /// This worker's connection. While one view connects, the others wait, so that a server that
+    /// comes back does not get a connection from each of them.
     async fn fast_connection(&self) -> Result<Arc<AsyncPgConnection>, StoreError> {
         let mut slot = self.inner.fast_connections.get().lock().await;
         loop {
@@ -262,9 +262,9 @@ fn link_states<'c>(
     async move { Ok(found.load(conn).await?) }.boxed()
 }
 
-/// Views look up rows by their keys, which is planned once: for one key PostgreSQL takes a custom plan
-/// for cheaper than a generic one, and would plan each query. Without sequential scans a plan that was
-/// made while the table was small uses the index as well.
+/// Views look up rows by their keys, which is planned once: for one key PostgreSQL takes a custom
+/// plan for cheaper than a generic one, and would plan each query. Without sequential scans a plan
+/// that was made while the table was small uses the index as well.
 const FAST_SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
 
 /// The advisory lock of bulk changes ("shrcbulk").

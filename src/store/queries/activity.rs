@@ -16,11 +16,12 @@ use crate::{
 pub const VIEW_COUNTS_AT_ONCE: usize = 500;
 
 impl Store {
-    /// Adds the view counts of at most [`VIEW_COUNTS_AT_ONCE`] links, each listed once. Deleted links
-    /// are skipped.
+    /// Adds the view counts of at most [`VIEW_COUNTS_AT_ONCE`] links, each listed once. Deleted
+    /// links are skipped.
     ///
     /// # Errors
-    /// Rarely when one of the links is deleted concurrently: nothing was added, and a retry succeeds.
+    /// Rarely when one of the links is deleted concurrently: nothing was added, and a retry
+    /// succeeds.
     pub async fn add_view_counts(&self, seen: &[(ShareId, ViewCounts)]) -> Result<(), StoreError> {
         if seen.is_empty() {
             return Ok(());
@@ -51,7 +52,6 @@ impl Store {
         })
     }
 
-    /// The view counts of the link.
     pub async fn view_counts(&self, id: &ShareId) -> Result<ViewCounts, StoreError> {
         let id = id.as_str().to_owned();
         let row: Option<(i64, i64, i64, Option<Moment>)> = on!(&self.database, read, |conn| {
@@ -78,8 +78,8 @@ impl Store {
     }
 }
 
-/// A statement that adds the counts of `links` links. Diesel's builder has no such upsert for SQLite;
-/// both databases accept this one, and name the columns of `VALUES` alike.
+/// A statement that adds the counts of `links` links. Diesel's builder has no such upsert for
+/// SQLite; both databases accept this one, and name the columns of `VALUES` alike.
 fn add(links: usize) -> String {
     let placeholders = |link: usize| {
         let numbers = (link * 5 + 1..=link * 5 + 5).map(|number| format!("${number}"));

@@ -43,7 +43,8 @@ macro_rules! attach {
 }
 pub(in crate::store) use attach;
 
-/// Makes orphans of the files of these links, within the transaction that takes the files from them.
+/// Makes orphans of the files of these links, within the transaction that takes the files from
+/// them.
 macro_rules! detach {
     ($conn:ident, $links:expr) => {{
         use $crate::store::schema::artifacts;
@@ -87,8 +88,8 @@ impl Store {
         })
     }
 
-    /// The ids of the link's files at this revision; `None` when the link is at another revision, or
-    /// gone. One statement, so that the files are those of this revision.
+    /// The ids of the link's files at this revision; `None` when the link is at another revision,
+    /// or gone. One statement, so that the files are those of this revision.
     pub async fn kept_files(
         &self,
         link: &ShareId,
@@ -108,7 +109,6 @@ impl Store {
         Ok((!ids.is_empty()).then(|| ids.into_iter().flatten().collect()))
     }
 
-    /// A file of the link.
     pub async fn kept_file(
         &self,
         link: &ShareId,
@@ -159,8 +159,9 @@ impl Store {
         keys.iter().map(|key| ObjectKey::parse(key).ok_or_else(malformed_key)).collect()
     }
 
-    /// Makes orphans of those copies that no link has, and returns them: their objects may be deleted.
-    /// It waits for a commit in progress, which may attach copies whose outcome is unknown.
+    /// Makes orphans of those copies that no link has, and returns them: their objects may be
+    /// deleted. It waits for a commit in progress, which may attach copies whose outcome is
+    /// unknown.
     pub async fn reclaim(&self, copies: &[ObjectKey]) -> Result<Vec<ObjectKey>, StoreError> {
         let keys: Vec<String> = copies.iter().map(|key| key.as_str().to_owned()).collect();
         let kept: HashSet<String> = on!(&self.database, transaction, |conn| {

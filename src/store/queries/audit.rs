@@ -59,8 +59,8 @@ fn detail(record: &AuditRecord) -> Option<String> {
     record.detail.as_ref().map(|detail| serde_json::to_string(detail).unwrap_or_default())
 }
 
-/// Writes a record to the log: of a change after its commit, of a refusal at once. A refusal is only
-/// in the log, so that refused requests cannot make the database write.
+/// Writes a record to the log: of a change after its commit, of a refusal at once. A refusal is
+/// only in the log, so that refused requests cannot make the database write.
 pub fn log_audit_record(record: &AuditRecord) {
     tracing::info!(
         target: "shared_chats::audit",

@@ -24,8 +24,8 @@ where
     upsert.filter(predicate)
 }
 
-/// Writes the chat's row, which serialises creates of its links with its deletion. It changes no row
-/// while the chat has a tombstone.
+/// Writes the chat's row, which serialises creates of its links with its deletion. It changes no
+/// row while the chat has a tombstone.
 macro_rules! touch_chat {
     ($chat_session_id:expr, $now:expr) => {{
         use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods};
@@ -44,8 +44,8 @@ macro_rules! touch_chat {
 pub(in crate::store) use touch_chat;
 
 impl Store {
-    /// Up to `limit` chats behind `after` that have links which have not expired by `now`, legacy links
-    /// included, ordered by their ids.
+    /// Up to `limit` chats behind `after` that have links which have not expired by `now`, legacy
+    /// links included, ordered by their ids.
     pub async fn chats_with_links(
         &self,
         after: Option<&ChatSessionId>,
@@ -89,8 +89,8 @@ impl Store {
         into_models(rows)
     }
 
-    /// Deletes all links to the chat, also legacy and expired ones, and sets its tombstone. Returns how
-    /// many of the links had not expired.
+    /// Deletes all links to the chat, also legacy and expired ones, and sets its tombstone. Returns
+    /// how many of the links had not expired.
     pub async fn delete_chat(
         &self,
         chat: &ChatSessionId,
@@ -100,8 +100,8 @@ impl Store {
         let notice = Notice::Chat(chat.clone());
         let chat = chat.as_str().to_owned();
         let (ended, record) = on!(&self.database, bulk, |conn| {
-            // First, so that a concurrent create either commits before this and is deleted below, or
-            // finds the tombstone.
+            // First, so that a concurrent create either commits before this and is deleted below,
+            // or finds the tombstone.
             diesel::insert_into(chats::table)
                 .values((chats::chat_session_id.eq(&chat), chats::deleted_at.eq(Some(Moment(now)))))
                 .on_conflict(chats::chat_session_id)

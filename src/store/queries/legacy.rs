@@ -25,9 +25,9 @@ pub enum LegacyOutcome {
 }
 
 impl Store {
-    /// Imports the links in one transaction, and returns the outcome of each, in their order. Of two
-    /// links with the same token the first is stored. The import has one audit record, with these
-    /// counts and those of the outcomes.
+    /// Imports the links in one transaction, and returns the outcome of each, in their order. Of
+    /// two links with the same token the first is stored. The import has one audit record, with
+    /// these counts and those of the outcomes.
     pub async fn import_legacy(
         &self,
         links: Vec<NewSharedChat>,

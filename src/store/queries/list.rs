@@ -47,8 +47,8 @@ pub struct ListQuery {
     pub chat_session_id: Option<ChatSessionId>,
     pub order: LinkOrder,
     pub offset: i64,
-    /// Continue behind this place of the same order instead of skipping `offset` links. The cost does
-    /// not grow with the distance from the first page.
+    /// Continue behind this place of the same order instead of skipping `offset` links. The cost
+    /// does not grow with the distance from the first page.
     pub after: Option<Place>,
     pub limit: i64,
 }

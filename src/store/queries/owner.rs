@@ -1,5 +1,5 @@
-//! An owner's changes. Each begins with a statement that has its guard in the `WHERE`, and announces
-//! itself and writes its audit record in the same transaction, with the same time.
+//! An owner's changes. Each begins with a statement that has its guard in the `WHERE`, and
+//! announces itself and writes its audit record in the same transaction, with the same time.
 
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sql_types::Bool};
@@ -35,8 +35,8 @@ pub struct ChangeGuard {
 }
 
 impl Store {
-    /// Changes the settings of the owner's link and returns the changed link. `None` when there is no
-    /// such link or the guard does not hold. Files that are no longer included become orphans.
+    /// Changes the settings of the owner's link and returns the changed link. `None` when there is
+    /// no such link or the guard does not hold. Files that are no longer included become orphans.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] also when a sweep has deleted a copy.

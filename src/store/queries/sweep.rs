@@ -1,7 +1,7 @@
 //! Deletes what has expired.
 //!
-//! Each statement deletes a bounded number of rows, in a separate transaction, so that SQLite's writer
-//! serves other changes in between and no statement times out.
+//! Each statement deletes a bounded number of rows, in a separate transaction, so that SQLite's
+//! writer serves other changes in between and no statement times out.
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
@@ -43,8 +43,8 @@ diesel::define_sql_function! {
         -> diesel::sql_types::Nullable<diesel::sql_types::Integer>;
 }
 
-/// Deletes the rows whose moment is `until` or before, page by page, and returns how many. The end of
-/// a page is looked up off SQLite's writer, by the index that begins with that column.
+/// Deletes the rows whose moment is `until` or before, page by page, and returns how many. The end
+/// of a page is looked up off SQLite's writer, by the index that begins with that column.
 macro_rules! sweep_until {
     ($store:expr, $table:ident, $moment:ident, $until:expr) => {{
         use diesel::prelude::*;
@@ -78,8 +78,8 @@ macro_rules! sweep_until {
 pub(in crate::store) use sweep_until;
 
 impl Store {
-    /// Deletes the content of links that have expired by `now`, the rows of links that expired longer
-    /// than `expired_retention` ago, and old idempotency keys and tombstones.
+    /// Deletes the content of links that have expired by `now`, the rows of links that expired
+    /// longer than `expired_retention` ago, and old idempotency keys and tombstones.
     pub async fn sweep(
         &self,
         expired_retention: Duration,

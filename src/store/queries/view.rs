@@ -33,8 +33,8 @@ impl Store {
         Ok(link.filter(|link| !link.is_expired(now)))
     }
 
-    /// The state of the link, unless it has expired by `now`. Every view reads it, so that a revoked
-    /// link is never served from a cache.
+    /// The state of the link, unless it has expired by `now`. Every view reads it, so that a
+    /// revoked link is never served from a cache.
     pub async fn link_state(
         &self,
         id: &ShareId,
@@ -67,8 +67,8 @@ impl Store {
         })
     }
 
-    /// Checks that the database answers, and that the SQLite file is the one that was opened. It reads
-    /// as views do: a busy pool must not make an instance under load look dead.
+    /// Checks that the database answers, and that the SQLite file is the one that was opened. It
+    /// reads as views do: a busy pool must not make an instance under load look dead.
     pub async fn ping(&self) -> Result<(), StoreError> {
         if let Database::Sqlite(sqlite) = &self.database {
             sqlite.check_file()?;

@@ -8,9 +8,9 @@ use futures_util::future::{self, BoxFuture, FutureExt};
 
 use crate::store::StoreError;
 
-/// A SQLite connection with diesel-async's interface. Each operation completes at its first poll, on
-/// the polling thread, so there is no suspension point at which a cancelled request could leave it
-/// half done (diesel_async #281).
+/// A SQLite connection with diesel-async's interface. Each operation completes at its first poll,
+/// on the polling thread, so there is no suspension point at which a cancelled request could leave
+/// it half done (diesel_async #281).
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection, Inline>;
 
 /// Runs "blocking" work inline.
@@ -33,21 +33,20 @@ impl SpawnBlocking for Inline {
     }
 }
 
-/// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// Reads of one small row, of any link.
     View,
-    /// Other reads. There are many of these connections, and they seldom read the same pages again: a
-    /// list from its index, a snapshot once before its views are cached.
+    /// Other reads. There are many of these connections, and they seldom read the same pages again:
+    /// a list from its index, a snapshot once before its views are cached.
     Read,
     Write,
 }
 
 /// Opens the file with the pragmas that this service relies on: WAL, so that readers and the writer
-/// do not wait for each other; `synchronous=FULL`, so that acknowledged changes survive a power cut;
-/// foreign keys, which delete a snapshot with its link; and `secure_delete`, which overwrites deleted
-/// content.
+/// do not wait for each other; `synchronous=FULL`, so that acknowledged changes survive a power
+/// cut; foreign keys, which delete a snapshot with its link; and `secure_delete`, which overwrites
+/// deleted content.
 pub(super) fn open(path: &Path, access: Access) -> Result<SqliteConn, StoreError> {
     open_blocking(path, access).map(SyncConnectionWrapper::new)
 }

@@ -39,7 +39,6 @@ use crate::{
     telemetry::traced_query,
 };
 
-/// An open SQLite file.
 #[derive(Clone)]
 pub struct Sqlite {
     inner: Arc<Inner>,
@@ -82,13 +81,12 @@ impl Sqlite {
         connection::open_blocking(&self.inner.path, Access::Write)
     }
 
-    /// Changes that wait for the writer.
     pub(super) fn queued_changes(&self) -> usize {
         self.inner.writer.queued()
     }
 
-    /// Checks that the file was not deleted or replaced (by a restored backup, say): open connections
-    /// would not notice, and what they write would be lost.
+    /// Checks that the file was not deleted or replaced (by a restored backup, say): open
+    /// connections would not notice, and what they write would be lost.
     pub(super) fn check_file(&self) -> Result<(), StoreError> {
         let now = identity(&self.inner.path).map_err(|error| {
             StoreError::Unavailable(format!("the SQLite file of DATABASE_URL: {error}"))
@@ -171,8 +169,8 @@ impl Sqlite {
     }
 }
 
-/// The states of these links, read one by one: SQLite has no round trips, and caches the plan of this
-/// statement. (A bound LIMIT would make it plan each time.)
+/// The states of these links, read one by one: SQLite has no round trips, and caches the plan of
+/// this statement. (A bound LIMIT would make it plan each time.)
 fn link_states(
     conn: &mut SqliteConn,
     ids: Vec<String>,

@@ -1,5 +1,5 @@
-//! The writer thread. Queued changes are committed in groups, and each is acknowledged only after the
-//! commit of its group. This makes 16,000 inserts/s; pooled connections made 2,800, since they
+//! The writer thread. Queued changes are committed in groups, and each is acknowledged only after
+//! the commit of its group. This makes 16,000 inserts/s; pooled connections made 2,800, since they
 //! contended for SQLite's lock.
 
 use std::{
@@ -39,8 +39,9 @@ type Job = Box<dyn FnOnce(Result<&mut SqliteConn, &StoreError>) -> Option<Done> 
 /// A change that waits for the commit, whether it was made or failed.
 struct Done {
     acknowledge: Acknowledge,
-    /// The error after which the group is not committed. When SQLite cannot read or write, it may roll
-    /// back the whole transaction (lang_transaction.html, 3), and the next change would begin another.
+    /// The error after which the group is not committed. When SQLite cannot read or write, it may
+    /// roll back the whole transaction (lang_transaction.html, 3), and the next change would begin
+    /// another.
     ends_group: Option<StoreError>,
 }
 
@@ -79,8 +80,8 @@ impl Writer {
         self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
     }
 
-    /// Makes a change, and returns once it is committed. A change that takes longer than `timeout` is
-    /// an error, but once begun it continues and is committed.
+    /// Makes a change, and returns once it is committed. A change that takes longer than `timeout`
+    /// is an error, but once begun it continues and is committed.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         change: impl Operation<SqliteConn, T>,
