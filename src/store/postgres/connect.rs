@@ -82,7 +82,7 @@ impl Connector {
                 }
                 Ok(Err(error)) => problem = error_chain(&error),
                 Err(_) => {
-                    "the server did not complete the connection in time".clone_into(&mut problem)
+                    "the server did not complete the connection in time".clone_into(&mut problem);
                 }
             }
         }
