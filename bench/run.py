@@ -102,11 +102,12 @@ def main():
             for name in chosen:
                 say(WORKLOADS[name].title)
                 figures["workloads"][name] = bench.workload(name, services, {store.name: store for store in stores})
+                write(options.results, figures)
         if "process" in options.what:
             figures["process"] = process.measure(stores, bench.links, bench.requests)
         if "streams" in options.what:
             figures["streams"] = streams.measure(stores, options)
-    options.results.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    write(options.results, figures)
     print(results.markdown(figures))
     if options.page:
         results.write_page(figures)
@@ -155,6 +156,10 @@ class Bench:
                 runs = load.by_turns(targets, file, int(connections), self.options)
                 found[connections] = results.rows(runs, stores)
             return found
+
+
+def write(file, figures):
+    file.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
 def say(text):
