@@ -27,7 +27,8 @@ class Postgres:
     earlier = "created_at - made.n * interval '1 second'"
 
     def __init__(self, name):
-        self.name = f"shared_chats_bench_{name}"
+        # Runs at the same time have databases of their own.
+        self.name = f"shared_chats_bench_{name}_{os.getpid()}"
         self.url = urlunsplit(urlsplit(SERVER)._replace(path="/" + self.name))
         self.drop()
         psql(SERVER, f'CREATE DATABASE "{self.name}"')
