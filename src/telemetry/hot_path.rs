@@ -32,12 +32,12 @@ label!(
 
 pub(super) fn begin() {
     for kind in LinkKind::ALL {
-        for medium in FormatKind::ALL {
+        for format in FormatKind::ALL {
             for outcome in ViewOutcome::ALL {
                 let shown = matches!(outcome, ViewOutcome::Shown | ViewOutcome::NotModified);
                 // A view that was not shown has no kind.
                 if shown != (*kind == LinkKind::None) {
-                    views(*kind, *medium, *outcome).absolute(0);
+                    views(*kind, *format, *outcome).absolute(0);
                 }
             }
         }
@@ -52,10 +52,10 @@ pub(super) fn begin() {
     RequestsInFlight::report();
 }
 
-fn views(kind: LinkKind, medium: FormatKind, outcome: ViewOutcome) -> Counter {
+fn views(kind: LinkKind, format: FormatKind, outcome: ViewOutcome) -> Counter {
     counter!(
         VIEWS.name,
-        "kind" => kind.word(), "medium" => medium.word(), "outcome" => outcome.word()
+        "kind" => kind.word(), "medium" => format.word(), "outcome" => outcome.word()
     )
 }
 
@@ -68,9 +68,9 @@ fn frames() -> Counter {
     counter!(FRAMES.name)
 }
 
-pub fn viewed(kind: LinkKind, medium: FormatKind, outcome: ViewOutcome) {
+pub fn viewed(kind: LinkKind, format: FormatKind, outcome: ViewOutcome) {
     if is_on() {
-        views(kind, medium, outcome).increment(1);
+        views(kind, format, outcome).increment(1);
     }
 }
 

@@ -57,15 +57,14 @@ pub async fn qr_code(
 ) -> Result<HttpResponse, ApiError> {
     viewer.count_as_anyone()?;
     let id = id.get()?;
-    let standing = state.sharing.link_state(&id).await?;
+    let link = state.sharing.link_state(&id).await?;
     let key = (id, options(&request)?);
     let draw = || draw(state.urls.url(&key.0), key.1);
     let link_state = async || Ok(state.sharing.link_state(&key.0).await?);
-    let (Drawn { image, tag }, standing) =
-        state.qr_codes.image(&key, standing, draw, link_state).await?;
+    let (Drawn { image, tag }, link) = state.qr_codes.image(&key, link, draw, link_state).await?;
     let unchanged = not_modified(&request, tag.to_str().unwrap_or_default());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    link_headers(&mut response, standing.is_private(), tag);
+    link_headers(&mut response, link.is_private(), tag);
     response
         // A frontend of another origin may embed it.
         .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))

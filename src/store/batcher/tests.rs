@@ -5,13 +5,13 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
 use crate::store::batcher::*;
 
-type Found = Result<Vec<(String, u32)>, StoreError>;
+type TestRows = Result<Vec<(String, u32)>, StoreError>;
 
 /// A query that finds every key once `go_on` allows it. Each row is the number of the query.
 fn query(
     number: u32,
     go_on: oneshot::Receiver<()>,
-) -> impl FnOnce(Vec<String>) -> BoxFuture<'static, Found> {
+) -> impl FnOnce(Vec<String>) -> BoxFuture<'static, TestRows> {
     move |keys| {
         async move {
             go_on.await.map_err(StoreError::unavailable)?;
@@ -91,12 +91,12 @@ fn a_query_is_dropped_with_its_last_lookup() {
     let locking = move |_| {
         async move {
             let _guard = locked.lock().await;
-            std::future::pending::<Found>().await
+            std::future::pending::<TestRows>().await
         }
         .boxed()
     };
     let mut first = batcher.join("a".to_owned(), locking);
-    let second = batcher.join("b".to_owned(), |_| std::future::pending::<Found>());
+    let second = batcher.join("b".to_owned(), |_| std::future::pending::<TestRows>());
     assert!(poll(&mut first).is_none());
     drop(first);
     assert!(mutex.try_lock().is_err(), "the second lookup still waits");
