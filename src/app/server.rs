@@ -41,7 +41,7 @@ pub fn serve(
     let origins = config.cors_allowed_origins.clone();
     let mut server = HttpServer::new(move || {
         App::new()
-            .wrap(from_fn(http::admit))
+            .wrap(from_fn(http::limit))
             .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(http::observe))
             .app_data(Route::none())

@@ -27,7 +27,7 @@ pub mod views;
 
 pub use lifecycle::Lifecycle;
 pub use management::routes as management_routes;
-pub use middleware::admission::admit;
+pub use middleware::limits::limit;
 pub use middleware::observe::{observe, shape_errors};
 pub use openapi::yaml_text as openapi_yaml;
 pub use rate_limits::{RATE_LIMIT, RATE_LIMIT_POLICY, Rate, RateSettings};

@@ -1,5 +1,5 @@
-//! Middleware of every request, from the outside in: [`observe`], [`admission`].
+//! Middleware of every request, from the outside in: [`observe`], [`limits`].
 
-pub mod admission;
 pub mod audit;
+pub mod limits;
 pub mod observe;

@@ -1,4 +1,4 @@
-//! Admission control: at most `MAX_CONCURRENT_REQUESTS` in flight, and the rate limits.
+//! Limits: at most `MAX_CONCURRENT_REQUESTS` in flight, and the rate limits.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -21,10 +21,9 @@ use crate::http::{
     rate_limits::{Count, Meter, RateLimits},
 };
 
-/// Admits a request, or refuses it before it costs anything: 414 if its target is too long, 503
-/// while `MAX_CONCURRENT_REQUESTS` are in flight, 429 over a rate limit. Probes are always
-/// admitted.
-pub async fn admit(
+/// Passes a request on, or refuses it before it costs anything: 414 if its target is too long, 503
+/// while `MAX_CONCURRENT_REQUESTS` are in flight, 429 over a rate limit. Probes always pass.
+pub async fn limit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -57,11 +56,11 @@ async fn counted(
     limits: Arc<RateLimits>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let meter = Rc::new(Meter::new(limits, client_address(request.request())));
-    let admitted = match presented(request.request(), state.settings.auth_cookie.as_deref()) {
+    let allowed = match presented(request.request(), state.settings.auth_cookie.as_deref()) {
         Presented::Credential(_) => Ok(()),
         Presented::Nothing | Presented::Malformed => meter.anonymous(),
     };
-    let mut response = match admitted {
+    let mut response = match allowed {
         Err(refusal) => request.error_response(refusal),
         Ok(()) => {
             request.extensions_mut().insert(meter.clone());
