@@ -44,7 +44,7 @@ $tools/bin/python3 deploy/check/settings.py
 say "haproxy.cfg"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# The names of compose.yaml are nobody's here.
+# The host names of compose.yaml do not resolve here.
 sed -E 's/ shared-chats-[12]:/ 127.0.0.1:/' deploy/haproxy.cfg > "$work/haproxy.cfg"
 haproxy -q -c -dW -f "$work/haproxy.cfg" && echo "valid"
 

@@ -1,9 +1,19 @@
 //! Share a chat as a link.
 //!
-//! A request walks straight down these rooms and nothing points back up (`docs/ARCHITECTURE.md`):
+//! A module names only modules that stand in a line below its own (`docs/ARCHITECTURE.md`);
+//! `tests/architecture.rs` holds which of them:
 //!
 //! ```text
-//! app → http → sharing → live → store, chat_service, auth, qr → openid, model
+//! cli
+//! demo
+//! app
+//! config
+//! http
+//! sharing
+//! live
+//! auth, chat_service, store, artifacts
+//! openid
+//! model, telemetry, clock, limit, qr
 //! ```
 
 pub mod app;

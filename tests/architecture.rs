@@ -1,5 +1,6 @@
-//! Which rooms (the modules below `src`) may name which: a request walks straight down, and nothing
-//! points back up. Within a room no files name each other in a circle.
+//! Which modules of `src` (`room` in this test, to tell them from the modules in them) may name
+//! which: a request goes down this order, and nothing refers back up. Within a module no files name
+//! each other in a circle.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The rooms that each room may name, from the lowest up.
+/// The modules that each module may name, from the lowest up.
 const MAY_NAME: &[(&str, &str)] = &[
     ("clock", ""),
     ("limit", ""),
@@ -197,8 +198,8 @@ fn the_rules_of_sharing_know_neither_the_web_nor_a_database() {
     assert_eq!(found, NONE);
 }
 
-/// What a file names of its parents, their re-exports among it, is left out: that is how a room shows
-/// itself to its own files.
+/// What a file names of its parents, their re-exports among it, is left out: that is how a module
+/// shows itself to its own files.
 #[test]
 fn no_files_name_each_other_in_a_circle() {
     let sources = sources();

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs an unpacked image as a container: nobody's privileges, a read-only root file system, /data as the one volume, SQLite.
+# Runs an unpacked image as a container: no privileges, a read-only root file system, /data as the one volume, SQLite.
 #   bash deploy/check/container.sh FOLDER
 set -euo pipefail
 image=$(realpath "$1")

@@ -88,7 +88,7 @@ def events_come_as_they_happen(alice):
             assert "And by train?" in line.decode(), line
             break
     waited = time.monotonic() - began
-    # Nobody told the service, so it asked after LIVE_POLL_INTERVAL at the latest.
+    # The service got no notice, so it asked after LIVE_POLL_INTERVAL at the latest.
     assert waited < 10, f"the event came after {waited:.1f} s"
     said(f"a message arrives in an event stream through the proxy, {waited:.1f} s after it was written")
     assert ask(f"{LINKS}/{link['id']}", alice, method="DELETE")[0] == 204
@@ -122,7 +122,7 @@ class Viewers:
             thread.join()
 
 
-def an_instance_ends_and_nobody_notices(stack, link):
+def an_instance_ends_and_no_viewer_notices(stack, link):
     with Viewers(link, pause=0.05) as viewers:
         time.sleep(1)
         instance = stack.containers["shared-chats-1"]
@@ -202,7 +202,7 @@ def main():
             link = a_link_is_opened_by_anyone(stack, alice, bob)
             a_private_one_wants_a_sign_in(alice, bob)
             events_come_as_they_happen(alice)
-            an_instance_ends_and_nobody_notices(stack, link)
+            an_instance_ends_and_no_viewer_notices(stack, link)
             metrics_are_for_the_inside_alone(stack)
             who_asks_too_often_is_refused_alone(stack, link)
             nothing_secret_is_logged(stack, link, [alice, bob])

@@ -1,4 +1,4 @@
-// The OpenID provider of compose.yaml, for trying things out alone: whoever says to be alice is alice.
+// The OpenID provider of compose.yaml, for trying things out alone: it accepts any name with any password.
 // It is that of the end-to-end tests, with keys that are made anew at each start.
 
 import { generateKeyPairSync } from 'node:crypto';

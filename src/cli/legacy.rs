@@ -18,7 +18,7 @@ pub(super) const HELP: &str = "\
 A line: {\"token\", \"name\"?, \"chat_session_id\"?, \"shared_by\"?, \"is_private\"=false, \"created_at\", \"expires_at\",
          \"messages\": [{\"id\"?, \"role\"?, \"reply_to\"?, \"content\", \"created_at\"?}]}
 
-It can be repeated: a token that is there already is left as it is. A line that is no link is reported on
+It can be repeated: a token that is there already is left as it is. A line that is not a link is reported on
 standard error, with its number and why, and stops none of the others.
 
 Exit status: 0, or 1 if a line was bad or the import ended early.";

@@ -132,7 +132,7 @@ pub(super) const GROUPS: &[Group] = &[
             setting(
                 "CHAT_SERVICE_MAX_CALLS",
                 "32",
-                "requests that ask there at a time; a further one waits for 2 s, then it is 503",
+                "requests that ask there at a time; the next one waits for 2 s, then it is 503",
             ),
             setting("CHAT_SERVICE_PAGE_SIZE", "200", "messages asked for at once"),
             setting(
@@ -217,7 +217,7 @@ pub(super) const GROUPS: &[Group] = &[
             setting(
                 "MAX_CONCURRENT_REQUESTS",
                 "4000",
-                "requests in flight, streams and downloads apart; a further one is 503",
+                "requests in flight, streams and downloads apart; the next one is 503",
             ),
             setting("REQUEST_TIMEOUT", "10s", "for a request's head to arrive, and for its body"),
             setting("SHUTDOWN_TIMEOUT", "30s", "from SIGTERM to the end, for requests in flight"),

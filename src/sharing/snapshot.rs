@@ -33,7 +33,8 @@ pub fn encode_blocking(messages: &[Message], files: &[ChatFile]) -> Result<Snaps
     encode_json(&json, serde_json::to_string(files).map_err(SharingError::defect)?)
 }
 
-/// Compresses messages that are a JSON array already. CPU work: not for a worker.
+/// Compresses messages that are a JSON array already. CPU work: of more than 32 KiB for a blocking
+/// thread.
 pub(super) fn encode_json(messages: &[u8], files: String) -> Result<Snapshot, SharingError> {
     let messages = zstd::bulk::compress(messages, LEVEL).map_err(SharingError::defect)?;
     Ok(Snapshot { messages: messages.into(), files })
@@ -56,7 +57,8 @@ impl Messages {
         }
     }
 
-    /// Decompressing is CPU work: not for a worker.
+    /// Decompressing is CPU work: a view does it on the worker up to 32 KiB, beyond that on a blocking
+    /// thread.
     pub fn json(&self) -> Result<Bytes, SharingError> {
         match self {
             Self::Plain(json) => Ok(json.clone()),

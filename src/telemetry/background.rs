@@ -152,7 +152,7 @@ pub fn sweep_failed(sweep: Sweep) {
     sweeps(sweep, FAILED).increment(1);
 }
 
-/// A sweep deleted so many.
+/// A sweep deleted `count` of these.
 pub fn swept(what: Swept, count: usize) {
     counter!(SWEPT.name, "what" => what.word()).increment(count as u64);
 }

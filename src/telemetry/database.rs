@@ -43,7 +43,7 @@ pub fn database_failed(failure: DatabaseFailure) {
     errors(failure).increment(1);
 }
 
-/// SQLite's writer committed so many changes in one transaction.
+/// SQLite's writer committed a transaction: how many changes it had, and how long it took.
 pub fn committed(changes: usize, took: Duration) {
     histogram!(COMMIT_SIZE.name).record(number(changes));
     histogram!(COMMIT_SECONDS_SPENT.name).record(took);

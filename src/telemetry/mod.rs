@@ -1,6 +1,6 @@
 //! Metrics for Prometheus, and traces for OpenTelemetry.
 //!
-//! Any room may record; this one depends on no other. Until `app` starts them ([`Metrics::start`],
+//! Any module may record; this one depends on no other. Until `app` starts them ([`Metrics::start`],
 //! [`Traces::start`]), recording does nothing.
 //!
 //! No label and no attribute holds an id, a path, a token, or anything else that a caller chooses:

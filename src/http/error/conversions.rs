@@ -1,4 +1,4 @@
-//! Converts the errors of other rooms.
+//! Converts the errors of other modules.
 
 use crate::auth::AuthError;
 use crate::chat_service::ChatServiceError;

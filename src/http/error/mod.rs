@@ -1,7 +1,7 @@
 //! Errors (docs/API.md 2): the table of every `error_type`, and the conversion to a response.
 //!
 //! To add one: a variant of [`ErrorType`] with its row in [`ErrorType::row`], and an arm in
-//! `conversions` if a room below returns it.
+//! `conversions` if a module below returns it.
 
 mod conversions;
 

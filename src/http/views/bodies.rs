@@ -50,7 +50,8 @@ impl From<SharingError> for MakeError {
 #[derive(Clone)]
 pub struct Bodies {
     cache: Cache<Key, Bytes>,
-    /// Bounds how many bodies are made at the same time.
+    /// Bounds how many bodies are made on blocking threads at the same time. Small JSON is made on
+    /// the worker and needs no permit.
     pub makers: Limiter,
 }
 

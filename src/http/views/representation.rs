@@ -43,12 +43,12 @@ impl Representation {
     }
 }
 
-/// Messages up to so many bytes are made into JSON on the worker: a hop to a blocking thread would
-/// take longer.
+/// Up to this many bytes of messages are made into JSON on the worker, without a permit: a hop to a
+/// blocking thread would take longer.
 const INLINE_BYTES: u64 = 32 * 1024;
 
-/// Makes a body. Where that is much CPU work it is done on a blocking thread; it cannot be cancelled
-/// with the request, so it holds the permit itself.
+/// Makes a body: small JSON on the worker, anything else on a blocking thread. That work cannot be
+/// cancelled with the request, so it holds the permit itself.
 ///
 /// # Errors
 /// 503 if no permit became free in time; 500 if a stored row is damaged.

@@ -391,7 +391,7 @@ impl App {
         raw::taken_slowly(self.address, bytes).await
     }
 
-    /// Sends what is no HTTP, and reads whatever comes back.
+    /// Sends input that is not HTTP, and reads whatever comes back.
     pub async fn send_nonsense(&self, bytes: &[u8]) -> String {
         String::from_utf8(raw::receive(self.address, bytes, &[], 0).await.2).unwrap()
     }
