@@ -194,6 +194,48 @@ fn pages_and_sections_that_the_code_cites_exist() {
     assert_eq!(broken, NONE);
 }
 
+/// The source files and folders, below `src`, that a page names as code: paths that begin with
+/// `src/` or a module's name.
+fn sources_named(text: &str, modules: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    for event in Parser::new_ext(text, pulldown_cmark::Options::ENABLE_TABLES) {
+        let Event::Code(code) = event else { continue };
+        let is_plain = code.chars().all(|c| c.is_ascii_alphanumeric() || "_./".contains(c));
+        if !is_plain || !(code.ends_with(".rs") || code.ends_with('/')) {
+            continue;
+        }
+        if let Some(path) = code.strip_prefix("src/") {
+            found.push(path.to_owned());
+        } else if let Some((module, _)) = code.split_once('/')
+            && modules.iter().any(|name| name == module)
+        {
+            found.push(code.to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn source_files_that_the_pages_for_contributors_name_exist() {
+    let entries = fs::read_dir(root().join("src")).unwrap().map(Result::unwrap);
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let modules: Vec<String> =
+        folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let mut pages = files("docs/decisions", &["md"]);
+    pages.extend(["docs/ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from));
+    let (mut seen, mut missing) = (0, Vec::new());
+    for page in pages {
+        for path in sources_named(&read(&page), &modules) {
+            seen += 1;
+            if !root().join("src").join(&path).exists() {
+                missing.push(format!("{}: {path}", page.display()));
+            }
+        }
+    }
+    assert_eq!(missing, NONE);
+    assert!(seen > 30, "only {seen} paths: does this test still see anything?");
+}
+
 #[test]
 fn the_first_pages_are_short() {
     for (page, most) in [("README.md", 10 * 1024), ("docs/ARCHITECTURE.md", 12 * 1024)] {
@@ -226,4 +268,6 @@ fn this_test_reads_pages_and_citations() {
     assert_eq!(cited("# `docs/API.md` 7."), page(&["7"]));
     assert_eq!(cited("see docs/API.md, \"events\""), page(&[]));
     assert_eq!(cited("see x/docs/API.md 3"), vec![]);
+    let text = "`http/a.rs` http/b.rs `src/c/`, `tests/d.rs` `/http/`\n\n```\n`http/`\n```\n";
+    assert_eq!(sources_named(text, &["http".to_owned()]), ["http/a.rs", "c/"]);
 }
