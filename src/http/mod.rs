@@ -1,7 +1,6 @@
 //! HTTP: routes, credentials, bodies, errors. Handlers are short; the rules are in `sharing`.
 //!
-//! To add an endpoint: a handler in `links/` with its [`call::Call`] and its `#[utoipa::path]`, a
-//! line for it in `openapi` and one in `routes`, and a file in `tests/api/`.
+//! To add an endpoint: see docs/ARCHITECTURE.md, "Where to change what".
 
 mod call;
 mod chats;
