@@ -57,8 +57,8 @@ impl Messages {
         }
     }
 
-    /// Decompressing is CPU work: a view does it on the worker up to 32 KiB, beyond that on a blocking
-    /// thread.
+    /// Decompressing is CPU work: a JSON view does it on the worker up to 32 KiB, anything else on a
+    /// blocking thread.
     pub fn json(&self) -> Result<Bytes, SharingError> {
         match self {
             Self::Plain(json) => Ok(json.clone()),
