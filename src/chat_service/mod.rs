@@ -191,7 +191,7 @@ impl ChatReader<'_> {
         read!(self, Messages, messages())
     }
 
-    /// Whether the chat has any message: an empty one cannot be shared (docs/API.md 2, 422). Asks
+    /// Whether the chat has any message: an empty one cannot be shared (422, docs/API.md 2). Asks
     /// for one message only.
     pub async fn has_messages(&self) -> Result<bool, ChatServiceError> {
         read!(self, HasMessages, has_messages())
