@@ -156,7 +156,7 @@ async fn listeners(setup: &Setup, what: &str) -> usize {
     // The last thing that a listener asked is in which schema it is.
     let query = format!(
         "SELECT {what} FROM pg_stat_activity WHERE state = 'idle' AND application_name = $1
-             AND query LIKE '%current_schema()::text AS name%'"
+             AND query LIKE '%current_schema()::text%'"
     );
     client.query(&query, &[&name_of(setup)]).await.unwrap().len()
 }
