@@ -7,6 +7,7 @@ use crate::{
     chat_service::ChatServiceError,
     live::{Scope, SubscribeError, Subscription},
     model::{ChatFile, Identity, LinkState, Message, ShareId, SharedChat, Visibility},
+    store::Snapshot,
 };
 
 /// Whether a viewer may see a link: a public one without a credential or with any; a private one as
@@ -54,6 +55,17 @@ impl Sharing {
         found.filter(|chat| !chat.is_expired(now)).ok_or(SharingError::NotFound)
     }
 
+    /// The link, and a frozen one's content if that is small, read together; otherwise as
+    /// [`Sharing::open`].
+    pub async fn open_with_small_snapshot(
+        &self,
+        id: &ShareId,
+    ) -> Result<(SharedChat, Option<Snapshot>), SharingError> {
+        let found = self.store.link_with_small_snapshot(id, self.clock.now()).await?;
+        let now = self.clock.now();
+        found.filter(|(chat, _)| !chat.is_expired(now)).ok_or(SharingError::NotFound)
+    }
+
     /// What access to the link depends on; otherwise as [`Sharing::open`].
     pub async fn link_state(&self, id: &ShareId) -> Result<LinkState, SharingError> {
         let found = self.store.link_state(id, self.clock.now()).await?;
@@ -62,30 +74,47 @@ impl Sharing {
     }
 
     /// What the link shows: a frozen one its snapshot, at exactly this revision; a live one what
-    /// the chat service answers now to the service credential. This may take long: the caller has
-    /// to open the link again before it shows anything.
+    /// the chat service answers now to the service credential. `small` is what was read together
+    /// with the link. If this waits, the caller has to open the link again before it shows
+    /// anything.
     ///
     /// # Errors
     /// [`SharingError::NotFound`] when the link, or the chat of a live one, is gone by now;
     /// [`SharingError::Unsettled`] when a frozen link is at another revision by now;
     /// [`SharingError::ChatService`] when the chat service fails.
-    pub async fn content(&self, chat: &SharedChat) -> Result<Content, SharingError> {
-        if chat.is_frozen() { self.frozen(chat).await } else { self.live(chat).await }
+    pub async fn content(
+        &self,
+        chat: &SharedChat,
+        small: Option<Snapshot>,
+    ) -> Result<Content, SharingError> {
+        if chat.is_frozen() { self.frozen(chat, small).await } else { self.live(chat).await }
     }
 
-    async fn frozen(&self, chat: &SharedChat) -> Result<Content, SharingError> {
-        // Read first: only this part can change.
+    async fn frozen(
+        &self,
+        chat: &SharedChat,
+        small: Option<Snapshot>,
+    ) -> Result<Content, SharingError> {
+        // Read before the snapshot, which never changes.
         let available = if chat.includes_artifacts {
             let kept = self.store.kept_files(&chat.id, chat.revision).await?;
             kept.ok_or(SharingError::Unsettled)?
         } else {
             HashSet::new()
         };
-        let stored = self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?;
+        let stored = match small {
+            Some(snapshot) => snapshot,
+            None => self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?,
+        };
+        let files = if chat.includes_artifacts {
+            serde_json::from_str(&stored.files).map_err(SharingError::defect)?
+        } else {
+            Vec::new()
+        };
         Ok(Content {
             name: chat.name.clone(),
             messages: Messages::Compressed(stored.messages),
-            files: serde_json::from_str(&stored.files).map_err(SharingError::defect)?,
+            files,
             available: Available::Only(available),
             content_hash: None,
         })

@@ -19,7 +19,7 @@ mod urls;
 
 pub use crate::live::{ContentHash, Full, LiveSettings};
 pub use crate::store::{
-    LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Swept,
+    LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Snapshot, Swept,
     log_audit_record,
 };
 pub use artifacts::{ArtifactLimits, Artifacts, Available};

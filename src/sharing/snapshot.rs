@@ -1,5 +1,7 @@
 //! A chat's messages and files as they are stored: JSON, compressed when the link is created.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
@@ -57,15 +59,23 @@ impl Messages {
         }
     }
 
-    /// Decompressing is CPU work: a JSON view does it on the worker up to 32 KiB, anything else on a
-    /// blocking thread.
+    /// Decompresses it. More than some ten KiB are for a blocking thread.
     pub fn json(&self) -> Result<Bytes, SharingError> {
-        match self {
-            Self::Plain(json) => Ok(json.clone()),
-            Self::Compressed(frame) => {
+        match (self, self.size().and_then(|size| usize::try_from(size).ok())) {
+            (Self::Plain(json), _) => Ok(json.clone()),
+            (Self::Compressed(frame), Some(size)) => {
+                let json = DECOMPRESSOR.with_borrow_mut(|zstd| zstd.decompress(frame, size));
+                json.map(Bytes::from).map_err(SharingError::defect)
+            }
+            (Self::Compressed(frame), None) => {
                 let json = zstd::stream::decode_all(frame.as_ref());
                 json.map(Bytes::from).map_err(SharingError::defect)
             }
         }
     }
+}
+
+thread_local! {
+    /// It takes longer to make than to decompress a small chat.
+    static DECOMPRESSOR: RefCell<zstd::bulk::Decompressor<'static>> = RefCell::default();
 }

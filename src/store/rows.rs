@@ -1,12 +1,16 @@
 //! Rows of the tables, and their conversion from and to the model.
 
-use diesel::{Insertable, Queryable, Selectable, pg::Pg, sqlite::Sqlite};
+use diesel::{Insertable, Queryable, Selectable, define_sql_function, pg::Pg, sqlite::Sqlite};
 
 use crate::{
     model::{
         ChatSessionId, LinkState, Mode, ShareId, SharedChat, ShortId, UserId, Visibility, fold_case,
     },
-    store::{StoreError, schema::shared_chats, timestamp::Moment},
+    store::{
+        Snapshot, StoreError,
+        schema::{shared_chats, snapshots},
+        timestamp::Moment,
+    },
 };
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -30,6 +34,10 @@ pub(super) struct SharedChatRow {
 }
 
 impl SharedChatRow {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     pub(super) fn short_chat(&self) -> Option<ShortId> {
         short_chat(self.chat_session_id.as_deref())
     }
@@ -109,6 +117,48 @@ impl From<LinkStateRow> for LinkState {
         }
     }
 }
+
+/// The content of a frozen link.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = snapshots, check_for_backend(Pg, Sqlite))]
+pub(super) struct SnapshotRow {
+    messages: Vec<u8>,
+    files: String,
+}
+
+impl From<SnapshotRow> for Snapshot {
+    fn from(row: SnapshotRow) -> Self {
+        Self { messages: row.messages.into(), files: row.files }
+    }
+}
+
+pub(super) type LinkWithSnapshotRow = (SharedChatRow, Option<SnapshotRow>);
+
+define_sql_function! {
+    /// The size of a value, which neither database reads for it.
+    fn octet_length(value: diesel::sql_types::Binary) -> diesel::sql_types::Integer;
+}
+
+/// The most bytes of a snapshot that a view reads together with its link. A larger one would hold
+/// up the other views of the worker.
+pub(super) const SMALL_SNAPSHOT_BYTES: i32 = 16 * 1024;
+
+/// The links of `shared_chats`, each with its snapshot if it has a small one.
+macro_rules! with_small_snapshot {
+    ($links:expr) => {{
+        use diesel::prelude::*;
+        use $crate::store::{
+            rows::{SMALL_SNAPSHOT_BYTES, SharedChatRow, SnapshotRow, octet_length},
+            schema::{shared_chats, snapshots},
+        };
+        let of_the_link = snapshots::shared_chat_id.eq(shared_chats::id);
+        let is_small = octet_length(snapshots::messages).le(SMALL_SNAPSHOT_BYTES);
+        $links
+            .left_join(snapshots::table.on(of_the_link.and(is_small)))
+            .select((SharedChatRow::as_select(), Option::<SnapshotRow>::as_select()))
+    }};
+}
+pub(super) use with_small_snapshot;
 
 pub(super) fn into_models(rows: Vec<SharedChatRow>) -> Result<Vec<SharedChat>, StoreError> {
     rows.into_iter().map(SharedChat::try_from).collect()

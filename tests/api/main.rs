@@ -43,6 +43,7 @@ mod live;
 mod live_events;
 mod live_views;
 mod metrics;
+mod narrowing;
 mod outage;
 mod overload;
 mod qr_code;

@@ -1,6 +1,6 @@
 //! Content codings (RFC 9110, 8.4 and 12.5.3): negotiation and encoding.
 
-use std::io::Write;
+use std::{cell::RefCell, io::Write};
 
 use actix_web::{HttpRequest, http::header, web::Bytes};
 
@@ -71,9 +71,16 @@ impl Coding {
                 brotli::BrotliCompress(&mut body.as_ref(), &mut coded, &params)?;
                 coded.into()
             }
-            Self::Zstd => zstd::bulk::compress(body, 3)?.into(),
+            Self::Zstd => ZSTD.with_borrow_mut(|zstd| zstd.compress(body))?.into(),
         })
     }
+}
+
+thread_local! {
+    /// At its fastest level. It takes longer to make than to compress a small chat.
+    static ZSTD: RefCell<zstd::bulk::Compressor<'static>> = RefCell::new(
+        zstd::bulk::Compressor::new(1).unwrap_or_default(),
+    );
 }
 
 #[cfg(test)]

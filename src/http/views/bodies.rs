@@ -1,10 +1,10 @@
-//! The cache of the views' bodies. The key holds the link's revision and the content hash of a live
-//! chat, so a cached body is never stale. Every view is authorized before it asks the cache.
+//! The cache of the views' bodies. An entry says of which version of the link it is, so a cached body
+//! is never stale. Every view is authorized by what it reads from the database.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use actix_web::web::Bytes;
-use moka::{future::Cache, policy::EvictionPolicy};
+use moka::future::Cache;
 
 use crate::{
     http::{error::ApiError, views::representation::Representation},
@@ -14,8 +14,16 @@ use crate::{
     telemetry::{self, Cache as Cached},
 };
 
-/// The link, its revision, the content hash of a live chat, and the representation.
-pub type Key = (ShareId, i64, Option<ContentHash>, Representation);
+pub type Key = (ShareId, Representation);
+
+/// What a body depends on beside its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The link's.
+    pub revision: i64,
+    /// Of a live chat.
+    pub hash: Option<ContentHash>,
+}
 
 /// How long a body stays after its last use, so that deleted content does not stay in memory.
 const TIME_TO_IDLE: Duration = Duration::from_secs(600);
@@ -49,10 +57,16 @@ impl From<SharingError> for MakeError {
 /// The cache. Concurrent requests for the same body share one make.
 #[derive(Clone)]
 pub struct Bodies {
-    cache: Cache<Key, Bytes>,
-    /// Bounds how many bodies are made on blocking threads at the same time. Small JSON is made on
-    /// the worker and needs no permit.
+    cache: Cache<Key, Made>,
+    /// Bounds how many bodies are made on blocking threads at the same time.
     pub makers: Limiter,
+}
+
+#[derive(Clone)]
+struct Made {
+    version: Version,
+    /// An error is for the requests that waited for it, not for later ones.
+    body: Result<Bytes, MakeError>,
 }
 
 impl Bodies {
@@ -64,31 +78,40 @@ impl Bodies {
     }
 
     fn with_makers(makers: usize, capacity: u64, queue_timeout: Duration) -> Self {
+        let bytes = |made: &Made| made.body.as_ref().map_or(0, Bytes::len) + ENTRY_BYTES;
         let cache = Cache::builder()
             .max_capacity(capacity)
             .time_to_idle(TIME_TO_IDLE)
-            // With TinyLFU a live chat's new body might not replace its popular last one.
-            .eviction_policy(EvictionPolicy::lru())
-            .weigher(|_, body: &Bytes| u32::try_from(body.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
+            .weigher(move |_, made| u32::try_from(bytes(made)).unwrap_or(u32::MAX))
             .build();
         Self { cache, makers: Limiter::new(makers, queue_timeout) }
     }
 
-    pub async fn get(&self, key: &Key) -> Option<Bytes> {
-        let body = self.cache.get(key).await;
-        telemetry::cache_asked(Cached::Views, body.is_some());
-        body
+    /// The cached body, and of which version it is.
+    pub async fn get(&self, key: &Key) -> Option<(Version, Bytes)> {
+        let made = self.cache.get(key).await.and_then(|made| Some((made.version, made.body.ok()?)));
+        telemetry::cache_asked(Cached::Views, made.is_some());
+        made
     }
 
-    /// The cached body, or the one that `make` makes. An error of `make` is given to all requests
-    /// that wait for it; later requests try again.
+    pub async fn insert(&self, key: Key, version: Version, body: Bytes) {
+        self.cache.insert(key, Made { version, body: Ok(body) }).await;
+    }
+
+    /// The cached body of this version, or the one that `make` makes. An error of `make` is given
+    /// to all requests that wait for it; later requests try again.
     pub async fn get_or_make(
         &self,
         key: Key,
+        version: Version,
         make: impl Future<Output = Result<Bytes, MakeError>>,
     ) -> Result<Bytes, MakeError> {
-        let made = self.cache.try_get_with(key, make).await;
-        made.map_err(|error: Arc<MakeError>| MakeError::clone(&error))
+        let of_this_version = version.clone();
+        let make = async { Made { version: of_this_version, body: make.await } };
+        let is_of_no_use = |made: &Made| made.version != version || made.body.is_err();
+        let made = self.cache.entry(key).or_insert_with_if(make, is_of_no_use).await.into_value();
+        // It may be the one that another request was making.
+        if made.version == version { made.body } else { Err(MakeError::LinkChanged) }
     }
 
     /// Updates the gauges.
@@ -115,19 +138,22 @@ mod tests {
     }
 
     fn some_key() -> Key {
-        let representation = Representation { format: Format::Json, coding: Coding::Identity };
-        (ShareId::random(), 1, None, representation)
+        (ShareId::random(), Representation { format: Format::Json, coding: Coding::Identity })
+    }
+
+    fn version() -> Version {
+        Version { revision: 1, hash: None }
     }
 
     async fn made_at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, MakeError> {
-        bodies.get_or_make(key.clone(), async { Ok(Bytes::from_static(b"text")) }).await
+        bodies.get_or_make(key.clone(), version(), async { Ok(Bytes::from_static(b"text")) }).await
     }
 
     #[tokio::test]
     async fn concurrent_requests_for_a_body_make_it_once() {
         let (bodies, key, made) = (bodies(1), some_key(), AtomicUsize::new(0));
         let asking = (0..10).map(|_| {
-            bodies.get_or_make(key.clone(), async {
+            bodies.get_or_make(key.clone(), version(), async {
                 made.fetch_add(1, Ordering::Relaxed);
                 yield_now().await;
                 Ok(Bytes::from_static(b"body"))
@@ -136,7 +162,7 @@ mod tests {
         let found = join_all(asking).await;
         assert!(found.into_iter().all(|body| body.unwrap() == "body"));
         assert_eq!(made.into_inner(), 1);
-        assert_eq!(bodies.get(&key).await.unwrap(), "body");
+        assert_eq!(bodies.get(&key).await.unwrap().1, "body");
     }
 
     #[tokio::test]
@@ -146,7 +172,7 @@ mod tests {
             yield_now().await;
             Err(MakeError::LinkChanged)
         };
-        let first = bodies.get_or_make(key.clone(), failing);
+        let first = bodies.get_or_make(key.clone(), version(), failing);
         let others = join_all((0..10).map(|_| made_at_once(&bodies, &key)));
         let (first, others) = tokio::join!(first, others);
         assert!(matches!(first, Err(MakeError::LinkChanged)));
@@ -160,10 +186,9 @@ mod tests {
         let waiting = async {
             let (first, second) = (bodies.clone(), bodies.clone());
             let (first_key, second_key) = (key.clone(), key.clone());
-            let first =
-                spawn_local(
-                    async move { first.get_or_make(first_key, std::future::pending()).await },
-                );
+            let first = spawn_local(async move {
+                first.get_or_make(first_key, version(), std::future::pending()).await
+            });
             yield_now().await;
             let second = spawn_local(async move { made_at_once(&second, &second_key).await });
             yield_now().await;
@@ -174,19 +199,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_part_of_the_key_matters() {
+    async fn a_body_of_another_key_or_version_is_not_given() {
         let (bodies, key) = (bodies(1), some_key());
         made_at_once(&bodies, &key).await.unwrap();
-        let (id, revision, _, representation) = key.clone();
-        let page = Representation { format: Format::Page, ..representation };
-        for other in [
-            (ShareId::random(), revision, None, representation),
-            (id.clone(), revision + 1, None, representation),
-            (id.clone(), revision, Some(ContentHash::from("hash")), representation),
-            (id, revision, None, page),
-        ] {
+        let page = Representation { format: Format::Page, ..key.1 };
+        for other in [(ShareId::random(), key.1), (key.0.clone(), page)] {
             assert!(bodies.get(&other).await.is_none(), "{other:?}");
         }
-        assert!(bodies.get(&key).await.is_some());
+        for version in [
+            Version { revision: 2, hash: None },
+            Version { revision: 2, hash: Some(ContentHash::from("hash")) },
+        ] {
+            let new = async { Ok(Bytes::from_static(b"new")) };
+            let body = bodies.get_or_make(key.clone(), version.clone(), new).await.unwrap();
+            assert_eq!(body, "new", "{version:?}");
+            assert_eq!(bodies.get(&key).await.unwrap().0, version);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_waits_for_a_body_of_another_version_reads_the_link_again() {
+        let (bodies, key) = (bodies(1), some_key());
+        let other = async {
+            yield_now().await;
+            Ok(Bytes::from_static(b"new"))
+        };
+        let other = bodies.get_or_make(key.clone(), Version { revision: 2, hash: None }, other);
+        let (other, this) = tokio::join!(other, made_at_once(&bodies, &key));
+        assert_eq!(other.unwrap(), "new");
+        assert!(matches!(this, Err(MakeError::LinkChanged)));
+        assert_eq!(made_at_once(&bodies, &key).await.unwrap(), "text");
     }
 }

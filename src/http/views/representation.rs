@@ -43,12 +43,21 @@ impl Representation {
     }
 }
 
-/// Up to this many bytes of messages are made into JSON on the worker, without a permit: a hop to a
-/// blocking thread would take longer.
-const INLINE_BYTES: u64 = 32 * 1024;
+/// Up to this many bytes of messages are made into JSON on the worker: a hop to a blocking thread
+/// would take longer.
+const INLINE_BYTES: u64 = 64 * 1024;
 
-/// Makes a body: small JSON on the worker, anything else on a blocking thread. That work cannot be
-/// cancelled with the request, so it holds the permit itself.
+impl Representation {
+    /// Whether the body is made on the worker.
+    pub fn is_cheap(self, content: &Content) -> bool {
+        self.format == Format::Json
+            && matches!(self.coding, Coding::Identity | Coding::Zstd)
+            && content.messages.size().is_some_and(|bytes| bytes <= INLINE_BYTES)
+    }
+}
+
+/// Makes a body on a blocking thread. That work cannot be cancelled with the request, so it holds
+/// the permit itself.
 ///
 /// # Errors
 /// 503 if no permit became free in time; 500 if a stored row is damaged.
@@ -59,10 +68,6 @@ pub async fn make(
     representation: Representation,
     makers: &Limiter,
 ) -> Result<Bytes, ApiError> {
-    let is_small = content.messages.size().is_some_and(|bytes| bytes <= INLINE_BYTES);
-    if is_small && representation.format == Format::Json {
-        return Ok(make_blocking(chat, &content, urls, representation)?);
-    }
     let permit = makers.acquire().await;
     let permit = permit.map_err(|Timeout| ApiError::overloaded("too many views are being made"))?;
     let (chat, urls) = (chat.clone(), urls.clone());

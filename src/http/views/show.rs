@@ -5,6 +5,8 @@
 //! meanwhile is not sent (docs/API.md 3, "Narrowing is strict"). Other changes do not matter: the
 //! view shows the link as it was at one moment since the request came.
 
+use std::task::Poll;
+
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
     http::{
@@ -13,6 +15,7 @@ use actix_web::{
     },
     web::Bytes,
 };
+use futures_util::poll;
 
 use crate::{
     http::{
@@ -26,13 +29,13 @@ use crate::{
         page,
         views::{
             authorize::is_admitted,
-            bodies::MakeError,
+            bodies::{MakeError, Version},
             bots::is_bot,
-            representation::{self, Format, Representation},
+            representation::{self, Format, Representation, make_blocking},
         },
     },
     model::{LinkState, Mode, ShareId, SharedChat, ViewKind},
-    sharing::{ContentHash, SharingError},
+    sharing::{SharingError, Snapshot},
     telemetry::{self, FormatKind, LinkKind, ViewOutcome},
 };
 
@@ -110,20 +113,13 @@ struct Answer {
     body: Option<Bytes>,
 }
 
-/// An answer that was made of a link as it was then.
-struct Made {
-    link: LinkState,
-    answer: Answer,
-}
-
-impl Made {
-    /// Whether the answer shows nothing that was revoked since, and does not call a link public
-    /// that is private now. The viewer was admitted to the link as it is now. Other changes do not
-    /// matter: the answer is of one moment since the request came.
-    fn may_be_sent(&self, now: LinkState) -> bool {
-        (now.includes_artifacts || !self.link.includes_artifacts)
-            && (self.link.is_private() || !now.is_private())
-    }
+/// Whether an answer that was made of the link as it was may be sent to a viewer who was admitted
+/// to it as it is now: it shows nothing that was revoked since, and does not call a link public
+/// that is private now. Other changes do not matter: the answer is of one moment since the request
+/// came.
+fn may_be_sent(made_of: LinkState, now: LinkState) -> bool {
+    (now.includes_artifacts || !made_of.includes_artifacts)
+        && (made_of.is_private() || !now.is_private())
 }
 
 /// A request for a view.
@@ -137,78 +133,99 @@ struct View<'a> {
 
 impl View<'_> {
     async fn answer(&self) -> Result<(HttpResponse, Mode), ApiError> {
-        let sharing = &self.state.sharing;
-        let mut made: Option<Made> = None;
+        let State { sharing, bodies, .. } = self.state;
+        let key = (self.id.clone(), self.representation);
         for _ in 0..TRIES {
-            let link = sharing.link_state(self.id).await?;
-            if !is_admitted(link.visibility, self.viewer).await? {
-                continue;
+            // For what the cache or the client has already the state is enough.
+            let cached = bodies.get(&key).await.filter(|(version, _)| version.hash.is_none());
+            if cached.is_some() || self.request.headers().contains_key(header::IF_NONE_MATCH) {
+                let link = sharing.link_state(self.id).await?;
+                if !is_admitted(link.visibility, self.viewer).await? {
+                    continue;
+                }
+                if link.is_frozen()
+                    && let Some(answer) = self.known(link.revision, cached)
+                {
+                    return Ok((self.respond(link, answer), link.mode));
+                }
             }
-            let cached = match link.mode {
-                Mode::Frozen => self.cached(link.revision, None).await,
-                Mode::Live => None,
-            };
-            if let Some(answer) = cached {
-                return Ok((self.respond(link, answer), link.mode));
-            }
-            if let Some(made) = made.take_if(|made| made.may_be_sent(link)) {
-                let made_of = LinkState { visibility: made.link.visibility, ..link };
-                return Ok((self.respond(made_of, made.answer), link.mode));
-            }
-            let chat = sharing.open(self.id).await?;
+            let (chat, small) = sharing.open_with_small_snapshot(self.id).await?;
             if !is_admitted(chat.visibility, self.viewer).await? {
                 continue;
             }
-            // Boxed, as it is rare and would make every view's future some kilobytes larger.
-            made = match Box::pin(self.make(&chat)).await {
-                Ok(answer) => Some(Made { link: chat.state(), answer }),
-                Err(MakeError::LinkChanged) => None,
+            let link = chat.state();
+            // Boxed, as it would make the future of every view some kilobytes larger.
+            let mut making = Box::pin(self.make(&chat, small));
+            let (made, has_waited) = match poll!(&mut making) {
+                Poll::Ready(made) => (made, false),
+                Poll::Pending => (making.await, true),
+            };
+            let answer = match made {
+                Ok(answer) => answer,
+                Err(MakeError::LinkChanged) => continue,
                 Err(MakeError::Failed(error)) => return Err(error),
             };
+            if has_waited {
+                let now = sharing.link_state(self.id).await?;
+                if !is_admitted(now.visibility, self.viewer).await? || !may_be_sent(link, now) {
+                    continue;
+                }
+            }
+            return Ok((self.respond(link, answer), link.mode));
         }
         Err(SharingError::Unsettled.into())
     }
 
-    fn tag(&self, revision: i64, hash: Option<&ContentHash>) -> ViewTag {
-        ViewTag::new(revision, hash.map(|hash| &**hash), self.representation.name())
+    fn tag(&self, Version { revision, hash }: &Version) -> ViewTag {
+        ViewTag::new(*revision, hash.as_deref(), self.representation.name())
     }
 
-    /// A 304, or the cached body.
-    async fn cached(&self, revision: i64, hash: Option<ContentHash>) -> Option<Answer> {
-        let tag = self.tag(revision, hash.as_ref());
+    /// The answer of a frozen link at this revision, if it is a 304 or the cached body.
+    fn known(&self, revision: i64, cached: Option<(Version, Bytes)>) -> Option<Answer> {
+        let version = Version { revision, hash: None };
+        let tag = self.tag(&version);
         if not_modified(self.request, tag.as_str()) {
             return Some(Answer { tag, body: None });
         }
-        let key = (self.id.clone(), revision, hash, self.representation);
-        let body = self.state.bodies.get(&key).await?;
+        let (_, body) = cached.filter(|(cached, _)| *cached == version)?;
         Some(Answer { tag, body: Some(body) })
     }
 
-    async fn make(&self, chat: &SharedChat) -> Result<Answer, MakeError> {
+    /// Makes the answer. Of a small frozen chat without files, and of a live one whose transcript is
+    /// in memory, it does so without waiting.
+    async fn make(
+        &self,
+        chat: &SharedChat,
+        mut small: Option<Snapshot>,
+    ) -> Result<Answer, MakeError> {
         let State { sharing, bodies, urls, .. } = self.state;
-        // The content of a frozen link is read only if its body has to be made.
-        let live = match chat.mode {
-            Mode::Frozen => None,
-            Mode::Live => Some(sharing.content(chat).await?),
+        let representation = self.representation;
+        // Anything else is read only if the body has to be made.
+        let is_at_hand = !chat.is_frozen() || (small.is_some() && !chat.includes_artifacts);
+        let content = match is_at_hand {
+            true => Some(sharing.content(chat, small.take()).await?),
+            false => None,
         };
-        let revision = chat.revision;
-        let hash = live.as_ref().and_then(|content| content.content_hash.clone());
-        if live.is_some()
-            && let Some(answer) = self.cached(revision, hash.clone()).await
-        {
-            return Ok(answer);
+        let hash = content.as_ref().and_then(|content| content.content_hash.clone());
+        let version = Version { revision: chat.revision, hash };
+        let tag = self.tag(&version);
+        if not_modified(self.request, tag.as_str()) {
+            return Ok(Answer { tag, body: None });
         }
-        let tag = self.tag(revision, hash.as_ref());
+        let key = (chat.id.clone(), representation);
+        if let Some(content) = content.as_ref().filter(|content| representation.is_cheap(content)) {
+            let body = make_blocking(chat, content, urls, representation)?;
+            bodies.insert(key, version, body.clone()).await;
+            return Ok(Answer { tag, body: Some(body) });
+        }
         let make = async {
-            let content = match live {
+            let content = match content {
                 Some(content) => content,
-                None => sharing.content(chat).await?,
+                None => sharing.content(chat, small).await?,
             };
-            Ok(representation::make(chat, content, urls, self.representation, &bodies.makers)
-                .await?)
+            Ok(representation::make(chat, content, urls, representation, &bodies.makers).await?)
         };
-        let key = (chat.id.clone(), revision, hash, self.representation);
-        let body = bodies.get_or_make(key, make).await?;
+        let body = bodies.get_or_make(key, version, make).await?;
         Ok(Answer { tag, body: Some(body) })
     }
 

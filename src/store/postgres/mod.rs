@@ -30,7 +30,7 @@ use crate::{
     store::{
         DatabaseSettings, Operation, StoreError,
         batcher::{Batcher, PerThread},
-        rows::LinkStateRow,
+        rows::{LinkStateRow, LinkWithSnapshotRow, with_small_snapshot},
         schema::shared_chats,
     },
     telemetry::{PoolStatus, traced_query},
@@ -55,6 +55,7 @@ struct Inner {
     runtime: Handle,
     fast_connections: PerThread<Mutex<Option<FastConnection>>>,
     link_states: PerThread<Batcher<LinkStateRow>>,
+    links: PerThread<Batcher<LinkWithSnapshotRow>>,
     failover: Failover,
 }
 
@@ -93,6 +94,7 @@ impl Postgres {
                 runtime: Handle::current(),
                 fast_connections: PerThread::default(),
                 link_states: PerThread::default(),
+                links: PerThread::default(),
             }),
         })
     }
@@ -149,6 +151,16 @@ impl Postgres {
         let query =
             async move |ids| this.fast_read((ids,), |conn, (ids,)| link_states(conn, ids)).await;
         self.inner.link_states.get().get(id, query).await
+    }
+
+    /// The link and its small snapshot, batched likewise.
+    pub(super) async fn link_with_small_snapshot(
+        &self,
+        id: String,
+    ) -> Result<Option<LinkWithSnapshotRow>, StoreError> {
+        let this = self.clone();
+        let query = async move |ids| this.fast_read((ids,), |conn, (ids,)| links(conn, ids)).await;
+        self.inner.links.get().get(id, query).await
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -260,6 +272,19 @@ fn link_states<'c>(
         .filter(shared_chats::id.eq_any(ids))
         .select((shared_chats::id, LinkStateRow::as_select()));
     async move { Ok(found.load(conn).await?) }.boxed()
+}
+
+/// These links, each with its small snapshot.
+fn links<'c>(
+    conn: &'c mut &AsyncPgConnection,
+    ids: Vec<String>,
+) -> BoxFuture<'c, Result<Vec<(String, LinkWithSnapshotRow)>, StoreError>> {
+    let found = with_small_snapshot!(shared_chats::table).filter(shared_chats::id.eq_any(ids));
+    async move {
+        let rows: Vec<LinkWithSnapshotRow> = found.load(conn).await?;
+        Ok(rows.into_iter().map(|row| (row.0.id().to_owned(), row)).collect())
+    }
+    .boxed()
 }
 
 /// Views look up rows by their keys, which is planned once: for one key PostgreSQL takes a custom

@@ -8,6 +8,7 @@ use crate::{
     model::{LinkState, ShareId, SharedChat},
     store::{
         Database, SharedChatRow, Snapshot, Store, StoreError, on,
+        rows::SnapshotRow,
         schema::{shared_chats, snapshots},
     },
 };
@@ -33,8 +34,22 @@ impl Store {
         Ok(link.filter(|link| !link.is_expired(now)))
     }
 
-    /// The state of the link, unless it has expired by `now`. Every view reads it, so that a
-    /// revoked link is never served from a cache.
+    /// The link, unless it has expired by `now`, and its content if that is small: a snapshot of up
+    /// to 16 KiB, as it is stored. Every view reads it, so that a revoked link is never served from
+    /// a cache.
+    pub async fn link_with_small_snapshot(
+        &self,
+        id: &ShareId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(SharedChat, Option<Snapshot>)>, StoreError> {
+        let id = id.as_str().to_owned();
+        let row = on!(@each &self.database, |db| db.link_with_small_snapshot(id))?;
+        let Some((link, snapshot)) = row else { return Ok(None) };
+        let link = SharedChat::try_from(link)?;
+        Ok((!link.is_expired(now)).then(|| (link, snapshot.map(Snapshot::from))))
+    }
+
+    /// The state of the link, unless it has expired by `now`.
     pub async fn link_state(
         &self,
         id: &ShareId,
@@ -48,15 +63,15 @@ impl Store {
     /// The content of a frozen link; `None` when there is none.
     pub async fn snapshot(&self, id: &ShareId) -> Result<Option<Snapshot>, StoreError> {
         let id = id.as_str().to_owned();
-        let row: Option<(Vec<u8>, String)> = on!(&self.database, read, |conn| {
+        let row: Option<SnapshotRow> = on!(&self.database, read, |conn| {
             Ok(snapshots::table
                 .find(id)
-                .select((snapshots::messages, snapshots::files))
+                .select(SnapshotRow::as_select())
                 .first(conn)
                 .await
                 .optional()?)
         })?;
-        Ok(row.map(|(messages, files)| Snapshot { messages: messages.into(), files }))
+        Ok(row.map(Snapshot::from))
     }
 
     /// The list of files in the snapshot, as JSON; `None` when there is none.

@@ -14,7 +14,7 @@ use std::{
 
 use diesel::{
     SqliteConnection,
-    prelude::{OptionalExtension, QueryDsl, SelectableHelper},
+    prelude::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper},
 };
 use diesel_async::RunQueryDsl;
 use futures_util::{FutureExt, future::BoxFuture};
@@ -33,7 +33,7 @@ use crate::{
     store::{
         DatabaseSettings, Operation, StoreError,
         batcher::{Batcher, PerThread},
-        rows::LinkStateRow,
+        rows::{LinkStateRow, LinkWithSnapshotRow, with_small_snapshot},
         schema::shared_chats,
     },
     telemetry::traced_query,
@@ -55,6 +55,7 @@ struct Inner {
     /// Connections for views, one for each worker thread, so that the locks are uncontended.
     fast_connections: PerThread<Mutex<Option<SqliteConn>>>,
     link_states: PerThread<Batcher<LinkStateRow>>,
+    links: PerThread<Batcher<LinkWithSnapshotRow>>,
     /// Dropped last, so that its connection closes last.
     writer: Writer,
 }
@@ -73,6 +74,7 @@ impl Sqlite {
                 readers: Mutex::default(),
                 fast_connections: PerThread::default(),
                 link_states: PerThread::default(),
+                links: PerThread::default(),
             }),
         })
     }
@@ -113,12 +115,22 @@ impl Sqlite {
         result
     }
 
-    /// The state of a link, batched with the other views of this worker.
+    /// The state of a link, batched with the other reads of this worker.
     pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
         let this = self.clone();
         let query =
             async move |ids| this.fast_read((ids,), |conn, (ids,)| link_states(conn, ids)).await;
         self.inner.link_states.get().get(id, query).await
+    }
+
+    /// The link and its small snapshot, batched likewise.
+    pub(super) async fn link_with_small_snapshot(
+        &self,
+        id: String,
+    ) -> Result<Option<LinkWithSnapshotRow>, StoreError> {
+        let this = self.clone();
+        let query = async move |ids| this.fast_read((ids,), |conn, (ids,)| links(conn, ids)).await;
+        self.inner.links.get().get(id, query).await
     }
 
     /// Runs a read on a blocking thread, on one of `pool_size` connections.
@@ -179,6 +191,23 @@ fn link_states(
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             let link = shared_chats::table.find(&id).select(LinkStateRow::as_select());
+            let row = link.get_result(conn).await.optional()?;
+            found.extend(row.map(|row| (id, row)));
+        }
+        Ok(found)
+    }
+    .boxed()
+}
+
+/// These links, each with its small snapshot.
+fn links(
+    conn: &mut SqliteConn,
+    ids: Vec<String>,
+) -> BoxFuture<'_, Result<Vec<(String, LinkWithSnapshotRow)>, StoreError>> {
+    async move {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let link = with_small_snapshot!(shared_chats::table).filter(shared_chats::id.eq(&id));
             let row = link.get_result(conn).await.optional()?;
             found.extend(row.map(|row| (id, row)));
         }

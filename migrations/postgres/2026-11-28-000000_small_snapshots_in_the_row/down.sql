@@ -1,0 +1,1 @@
+ALTER TABLE snapshots RESET (toast_tuple_target);

@@ -1,0 +1,156 @@
+//! A link that is narrowed while it is viewed, in every representation. A view whose request came
+//! after the change was acknowledged shows nothing that the change took away, whatever was read,
+//! waited for or cached before.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App, Chat, Link, Request, apply, message, on_both_databases};
+
+/// The accepted media type (of a page or of JSON) and coding.
+const REPRESENTATIONS: [(&str, &str); 8] = [
+    ("application/json", "identity"),
+    ("application/json", "gzip"),
+    ("application/json", "br"),
+    ("application/json", "zstd"),
+    ("text/html", "identity"),
+    ("text/html", "gzip"),
+    ("text/html", "br"),
+    ("text/html", "zstd"),
+];
+
+/// Chats whose views are made in different ways: read together with the link and made at once; read
+/// on their own and made on a blocking thread.
+const CHATS: [(&str, usize); 2] = [("small", 2), ("large", 400)];
+
+fn put_chats(app: &App) {
+    for (id, messages) in CHATS {
+        let text =
+            |n: usize| (0..40).map(|m| format!("{} ", n * m * 2_654_435)).collect::<String>();
+        let messages: Vec<String> =
+            (0..messages).map(|n| message(&format!("m{n}"), &text(n))).collect();
+        app.chats.put(id, Chat::of("alice", "The secret plan", &messages));
+        app.chats.put_file(id, "f1", "chart.png", b"0123456789");
+    }
+}
+
+/// Views the link in all representations on both instances, over and over, while `narrow` is
+/// carried out. `is_right` judges the answers to requests that came after it.
+async fn narrowed(
+    app: &App,
+    other: &App,
+    link: &Link,
+    narrow: impl Future<Output = ()>,
+    is_right: fn(&Answer) -> bool,
+) {
+    let is_narrowed = Arc::<AtomicBool>::default();
+    let mut viewers = Vec::new();
+    for (accept, coding) in REPRESENTATIONS {
+        for viewer in [app.anonymous(), other.anonymous()] {
+            let (link, is_narrowed) = (link.clone(), is_narrowed.clone());
+            viewers.push(tokio::spawn(async move {
+                let view = || -> Request {
+                    match accept {
+                        "text/html" => viewer.open(&link),
+                        _ => viewer.view(&link),
+                    }
+                };
+                let mut asked = 0;
+                // Twice afterwards: what the first request makes could be cached.
+                for _ in 0..2 {
+                    loop {
+                        let is_late = is_narrowed.load(Ordering::SeqCst);
+                        let answer = view().header("accept-encoding", coding).await;
+                        asked += 1;
+                        if is_late {
+                            assert!(is_right(&answer), "{accept}, {coding}: {}", answer.text());
+                            break;
+                        }
+                    }
+                }
+                asked
+            }));
+        }
+    }
+    // So that there are cached bodies, and views in progress.
+    app.anonymous().view(link).await.is(200);
+    narrow.await;
+    is_narrowed.store(true, Ordering::SeqCst);
+    for viewer in viewers {
+        assert!(viewer.await.unwrap() >= 2);
+    }
+}
+
+/// Each chat's link, frozen and live, without files and with them.
+fn settings() -> impl Iterator<Item = (&'static str, Value)> {
+    let all = [(true, false), (true, true), (false, true)];
+    CHATS.into_iter().flat_map(move |(chat, _)| {
+        all.map(|(is_frozen, files)| {
+            (chat, json!({"is_frozen": is_frozen, "includes_artifacts": files}))
+        })
+    })
+}
+
+#[apply(on_both_databases)]
+async fn a_link_that_turns_private_during_a_view_is_401(app: App) {
+    let other = app.another_instance().await;
+    put_chats(&app);
+    let alice = app.as_user("alice");
+    for (chat, settings) in settings() {
+        let link = alice.share_with(chat, settings).await;
+        let narrow = async {
+            alice.change(&link, &json!({"is_private": true})).await.is(204);
+        };
+        narrowed(&app, &other, &link, narrow, |answer| answer.status == 401).await;
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_link_that_is_deleted_during_a_view_is_404(app: App) {
+    let other = app.another_instance().await;
+    put_chats(&app);
+    let alice = app.as_user("alice");
+    for (chat, settings) in settings() {
+        let link = alice.share_with(chat, settings).await;
+        let narrow = async {
+            alice.delete(&link).await.is(204);
+        };
+        narrowed(&app, &other, &link, narrow, |answer| answer.status == 404).await;
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_link_that_expires_during_a_view_is_404(app: App) {
+    let other = app.another_instance().await;
+    put_chats(&app);
+    let alice = app.as_user("alice");
+    for (chat, settings) in settings() {
+        let link = alice.share_with(chat, settings).await;
+        let end = json!({"expires_at": app.after(chrono::Duration::minutes(2))});
+        alice.change(&link, &end).await.is(204);
+        let narrow = async {
+            app.clock.advance(chrono::Duration::minutes(2));
+        };
+        narrowed(&app, &other, &link, narrow, |answer| answer.status == 404).await;
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_link_that_loses_its_files_during_a_view_does_not_list_them(app: App) {
+    let other = app.another_instance().await;
+    put_chats(&app);
+    let alice = app.as_user("alice");
+    for (chat, settings) in settings().filter(|(_, of)| of["includes_artifacts"] == true) {
+        let link = alice.share_with(chat, settings).await;
+        let narrow = async {
+            alice.change(&link, &json!({"includes_artifacts": false})).await.is(204);
+        };
+        let is_right =
+            |answer: &Answer| answer.status == 200 && !answer.text().contains("chart.png");
+        narrowed(&app, &other, &link, narrow, is_right).await;
+    }
+}
