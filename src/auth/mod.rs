@@ -1,6 +1,6 @@
 //! Verifies access tokens (docs/API.md 1): `token` decodes one, `claims` checks its claims, and
-//! `key` its signature, with a key that was fetched from the identity provider (`provider`) and is
-//! cached (`keyring`).
+//! `key` its signature, with a key that was fetched from the identity provider (`provider`, its JSON
+//! put in order by `normal_key`) and is cached (`keyring`).
 //!
 //! `jsonwebtoken` verifies signatures only. Its validation reads the machine's clock and gives
 //! fewer reasons than the log needs, so claims are checked here, against [`Clock`].
@@ -13,6 +13,7 @@ mod claims;
 mod fuzzing;
 mod key;
 mod keyring;
+mod normal_key;
 mod provider;
 mod refusal;
 mod sign;
