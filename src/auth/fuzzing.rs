@@ -6,7 +6,7 @@ use moka::sync::Cache;
 use url::Url;
 
 use super::{
-    AuthSettings, Authenticator, Expected, Inner, Keys, key::KeySet, keyring::Keyring,
+    AuthSettings, Authenticator, ClaimNames, Expected, Inner, Keys, key::KeySet, keyring::Keyring,
     provider::Provider,
 };
 use crate::clock::Clock;
@@ -21,8 +21,11 @@ impl Authenticator {
         let provider = Provider::new(reqwest::Client::new(), issuer.to_owned(), Some(nowhere));
         let keyring = Keyring::new(provider, clock.clone());
         keyring.replace(keys);
-        let expected =
-            Expected { issuer: Some(issuer.to_owned()), audience: Some(audience.to_owned()) };
+        let expected = Expected {
+            issuer: Some(issuer.to_owned()),
+            audience: Some(audience.to_owned()),
+            names: ClaimNames::default(),
+        };
         let keys = Keys::Provider(Arc::new(keyring));
         Some(Self(Arc::new(Inner { expected, keys, verified: Cache::new(100), clock })))
     }

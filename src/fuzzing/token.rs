@@ -6,7 +6,7 @@ use serde_json::{Value, value::RawValue};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    auth::{AuthSettings, Authenticator, sign_hs256},
+    auth::{AuthSettings, Authenticator, ClaimNames, sign_hs256},
     clock::Clock,
     http::fuzzing::presented,
     model::Identity,
@@ -28,6 +28,7 @@ static BY_SECRET: LazyLock<Authenticator> = LazyLock::new(|| {
         secret: SECRET.to_vec(),
         issuer: Some(ISSUER.to_owned()),
         audience: Some(AUDIENCE.to_owned()),
+        claims: ClaimNames::default(),
     };
     Authenticator::with_settings(settings)
 });

@@ -23,7 +23,7 @@ use wiremock::{
 };
 
 use crate::{
-    auth::{AuthError, AuthSettings, Authenticator, Refusal},
+    auth::{AuthError, AuthSettings, Authenticator, ClaimNames, Refusal},
     clock::Clock,
 };
 
@@ -159,7 +159,12 @@ impl Issuer {
     }
 
     pub(super) fn settings(&self) -> AuthSettings {
-        AuthSettings::Jwks { issuer: self.url(), audience: AUDIENCE.into(), jwks_url: None }
+        AuthSettings::Jwks {
+            issuer: self.url(),
+            audience: AUDIENCE.into(),
+            jwks_url: None,
+            claims: ClaimNames::default(),
+        }
     }
 
     /// Not yet started.

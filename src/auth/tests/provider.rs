@@ -8,7 +8,7 @@ use wiremock::ResponseTemplate;
 use super::fixtures::{AUDIENCE, ED, Issuer, RSA, http, with};
 use crate::{
     auth::{
-        AuthError, AuthSettings, Authenticator,
+        AuthError, AuthSettings, Authenticator, ClaimNames,
         provider::{FetchError, Provider},
     },
     clock::Clock,
@@ -48,6 +48,7 @@ async fn a_configured_url_needs_no_discovery() {
         issuer: "https://issuer.invalid".into(),
         audience: AUDIENCE.into(),
         jwks_url: Some(format!("{}/keys", issuer.url()).parse().unwrap()),
+        claims: ClaimNames::default(),
     };
     let authenticator = Authenticator::new(settings, http(), issuer.clock.clone());
     authenticator.start().await;
@@ -183,8 +184,12 @@ async fn a_provider_that_does_not_answer_times_out() {
 /// What is logged of a fetch from this issuer, which fails.
 async fn logged(issuer: &str) -> String {
     let lines = LogLines::begin();
-    let settings =
-        AuthSettings::Jwks { issuer: issuer.to_owned(), audience: AUDIENCE.into(), jwks_url: None };
+    let settings = AuthSettings::Jwks {
+        issuer: issuer.to_owned(),
+        audience: AUDIENCE.into(),
+        jwks_url: None,
+        claims: ClaimNames::default(),
+    };
     Authenticator::new(settings, http(), Clock::movable()).start().await;
     let mut warnings = lines.of("WARN");
     assert_eq!(warnings.len(), 1, "{warnings:?}");
