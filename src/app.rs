@@ -35,7 +35,7 @@ use crate::{
     openid,
     sharing::{Artifacts, Sharing, Urls},
     store::{Database, Store},
-    telemetry::StartMetricsError,
+    telemetry::{StartMetricsError, error_chain},
 };
 
 /// How long shutting down waits for the last view counts to be written: what is left of
@@ -102,7 +102,7 @@ impl Application {
         let store = Store::new(database);
         let (live, records) = (config.live, config.records.kept);
         let sharing = Sharing::new(store, chat_service, artifacts, clock.clone(), live, records);
-        let provider = openid::client().map_err(|error| StartError::Client(error.to_string()))?;
+        let provider = openid::client().map_err(|error| StartError::Client(error_chain(&error)))?;
         let authenticator = Authenticator::new(config.auth.clone(), provider, clock);
         // In a task, so that a slow provider does not delay public links.
         let fetching = (sharing.clone(), authenticator.clone());

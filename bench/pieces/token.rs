@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::json;
 use shared_chats::{
-    auth::{AuthSettings, Authenticator},
+    auth::{AuthSettings, Authenticator, ClaimNames},
     clock::Clock,
 };
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
@@ -60,6 +60,7 @@ async fn provider(key: &EncodingKey) -> (MockServer, Authenticator) {
         issuer: server.uri(),
         audience: AUDIENCE.to_owned(),
         jwks_url: Some(format!("{}/keys", server.uri()).parse().unwrap()),
+        claims: ClaimNames::default(),
     };
     let authenticator = Authenticator::new(settings, reqwest::Client::new(), Clock::system());
     authenticator.start().await;

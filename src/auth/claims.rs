@@ -21,10 +21,28 @@ const MAX_NAME_CHARS: usize = 200;
 /// store. Later dates become this one.
 const LATEST: f64 = 253_402_300_799.0;
 
+/// Which claims of a token have its audience and its scopes: providers differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// Compared with the configured audience.
+    pub audience: String,
+    /// Each a string of words separated by spaces (RFC 8693, 4.2) or an array of words. Whole words
+    /// are compared, and a claim of another type is ignored.
+    pub scopes: Vec<String>,
+}
+
+impl Default for ClaimNames {
+    /// `aud` (RFC 7519, 4.1.3), and `scope` and `scp`.
+    fn default() -> Self {
+        Self { audience: "aud".to_owned(), scopes: vec!["scope".to_owned(), "scp".to_owned()] }
+    }
+}
+
 /// The configured issuer and audience; `None` is not compared.
 pub(super) struct Expected {
     pub(super) issuer: Option<String>,
     pub(super) audience: Option<String>,
+    pub(super) names: ClaimNames,
 }
 
 /// The identity in the claims, if they are valid now. The signature is checked elsewhere.
@@ -39,8 +57,8 @@ pub(super) fn check(
         return Err(Refusal::WrongIssuer);
     }
     if let Some(ours) = &expected.audience {
-        let audience = claims.get("aud").and_then(|raw| read::<Audience>(raw));
-        if !audience.is_some_and(|audience| audience.holds(ours)) {
+        let audience = claims.get(&expected.names.audience).and_then(|raw| read::<Words>(raw));
+        if !audience.is_some_and(|audience| audience.is_or_holds(ours)) {
             return Err(Refusal::WrongAudience);
         }
     }
@@ -58,22 +76,37 @@ pub(super) fn check(
         .iter()
         .filter_map(|claim| decode_json_string(claims.get(*claim)?))
         .find_map(|name| presentable(&name, &subject));
-    Ok(Identity { user_id, display_name, is_chat_service: is_chat_service(claims), expires_at })
+    let is_chat_service = has_scope(claims, &expected.names.scopes, SERVICE_SCOPE);
+    Ok(Identity { user_id, display_name, is_chat_service, expires_at })
 }
 
-/// RFC 7519, 4.1.3.
+/// Whether one of these claims has this scope.
+fn has_scope(claims: &Members, names: &[String], scope: &str) -> bool {
+    let words = |name: &String| read::<Words>(claims.get(name)?);
+    names.iter().filter_map(words).any(|words| words.has_word(scope))
+}
+
+/// A string or an array of strings, as audiences (RFC 7519, 4.1.3) and scopes are written.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+enum Words {
     One(String),
     Several(Vec<String>),
 }
 
-impl Audience {
-    fn holds(&self, ours: &str) -> bool {
+impl Words {
+    fn is_or_holds(&self, whole: &str) -> bool {
         match self {
-            Self::One(one) => one == ours,
-            Self::Several(several) => several.iter().any(|one| one == ours),
+            Self::One(one) => one == whole,
+            Self::Several(several) => several.iter().any(|one| one == whole),
+        }
+    }
+
+    /// The same, where a string has several words.
+    fn has_word(&self, word: &str) -> bool {
+        match self {
+            Self::One(words) => words.split(' ').any(|one| one == word),
+            Self::Several(_) => self.is_or_holds(word),
         }
     }
 }
@@ -95,13 +128,4 @@ fn presentable(name: &str, subject: &str) -> Option<String> {
     let is_secret = name.contains('@') || name == subject.trim();
     (!name.is_empty() && !is_secret)
         .then(|| name.chars().take(MAX_NAME_CHARS).collect::<String>().trim_end().to_owned())
-}
-
-/// `scope` is a string of words separated by spaces (RFC 8693, 4.2), `scp` an array of them. Whole
-/// words are compared, and a claim of another type is ignored.
-fn is_chat_service(claims: &Members) -> bool {
-    let scope = claims.get("scope").and_then(|raw| read::<String>(raw));
-    let scp = claims.get("scp").and_then(|raw| read::<Vec<String>>(raw));
-    scope.is_some_and(|scope| scope.split(' ').any(|word| word == SERVICE_SCOPE))
-        || scp.is_some_and(|scp| scp.iter().any(|word| word == SERVICE_SCOPE))
 }

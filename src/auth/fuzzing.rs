@@ -6,7 +6,7 @@ use moka::sync::Cache;
 use url::Url;
 
 use super::{
-    AuthSettings, Authenticator, Expected, Inner, Keys, key::KeySet, keyring::Keyring,
+    AuthSettings, Authenticator, ClaimNames, Expected, Inner, Keys, key::KeySet, keyring::Keyring,
     provider::Provider,
 };
 use crate::clock::Clock;
@@ -15,14 +15,17 @@ impl Authenticator {
     /// With these keys, and unable to fetch others. `None` when there is no usable key.
     pub(crate) fn with_keys(issuer: &str, audience: &str, keys: &[u8]) -> Option<Self> {
         let clock = Clock::system();
-        let keys = KeySet::parse(keys)?;
+        let keys = KeySet::parse(keys).filter(|keys| !keys.is_empty())?;
         // No client supports this scheme, so nothing is fetched.
         let nowhere = Url::parse("nowhere:").ok()?;
         let provider = Provider::new(reqwest::Client::new(), issuer.to_owned(), Some(nowhere));
         let keyring = Keyring::new(provider, clock.clone());
         keyring.replace(keys);
-        let expected =
-            Expected { issuer: Some(issuer.to_owned()), audience: Some(audience.to_owned()) };
+        let expected = Expected {
+            issuer: Some(issuer.to_owned()),
+            audience: Some(audience.to_owned()),
+            names: ClaimNames::default(),
+        };
         let keys = Keys::Provider(Arc::new(keyring));
         Some(Self(Arc::new(Inner { expected, keys, verified: Cache::new(100), clock })))
     }

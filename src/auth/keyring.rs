@@ -1,7 +1,7 @@
 //! The cached keys of the provider: refreshed periodically and when a token needs another key, kept
 //! through an outage, and fetched with a cool-down (docs/API.md 1).
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::RwLock;
@@ -12,7 +12,7 @@ use crate::{clock::Clock, telemetry};
 use super::{
     key::{KeyIdentity, KeySet},
     provider::Provider,
-    refusal::AuthError,
+    refusal::{AuthError, Refusal},
     token::Token,
 };
 
@@ -32,6 +32,8 @@ pub(super) struct Keyring {
     /// When a fetch was last attempted. A fetch holds the lock; others wait for it and then find
     /// that the cool-down has begun.
     attempted: Arc<Mutex<Option<DateTime<Utc>>>>,
+    /// The keys that the log was told of.
+    warned: parking_lot::Mutex<Option<String>>,
 }
 
 #[derive(Clone)]
@@ -42,7 +44,8 @@ struct Fetched {
 
 impl Keyring {
     pub(super) fn new(provider: Provider, clock: Clock) -> Self {
-        Self { provider, clock, fetched: RwLock::default(), attempted: Arc::default() }
+        let (fetched, attempted) = (RwLock::default(), Arc::default());
+        Self { provider, clock, fetched, attempted, warned: parking_lot::Mutex::default() }
     }
 
     /// The keys, unless they are older than [`KEYS_LAST`].
@@ -52,26 +55,29 @@ impl Keyring {
 
     /// Verifies the token's signature. When no key does, the keys are fetched again, if the
     /// cool-down allows it: also for a bad signature or a wrong algorithm, since some providers
-    /// change a key and keep its `kid`, and some use none.
+    /// change a key and keep its `kid`, and some use none. A `kid` that no key has even then may be
+    /// that of a key without one.
     pub(super) async fn verify(
         self: &Arc<Self>,
         token: &Token<'_>,
     ) -> Result<KeyIdentity, AuthError> {
-        let Some(known) = self.current() else {
-            self.refresh_after(COOL_DOWN_WITHOUT_KEYS).await;
-            let fetched = self.current().ok_or(AuthError::KeysUnavailable)?;
-            return Ok(fetched.verify(token)?);
-        };
-        let refusal = match known.verify(token) {
-            Ok(key) => return Ok(key),
-            Err(refusal) => refusal,
-        };
-        self.refresh_after(COOL_DOWN).await;
-        let fetched = self.current().ok_or(AuthError::KeysUnavailable)?;
-        if Arc::ptr_eq(&fetched, &known) {
-            return Err(AuthError::InvalidToken(refusal));
+        let known = self.current();
+        let by_known = known.as_ref().map(|known| known.verify(token));
+        if let Some(Ok(key)) = by_known {
+            return Ok(key);
         }
-        Ok(fetched.verify(token)?)
+        let cool_down = if known.is_some() { COOL_DOWN } else { COOL_DOWN_WITHOUT_KEYS };
+        self.refresh_after(cool_down).await;
+        let fetched = self.current().ok_or(AuthError::KeysUnavailable)?;
+        let verified = match (by_known, known) {
+            (Some(by_known), Some(known)) if Arc::ptr_eq(&fetched, &known) => by_known,
+            _ => fetched.verify(token),
+        };
+        Ok(match verified {
+            // Some providers name the key in tokens, and not in the key set.
+            Err(Refusal::UnknownKey) if token.kid.is_some() => fetched.verify_by_unnamed(token),
+            verified => verified,
+        }?)
     }
 
     /// Fetches the keys, regardless of the cool-down.
@@ -138,7 +144,7 @@ impl Keyring {
                 Err(error) => {
                     telemetry::keys_not_fetched(keyring.fetched().map(|fetched| fetched.at));
                     tracing::warn!(
-                        error = &error as &(dyn Error + 'static),
+                        error = %telemetry::error_chain(&error),
                         keys_at_hand = keyring.current().is_some(),
                         "the identity provider's keys could not be fetched"
                     );
@@ -154,9 +160,22 @@ impl Keyring {
 
     pub(super) fn replace(&self, keys: KeySet) {
         tracing::debug!(keys = keys.len(), "fetched the identity provider's keys");
+        self.warn_of_unusable(&keys);
         let fetched = Fetched { keys: Arc::new(keys), at: self.clock.now() };
         telemetry::keys_fetched(fetched.at);
         *self.fetched.write() = Some(fetched);
+    }
+
+    /// Once, until others are unusable.
+    fn warn_of_unusable(&self, keys: &KeySet) {
+        let unusable = keys.unusable();
+        let mut warned = self.warned.lock();
+        if *warned != unusable
+            && let Some(unusable) = &unusable
+        {
+            tracing::warn!(%unusable, "keys of the identity provider cannot be used");
+        }
+        *warned = unusable;
     }
 
     fn fetched(&self) -> Option<Fetched> {

@@ -1,6 +1,6 @@
 //! Verifies access tokens (docs/API.md 1): `token` decodes one, `claims` checks its claims, and
-//! `key` its signature, with a key that was fetched from the identity provider (`provider`) and is
-//! cached (`keyring`).
+//! `key` its signature, with a key that was fetched from the identity provider (`provider`, its JSON
+//! put in order by `normal_key`) and is cached (`keyring`).
 //!
 //! `jsonwebtoken` verifies signatures only. Its validation reads the machine's clock and gives
 //! fewer reasons than the log needs, so claims are checked here, against [`Clock`].
@@ -13,6 +13,7 @@ mod claims;
 mod fuzzing;
 mod key;
 mod keyring;
+mod normal_key;
 mod provider;
 mod refusal;
 mod sign;
@@ -38,6 +39,7 @@ use self::{
 };
 
 pub use self::{
+    claims::ClaimNames,
     refusal::{AuthError, Refusal},
     sign::{SignError, sign_hs256},
 };
@@ -63,11 +65,12 @@ pub enum AuthSettings {
     Jwks {
         /// What `iss` must be, byte for byte.
         issuer: String,
-        /// What `aud` must be or contain.
+        /// What the claim of the audience must be or contain.
         audience: String,
         /// The URL of the key set (RFC 7517, 5); `None` to discover it (OpenID Connect Discovery
         /// 1.0, 4).
         jwks_url: Option<Url>,
+        claims: ClaimNames,
     },
     /// Tokens that are signed with a shared secret.
     Hs256 {
@@ -77,6 +80,7 @@ pub enum AuthSettings {
         issuer: Option<String>,
         /// `None` is not compared.
         audience: Option<String>,
+        claims: ClaimNames,
     },
 }
 
@@ -84,16 +88,18 @@ impl fmt::Debug for AuthSettings {
     /// Without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Jwks { issuer, audience, jwks_url } => f
+            Self::Jwks { issuer, audience, jwks_url, claims } => f
                 .debug_struct("Jwks")
                 .field("issuer", issuer)
                 .field("audience", audience)
                 .field("jwks_url", &jwks_url.as_ref().map(Url::as_str))
+                .field("claims", claims)
                 .finish(),
-            Self::Hs256 { secret: _, issuer, audience } => f
+            Self::Hs256 { secret: _, issuer, audience, claims } => f
                 .debug_struct("Hs256")
                 .field("issuer", issuer)
                 .field("audience", audience)
+                .field("claims", claims)
                 .finish_non_exhaustive(),
         }
     }
@@ -127,14 +133,14 @@ impl Authenticator {
     /// [`openid::client`](crate::openid::client).
     #[must_use]
     pub fn new(settings: AuthSettings, http: reqwest::Client, clock: Clock) -> Self {
-        let (keys, issuer, audience) = match settings {
-            AuthSettings::Jwks { issuer, audience, jwks_url } => {
+        let (keys, issuer, audience, names) = match settings {
+            AuthSettings::Jwks { issuer, audience, jwks_url, claims } => {
                 let provider = Provider::new(http, issuer.clone(), jwks_url);
                 let keyring = Arc::new(Keyring::new(provider, clock.clone()));
-                (Keys::Provider(keyring), Some(issuer), Some(audience))
+                (Keys::Provider(keyring), Some(issuer), Some(audience), claims)
             }
-            AuthSettings::Hs256 { secret, issuer, audience } => {
-                (Keys::Shared(Key::shared_secret(&secret)), issuer, audience)
+            AuthSettings::Hs256 { secret, issuer, audience, claims } => {
+                (Keys::Shared(Key::shared_secret(&secret)), issuer, audience, claims)
             }
         };
         // Not by frequency: a token that was used often is worth nothing once expired.
@@ -142,7 +148,7 @@ impl Authenticator {
             .max_capacity(MAX_VERIFIED_TOKENS)
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let expected = Expected { issuer, audience };
+        let expected = Expected { issuer, audience, names };
         Self(Arc::new(Inner { expected, keys, verified, clock }))
     }
 

@@ -42,16 +42,17 @@ pub enum Refusal {
     NotYetValid,
     /// `iss` is missing or another one.
     WrongIssuer,
-    /// `aud` is missing or does not contain the configured one.
+    /// The claim of the audience is missing or does not contain the configured one.
     WrongAudience,
     /// `sub` is missing, empty, or no valid user id.
     BadSubject,
 }
 
-impl fmt::Display for Refusal {
-    /// Holds nothing of the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Refusal {
+    /// In words, which hold nothing of the token.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::TooLong => "too long",
             Self::Malformed => "malformed",
             Self::CriticalHeader => "critical header not understood",
@@ -68,6 +69,12 @@ impl fmt::Display for Refusal {
             Self::WrongIssuer => "wrong issuer",
             Self::WrongAudience => "wrong audience",
             Self::BadSubject => "bad subject",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

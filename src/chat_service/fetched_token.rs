@@ -1,7 +1,7 @@
 //! An access token from the identity provider, cached: renewed after half of its lifetime, used
 //! until it expires while the provider is down, and requested with a backoff.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::RwLock;
@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     clock::Clock,
     openid::{ClientCredentials, FetchError, Issuer, Token},
+    telemetry,
 };
 
 use super::authorization::bearer;
@@ -152,7 +153,7 @@ impl FetchedToken {
     fn report(&self, error: &FetchError, attempts: &mut Attempts) {
         attempts.failed = attempts.failed.saturating_add(1);
         tracing::warn!(
-            error = error as &(dyn Error + 'static),
+            error = %telemetry::error_chain(error),
             failed = attempts.failed,
             token_at_hand = self.valid().is_some(),
             "no new token for the chat service (CHAT_SERVICE_CLIENT_ID)"

@@ -25,13 +25,15 @@ pub(super) struct TokenArgs {
 /// A token with these claims.
 pub(super) fn token(env: &Env, args: &TokenArgs) -> Result<String, Failure> {
     let secret = config::hs256_secret(env)?.ok_or("AUTH_HS256_SECRET is needed to sign a token")?;
+    let names = config::claim_names(env)?;
+    let scope = names.scopes.first().map_or("scope", String::as_str);
     let now = Clock::system().now().timestamp();
     let mut claims = serde_json::json!({"sub": args.sub, "iat": now, "exp": now + args.ttl});
     let optional = [
         ("name", args.name.clone()),
-        ("scope", args.service.then(|| "shared_chats:service".to_owned())),
         ("iss", env.get("AUTH_ISSUER")?),
-        ("aud", env.get("AUTH_AUDIENCE")?),
+        (names.audience.as_str(), env.get("AUTH_AUDIENCE")?),
+        (scope, args.service.then(|| "shared_chats:service".to_owned())),
     ];
     for (claim, value) in optional {
         if let Some(value) = value {

@@ -52,6 +52,11 @@ impl Env {
         (self.look_up)(name).filter(|value| !value.is_empty())
     }
 
+    /// For variables that libraries read too, to which an empty one is set.
+    pub(super) fn even_empty(&self, name: &str) -> Option<String> {
+        (self.look_up)(name)
+    }
+
     pub fn get<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, ConfigError> {
         let value = self.raw(name).map(|text| text.parse());
         value.transpose().map_err(|problem| ConfigError::new(name, problem))

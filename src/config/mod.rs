@@ -5,6 +5,7 @@
 //! line in [`Config::from_env`], and a line in `.env.sample`; a test compares the three.
 
 mod artifacts;
+mod auth;
 mod credential;
 mod env;
 mod fixed;
@@ -20,6 +21,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use url::Url;
 
 pub use artifacts::{artifact_limits, artifact_store};
+pub use auth::{claim_names, hs256_secret};
 pub use env::{ConfigError, Env};
 pub use fixed::retired;
 pub use parse::LogFormat;
@@ -34,7 +36,9 @@ use crate::{
     sharing::{ArtifactLimits, LiveSettings, RecordSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
-use parse::{Age, Bytes, CookieName, Days, HttpUrl, OptionalRate, Origins, Period, Switch};
+use parse::{
+    Age, Bytes, CookieName, Days, HttpUrl, OptionalRate, Origins, PageUrl, Period, Switch,
+};
 
 pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
     env.get_or("BIND_ADDRESS", "127.0.0.1:8080")
@@ -98,6 +102,7 @@ impl Config {
         if viewer {
             check_viewer_path(&share_path)?;
         }
+        auth::check_certificates(env)?;
         let database = database(env)?;
         let chat_service = chat_service(env)?;
         let request_timeout = env.get_or::<Period>("REQUEST_TIMEOUT", "10s")?.0;
@@ -112,7 +117,7 @@ impl Config {
             artifact_limits: artifact_limits(env, chat_service.timeout)?,
             database,
             public_url,
-            auth: auth(env)?,
+            auth: auth::auth(env)?,
             http: http(env, viewer.then(|| share_path.clone()), request_timeout)?,
             share_path,
             chat_service,
@@ -164,44 +169,6 @@ pub fn log_format(env: &Env) -> Result<LogFormat, ConfigError> {
     env.get_or("LOG_FORMAT", "human")
 }
 
-/// The secret with which tokens are signed, for `token`.
-pub fn hs256_secret(env: &Env) -> Result<Option<Vec<u8>>, ConfigError> {
-    const NAME: &str = "AUTH_HS256_SECRET";
-    let Some(secret) = env.secret(NAME)? else { return Ok(None) };
-    if secret.len() < 32 {
-        // RFC 7518, 3.2: at least the size of the hash.
-        return Err(ConfigError::new(NAME, "must have at least 32 bytes"));
-    }
-    Ok(Some(secret.into_bytes()))
-}
-
-fn auth(env: &Env) -> Result<AuthSettings, ConfigError> {
-    let issuer: Option<String> = env.get("AUTH_ISSUER")?;
-    let audience: Option<String> = env.get("AUTH_AUDIENCE")?;
-    let jwks_url = env.get::<HttpUrl>("AUTH_JWKS_URL")?.map(|url| url.0);
-    if let Some(secret) = hs256_secret(env)? {
-        if jwks_url.is_some() {
-            let problem = "cannot be set together with AUTH_JWKS_URL: if both kinds of token were \
-                           accepted, one could be signed with a public key as the secret";
-            return Err(ConfigError::new("AUTH_HS256_SECRET", problem));
-        }
-        return Ok(AuthSettings::Hs256 { secret, issuer, audience });
-    }
-    let missing = |name| {
-        let problem = "is needed to check tokens with a provider's keys (or set AUTH_HS256_SECRET \
-                       instead of a provider)";
-        ConfigError::new(name, problem)
-    };
-    let issuer = issuer.ok_or_else(|| missing("AUTH_ISSUER"))?;
-    let audience = audience.ok_or_else(|| missing("AUTH_AUDIENCE"))?;
-    if jwks_url.is_none() && issuer.parse::<HttpUrl>().is_err() {
-        let problem = "must be an http or https URL, where its keys are discovered (or set \
-                       AUTH_JWKS_URL)";
-        return Err(ConfigError::new("AUTH_ISSUER", problem));
-    }
-    Ok(AuthSettings::Jwks { issuer, audience, jwks_url })
-}
-
 /// The settings of the chat service alone, for `reconcile`.
 pub fn chat_service(env: &Env) -> Result<ChatServiceSettings, ConfigError> {
     const NAME: &str = "CHAT_SERVICE_URL";
@@ -235,7 +202,7 @@ fn http(
     Ok(HttpSettings {
         viewer,
         auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
-        login_url: env.get::<HttpUrl>("LOGIN_URL")?.map(|url| url.0),
+        login_url: env.get::<PageUrl>("LOGIN_URL")?.map(|url| url.0),
         trusted_proxies: env.get_or("TRUSTED_PROXIES", "")?,
         rates: RateSettings {
             anonymous: rate("RATE_LIMIT_ANONYMOUS")?,

@@ -112,23 +112,36 @@ impl FromStr for LogFormat {
     }
 }
 
-/// An absolute `http` or `https` URL with a host.
+/// An absolute `http` or `https` URL with a host and without a fragment.
 pub struct HttpUrl(pub Url);
 
+/// The same for a page, which may have a fragment: a frontend may route by it.
+pub struct PageUrl(pub Url);
+
 impl FromStr for HttpUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let PageUrl(url) = text.parse()?;
+        if url.fragment().is_none() { Ok(Self(url)) } else { Err(NOT_A_URL) }
+    }
+}
+
+impl FromStr for PageUrl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url = Url::parse(text).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https")
                 && url.has_host()
-                && url.fragment().is_none()
                 && url.username().is_empty()
                 && url.password().is_none()
         });
-        url.map(Self).ok_or("must be an http or https URL such as https://chat.example")
+        url.map(Self).ok_or(NOT_A_URL)
     }
 }
+
+const NOT_A_URL: &str = "must be an http or https URL such as https://chat.example";
 
 /// The name of a cookie (RFC 6265, 4.1.1: a token).
 pub struct CookieName(pub String);

@@ -81,15 +81,29 @@ pub(super) const GROUPS: &[Group] = &[
     },
     Group {
         title: "Authentication",
-        about: "Needed: `AUTH_ISSUER` and `AUTH_AUDIENCE`, or `AUTH_HS256_SECRET`.",
+        about: "Needed: `AUTH_ISSUER` and `AUTH_AUDIENCE`, or `AUTH_HS256_SECRET`. What common \
+                providers need is in [IDENTITY-PROVIDERS.md](IDENTITY-PROVIDERS.md).",
         settings: &[
             setting("AUTH_ISSUER", UNSET, "the OpenID provider: what `iss` must be, byte for byte"),
-            setting("AUTH_AUDIENCE", UNSET, "what `aud` must be or hold"),
+            setting("AUTH_AUDIENCE", UNSET, "what the claim `AUTH_AUDIENCE_CLAIM` must be or hold"),
+            setting("AUTH_AUDIENCE_CLAIM", "aud", "the claim with the audience"),
+            setting(
+                "AUTH_SCOPE_CLAIMS",
+                "`scope scp`",
+                "the claims in which `shared_chats:service` counts, separated by spaces or \
+                 commas; users must not be able to obtain that word",
+            ),
             setting("AUTH_JWKS_URL", "by discovery", "the provider's keys"),
             secret(
                 "AUTH_HS256_SECRET",
                 UNSET,
                 "a shared secret of 32 bytes or more, instead of a provider",
+            ),
+            setting(
+                "SSL_CERT_FILE",
+                "the system's",
+                "certificates (PEM) that are trusted instead, for every TLS connection that the \
+                 service makes",
             ),
             setting(
                 "AUTH_COOKIE",

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     artifacts::ArtifactStoreUrl,
-    auth::AuthSettings,
+    auth::{AuthSettings, ClaimNames},
     chat_service::{ServiceCredential, Source},
     store::DatabaseUrl,
 };
@@ -105,6 +105,14 @@ fn each_wrong_setting_is_named() {
         ("AUTH_JWKS_URL", "not a url"),
         ("AUTH_COOKIE", "a b"),
         ("LOGIN_URL", "javascript:alert(1)"),
+        ("AUTH_JWKS_URL", "https://id.example/keys#1"),
+        ("AUTH_AUDIENCE_CLAIM", "client_id"),
+        ("AUTH_AUDIENCE_CLAIM", "client_id aud"),
+        ("AUTH_SCOPE_CLAIMS", " "),
+        ("AUTH_SCOPE_CLAIMS", "scope\tscp"),
+        ("SSL_CERT_FILE", "/nowhere/at/all"),
+        ("SSL_CERT_FILE", ""),
+        ("SSL_CERT_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")),
         ("CHAT_SERVICE_URL", "ftp://x"),
         ("CHAT_SERVICE_TIMEOUT", "0s"),
         ("CHAT_SERVICE_TIMEOUT", "2d"),
@@ -140,6 +148,30 @@ fn each_wrong_setting_is_named() {
         let said = complaint(&[(name, value)]);
         assert!(said.starts_with(name), "{name}={value}: {said}");
     }
+}
+
+#[test]
+fn the_claims_of_a_token_have_the_usual_names_until_they_are_set() {
+    let names = |variables: &[_]| match read(variables).unwrap().auth {
+        AuthSettings::Hs256 { claims, .. } | AuthSettings::Jwks { claims, .. } => claims,
+    };
+    assert_eq!(names(&[]), ClaimNames::default());
+    for scopes in ["roles https://id.example/permissions", "roles,https://id.example/permissions"] {
+        let set = [
+            ("AUTH_AUDIENCE", "us"),
+            ("AUTH_AUDIENCE_CLAIM", "client_id"),
+            ("AUTH_SCOPE_CLAIMS", scopes),
+        ];
+        let names = names(&set);
+        assert_eq!(names.audience, "client_id");
+        assert_eq!(names.scopes, ["roles", "https://id.example/permissions"]);
+    }
+}
+
+#[test]
+fn the_sign_in_page_may_have_a_fragment() {
+    let config = read(&[("LOGIN_URL", "https://chat.example/app#/login")]).unwrap();
+    assert_eq!(config.http.login_url.unwrap().as_str(), "https://chat.example/app#/login");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use actix_web::test::TestRequest;
 use chrono::DateTime;
 use url::{Url, form_urlencoded};
 
-use crate::http::extract::credentials::{self, Presented};
+use crate::http::extract::presented::{self, Presented};
 use crate::http::headers::ranges::{self, Part};
 use crate::http::headers::{accept::named_quality, disposition, etag};
 use crate::http::links::{events, list, qr_code};
@@ -20,16 +20,18 @@ use crate::sharing::{Available, Content, Messages, Precondition, SharePath, Urls
 
 const COOKIE: &str = "session";
 
-/// The credential in an `Authorization` header or, where that is empty, in a `Cookie` header.
-pub(crate) fn presented(authorization: &[u8], cookie: &[u8]) -> Option<Credential> {
+/// The credentials in an `Authorization` header or, where that is empty, in a `Cookie` header.
+pub(crate) fn presented(authorization: &[u8], cookie: &[u8]) -> Vec<Credential> {
     let request = if authorization.is_empty() {
-        with(header::COOKIE, cookie)?
+        with(header::COOKIE, cookie)
     } else {
-        with(header::AUTHORIZATION, authorization)?
+        with(header::AUTHORIZATION, authorization)
     };
-    match credentials::presented(&request, Some(COOKIE)) {
-        Presented::Credential(credential) => Some(credential),
-        Presented::Nothing | Presented::Malformed => None,
+    let Some(request) = request else { return Vec::new() };
+    match presented::presented(&request, Some(COOKIE)) {
+        Presented::Header(credential) => vec![credential],
+        Presented::Cookies(cookies) => cookies,
+        Presented::Nothing | Presented::Malformed(_) => Vec::new(),
     }
 }
 

@@ -66,8 +66,8 @@ struct ApiDoc;
 const SCHEMES: [(&str, &str); 2] = [
     (
         "bearer",
-        "A user's token from the identity provider. `Authorization: Bearer-Token <JWT>`, which the \
-         h2ogpte client sends, means the same.",
+        "A user's token from the identity provider. `Authorization: Bearer-Token <JWT>` and \
+         `Bearer-AD <JWT>`, which the h2ogpte client sends, mean the same.",
     ),
     ("chat_service", "The chat service's token: its scope holds `shared_chats:service`."),
 ];

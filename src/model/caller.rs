@@ -27,6 +27,8 @@ pub enum CredentialScheme {
     Bearer,
     /// `Authorization: Bearer-Token <JWT>`, which the h2ogpte client sends.
     BearerToken,
+    /// `Authorization: Bearer-AD <JWT>`, which it sends with a token from Azure.
+    BearerAd,
 }
 
 /// A token as it was received, to be verified and forwarded to the chat service.
@@ -51,6 +53,7 @@ impl Credential {
         let scheme = match self.scheme {
             CredentialScheme::Bearer => "Bearer",
             CredentialScheme::BearerToken => "Bearer-Token",
+            CredentialScheme::BearerAd => "Bearer-AD",
         };
         format!("{scheme} {}", self.token)
     }

@@ -3,14 +3,20 @@
 //!
 //! To use one more endpoint: a variant of [`Endpoint`].
 
+mod said;
 mod token;
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use reqwest::{Client, Response, StatusCode, redirect};
 use serde_json::{Map, Value};
 use url::Url;
 
+pub use said::Said;
 pub use token::{ClientCredentials, Token};
 
 /// How long a fetch may take in all, discovery included.
@@ -19,15 +25,17 @@ pub const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Real documents have a few KiB.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
-/// Why a provider's document could not be fetched. For the log only; it holds no secret.
+/// Why a provider's document could not be fetched. For the log only, with its sources; it holds no
+/// secret.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error("no whole answer in time")]
-    TimedOut,
-    #[error("the request failed")]
+    #[error("no whole answer from {at} in time")]
+    TimedOut { at: String },
+    /// The sources say the address and what failed: the name, the connection, TLS.
+    #[error(transparent)]
     Request(#[from] reqwest::Error),
-    #[error("{url} answered with status {status}")]
-    Status { url: Url, status: u16 },
+    #[error("{url} answered with status {status}{said}")]
+    Status { url: Url, status: u16, said: Said },
     #[error("{url} sent more than {MAX_DOCUMENT_BYTES} bytes")]
     TooLarge { url: Url },
     #[error("the issuer is not an http or https URL, so its discovery document cannot be found")]
@@ -38,11 +46,12 @@ pub enum FetchError {
     OtherIssuer { found: String },
     #[error("the discovery document of an https issuer sends us to {url}")]
     NotHttps { url: Url },
-    #[error("{url} holds no key set with a key that can be used")]
-    NoKeys { url: Url },
-    /// With the provider's error code, if it is a registered one.
-    #[error("{url} refused a token with status {status}: {error}")]
-    TokenRefused { url: Url, status: u16, error: &'static str },
+    #[error("{url} is not a key set")]
+    NoKeySet { url: Url },
+    #[error("{url} has no key that can be used: {why}")]
+    NoKeys { url: Url, why: String },
+    #[error("{url} refused a token with status {status}{said}")]
+    TokenRefused { url: Url, status: u16, said: Said },
     #[error("{url} gave no bearer token that can be used: {why}")]
     NoToken { url: Url, why: &'static str },
 }
@@ -75,10 +84,13 @@ pub fn client() -> Result<Client, reqwest::Error> {
         .build()
 }
 
+/// A provider. Clones share what was learned of it.
 #[derive(Debug, Clone)]
 pub struct Issuer {
     http: Client,
     issuer: String,
+    /// Whether the client secret is sent in the body, since the header was refused.
+    posts_secret: Arc<AtomicBool>,
 }
 
 /// An endpoint's URL, with the metadata of the discovery document.
@@ -101,7 +113,13 @@ impl Issuer {
     /// `http` should come from [`client`], and `issuer` is what tokens have as `iss`.
     #[must_use]
     pub fn new(http: Client, issuer: String) -> Self {
-        Self { http, issuer }
+        Self { http, issuer, posts_secret: Arc::default() }
+    }
+
+    /// What tokens have as `iss`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.issuer
     }
 
     /// Fetches the discovery document, each time anew: endpoints may move.
@@ -147,7 +165,8 @@ impl Issuer {
         let response = self.http.get(url.clone()).send().await?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
-            return Err(FetchError::Status { url: url.clone(), status });
+            let body = bounded(url, response).await.unwrap_or_default();
+            return Err(FetchError::Status { url: url.clone(), status, said: Said::of(&body) });
         }
         bounded(url, response).await
     }

@@ -1,6 +1,6 @@
 //! An access token for this service, by the client credentials grant (RFC 6749, 4.4).
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::atomic::Ordering, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{
@@ -10,7 +10,7 @@ use reqwest::{
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use super::{Discovered, Endpoint, FETCH_TIMEOUT, FetchError, Issuer, bounded};
+use super::{Discovered, Endpoint, FETCH_TIMEOUT, FetchError, Issuer, Said, bounded};
 
 /// A token has to fit into a header.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -18,18 +18,6 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The lifetime of a token without `expires_in` (RFC 6749, 5.1), and the longest one in seconds.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 const MAX_LIFETIME_SECONDS: f64 = 86_400.0;
-
-/// The registered error codes (RFC 6749, 5.2; RFC 8707, 2). Others are not logged.
-const ERRORS: [&str; 8] = [
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "invalid_target",
-    "access_denied",
-];
 
 /// The credentials of this service at the provider, and what it asks for.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,39 +55,62 @@ pub struct Token {
 impl Issuer {
     /// A new token for this client, within [`FETCH_TIMEOUT`].
     pub async fn token(&self, client: &ClientCredentials) -> Result<Token, FetchError> {
-        tokio::time::timeout(FETCH_TIMEOUT, async {
+        let fetch = tokio::time::timeout(FETCH_TIMEOUT, async {
             let endpoint = self.discover(Endpoint::Token).await?;
             self.token_from(&endpoint, client).await
-        })
-        .await
-        .unwrap_or(Err(FetchError::TimedOut))
+        });
+        fetch.await.map_err(|_| FetchError::TimedOut { at: self.issuer.clone() })?
     }
 
+    /// Some providers take the secret where the client is registered to send it and nowhere else,
+    /// and list both places: where the one is refused, the other is tried, and remembered once it
+    /// worked.
     async fn token_from(
         &self,
         endpoint: &Discovered,
         client: &ClientCredentials,
     ) -> Result<Token, FetchError> {
-        let url = &endpoint.url;
-        let in_header = takes_basic(endpoint);
+        let (may_post, may_send_header) = places(endpoint);
+        let posts = may_post && (!may_send_header || self.posts_secret.load(Ordering::Relaxed));
+        let first = self.ask(&endpoint.url, client, posts).await;
+        match first {
+            Err(FetchError::TokenRefused { status, said, .. })
+                if may_post
+                    && may_send_header
+                    && (status == 401 || said.is_error("invalid_client")) =>
+            {
+                let token = self.ask(&endpoint.url, client, !posts).await?;
+                self.posts_secret.store(!posts, Ordering::Relaxed);
+                Ok(token)
+            }
+            first => first,
+        }
+    }
+
+    /// Asks for a token, with the secret in the body or as HTTP Basic.
+    async fn ask(
+        &self,
+        url: &Url,
+        client: &ClientCredentials,
+        posts: bool,
+    ) -> Result<Token, FetchError> {
         let mut request = self.http.post(url.clone()).header(ACCEPT, "application/json");
-        if in_header {
+        if !posts {
             let basic = basic(client).ok_or_else(|| no_token(url, "the secret fits no header"))?;
             request = request.header(AUTHORIZATION, basic);
         }
         let request = request
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form(client, !in_header));
+            .body(form(client, posts));
         let response = request.send().await?;
         let status = response.status();
         let body = bounded(url, response).await?;
-        let answer: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
         if status == StatusCode::OK {
+            let answer: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
             return read(url, &answer);
         }
-        let code = answer.get("error").and_then(Value::as_str);
-        let error = ERRORS.iter().find(|error| code == Some(**error)).unwrap_or(&"no reason");
-        Err(FetchError::TokenRefused { url: url.clone(), status: status.as_u16(), error })
+        let said = Said::of(&body).without(&client.client_secret);
+        Err(FetchError::TokenRefused { url: url.clone(), status: status.as_u16(), said })
     }
 }
 
@@ -124,11 +135,12 @@ fn form(client: &ClientCredentials, with_secret: bool) -> String {
     form.finish()
 }
 
-/// Whether the client authenticates with HTTP Basic, which every provider must accept (RFC 6749,
-/// 2.3.1) unless its metadata says otherwise (OpenID Connect Discovery 1.0, 3).
-fn takes_basic(endpoint: &Discovered) -> bool {
+/// Whether the secret may be sent in the body, and whether as HTTP Basic, which every provider must
+/// accept (RFC 6749, 2.3.1) unless its metadata says otherwise (OpenID Connect Discovery 1.0, 3).
+fn places(endpoint: &Discovered) -> (bool, bool) {
     let lists = |method| endpoint.lists("token_endpoint_auth_methods_supported", method);
-    lists("client_secret_basic") != Some(false) || lists("client_secret_post") != Some(true)
+    let may_post = lists("client_secret_post") == Some(true);
+    (may_post, lists("client_secret_basic") != Some(false) || !may_post)
 }
 
 fn basic(client: &ClientCredentials) -> Option<HeaderValue> {

@@ -14,6 +14,8 @@ mod database;
 mod error_chain;
 mod exporter;
 mod hot_path;
+#[cfg(test)]
+pub mod log_lines;
 mod requests;
 mod switch;
 pub mod table;

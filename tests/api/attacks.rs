@@ -163,10 +163,12 @@ async fn a_scope_that_only_looks_like_the_chat_services_is_not(app: App) {
         ("scope", json!("xshared_chats:service")),
         ("scope", json!("shared_chats:servicex")),
         ("scope", json!("shared_chats:service:read shared_chats")),
-        ("scope", json!(["shared_chats:service"])),
-        ("scp", json!("shared_chats:service")),
+        ("scope", json!(["shared_chats:service openid"])),
+        ("scp", json!("xshared_chats:service")),
         ("scp", json!(["xshared_chats:service"])),
+        ("scp", json!(17)),
         ("roles", json!(["shared_chats:service"])),
+        ("permissions", json!(["shared_chats:service"])),
     ] {
         let mallory = with(&claims(&app.clock, "mallory"), claim, value);
         let mallory = app.with_token(&hs256(&mallory));

@@ -63,9 +63,11 @@ async fn a_token_is_good_until_it_expires_and_5_seconds_more(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn schemes_are_case_insensitive_and_there_are_two(app: App) {
+async fn schemes_are_case_insensitive_and_there_are_three(app: App) {
     let token = hs256(&claims(&app.clock, "alice"));
-    for scheme in ["Bearer", "bearer", "BEARER", "Bearer-Token", "bearer-TOKEN"] {
+    for scheme in
+        ["Bearer", "bearer", "BEARER", "Bearer-Token", "bearer-TOKEN", "Bearer-AD", "bearer-ad"]
+    {
         app.with_authorization(&format!("{scheme} {token}")).list("").await.is(200);
     }
     for other in ["Basic", "Token", "Bearer-", "JWT", "DPoP"] {

@@ -94,6 +94,7 @@ async fn the_callers_own_token_is_forwarded_with_its_scheme(app: App) {
         (format!("bEARER   {token}"), format!("Bearer {token}")),
         (format!("Bearer-Token {token}"), format!("Bearer-Token {token}")),
         (format!("BEARER-TOKEN {token}"), format!("Bearer-Token {token}")),
+        (format!("Bearer-AD {token}"), format!("Bearer-AD {token}")),
     ] {
         let before = app.chats.asked().len();
         app.with_authorization(&sent).share("chat-1").await;

@@ -109,7 +109,7 @@ async fn a_private_link_prompts_to_sign_in(app: App) {
 
 #[apply(on_both_databases)]
 async fn the_prompt_leads_to_the_login_page_and_back(setup: Setup) {
-    let setup = setup.with("LOGIN_URL", "https://id.example/login?client=a%26b");
+    let setup = setup.with("LOGIN_URL", "https://id.example/login?client=a%26b#/sign-in");
     let app = setup.start().await;
     let link = app.as_user("alice").share_private("chat-1").await;
     let page = app.anonymous().open(&link).await.is(401).text();
@@ -118,6 +118,7 @@ async fn the_prompt_leads_to_the_login_page_and_back(setup: Setup) {
         page[start..].split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
     let address = url::Url::parse(&address).unwrap();
     assert_eq!(address.host_str(), Some("id.example"));
+    assert_eq!(address.fragment(), Some("/sign-in"));
     let pairs: Vec<(String, String)> = address.query_pairs().into_owned().collect();
     let return_to = link.info["url"].as_str().unwrap().to_owned();
     let expected = [("client".to_owned(), "a&b".to_owned()), ("return_to".to_owned(), return_to)];

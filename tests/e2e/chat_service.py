@@ -217,7 +217,7 @@ class ChatService:
     def who(self, authorization):
         """The scheme, and the user, SERVICE, or None for a credential that is no good."""
         scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() not in ("bearer", "bearer-token"):
+        if scheme.lower() not in ("bearer", "bearer-token", "bearer-ad"):
             return scheme, None
         if token == self.service_token:
             return scheme, SERVICE

@@ -43,7 +43,7 @@ def missing():
 
 
 class OpenIdProvider:
-    def __init__(self, directory, *, service_token_lasts=600):
+    def __init__(self, directory, *, service_token_lasts=600, secret_in="basic"):
         self.directory = Path(directory)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -76,6 +76,7 @@ class OpenIdProvider:
                     "response_types": [],
                     "grant_types": ["client_credentials"],
                     "scope": scope,
+                    "token_endpoint_auth_method": f"client_secret_{secret_in if id == SHARE_SERVICE[0] else 'basic'}",
                 }
             )
         resources = {

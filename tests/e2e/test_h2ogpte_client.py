@@ -338,6 +338,18 @@ def test_a_bad_api_key_is_unauthorized_everywhere_but_on_a_public_link(service, 
     assert stranger.get_shared_chat(public).name == "A chat"
 
 
+def test_a_client_with_an_azure_token_does_all_of_it(service, chats, alice):
+    client = Client(service.url, azure_token=alice.token())
+    chat = chats.new_chat(alice.sub, "Signed in at Azure")
+    link = id_of(client.share_chat_session(chat.id, is_private=True))
+    # As it came: the chat service may tell the schemes apart.
+    assert {seen.scheme for seen in chats.requests_for(chat.id)} == {"Bearer-AD"}
+    assert names(client.list_shared_chats(filter_type="private")) == ["Signed in at Azure"]
+    assert client.get_shared_chat(link).shared_by == "Alice"
+    client.delete_shared_chats([link])
+    assert client.list_shared_chats() == []
+
+
 def test_a_client_with_a_token_provider_does_all_of_it(service, chats, alice):
     client = Client(service.url, token_provider=TokenProvider(alice.token()))
     chat = chats.new_chat(alice.sub, "Through a token provider")

@@ -188,6 +188,25 @@ def test_the_fetched_token_is_renewed_before_it_ends(own_world):
     assert all(seen.user is not None for seen in world.chats.seen), "one was refused"
 
 
+def test_the_secret_is_posted_where_the_provider_takes_it_so_alone(own_world):
+    # It lists both places, and refuses the header for a client that is registered to post.
+    world, databases = own_world(secret_in="post", service_token_lasts=4)
+    service = world.start(databases)
+    chat = world.chats.new_chat("alice")
+    link = world.as_user(service, "alice").share(chat, is_frozen=False)
+    assert service.http().view(link).status_code == 200
+    asked = world.provider.seen("/token")
+    time.sleep(2.5)
+    # Renewed with one request, not with two.
+    eventually(
+        lambda: service.http().view(link).status_code == 200 and world.provider.seen("/token") > asked,
+        10,
+        "the token is renewed",
+    )
+    time.sleep(0.5)
+    assert world.provider.seen("/token") == asked + 1
+
+
 def test_while_the_provider_is_down(own_world):
     world, databases = own_world(service_token_lasts=8)
     service = world.start(databases)

@@ -606,12 +606,12 @@ def test_a_bad_token_is_refused_where_one_is_needed_and_no_matter_on_a_public_li
     assert caller.view(link).status_code == 200
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer-Token", "bearer-token"])
-def test_both_schemes_are_understood_in_any_case(service, alice, scheme):
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer-Token", "bearer-token", "Bearer-AD"])
+def test_every_scheme_is_understood_in_any_case(service, alice, scheme):
     assert service.http(alice, scheme=scheme).get(LINKS).status_code == 200
 
 
-@pytest.mark.parametrize("scheme", ["Basic", "Token", "Bearer-AD"])
+@pytest.mark.parametrize("scheme", ["Basic", "Token", "Negotiate"])
 def test_no_other_scheme_is_understood(service, alice, scheme):
     answer = service.http(alice, scheme=scheme).get(LINKS)
     assert_error(answer, 401)

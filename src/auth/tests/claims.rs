@@ -4,9 +4,11 @@
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
-use super::fixtures::{AUDIENCE, SECRET, claims, http, refusal, sign_secret, with, without};
+use super::fixtures::{
+    AUDIENCE, SECRET, claims as good_claims, http, refusal, sign_secret, with, without,
+};
 use crate::{
-    auth::{AuthSettings, Authenticator, Refusal, sign_hs256},
+    auth::{AuthSettings, Authenticator, ClaimNames, Refusal, sign_hs256},
     clock::Clock,
     model::Identity,
 };
@@ -20,14 +22,19 @@ struct Setup {
 }
 
 fn setup() -> Setup {
+    setup_with(ClaimNames::default())
+}
+
+fn setup_with(claims: ClaimNames) -> Setup {
     let clock = Clock::movable();
     let settings = AuthSettings::Hs256 {
         secret: SECRET.into(),
         issuer: Some(ISSUER.into()),
         audience: Some(AUDIENCE.into()),
+        claims,
     };
     let authenticator = Authenticator::new(settings, http(), clock.clone());
-    let good = claims(&clock, ISSUER);
+    let good = good_claims(&clock, ISSUER);
     Setup { authenticator, clock, good }
 }
 
@@ -106,10 +113,15 @@ async fn the_audience_must_be_or_contain_the_configured_one() {
 #[tokio::test]
 async fn issuer_and_audience_are_compared_with_a_shared_secret_only_where_set() {
     let clock = Clock::movable();
-    let settings = AuthSettings::Hs256 { secret: SECRET.into(), issuer: None, audience: None };
+    let settings = AuthSettings::Hs256 {
+        secret: SECRET.into(),
+        issuer: None,
+        audience: None,
+        claims: ClaimNames::default(),
+    };
     let authenticator = Authenticator::new(settings, http(), clock.clone());
     assert!(authenticator.ready());
-    let good = claims(&clock, ISSUER);
+    let good = good_claims(&clock, ISSUER);
     for claims in
         [with(&good, &json!({"iss": "x", "aud": "y"})), without(&without(&good, "iss"), "aud")]
     {
@@ -224,21 +236,62 @@ async fn only_the_whole_scope_is_the_chat_service() {
         (json!({"scope": "openid shared_chats:service email"}), true),
         (json!({"scp": ["openid", "shared_chats:service"]}), true),
         (json!({"scope": "openid", "scp": ["shared_chats:service"]}), true),
+        (json!({"scope": ["shared_chats:service"]}), true),
+        (json!({"scp": "shared_chats:service"}), true),
+        (json!({"scp": "openid shared_chats:service"}), true),
         (json!({"scope": "xshared_chats:service"}), false),
         (json!({"scope": "shared_chats:service2"}), false),
         (json!({"scope": "shared_chats:"}), false),
         (json!({"scope": "Shared_Chats:Service"}), false),
         (json!({"scope": "openid,shared_chats:service"}), false),
         (json!({"scope": "openid\tshared_chats:service"}), false),
-        (json!({"scope": ["shared_chats:service"]}), false),
-        (json!({"scp": "shared_chats:service"}), false),
         (json!({"scp": ["openid shared_chats:service"]}), false),
+        (json!({"scope": ["openid shared_chats:service"]}), false),
+        (json!({"scope": [["shared_chats:service"]]}), false),
+        (json!({"scp": 17}), false),
+        (json!({"scp": null}), false),
+        (json!({"scp": true}), false),
         (json!({"scp": ["xshared_chats:service"]}), false),
         (json!({"scp": [17, "shared_chats:service"]}), false),
         (json!({"scp": {"shared_chats:service": true}}), false),
         (json!({"roles": ["shared_chats:service"]}), false),
+        (json!({"permissions": ["shared_chats:service"]}), false),
+        (json!({"groups": "shared_chats:service"}), false),
     ] {
         assert_eq!(setup.with(claims.clone()).await.is_chat_service, expected, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn the_scope_counts_in_the_configured_claims_alone() {
+    let scopes = vec!["roles".to_owned(), "https://id.example/permissions".to_owned()];
+    let setup = setup_with(ClaimNames { scopes, ..ClaimNames::default() });
+    for (claims, expected) in [
+        (json!({"roles": ["shared_chats:service"]}), true),
+        (json!({"roles": "other shared_chats:service"}), true),
+        (
+            json!({"roles": "other", "https://id.example/permissions": ["shared_chats:service"]}),
+            true,
+        ),
+        (json!({"roles": ["other shared_chats:service"]}), false),
+        (json!({"roles": {"shared_chats:service": true}}), false),
+        (json!({"scope": "shared_chats:service", "scp": ["shared_chats:service"]}), false),
+    ] {
+        assert_eq!(setup.with(claims.clone()).await.is_chat_service, expected, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn the_audience_is_compared_in_the_configured_claim_alone() {
+    let setup = setup_with(ClaimNames { audience: "client_id".into(), ..ClaimNames::default() });
+    // As Cognito's access tokens are.
+    let access = with(&without(&setup.good, "aud"), &json!({"client_id": AUDIENCE}));
+    setup.identity(&access).await;
+    setup.identity(&with(&access, &json!({"client_id": ["others", AUDIENCE]}))).await;
+    assert_eq!(setup.refused(&setup.good).await, Refusal::WrongAudience);
+    for client_id in [json!("others"), json!(17), json!(null), json!("")] {
+        let refused = setup.refused_with(json!({"client_id": client_id})).await;
+        assert_eq!(refused, Refusal::WrongAudience, "{client_id}");
     }
 }
 
@@ -252,8 +305,12 @@ async fn another_secret_is_refused() {
 
 #[test]
 fn settings_do_not_show_the_secret() {
-    let settings =
-        AuthSettings::Hs256 { secret: SECRET.into(), issuer: Some(ISSUER.into()), audience: None };
+    let settings = AuthSettings::Hs256 {
+        secret: SECRET.into(),
+        issuer: Some(ISSUER.into()),
+        audience: None,
+        claims: ClaimNames::default(),
+    };
     let shown = format!("{settings:?}");
     assert!(shown.contains(ISSUER), "{shown}");
     assert!(!shown.contains("secret") && !shown.contains("97"), "{shown}");

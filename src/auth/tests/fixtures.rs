@@ -23,7 +23,7 @@ use wiremock::{
 };
 
 use crate::{
-    auth::{AuthError, AuthSettings, Authenticator, Refusal},
+    auth::{AuthError, AuthSettings, Authenticator, ClaimNames, Refusal},
     clock::Clock,
 };
 
@@ -44,13 +44,16 @@ pub(super) static RSA: LazyLock<Signer> = LazyLock::new(|| {
 });
 static RSA_PAIR: LazyLock<RsaKeyPair> =
     LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
-pub(super) static P256: LazyLock<Signer> =
-    LazyLock::new(|| ec(&ECDSA_P256_SHA256_FIXED_SIGNING, Algorithm::ES256));
+pub(super) static P256: LazyLock<Signer> = LazyLock::new(new_p256);
 pub(super) static P384: LazyLock<Signer> =
     LazyLock::new(|| ec(&ECDSA_P384_SHA384_FIXED_SIGNING, Algorithm::ES384));
 pub(super) static ED: LazyLock<Signer> = LazyLock::new(ed);
 /// Another one, for rotation and forgery.
 pub(super) static OTHER_ED: LazyLock<Signer> = LazyLock::new(ed);
+
+pub(super) fn new_p256() -> Signer {
+    ec(&ECDSA_P256_SHA256_FIXED_SIGNING, Algorithm::ES256)
+}
 
 fn ec(curve: &'static EcdsaSigningAlgorithm, algorithm: Algorithm) -> Signer {
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(curve, &SystemRandom::new()).unwrap();
@@ -156,7 +159,12 @@ impl Issuer {
     }
 
     pub(super) fn settings(&self) -> AuthSettings {
-        AuthSettings::Jwks { issuer: self.url(), audience: AUDIENCE.into(), jwks_url: None }
+        AuthSettings::Jwks {
+            issuer: self.url(),
+            audience: AUDIENCE.into(),
+            jwks_url: None,
+            claims: ClaimNames::default(),
+        }
     }
 
     /// Not yet started.

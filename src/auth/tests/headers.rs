@@ -7,7 +7,7 @@ use super::fixtures::{
     AUDIENCE, ED, Issuer, OTHER_ED, P256, P384, RSA, SECRET, http, refusal, rsa_public_pem,
     sign_secret, unsigned, with,
 };
-use crate::auth::{AuthSettings, Authenticator, MAX_TOKEN_BYTES, Refusal};
+use crate::auth::{AuthSettings, Authenticator, ClaimNames, MAX_TOKEN_BYTES, Refusal};
 
 async fn issuer() -> Issuer {
     Issuer::with_keys(&[RSA.jwk("rsa"), P256.jwk("p256"), P384.jwk("p384"), ED.jwk("ed")]).await
@@ -53,7 +53,12 @@ async fn every_listed_algorithm_is_accepted_with_a_key_of_its_kind() {
 async fn unlisted_algorithms_are_refused() {
     let issuer = issuer().await;
     let with_keys = issuer.started().await;
-    let settings = AuthSettings::Hs256 { secret: SECRET.into(), issuer: None, audience: None };
+    let settings = AuthSettings::Hs256 {
+        secret: SECRET.into(),
+        issuer: None,
+        audience: None,
+        claims: ClaimNames::default(),
+    };
     let with_secret = Authenticator::new(settings, http(), issuer.clock.clone());
     for alg in ["none", "None", "NONE", "nOnE", "", "rs256", "HS384", "HS512", "ES512", "ES256K"] {
         let header = json!({"alg": alg, "kid": "rsa"});
@@ -87,6 +92,7 @@ async fn a_shared_secret_does_not_verify_other_algorithms() {
         secret: rsa_public_pem().into_bytes(),
         issuer: None,
         audience: Some(AUDIENCE.into()),
+        claims: ClaimNames::default(),
     };
     let authenticator = Authenticator::new(settings, http(), issuer.clock.clone());
     let token = RSA.token("rsa", &issuer.claims());

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use super::fixtures::{AUDIENCE, ED, Issuer, http, with};
+use super::fixtures::{AUDIENCE, ED, Issuer, RSA, http, with};
 use crate::{
     auth::{
-        AuthError, AuthSettings, Authenticator,
+        AuthError, AuthSettings, Authenticator, ClaimNames,
         provider::{FetchError, Provider},
     },
+    clock::Clock,
     openid::{self, Endpoint},
+    telemetry::log_lines::LogLines,
 };
 
 async fn fetch_error(issuer: &Issuer) -> FetchError {
@@ -46,6 +48,7 @@ async fn a_configured_url_needs_no_discovery() {
         issuer: "https://issuer.invalid".into(),
         audience: AUDIENCE.into(),
         jwks_url: Some(format!("{}/keys", issuer.url()).parse().unwrap()),
+        claims: ClaimNames::default(),
     };
     let authenticator = Authenticator::new(settings, http(), issuer.clock.clone());
     authenticator.start().await;
@@ -116,10 +119,21 @@ async fn a_document_that_cannot_be_used_is_a_failure() {
         let error = fetch_error(&issuer).await;
         assert!(matches!(error, FetchError::NoDiscoveryDocument { .. }), "{error:?}");
     }
-    for nonsense in ["", "<html>", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#] {
+    for nonsense in ["", "<html>", "[]", "{}", r#"{"keys":{}}"#] {
         issuer.answers(discovery(&issuer.url(), &at), ok().set_body_string(nonsense)).await;
         let error = fetch_error(&issuer).await;
-        assert!(matches!(error, FetchError::NoKeys { .. }), "{nonsense}: {error:?}");
+        assert!(matches!(error, FetchError::NoKeySet { .. }), "{nonsense}: {error:?}");
+    }
+    for (keys, why) in [
+        (json!([]), "it has none for signatures"),
+        (json!([RSA.jwk_with(&json!({"use": "enc"}))]), "it has none for signatures"),
+        (json!([{"kid": "1", "kty": "oct", "k": "AAAA"}]), r#""1": the kind of key"#),
+    ] {
+        let keys = ok().set_body_json(json!({"keys": keys}));
+        issuer.answers(discovery(&issuer.url(), &at), keys).await;
+        let error = fetch_error(&issuer).await;
+        assert!(matches!(error, FetchError::NoKeys { .. }), "{error:?}");
+        assert!(error.to_string().contains(why), "{error}");
     }
     for status in [201, 204, 404, 500] {
         let keys = ResponseTemplate::new(status).set_body_json(json!({"keys": [ED.jwk("1")]}));
@@ -162,13 +176,46 @@ async fn a_provider_that_does_not_answer_times_out() {
     assert_eq!(provider.timeout, Duration::from_secs(10));
     provider.timeout = Duration::from_millis(200);
     let began = Instant::now();
-    assert!(matches!(provider.fetch().await, Err(FetchError::TimedOut)));
+    let Err(error) = provider.fetch().await else { panic!("it did not time out") };
+    assert_eq!(error.to_string(), format!("no whole answer from {} in time", issuer.url()));
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
+/// What is logged of a fetch from this issuer, which fails.
+async fn logged(issuer: &str) -> String {
+    let lines = LogLines::begin();
+    let settings = AuthSettings::Jwks {
+        issuer: issuer.to_owned(),
+        audience: AUDIENCE.into(),
+        jwks_url: None,
+        claims: ClaimNames::default(),
+    };
+    Authenticator::new(settings, http(), Clock::movable()).start().await;
+    let mut warnings = lines.of("WARN");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    warnings.swap_remove(0)
+}
+
 #[tokio::test]
-async fn a_provider_that_is_down_is_a_failed_request() {
-    // Nothing listens on port 1 of loopback.
-    let down = Provider::new(http(), "http://127.0.0.1:1".into(), None);
-    assert!(matches!(down.fetch().await, Err(FetchError::Request(_))));
+async fn a_failed_fetch_is_logged_with_address_and_cause() {
+    let issuer = Issuer::with_keys(&[]).await;
+    issuer.answer(ResponseTemplate::new(503)).await;
+    let said = json!({"error": "server_error", "error_description": "The realm\nis disabled."});
+    let url = issuer.url();
+    let refused = ResponseTemplate::new(404).set_body_json(said);
+    let elsewhere = Issuer::with_keys(&[]).await;
+    elsewhere.answers(refused, keys()).await;
+    for (issuer, parts) in [
+        // Nothing listens on port 1 of loopback.
+        ("http://127.0.0.1:1", ["http://127.0.0.1:1/.well-known", "Connection refused"]),
+        ("http://no-such-host.invalid", ["http://no-such-host.invalid/", "dns error"]),
+        (&url.replace("http:", "https:"), ["https://127.0.0.1:", "corrupt message"]),
+        (&url, [&format!("{url}/keys"), "status 503"]),
+        (&elsewhere.url(), ["status 404", ": server_error: The realm is disabled."]),
+    ] {
+        let logged = logged(issuer).await;
+        for part in parts {
+            assert!(logged.contains(part), "{part}: {logged}");
+        }
+    }
 }

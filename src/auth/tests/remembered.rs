@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::fixtures::{ED, Issuer, OTHER_ED, RSA, SECRET, claims, http, refusal};
 use crate::{
-    auth::{AuthError, AuthSettings, Authenticator, Keys, Refusal, sign_hs256},
+    auth::{AuthError, AuthSettings, Authenticator, ClaimNames, Keys, Refusal, sign_hs256},
     clock::Clock,
 };
 
@@ -40,7 +40,12 @@ async fn a_refused_token_is_not_cached() {
 #[tokio::test]
 async fn a_cached_token_expires() {
     let clock = Clock::movable();
-    let settings = AuthSettings::Hs256 { secret: SECRET.into(), issuer: None, audience: None };
+    let settings = AuthSettings::Hs256 {
+        secret: SECRET.into(),
+        issuer: None,
+        audience: None,
+        claims: ClaimNames::default(),
+    };
     let authenticator = Authenticator::new(settings, http(), clock.clone());
     let mut claims = claims(&clock, "any");
     claims["exp"] = json!(clock.now().timestamp() + 100);
@@ -99,7 +104,12 @@ async fn a_key_that_stays_keeps_its_tokens_over_a_refresh() {
 #[tokio::test]
 async fn the_ten_thousand_most_recently_used_tokens_are_cached() {
     let clock = Clock::movable();
-    let settings = AuthSettings::Hs256 { secret: SECRET.into(), issuer: None, audience: None };
+    let settings = AuthSettings::Hs256 {
+        secret: SECRET.into(),
+        issuer: None,
+        audience: None,
+        claims: ClaimNames::default(),
+    };
     let authenticator = Authenticator::new(settings, http(), clock.clone());
     let mut claims = claims(&clock, "any");
     let mut tokens = Vec::new();

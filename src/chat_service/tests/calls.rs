@@ -20,6 +20,7 @@ async fn the_callers_token_is_forwarded_with_the_scheme_it_came_with() {
     for (scheme, value) in [
         (CredentialScheme::Bearer, "Bearer callers.own.token"),
         (CredentialScheme::BearerToken, "Bearer-Token callers.own.token"),
+        (CredentialScheme::BearerAd, "Bearer-AD callers.own.token"),
     ] {
         let server = MockServer::start().await;
         Mock::given(method("GET"))

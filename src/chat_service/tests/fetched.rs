@@ -1,6 +1,7 @@
 //! A credential that is fetched from the identity provider: when, how often, and to whom it is
 //! sent.
 
+mod secret;
 mod world;
 
 use chrono::TimeDelta;
@@ -10,7 +11,6 @@ use wiremock::{MockServer, ResponseTemplate};
 
 use self::world::World;
 use super::*;
-use crate::openid::ClientCredentials;
 
 const SECRET: &str = "ge:heim+% ";
 
@@ -51,41 +51,6 @@ async fn prepare_fetches_a_token_and_may_fail() {
     assert_eq!(world.asked().await, 1);
     world.fails().await;
     world.service().prepare().await;
-}
-
-#[tokio::test]
-async fn the_secret_goes_where_the_metadata_says_and_the_audience_is_sent() {
-    let world = World::new().await;
-    let client = |audience: &str| ClientCredentials {
-        issuer: world.provider.uri(),
-        client_id: "a&b".to_owned(),
-        client_secret: SECRET.to_owned(),
-        scope: None,
-        audience: Some(audience.to_owned()),
-    };
-    for (methods, posted) in [
-        (json!(["client_secret_post"]), true),
-        (json!(["client_secret_post", "client_secret_basic"]), false),
-        (json!(["private_key_jwt"]), false),
-    ] {
-        let token = json!({"token_type": "bearer", "access_token": "t", "expires_in": "60"});
-        let token = ResponseTemplate::new(200).set_body_json(token);
-        let metadata = json!({"token_endpoint_auth_methods_supported": methods});
-        world.answers(metadata, token).await;
-        ask(&world.service_of(client("https://chat.example/a"))).await.unwrap();
-        ask(&world.service_of(client("chats"))).await.unwrap();
-        let requests = world.provider.received_requests().await.unwrap();
-        let mut bodies = Vec::new();
-        for request in requests.iter().filter(|request| request.url.path() == "/token") {
-            assert_eq!(request.headers.contains_key("authorization"), !posted, "{methods}");
-            bodies.push(String::from_utf8(request.body.clone()).unwrap());
-        }
-        let secret = if posted { "&client_id=a%26b&client_secret=ge%3Aheim%2B%25+" } else { "" };
-        let url = "https%3A%2F%2Fchat.example%2Fa";
-        let first = format!("grant_type=client_credentials&audience={url}&resource={url}{secret}");
-        let second = format!("grant_type=client_credentials&audience=chats{secret}");
-        assert_eq!(bodies, [first, second]);
-    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::sharing::{Full, SharingError};
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::InvalidToken(_) => T::InvalidToken.into(),
+            AuthError::InvalidToken(why) => Self::from(T::InvalidToken).refused(why.as_str()),
             AuthError::KeysUnavailable => {
                 Self::new(T::Unavailable, "Tokens cannot be checked at the moment. Try again.")
                     .because("no keys of the identity provider are known")
@@ -66,6 +66,7 @@ impl From<ChatServiceError> for ApiError {
         match error {
             ChatServiceError::Unauthorized => {
                 Self::new(T::InvalidToken, "The chat service does not accept your token.")
+                    .refused("by the chat service")
             }
             ChatServiceError::Forbidden => Self::new(T::Forbidden, "You may not share this chat."),
             ChatServiceError::NotFound => Self::new(T::NotFound, "There is no such chat."),

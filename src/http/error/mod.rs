@@ -137,6 +137,10 @@ pub struct EndpointError<'a> {
     pub request_id: &'a str,
 }
 
+/// Why a credential was refused: words of this code, for the request's line in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused(pub &'static str);
+
 /// An error that a handler or middleware returns.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -144,6 +148,7 @@ pub struct ApiError {
     message: Cow<'static, str>,
     /// For the log only; never part of the response.
     cause: Option<String>,
+    refused: Option<Refused>,
     header: Option<(&'static str, Cow<'static, str>)>,
 }
 
@@ -158,7 +163,7 @@ impl ApiError {
             _ => None,
         };
         let header = header.map(|(name, value)| (name, value.into()));
-        Self { error_type, message: message.into(), cause: None, header }
+        Self { error_type, message: message.into(), cause: None, refused: None, header }
     }
 
     fn with_header(error_type: ErrorType, name: &'static str, value: String) -> Self {
@@ -205,6 +210,18 @@ impl ApiError {
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
+    }
+
+    /// Adds why a credential was refused.
+    #[must_use]
+    pub fn refused(mut self, why: &'static str) -> Self {
+        self.refused = Some(Refused(why));
+        self
+    }
+
+    /// Why a credential was refused, if that is the error.
+    pub fn refusal(&self) -> Option<Refused> {
+        self.refused
     }
 
     pub fn error_type(&self) -> ErrorType {

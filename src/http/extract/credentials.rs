@@ -1,40 +1,33 @@
 //! Authentication by argument types: a handler that takes a [`Caller`] cannot forget to
 //! authenticate, and one that takes a [`ChatServiceCaller`] cannot forget to check the scope.
 
-use std::{ops::Deref, rc::Rc};
+use std::{cell::Cell, ops::Deref, rc::Rc, sync::Arc};
 
-use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
-    dev::Payload,
-    http::{Method, header},
-    web,
-};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 
 use crate::{
+    auth::AuthError,
     http::{
         State,
         error::{ApiError, ErrorType},
-        extract::context::AuthenticatedAs,
+        extract::{
+            context::AuthenticatedAs,
+            presented::{Presented, presented},
+        },
         rate_limits::Meter,
     },
-    model::{Caller, Credential, CredentialScheme},
+    model::{Caller, Credential, Identity},
 };
 
 /// The caller, if there is one. The credential is verified on demand: a public link needs none.
 pub struct OptionalCaller {
     presented: Presented,
+    /// Which of several cookies was verified last: those before it did not.
+    proven: Cell<usize>,
     state: web::Data<State>,
     /// `None` while there are no rate limits.
     meter: Option<Rc<Meter>>,
-}
-
-/// The credential of a request.
-pub enum Presented {
-    Nothing,
-    /// Another scheme, no token, or several `Authorization` headers (RFC 6750, 2).
-    Malformed,
-    Credential(Credential),
 }
 
 impl OptionalCaller {
@@ -46,45 +39,68 @@ impl OptionalCaller {
         };
         let presented = presented(request, state.settings.auth_cookie.as_deref());
         let meter = request.extensions().get::<Rc<Meter>>().cloned();
-        Ok(Self { presented, state, meter })
+        Ok(Self { presented, proven: Cell::new(0), state, meter })
     }
 
     /// The caller, if the token was verified before and its verification is cached.
     pub fn verified(&self) -> Option<Caller> {
-        let Presented::Credential(credential) = &self.presented else { return None };
+        let credential = match &self.presented {
+            Presented::Nothing | Presented::Malformed(_) => return None,
+            Presented::Header(credential) => credential,
+            Presented::Cookies(cookies) => cookies.get(self.proven.get())?,
+        };
         let identity = self.state.authenticator.verified(credential.token())?;
         Some(Caller { identity, credential: credential.clone() })
     }
 
-    /// The caller, once the token is verified. This may wait for the identity provider's keys.
+    /// The caller, once a token is verified. This may wait for the identity provider's keys.
     ///
     /// # Errors
     /// 401 `login_required` without a credential, `invalid_token` if it is not valid; 503 if it
     /// cannot be verified at the moment; 429 over the rate limit.
     pub async fn require(&self) -> Result<Caller, ApiError> {
-        let credential = match &self.presented {
+        let credentials = match &self.presented {
             Presented::Nothing => return Err(ErrorType::LoginRequired.into()),
-            Presented::Malformed => return Err(ErrorType::InvalidToken.into()),
-            Presented::Credential(credential) => credential,
+            Presented::Malformed(why) => {
+                return Err(ApiError::from(ErrorType::InvalidToken).refused(why));
+            }
+            Presented::Header(credential) => std::slice::from_ref(credential),
+            Presented::Cookies(cookies) => cookies,
         };
+        let mut first_error = None;
+        for (at, credential) in credentials.iter().enumerate() {
+            match self.verify(credential).await? {
+                Ok(identity) => {
+                    self.proven.set(at);
+                    let caller = Caller { identity, credential: credential.clone() };
+                    self.count_as(&caller)?;
+                    return Ok(caller);
+                }
+                // Whether this one would count cannot be told.
+                Err(error @ AuthError::KeysUnavailable) => {
+                    first_error = Some(error);
+                    break;
+                }
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        self.count_as_anyone()?;
+        Err(first_error.map_or(ErrorType::LoginRequired.into(), ApiError::from))
+    }
+
+    /// # Errors
+    /// 429 over the rate limit.
+    async fn verify(
+        &self,
+        credential: &Credential,
+    ) -> Result<Result<Arc<Identity>, AuthError>, ApiError> {
         let authenticator = &self.state.authenticator;
         if let Some(meter) = &self.meter
             && authenticator.verified(credential.token()).is_none()
         {
             meter.unverified_token()?;
         }
-        match authenticator.verify(credential.token()).await {
-            Ok(identity) => {
-                let caller = Caller { identity, credential: credential.clone() };
-                self.count_as(&caller)?;
-                Ok(caller)
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the token was refused");
-                self.count_as_anyone()?;
-                Err(error.into())
-            }
-        }
+        Ok(authenticator.verify(credential.token()).await)
     }
 
     /// Counts the request for its authenticated caller, unless it is counted already.
@@ -112,36 +128,6 @@ impl FromRequest for OptionalCaller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::of(request))
     }
-}
-
-/// The credential in `Authorization`, else in the cookie of this name.
-pub fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
-    let mut headers = request.headers().get_all(header::AUTHORIZATION);
-    if let Some(value) = headers.next() {
-        let only = value.to_str().ok().filter(|_| headers.next().is_none());
-        return only.and_then(credential).map_or(Presented::Malformed, Presented::Credential);
-    }
-    // A browser sends cookies with requests that other sites make it send (CSRF), so a cookie
-    // counts only where nothing is changed.
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let cookie = cookie.filter(|_| is_read).and_then(|name| request.cookie(name));
-    match cookie.filter(|cookie| !cookie.value().is_empty()) {
-        Some(cookie) => {
-            Presented::Credential(Credential::new(CredentialScheme::Bearer, cookie.value()))
-        }
-        None => Presented::Nothing,
-    }
-}
-
-fn credential(value: &str) -> Option<Credential> {
-    let (scheme, token) = value.trim().split_once(' ')?;
-    let scheme = match scheme {
-        _ if scheme.eq_ignore_ascii_case("bearer") => CredentialScheme::Bearer,
-        _ if scheme.eq_ignore_ascii_case("bearer-token") => CredentialScheme::BearerToken,
-        _ => return None,
-    };
-    let token = token.trim();
-    (!token.is_empty()).then(|| Credential::new(scheme, token))
 }
 
 impl FromRequest for Caller {
@@ -182,7 +168,8 @@ impl FromRequest for ChatServiceCaller {
             }
             let message =
                 "This is for the chat service: the scope shared_chats:service is missing.";
-            Err(ApiError::new(ErrorType::Forbidden, message))
+            Err(ApiError::new(ErrorType::Forbidden, message)
+                .refused("no scope shared_chats:service"))
         })
     }
 }

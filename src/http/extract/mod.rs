@@ -4,3 +4,4 @@ pub mod context;
 pub mod credentials;
 pub mod json_body;
 pub mod link_id;
+pub mod presented;

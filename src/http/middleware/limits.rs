@@ -16,7 +16,7 @@ use crate::http::{
     error::{ApiError, ErrorType},
     extract::{
         context::client_address,
-        credentials::{Presented, presented},
+        presented::{Presented, presented},
     },
     rate_limits::{Count, Meter, RateLimits},
 };
@@ -57,8 +57,8 @@ async fn counted(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let meter = Rc::new(Meter::new(limits, client_address(request.request())));
     let allowed = match presented(request.request(), state.settings.auth_cookie.as_deref()) {
-        Presented::Credential(_) => Ok(()),
-        Presented::Nothing | Presented::Malformed => meter.anonymous(),
+        Presented::Header(_) | Presented::Cookies(_) => Ok(()),
+        Presented::Nothing | Presented::Malformed(_) => meter.anonymous(),
     };
     let mut response = match allowed {
         Err(refusal) => request.error_response(refusal),

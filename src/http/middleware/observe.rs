@@ -15,7 +15,7 @@ use actix_web::{
 
 use crate::{
     http::{
-        error::ApiError,
+        error::{ApiError, Refused},
         extract::context::{RequestId, X_REQUEST_ID},
         lifecycle::Lifecycle,
         middleware::audit,
@@ -49,7 +49,7 @@ async fn answer(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let _in_flight = RequestsInFlight::one_more();
-    let (mut response, id) = shaped(request, next).await?;
+    let (mut response, id, refused) = shaped(request, next).await?;
     if response.request().app_data::<Lifecycle>().is_some_and(Lifecycle::is_stopping) {
         // A client that kept this connection for its next request would find it closed.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
@@ -66,6 +66,7 @@ async fn answer(
         status,
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         request_id = id.as_str(),
+        refused = refused.map(|Refused(why)| why),
     );
     Ok(response)
 }
@@ -82,16 +83,25 @@ pub async fn shape_errors(
 async fn shaped(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<(ServiceResponse<BoxBody>, RequestId), Error> {
+) -> Result<(ServiceResponse<BoxBody>, RequestId, Option<Refused>), Error> {
     let id = RequestId::given_or_new(request.headers().get(X_REQUEST_ID));
     request.extensions_mut().insert(id.clone());
     let mut response = next.call(request).await?.map_into_boxed_body();
+    let mut refused = None;
     if response.status().is_client_error() || response.status().is_server_error() {
         audit::log_refusal(&response);
+        refused = refusal(&response);
         response = shape_error(response, &id);
     }
     set_common_headers(&mut response, &id);
-    Ok((response, id))
+    Ok((response, id, refused))
+}
+
+/// Why a credential was refused; an error page keeps it in the response's extensions.
+fn refusal(response: &ServiceResponse) -> Option<Refused> {
+    let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
+    let of_page = || response.response().extensions().get::<Refused>().copied();
+    error.and_then(ApiError::refusal).or_else(of_page)
 }
 
 /// The headers of every response. Unless the response sets its own, it is data to a browser: it

@@ -115,8 +115,11 @@ fn error_page(
     if let Ok(policy) = HeaderValue::from_str(&page::CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    // For the audit record.
+    // For the audit record, and the request's line in the log.
     response.extensions_mut().insert(error.error_type());
+    if let Some(refused) = error.refusal() {
+        response.extensions_mut().insert(refused);
+    }
     Ok(response.set_body(html).map_into_boxed_body())
 }
 

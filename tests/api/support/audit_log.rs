@@ -1,4 +1,4 @@
-//! The audit log of this process, told apart by the ids of requests.
+//! The audit log and the access log of this process, told apart by the ids of requests.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,11 @@ use tracing_subscriber::{
     Layer, filter::filter_fn, layer::Context, prelude::*, util::SubscriberInitExt,
 };
 
-static LINES: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+const AUDIT: &str = "shared_chats::audit";
+const ACCESS: &str = "shared_chats::request";
+
+/// Each with its target.
+static LINES: Mutex<Vec<(&str, Value)>> = Mutex::new(Vec::new());
 
 /// The requests of one application that were answered.
 #[derive(Clone, Default)]
@@ -26,8 +30,8 @@ impl Answered {
     pub fn begin() -> Self {
         static BEGUN: Once = Once::new();
         BEGUN.call_once(|| {
-            let is_audit = filter_fn(|metadata| metadata.target() == "shared_chats::audit");
-            tracing_subscriber::registry().with(Kept.with_filter(is_audit)).init();
+            let is_kept = filter_fn(|metadata| [AUDIT, ACCESS].contains(&metadata.target()));
+            tracing_subscriber::registry().with(Kept.with_filter(is_kept)).init();
         });
         Self::default()
     }
@@ -37,11 +41,22 @@ impl Answered {
     }
 
     /// What the audit log says of these requests.
-    pub fn lines(&self) -> Vec<Value> {
+    pub fn audit(&self) -> Vec<Value> {
+        self.lines(AUDIT)
+    }
+
+    /// What the access log says of these requests.
+    pub fn access(&self) -> Vec<Value> {
+        self.lines(ACCESS)
+    }
+
+    fn lines(&self, target: &str) -> Vec<Value> {
         let ids = self.0.lock().unwrap();
         let is_of_one =
-            |line: &&Value| line["request_id"].as_str().is_some_and(|id| ids.contains(id));
-        LINES.lock().unwrap().iter().filter(is_of_one).cloned().collect()
+            |line: &Value| line["request_id"].as_str().is_some_and(|id| ids.contains(id));
+        let lines = LINES.lock().unwrap();
+        let found = lines.iter().filter(|(of, line)| *of == target && is_of_one(line));
+        found.map(|(_, line)| line.clone()).collect()
     }
 }
 
@@ -51,7 +66,7 @@ impl<S: Subscriber> Layer<S> for Kept {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        LINES.lock().unwrap().push(fields.0.into());
+        LINES.lock().unwrap().push((event.metadata().target(), fields.0.into()));
     }
 }
 

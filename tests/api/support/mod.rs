@@ -347,7 +347,19 @@ impl App {
 
     /// What the audit log says of requests that clients of this application sent, in its order.
     pub fn audit_log(&self) -> Vec<Value> {
-        self.answered.lines()
+        self.answered.audit()
+    }
+
+    /// What the access log says of them.
+    pub fn access_log(&self) -> Vec<Value> {
+        self.answered.access()
+    }
+
+    /// Why the last credential was refused, by the access log.
+    pub fn refused(&self) -> String {
+        let lines = self.access_log();
+        let refused = lines.iter().rev().find_map(|line| line["refused"].as_str());
+        refused.unwrap_or_default().to_owned()
     }
 
     /// The service's own time.
