@@ -17,7 +17,9 @@ use crate::http::headers::disposition::attachment;
 use crate::http::headers::etag::not_modified;
 use crate::http::headers::ranges::{Part, part};
 use crate::http::responses::media_type;
-use crate::http::views::{authorize::admitted, revocable_body::watched, show::link_headers};
+use crate::http::views::{
+    authorize::admitted, bots::is_prefetch, revocable_body::watched, show::link_headers,
+};
 use crate::model::{Action, ShareId, SharedChat, ViewKind};
 use crate::sharing::{Artifact, SharingError};
 
@@ -142,7 +144,7 @@ async fn send(
     }
     let sharing = state.sharing.clone();
     let (chat, body) = body(state, chat, artifact, viewer, range).await?;
-    if start == 0 {
+    if start == 0 && !is_prefetch(request) {
         sharing.count(&chat.id, ViewKind::Download);
     }
     Ok(head(chat.is_private()).body(SizedStream::new(end - start, Box::pin(body))))
