@@ -63,9 +63,12 @@ pub struct Urls {
 
 impl Urls {
     pub fn new(public_url: &Url, share_path: SharePath) -> Self {
-        let public_url_text = public_url.as_str().trim_end_matches('/').to_owned();
-        let base_path = public_url.path().trim_end_matches('/').to_owned();
-        Self { public_url: public_url_text, base_path, share_path }
+        let without_slash = |text: &str| text.trim_end_matches('/').to_owned();
+        Self {
+            public_url: without_slash(public_url.as_str()),
+            base_path: without_slash(public_url.path()),
+            share_path,
+        }
     }
 
     /// The public URL, which a browser opens.
@@ -85,7 +88,7 @@ impl Urls {
 
     /// The link on this API.
     pub fn api_path(&self, id: &ShareId) -> String {
-        format!("{}/api/v1/shared_chats/{}", self.base_path, id.as_str())
+        self.at(&format!("/api/v1/shared_chats/{}", id.as_str()))
     }
 
     pub fn qr_code_path(&self, id: &ShareId) -> String {

@@ -84,10 +84,10 @@ pub async fn without_slash(
 ) -> Result<HttpResponse, ApiError> {
     let Some(id) = id.0 else {
         let error = ApiError::no_such_link();
-        return match wants_json(&request) {
-            true => Err(error),
-            false => error_page(&request, &state, None, &error),
-        };
+        if wants_json(&request) {
+            return Err(error);
+        }
+        return error_page(&request, &state, None, &error);
     };
     let mut response = HttpResponse::PermanentRedirect();
     unlisted(&mut response);
