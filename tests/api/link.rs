@@ -40,8 +40,8 @@ async fn a_slash_at_the_end_is_redirected_to_the_link_whether_it_exists(setup: S
             "/a%20b/shared/{}",
         ),
     ] {
-        let add = |setup: Setup, (name, value): &(&str, &str)| setup.with(name, value);
-        let app = settings.iter().fold(setup.clone(), add).start().await;
+        let add = |setup: Setup, (name, value): (&'static str, &str)| setup.with(name, value);
+        let app = settings.into_iter().fold(setup.clone(), add).start().await;
         let alice = app.as_user("alice");
         let deleted = alice.share("chat-1").await;
         alice.delete(&deleted).await.is(204);
