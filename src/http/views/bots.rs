@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use actix_web::{
     HttpRequest,
-    http::header::{self, HeaderName, HeaderValue},
+    http::header::{self, HeaderValue},
 };
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -91,11 +91,7 @@ static BOTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 });
 
 /// `Sec-Purpose` is that of the Fetch standard, the others are of older browsers.
-const PURPOSES: [HeaderName; 3] = [
-    HeaderName::from_static("sec-purpose"),
-    HeaderName::from_static("purpose"),
-    HeaderName::from_static("x-moz"),
-];
+const PURPOSES: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
 
 /// Whether a browser fetches this in case its user opens it.
 pub fn is_prefetch(request: &HttpRequest) -> bool {
@@ -104,7 +100,7 @@ pub fn is_prefetch(request: &HttpRequest) -> bool {
         let mut words = value.as_bytes().split(|byte| b";, ".contains(byte));
         words.any(|word| word.eq_ignore_ascii_case(b"prefetch"))
     };
-    PURPOSES.iter().any(|name| request.headers().get_all(name).any(says_so))
+    PURPOSES.iter().any(|name| request.headers().get_all(*name).any(says_so))
 }
 
 /// Whether the request's `User-Agent` is that of a known bot.
