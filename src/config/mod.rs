@@ -97,6 +97,11 @@ impl Config {
             let problem = "must have no query: a path is put behind it";
             return Err(ConfigError::new("PUBLIC_URL", problem));
         }
+        let is_host = |url: &Url| url.path().trim_end_matches('/').starts_with("//");
+        if public_url.as_ref().is_some_and(is_host) {
+            let problem = "must not have a path that starts with '//': to a browser that is a host";
+            return Err(ConfigError::new("PUBLIC_URL", problem));
+        }
         let share_path: SharePath = env.get_or("SHARE_PATH", "/shared/{id}")?;
         let viewer = env.get::<Switch>("VIEWER")?.map_or(public_url.is_none(), |switch| switch.0);
         if viewer {

@@ -44,7 +44,11 @@ pub(super) const GROUPS: &[Group] = &[
                 UNSET,
                 "where `/metrics` and `/health` are served, for the inner network alone",
             ),
-            setting("PUBLIC_URL", "`http://` and the bound address", "what links start with"),
+            setting(
+                "PUBLIC_URL",
+                "`http://` and the bound address",
+                "what links start with; a path in it is one that the proxy strips",
+            ),
             setting("SHARE_PATH", "/shared/{id}", "the path of a link; `{id}` stands in it once"),
             setting(
                 "VIEWER",

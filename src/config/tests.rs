@@ -96,6 +96,8 @@ fn each_wrong_setting_is_named() {
         ("PUBLIC_URL", "chat.example"),
         ("PUBLIC_URL", "https://user:pw@chat.example"),
         ("PUBLIC_URL", "https://chat.example/?a=b"),
+        ("PUBLIC_URL", "https://chat.example//links"),
+        ("PUBLIC_URL", "https://chat.example/x/..//links"),
         ("SHARE_PATH", "/shared"),
         ("SHARE_PATH", "/s/{id}*"),
         ("SHARE_PATH", "/api/{id}"),

@@ -23,6 +23,8 @@ pub trait Call {
     /// Errors that any call can return.
     const ANY: &'static [E] =
         &[E::BadRequest, E::UriTooLong, E::RateLimited, E::InternalError, E::Unavailable];
+    /// Whether a browser gets refusals as pages.
+    const HAS_PAGES: bool = false;
 }
 
 /// Errors of a call that needs a credential.
@@ -76,7 +78,15 @@ impl<C: Call> IntoResponses for Refusals<C> {
         }
         let responses = by_status.into_iter();
         responses
-            .map(|(status, types)| (status.to_string(), RefOr::T(response(status, types))))
+            .map(|(status, types)| {
+                let mut response = response(status, types);
+                if C::HAS_PAGES {
+                    let page = ObjectBuilder::new().schema_type(Type::String);
+                    let page = ContentBuilder::new().schema(Some(page)).build();
+                    response.content.insert("text/html".to_owned(), RefOr::T(page));
+                }
+                (status.to_string(), RefOr::T(response))
+            })
             .collect()
     }
 }

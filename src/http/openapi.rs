@@ -7,7 +7,7 @@
 use std::mem;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::{HttpRequest, HttpResponse, http::header};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -17,6 +17,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::http::call::{Plain, Refusals};
 use crate::http::error::{self, ApiError, ErrorType};
+use crate::http::state::{Documents, State};
 use crate::http::{chats, health, links, page, responses};
 
 #[derive(OpenApi)]
@@ -123,11 +124,13 @@ fn share_errors(operation: &mut Operation, components: &mut Components) {
     }
 }
 
-/// A component name made of a response's error types, such as `InvalidTokenOrLoginRequired`.
+/// A component name made of a response's error types, such as `InvalidTokenOrLoginRequired`;
+/// `…Page` if it may be a page.
 fn error_name(response: &Response) -> Option<String> {
     let RefOr::T(content) = response.content.get("application/json")? else { return None };
     let names: Vec<String> = content.examples.keys().map(|name| camel_case(name)).collect();
-    (!names.is_empty()).then(|| names.join("Or"))
+    let page = if response.content.contains_key("text/html") { "Page" } else { "" };
+    (!names.is_empty()).then(|| names.join("Or") + page)
 }
 
 fn camel_case(name: &str) -> String {
@@ -135,18 +138,36 @@ fn camel_case(name: &str) -> String {
     name.split('_').map(word).collect()
 }
 
-static JSON: LazyLock<String> =
-    LazyLock::new(|| ApiDoc::openapi().to_pretty_json().unwrap_or_default());
+/// The document of a service that clients reach below a path, such as `/`.
+fn document(base: &str) -> Documents {
+    let mut api = ApiDoc::openapi();
+    for server in api.servers.iter_mut().flatten() {
+        base.clone_into(&mut server.url);
+    }
+    Documents {
+        json: api.to_pretty_json().unwrap_or_default().into(),
+        yaml: api.to_yaml().unwrap_or_default().into(),
+    }
+}
+
+fn served(state: &State) -> &Documents {
+    state.documents.get_or_init(|| {
+        let base = state.urls.at("");
+        document(if base.is_empty() { "/" } else { &base })
+    })
+}
+
 static YAML: LazyLock<String> = LazyLock::new(|| ApiDoc::openapi().to_yaml().unwrap_or_default());
+// Relative to `/docs/`, wherever a proxy has that.
 static BROWSER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-    Arc::new(Config::from("/openapi.json").validator_url("none").persist_authorization(false))
+    Arc::new(Config::from("../openapi.json").validator_url("none").persist_authorization(false))
 });
 
 /// Swagger UI needs inline styles; all scripts come from this service.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The content of `openapi.yaml`.
+/// The content of `openapi.yaml`, whose server is `/`.
 pub fn yaml_text() -> &'static str {
     &YAML
 }
@@ -156,8 +177,8 @@ pub fn yaml_text() -> &'static str {
     responses((status = 200, description = "This document", content_type = "application/json"),
         Refusals<Plain>),
     security(()))]
-pub async fn json() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
+pub async fn json(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(served(&state).json.clone())
 }
 
 /// This document as YAML (RFC 9512).
@@ -165,13 +186,15 @@ pub async fn json() -> HttpResponse {
     responses((status = 200, description = "This document", content_type = "application/yaml"),
         Refusals<Plain>),
     security(()))]
-pub async fn yaml() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/yaml").body(YAML.as_str())
+pub async fn yaml(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/yaml").body(served(&state).yaml.clone())
 }
 
 /// Redirects to the slash that Swagger UI's relative URLs need.
-pub async fn to_index() -> HttpResponse {
-    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+pub async fn to_index(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((header::LOCATION, state.urls.at("/docs/")))
+        .finish()
 }
 
 /// Serves the files of Swagger UI.

@@ -18,7 +18,8 @@ use crate::http::links::events::{Watch, events};
 use crate::http::links::list::{List, list};
 use crate::http::links::qr_code::{DrawQrCode, qr_code};
 use crate::http::links::view::{View, view};
-use crate::http::{openapi, page::open, state::State};
+use crate::http::page::open::{self, Open};
+use crate::http::{openapi, state::State};
 use crate::sharing::SharePath;
 
 /// Registers all endpoints of the service port.
@@ -58,7 +59,10 @@ pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
     ];
     if let Some(path) = viewer {
         all.push(at("/favicon.ico").on(M::GET, Plain, open::favicon));
-        all.push(at(&path.route()).on(M::GET, View, open::open));
+        all.push(at(&path.route()).on(M::GET, Open, open::open));
+        if let Some(path) = path.route_with_slash() {
+            all.push(at(&path).on(M::GET, Plain, open::without_slash));
+        }
     }
     all
 }

@@ -1,8 +1,11 @@
 //! The state that handlers share.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use actix_web::{HttpRequest, http::header::HeaderValue};
+use actix_web::{HttpRequest, http::header::HeaderValue, web::Bytes};
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -26,6 +29,14 @@ pub struct State {
     pub requests: Semaphore,
     pub bodies: Bodies,
     pub qr_codes: QrCodes,
+    /// Made when it is first asked for.
+    pub documents: OnceLock<Documents>,
+}
+
+/// The OpenAPI document as it is served, whose `servers` hold the path of `PUBLIC_URL`.
+pub struct Documents {
+    pub json: Bytes,
+    pub yaml: Bytes,
 }
 
 /// The part of [`Config`](crate::config::Config) that handlers and middleware need.
@@ -68,6 +79,7 @@ impl State {
             requests: Semaphore::new(settings.max_concurrent_requests),
             bodies: Bodies::new(view_bytes, settings.queue_timeout),
             qr_codes: QrCodes::new(qr_code_bytes),
+            documents: OnceLock::new(),
             settings,
         }
     }

@@ -36,6 +36,12 @@ impl SharePath {
         format!("{}{{id}}{}", self.before, self.after)
     }
 
+    /// The same with a slash at its end; `None` if it has one.
+    pub fn route_with_slash(&self) -> Option<String> {
+        let route = self.route();
+        (!route.ends_with('/')).then(|| route + "/")
+    }
+
     /// Whether it has no fragment and no query, which a server's routes do not match.
     pub fn is_plain_path(&self) -> bool {
         !self.before.contains(['?', '#']) && !self.after.contains(['?', '#'])
@@ -46,15 +52,23 @@ impl SharePath {
     }
 }
 
+/// Every path begins with that of `PUBLIC_URL`: a proxy in front strips it.
 #[derive(Debug, Clone)]
 pub struct Urls {
     public_url: String,
+    /// The path of `PUBLIC_URL` without the slash at its end, percent-encoded.
+    base_path: String,
     share_path: SharePath,
 }
 
 impl Urls {
     pub fn new(public_url: &Url, share_path: SharePath) -> Self {
-        Self { public_url: public_url.as_str().trim_end_matches('/').to_owned(), share_path }
+        let without_slash = |text: &str| text.trim_end_matches('/').to_owned();
+        Self {
+            public_url: without_slash(public_url.as_str()),
+            base_path: without_slash(public_url.path()),
+            share_path,
+        }
     }
 
     /// The public URL, which a browser opens.
@@ -64,12 +78,17 @@ impl Urls {
 
     /// The public URL without the host.
     pub fn relative_path(&self, id: &ShareId) -> String {
-        self.share_path.of(id)
+        self.at(&self.share_path.of(id))
+    }
+
+    /// A path of this service as clients see it.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.base_path)
     }
 
     /// The link on this API.
     pub fn api_path(&self, id: &ShareId) -> String {
-        format!("/api/v1/shared_chats/{}", id.as_str())
+        self.at(&format!("/api/v1/shared_chats/{}", id.as_str()))
     }
 
     pub fn qr_code_path(&self, id: &ShareId) -> String {
@@ -100,6 +119,30 @@ mod tests {
         ] {
             let links = Urls::new(&Url::parse(base).unwrap(), SharePath::parse(path).unwrap());
             assert_eq!(links.url(&id), url);
+        }
+    }
+
+    #[test]
+    fn paths_begin_with_the_path_of_the_public_url() {
+        let id = ShareId::parse("0123456789").unwrap();
+        for (base, before) in [
+            ("https://chat.example", ""),
+            ("https://chat.example/", ""),
+            ("https://chat.example/links", "/links"),
+            ("https://chat.example/a/links//", "/a/links"),
+            ("https://chat.example/a%20b%2Fc/\u{e9}\">/", "/a%20b%2Fc/%C3%A9%22%3E"),
+            ("https://chat.example/x/../links/", "/links"),
+        ] {
+            let path = SharePath::parse("/shared/{id}").unwrap();
+            let links = Urls::new(&Url::parse(base).unwrap(), path);
+            let api = format!("{before}/api/v1/shared_chats/0123456789");
+            assert_eq!(links.url(&id), format!("https://chat.example{before}/shared/0123456789"));
+            assert_eq!(links.relative_path(&id), format!("{before}/shared/0123456789"));
+            assert_eq!(links.api_path(&id), api);
+            assert_eq!(links.qr_code_path(&id), format!("{api}/qr_code"));
+            assert_eq!(links.events_path(&id), format!("{api}/events"));
+            assert_eq!(links.artifact_path(&id, "f1"), format!("{api}/artifacts/f1"));
+            assert_eq!(links.at("/docs/"), format!("{before}/docs/"));
         }
     }
 

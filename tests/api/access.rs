@@ -96,7 +96,9 @@ fn calls_on_link(call: &str, client: &Client, link: &str) -> Vec<Request> {
         ]
         .map(|change| client.change(link, &change))
         .into(),
-        "GET /shared/{shared_chat_id}" => vec![client.get(&path), client.open(link)],
+        "GET /shared/{shared_chat_id}" => {
+            vec![client.get(&path).header("accept", "application/json"), client.open(link)]
+        }
         "GET /api/v1/shared_chats/{shared_chat_id}/events" => vec![client.get(&path)],
         _ if method == "GET" => vec![client.get(&path), client.request("HEAD", &path)],
         other => panic!("{other} is not known here"),

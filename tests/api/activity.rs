@@ -69,6 +69,29 @@ async fn what_shows_nothing_is_no_view(app: App) {
 }
 
 #[apply(on_both_databases)]
+async fn a_prefetch_is_no_view_and_no_download(app: App) {
+    app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
+    let settings = json!({"includes_artifacts": true});
+    let link = app.as_user("alice").share_with("chat-1", settings).await;
+    let anyone = app.anonymous();
+    for (name, value) in [
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("sec-purpose", "prefetch;anonymous-client-ip"),
+        ("purpose", "prefetch"),
+        ("x-moz", "Prefetch"),
+    ] {
+        anyone.open(&link).header(name, value).await.is(200);
+        anyone.view(&link).header(name, value).header("user-agent", BOT).await.is(200);
+        anyone.artifact(&link, "f1").header(name, value).await.is(200);
+    }
+    assert_eq!(views(&app, &link).await, [0, 0, 0]);
+    anyone.open(&link).header("sec-purpose", "something-else").await.is(200);
+    anyone.artifact(&link, "f1").await.is(200);
+    assert_eq!(views(&app, &link).await, [1, 0, 1]);
+}
+
+#[apply(on_both_databases)]
 async fn a_page_that_fetches_itself_again_is_seen_once(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let anyone = app.anonymous();

@@ -57,7 +57,7 @@ async fn a_frozen_links_files_are_kept_when_it_is_made(app: App) {
         ("content-disposition", "attachment; filename=\"plan.csv\""),
         ("content-security-policy", "sandbox"),
         ("x-content-type-options", "nosniff"),
-        ("cache-control", "no-cache"),
+        ("cache-control", "no-cache, no-transform"),
         ("accept-ranges", "bytes"),
         ("x-robots-tag", "noindex, nofollow"),
         ("referrer-policy", "no-referrer"),
@@ -113,7 +113,7 @@ async fn switching_on_copies_with_the_owners_token(app: App) {
     // Settings that are not as expected come before the copying.
     alice.change(&link, &json!({"includes_artifacts": false})).await.is(204);
     let so_far = app.chats.asked().len();
-    alice.change(&link, &INCLUDED()).header("if-match", "\"1-1-0-json\"").await.is(412);
+    alice.change(&link, &INCLUDED()).header("if-match", "\"2-1-0-json\"").await.is(412);
     app.as_user("bob").change(&link, &INCLUDED()).await.is(403);
     assert_eq!(app.chats.asked().len(), so_far);
 }
@@ -411,7 +411,7 @@ async fn a_private_links_files_need_a_token(setup: Setup) {
     app.with_token("nonsense").artifact(&link, "f1").await.fails(401, "invalid_token");
     app.as_chat_service().artifact(&link, "f1").await.fails(403, "forbidden");
     let file = app.as_user("bob").artifact(&link, "f1").await.is(200);
-    assert_eq!(file.header("cache-control"), "private, no-cache");
+    assert_eq!(file.header("cache-control"), "private, no-cache, no-transform");
     assert_eq!(file.header("vary"), "Authorization, Cookie");
     let token = crate::support::hs256(&crate::support::claims(&app.clock, "bob"));
     let cookie = format!("session={token}");
@@ -595,7 +595,7 @@ async fn a_file_of_a_link_that_turns_private_meanwhile_is_not_for_shared_caches(
     let (alice, bob) = (app.as_user("alice"), app.as_user("bob"));
     let link = alice.share_with("chat-1", live()).await;
     let public = bob.artifact(&link, "f1").await.is(200);
-    assert_eq!(public.header("cache-control"), "no-cache");
+    assert_eq!(public.header("cache-control"), "no-cache, no-transform");
     let held = app.chats.hold(&path);
     let whole = bob.artifact(&link, "f1").spawn();
     let part = bob.artifact(&link, "f1").header("range", "bytes=2-4").spawn();
@@ -604,7 +604,7 @@ async fn a_file_of_a_link_that_turns_private_meanwhile_is_not_for_shared_caches(
     held.let_go();
     for (download, status, bytes) in [(whole, 200, "0123456789"), (part, 206, "234")] {
         let private = download.await.unwrap().is(status);
-        assert_eq!(private.header("cache-control"), "private, no-cache");
+        assert_eq!(private.header("cache-control"), "private, no-cache, no-transform");
         assert_eq!(private.header("etag"), public.header("etag"));
         assert_eq!(private.body, bytes);
     }

@@ -15,7 +15,7 @@ fn calls(client: &Client, private: &str) -> Vec<Request> {
         client.list(""),
         client.create(&json!({"chat_session_id": "chat-1"})),
         client.view(private),
-        client.get(&format!("/shared/{private}")),
+        client.get(&format!("/shared/{private}")).header("accept", "application/json"),
         client.change(private, &json!({"is_private": false})),
         client.delete(private),
         client.batch_delete(&[private]),

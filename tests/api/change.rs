@@ -72,7 +72,7 @@ async fn a_change_of_nothing_changes_nothing(app: App) {
     alice.change(&link, &json!({})).await.is(204);
     assert_eq!(alice.list("").await.json(), json!([link.info]));
     app.as_user("bob").change(&link, &json!({})).await.fails(403, "forbidden");
-    let nothing = alice.change(&link, &json!({})).header("if-match", "\"1-7-0-json\"");
+    let nothing = alice.change(&link, &json!({})).header("if-match", "\"2-7-0-json\"");
     nothing.await.fails(412, "precondition_failed");
 }
 
@@ -189,7 +189,7 @@ async fn only_the_owner_changes_a_link(app: App) {
 async fn refusals_come_in_their_order(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let (good, malformed) = (json!({"label": "x"}), json!({"is_privat": true}));
-    let stale = "\"1-99-0-json\"";
+    let stale = "\"2-99-0-json\"";
     let out_of_range =
         [json!({"label": "x".repeat(201)}), json!({"expires_at": "2020-01-01T00:00:00Z"})];
     for id in [link.id.as_str(), "no-such-link", "short", "a%2Fb"] {
@@ -290,8 +290,14 @@ async fn if_match_with_a_weak_or_unknown_tag_is_412(app: App) {
         [format!("W/{tag}"), "\"\"".to_owned(), "\"abc\"".to_owned(), "\"a-b-c-d\"".to_owned()]
     {
         let change = alice.change(&link, &json!({"label": "x"})).header("if-match", &other);
-        change.await.fails(412, "precondition_failed");
+        let message = change.await.fails(412, "precondition_failed");
+        assert_eq!(message.contains("weak"), other.starts_with("W/"), "{message}");
     }
+    // Only the owner is told, and only if no tag matches.
+    let change = app.as_user("bob").change(&link, &json!({"label": "x"}));
+    change.header("if-match", &format!("W/{tag}")).await.fails(403, "forbidden");
+    let change = alice.change(&link, &json!({"label": "x"}));
+    change.header("if-match", &format!("W/{tag}, {tag}")).await.is(204);
 }
 
 #[apply(on_both_databases)]

@@ -69,8 +69,14 @@ async fn a_link_points_where_people_open_it(setup: Setup) {
     let link = app.as_user("alice").share("chat-1").await;
     let id = &link.id;
     assert_eq!(link.info["url"], format!("https://chat.example/app/s/{id}/view"));
-    assert_eq!(link.info["relative_path"], format!("/s/{id}/view"));
-    assert_eq!(link.info["qr_code_url"], format!("/api/v1/shared_chats/{id}/qr_code"));
+    assert_eq!(link.info["relative_path"], format!("/app/s/{id}/view"));
+    assert_eq!(link.info["qr_code_url"], format!("/app/api/v1/shared_chats/{id}/qr_code"));
+    let made = app.as_user("alice").create(&json!({"chat_session_id": "chat-1"})).await.is(201);
+    let path = format!("/app/api/v1/shared_chats/{}", made.json()["id"].as_str().unwrap());
+    assert_eq!(made.header("location"), path);
+    let page = app.as_user("alice").list("limit=1").await.is(200);
+    let next = "</app/api/v1/shared_chats?offset=1&limit=1&after=";
+    assert!(page.header("link").starts_with(next), "{}", page.header("link"));
     // Without PUBLIC_URL it is this service that opens it.
     let app = setup.start().await;
     let link = app.as_user("alice").share("chat-1").await;

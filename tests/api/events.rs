@@ -14,7 +14,7 @@ async fn a_stream_is_no_ordinary_answer(app: App) {
     let link = app.as_user("alice").share_live("chat-1").await;
     let stream = app.anonymous().watch(&link).await;
     assert_eq!(stream.header("content-type"), "text/event-stream");
-    assert_eq!(stream.header("cache-control"), "no-store");
+    assert_eq!(stream.header("cache-control"), "no-store, no-transform");
     assert_eq!(stream.header("x-accel-buffering"), "no");
     assert_eq!(stream.header("x-content-type-options"), "nosniff");
     assert_eq!(stream.header("x-robots-tag"), "noindex, nofollow");

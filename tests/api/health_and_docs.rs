@@ -35,6 +35,22 @@ async fn the_description_is_the_same_as_json_and_as_yaml(app: App) {
 }
 
 #[apply(on_both_databases)]
+async fn the_description_and_its_browser_know_the_path_of_the_public_url(setup: Setup) {
+    let app = setup.with("PUBLIC_URL", "https://x.example/a%20b/links/").start().await;
+    let json = app.anonymous().get("/openapi.json").await.is(200).json();
+    let yaml = app.anonymous().get("/openapi.yaml").await.is(200).text();
+    let yaml: Value = yaml_serde::from_str(&yaml).unwrap();
+    assert_eq!(json, yaml);
+    assert_eq!(json["servers"].as_array().unwrap().len(), 1);
+    assert_eq!(json["servers"][0]["url"], "/a%20b/links");
+    let moved = app.anonymous().get("/docs").await.is(308);
+    assert_eq!(moved.header("location"), "/a%20b/links/docs/");
+    // It looks for the description beside itself, wherever that is.
+    let script = app.anonymous().get("/docs/swagger-initializer.js").await.is(200).text();
+    assert!(script.contains("\"../openapi.json\""), "{script}");
+}
+
+#[apply(on_both_databases)]
 async fn the_description_can_be_browsed_from_the_binary_alone(app: App) {
     let moved = app.anonymous().get("/docs").await.is(308);
     assert_eq!(moved.header("location"), "/docs/");

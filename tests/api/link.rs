@@ -1,4 +1,4 @@
-//! The link itself, at `SHARE_PATH`: a page for a browser, JSON for anything else.
+//! The link itself, at `SHARE_PATH`: a page, or JSON for a client that names it.
 
 use serde_json::json;
 
@@ -7,19 +7,88 @@ use crate::support::{
 };
 
 #[apply(on_both_databases)]
-async fn a_browser_gets_a_page_and_a_program_gets_json(app: App) {
+async fn only_a_client_that_names_json_gets_it_instead_of_the_page(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
     let path = link.info["relative_path"].as_str().unwrap().to_owned();
     let page = app.anonymous().open(&link).await.is(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     let json = app.anonymous().view(&link).await.is(200);
-    for accept in ["*/*", "application/json", "", "image/png"] {
+    for accept in ["application/json", "application/json, text/plain, */*"] {
         let answer = app.anonymous().get(&path).header("accept", accept).await.is(200);
         assert_eq!(answer.header("content-type"), "application/json", "{accept}");
         assert_eq!(answer.json(), json.json());
         assert_eq!(answer.header("etag"), json.header("etag"));
     }
-    assert_eq!(app.anonymous().get(&path).await.is(200).json(), json.json());
+    // As crawlers and fetchers of previews ask.
+    for accept in ["*/*", "", "image/png", "text/html, application/json;q=0.9"] {
+        let answer = app.anonymous().get(&path).header("accept", accept).await.is(200);
+        assert_eq!(answer.header("content-type"), page.header("content-type"), "{accept}");
+        assert_eq!(answer.text(), page.text());
+    }
+    let answer = app.anonymous().get("/shared/no-such-link").header("accept", "*/*").await.is(404);
+    assert_eq!(answer.header("content-type"), page.header("content-type"));
+}
+
+#[apply(on_both_databases)]
+async fn a_slash_at_the_end_is_redirected_to_the_link_whether_it_exists(setup: Setup) {
+    for (settings, at, to) in [
+        (vec![], "/shared/{}/", "/shared/{}"),
+        (vec![("SHARE_PATH", "/s/{id}/read")], "/s/{}/read/", "/s/{}/read"),
+        (
+            vec![("PUBLIC_URL", "https://x.example/a%20b/"), ("VIEWER", "on")],
+            "/shared/{}/",
+            "/a%20b/shared/{}",
+        ),
+    ] {
+        let add = |setup: Setup, (name, value): (&'static str, &str)| setup.with(name, value);
+        let app = settings.into_iter().fold(setup.clone(), add).start().await;
+        let alice = app.as_user("alice");
+        let deleted = alice.share("chat-1").await;
+        alice.delete(&deleted).await.is(204);
+        let mut answers = Vec::new();
+        for id in [
+            alice.share("chat-1").await.id,
+            alice.share_private("chat-1").await.id,
+            deleted.id,
+            "of-an-older-system".to_owned(),
+        ] {
+            for method in ["GET", "HEAD"] {
+                let answer = app.anonymous().request(method, &at.replace("{}", &id)).await.is(308);
+                assert_eq!(answer.header("location"), to.replace("{}", &id));
+                assert_eq!(answer.header("x-robots-tag"), "noindex, nofollow");
+                assert_eq!(answer.header("referrer-policy"), "no-referrer");
+                answers.push((answer.header("content-length").to_owned(), answer.text()));
+            }
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        for id in ["short", "a%2Fb", "%00%00%00%00%00%00%00%00", "..%2F..%2Fevil"] {
+            let page = app.anonymous().get(&at.replace("{}", id)).await.is(404);
+            assert_eq!(page.header("location"), "", "{id}");
+        }
+        let json = app.anonymous().get(&at.replace("{}", "short"));
+        json.header("accept", "application/json").await.fails(404, "not_found");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn what_the_page_refers_to_has_the_path_of_the_public_url(setup: Setup) {
+    let setup = setup.with("PUBLIC_URL", "https://x.example/a%20b/links/").with("VIEWER", "on");
+    let app = setup.start().await;
+    app.chats.put_file("chat-1", "f1", "plan.csv", b"plan");
+    let settings = json!({"is_frozen": false, "includes_artifacts": true});
+    let link = app.as_user("alice").share_with("chat-1", settings).await;
+    let page = app.anonymous().open(&link).await.is(200).text();
+    let api = format!("/a%20b/links/api/v1/shared_chats/{}", link.id);
+    for part in [
+        format!("src=\"{api}/qr_code\""),
+        format!("data-events=\"{api}/events\""),
+        format!("href=\"{api}/artifacts/f1\""),
+    ] {
+        assert!(page.contains(&part), "{part} in {page}");
+    }
+    let view = app.anonymous().view(&link).await.is(200).json();
+    assert_eq!(view["artifacts"][0]["url"], format!("{api}/artifacts/f1"));
 }
 
 #[apply(on_both_databases)]
@@ -103,7 +172,8 @@ async fn a_private_link_prompts_to_sign_in(app: App) {
             assert!(!html.contains(secret), "{secret} in {html}");
         }
     }
-    app.anonymous().get(&format!("/shared/{}", link.id)).await.fails(401, "login_required");
+    let json = app.anonymous().get(&format!("/shared/{}", link.id));
+    json.header("accept", "application/json").await.fails(401, "login_required");
     app.as_user("bob").open(&link).await.is(200);
 }
 
@@ -138,7 +208,8 @@ async fn a_dead_link_has_a_page_that_says_so(app: App) {
             assert_eq!(page.text(), never.text(), "{id}");
         }
     }
-    app.anonymous().get(&format!("/shared/{}", link.id)).await.fails(404, "not_found");
+    let json = app.anonymous().get(&format!("/shared/{}", link.id));
+    json.header("accept", "application/json").await.fails(404, "not_found");
 }
 
 #[apply(on_both_databases)]

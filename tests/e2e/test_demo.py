@@ -94,7 +94,7 @@ def demo(binary, tmp_path):
 def test_the_link_of_the_demo_opens_in_a_browser_and_for_curl(demo):
     page = requests.get(demo.link, headers={"Accept": "text/html"}, timeout=30)
     assert page.status_code == 200 and page.headers["Content-Type"].startswith("text/html")
-    view = requests.get(demo.link, headers={"Accept": "*/*"}, timeout=30).json()
+    view = requests.get(demo.link, headers={"Accept": "application/json"}, timeout=30).json()
     assert view["messages"] and view["name"] in page.text.replace("&#x27;", "'").replace("&#39;", "'")
 
 

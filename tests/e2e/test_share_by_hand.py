@@ -564,13 +564,16 @@ def test_a_browser_gets_a_page_for_a_private_and_for_a_dead_link(service, chats,
         Page(dead).assert_harmless(service.url)
 
 
-def test_curl_gets_json_where_a_browser_gets_the_page(service, chats, alice):
+def test_json_is_for_those_who_name_it_and_a_crawler_gets_the_page(service, chats, alice):
     link = service.http(alice).share(chats.new_chat(alice.sub))
-    for accept in ("*/*", "application/json"):
-        answer = service.http().get(link["relative_path"], headers={"Accept": accept})
-        assert answer.headers["Content-Type"].startswith("application/json")
-        assert answer.json() == service.http().view(link).json()
-    assert_error(service.http().get(f"/shared/{uuid.uuid4()}", headers={"Accept": "*/*"}), 404)
+    answer = service.http().get(link["relative_path"], headers={"Accept": "application/json"})
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.json() == service.http().view(link).json()
+    assert_error(service.http().get(f"/shared/{uuid.uuid4()}"), 404)
+    for path, status in ((link["relative_path"], 200), (f"/shared/{uuid.uuid4()}", 404)):
+        answer = service.http().get(path, headers={"Accept": "*/*"})
+        assert answer.status_code == status
+        Page(answer).assert_harmless(service.url)
 
 
 # Credentials

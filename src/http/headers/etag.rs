@@ -8,7 +8,7 @@ use actix_web::{
 use crate::{http::error::ApiError, sharing::Precondition};
 
 /// The version of the views' format: a new one invalidates cached copies.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// A strong entity tag of a view: `"VERSION-REVISION-CONTENT-REPRESENTATION"`. The revision stands
 /// for the link's settings; the content is the hash of a live chat, else 0.
@@ -61,6 +61,15 @@ pub fn precondition(request: &HttpRequest) -> Result<Precondition, ApiError> {
         Condition::Malformed => {
             Err(ApiError::bad_value("If-Match", "must be * or a list of entity tags"))
         }
+    }
+}
+
+/// Whether `If-Match` names a weak tag, which never matches. The service's own are strong: a proxy
+/// that compresses makes them weak.
+pub fn names_weak_tag(request: &HttpRequest) -> bool {
+    match Condition::of(request, &header::IF_MATCH) {
+        Condition::Tags(tags) => tags.iter().any(|tag| tag.is_weak),
+        Condition::Absent | Condition::Any | Condition::Malformed => false,
     }
 }
 

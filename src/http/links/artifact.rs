@@ -17,7 +17,9 @@ use crate::http::headers::disposition::attachment;
 use crate::http::headers::etag::not_modified;
 use crate::http::headers::ranges::{Part, part};
 use crate::http::responses::media_type;
-use crate::http::views::{authorize::admitted, revocable_body::watched, show::link_headers};
+use crate::http::views::{
+    authorize::admitted, bots::is_prefetch, revocable_body::watched, show::link_headers,
+};
 use crate::model::{Action, ShareId, SharedChat, ViewKind};
 use crate::sharing::{Artifact, SharingError};
 
@@ -61,7 +63,7 @@ impl Call for Download {
                 ("Accept-Ranges" = String, description = "`bytes`"),
                 ("ETag" = String, description = "Strong for a frozen link, weak for a live one"),
                 ("Cache-Control" = String,
-                    description = "`no-cache`; `private, no-cache` for a private link"),
+                    description = "`no-cache, no-transform`; with `private` for a private link"),
             )),
         (status = 206, description = "The requested range",
             content((Vec<u8> = "*/*")),
@@ -104,7 +106,11 @@ async fn send(
     let headers = |status: StatusCode, is_private: bool| {
         let mut response = HttpResponseBuilder::new(status);
         link_headers(&mut response, is_private, tag.clone());
+        // A proxy that compresses would take the size away, and compress a range as if it were a file.
+        let caching =
+            if is_private { "private, no-cache, no-transform" } else { "no-cache, no-transform" };
         response
+            .insert_header((header::CACHE_CONTROL, caching))
             // A frontend of another origin may embed images.
             .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
             .insert_header((header::VARY, vary));
@@ -142,7 +148,7 @@ async fn send(
     }
     let sharing = state.sharing.clone();
     let (chat, body) = body(state, chat, artifact, viewer, range).await?;
-    if start == 0 {
+    if start == 0 && !is_prefetch(request) {
         sharing.count(&chat.id, ViewKind::Download);
     }
     Ok(head(chat.is_private()).body(SizedStream::new(end - start, Box::pin(body))))

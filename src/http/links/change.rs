@@ -9,9 +9,9 @@ use crate::http::State;
 use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, JSON_BODY, Refusals};
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::{json_body::JsonBody, link_id::LinkId};
-use crate::http::headers::etag::precondition;
+use crate::http::headers::etag::{names_weak_tag, precondition};
 use crate::model::{Action, Caller, ClientInfo, parse_rfc3339};
-use crate::sharing::SettingsChange;
+use crate::sharing::{SettingsChange, SharingError};
 
 /// The settings to change; a field that is left out stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -69,7 +69,7 @@ impl Call for Change {
     params(
         ("shared_chat_id" = String, Path, description = "The link's id"),
         ("If-Match" = Option<String>, Header,
-            description = "Any entity tag of the link's view, or `*`: the call fails if the \
+            description = "Any strong entity tag of the link's view, or `*`: the call fails if the \
                            settings have changed since"),
     ),
     responses((status = 204, description = "Changed"), Refusals<Change>),
@@ -88,6 +88,14 @@ pub async fn change(
     let precondition = precondition(&request)?;
     let change = SettingsChange { is_private, includes_artifacts, expires_at, label };
     state.sharing.check_change(&change)?;
-    state.sharing.change(&caller, &id.get()?, change, precondition, origin).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let changed = state.sharing.change(&caller, &id.get()?, change, precondition, origin).await;
+    match changed {
+        Err(SharingError::PreconditionFailed) if names_weak_tag(&request) => {
+            let message = "If-Match: the entity tag is weak (W/), and a weak one never matches. \
+                           The tags of views are strong: a proxy on the way has changed it.";
+            Err(ApiError::new(E::PreconditionFailed, message))
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(HttpResponse::NoContent().finish()),
+    }
 }

@@ -70,7 +70,8 @@ pub async fn events(
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // A proxy that compresses would hold events back.
+        .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
         .insert_header((X_ACCEL_BUFFERING, "no"))
         .insert_header((header::VARY, state.vary(&request)));
     unlisted(&mut response);

@@ -81,7 +81,8 @@ pub async fn list(
         .insert_header(("x-total-count", page.total))
         .insert_header((header::CACHE_CONTROL, "private, no-cache"));
     let end = page.links.last().map(|last| cursor(&order.place_of(last)));
-    let pages = neighbours(request.path(), &kept, offset, limit, page.total, end.as_deref());
+    let path = state.urls.at(request.path());
+    let pages = neighbours(&path, &kept, offset, limit, page.total, end.as_deref());
     if !pages.is_empty() {
         response.insert_header((header::LINK, pages));
     }

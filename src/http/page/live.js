@@ -2,7 +2,7 @@
 // event only says when to fetch the page again.
 (() => {
   const main = document.querySelector("main"), footer = document.querySelector("footer");
-  let refreshing = false, again = false, over = false, retry;
+  let refreshing = false, again = false, over = false, retry, source, rewatch;
 
   async function refresh() {
     if (over) return;
@@ -17,8 +17,8 @@
       // A fetch that was in flight when the link was revoked is too late.
       if (!over && page.querySelector("main[data-events]")) show(page);
     } catch {
-      // The next event may be a long time away.
-      retry = setTimeout(refresh, soon());
+      // The next event may be a long time away. A hidden page asks when it is shown.
+      if (!document.hidden) retry = setTimeout(refresh, soon());
     } finally {
       refreshing = false;
       if (again) { again = false; setTimeout(refresh, 100); }
@@ -60,24 +60,34 @@
   }
 
   function watch() {
-    if (over) return;
-    const source = new EventSource(main.dataset.events);
+    if (over || source || document.hidden) return;
+    source = new EventSource(main.dataset.events);
     // Also after each reconnection: messages edited meanwhile are not sent as events.
     source.onopen = refresh;
     for (const name of ["message", "changed", "removed", "renamed", "settings", "reset"]) {
       source.addEventListener(name, refresh);
     }
-    source.addEventListener("revoked", () => { source.close(); end(); });
+    source.addEventListener("revoked", () => { leave(); end(); });
     source.onerror = () => {
-      if (source.readyState !== EventSource.CLOSED || over) return;
+      if (source?.readyState !== EventSource.CLOSED || over) return;
+      leave();
       // Refused: for good if the page is refused too, else for now.
       refresh();
-      setTimeout(watch, soon());
+      rewatch = setTimeout(watch, soon());
     };
+  }
+
+  function leave() {
+    clearTimeout(retry);
+    clearTimeout(rewatch);
+    source?.close();
+    source = undefined;
   }
 
   // A random delay, so that not all viewers come at the same moment.
   function soon() { return 5000 + Math.random() * 10000; }
 
+  // A browser opens six connections to a host over HTTP/1.1, for all tabs together.
+  document.addEventListener("visibilitychange", () => document.hidden ? leave() : watch());
   watch();
 })();

@@ -1,4 +1,4 @@
-//! The link itself, at `SHARE_PATH`: a page for a browser, JSON for other clients.
+//! The link itself, at `SHARE_PATH`: a page, or JSON for clients that ask for it.
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse, ResponseError,
@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     http::{
         State,
-        call::Refusals,
+        call::{Audited, Call, Refusals},
         error::{ApiError, ErrorType},
         extract::{context::RequestId, credentials::OptionalCaller, link_id::LinkId},
         headers::accept::named_quality,
@@ -19,15 +19,24 @@ use crate::{
         responses::SharedChatDetail,
         views::{
             representation::Format,
-            show::{UNLISTED, show},
+            show::{UNLISTED, show, unlisted},
         },
     },
     model::ShareId,
     sharing::SharingError,
 };
 
-/// Opens a link (at `SHARE_PATH`, by default as here, while this service shows links itself): a page
-/// for a browser, and what the API gives for anything else. A browser gets refusals as pages too.
+pub struct Open;
+
+impl Call for Open {
+    const AUDITED: Audited = View::AUDITED;
+    const REFUSALS: &'static [&'static [ErrorType]] = View::REFUSALS;
+    const HAS_PAGES: bool = true;
+}
+
+/// Opens a link (at `SHARE_PATH`, by default as here, while this service shows links itself): a
+/// page, and what the API gives for a client that prefers `application/json`. Refusals are pages
+/// too. With a slash at its end the path is redirected to the one without.
 ///
 /// # Errors
 /// Those of [`show`].
@@ -45,7 +54,7 @@ use crate::{
                 ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
             )),
         (status = 304, description = "`If-None-Match` names it"),
-        Refusals<View>,
+        Refusals<Open>,
     ),
     security((), ("bearer" = [])),
 )]
@@ -55,7 +64,7 @@ pub async fn open(
     id: LinkId,
     viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
-    let format = if wants_html(&request) { Format::Page } else { Format::Json };
+    let format = if wants_json(&request) { Format::Json } else { Format::Page };
     let shown = match id.0.clone() {
         Some(id) => show(&request, &state, &id, &viewer, format).await,
         None => Err(ApiError::no_such_link()),
@@ -64,6 +73,25 @@ pub async fn open(
         Err(error) if format == Format::Page => error_page(&request, &state, id.0.as_ref(), &error),
         shown => shown,
     }
+}
+
+/// Redirects to the link a path with a slash at its end, which chats and mail programs add. It
+/// does not look the link up, so it is the same whether the link exists.
+pub async fn without_slash(
+    request: HttpRequest,
+    state: web::Data<State>,
+    id: LinkId,
+) -> Result<HttpResponse, ApiError> {
+    let Some(id) = id.0 else {
+        let error = ApiError::no_such_link();
+        if wants_json(&request) {
+            return Err(error);
+        }
+        return error_page(&request, &state, None, &error);
+    };
+    let mut response = HttpResponse::PermanentRedirect();
+    unlisted(&mut response);
+    Ok(response.insert_header((header::LOCATION, state.urls.relative_path(&id))).finish())
 }
 
 /// The pages' icon: without it browsers log an error on each page.
@@ -75,10 +103,10 @@ pub async fn favicon() -> HttpResponse {
         .body(page::FAVICON)
 }
 
-/// Whether the client prefers HTML. curl's `*/*` does not count.
-fn wants_html(request: &HttpRequest) -> bool {
-    let html = named_quality(request, "text/html").unwrap_or(0.0);
-    html > 0.0 && html >= named_quality(request, "application/json").unwrap_or(0.0)
+/// Whether the client names JSON and prefers it to HTML. A crawler's `*/*` names neither.
+fn wants_json(request: &HttpRequest) -> bool {
+    let quality = |media_type| named_quality(request, media_type).unwrap_or(0.0);
+    quality("application/json") > quality("text/html")
 }
 
 fn error_page(
@@ -137,20 +165,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_gets_a_page_and_other_clients_get_json() {
+    fn json_is_for_clients_that_name_it() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
-        for (accept, page) in [
-            (browser, true),
-            ("text/html", true),
+        for (accept, json) in [
+            (browser, false),
+            ("text/html", false),
             ("*/*", false),
-            ("application/json", false),
-            ("application/json, text/html;q=0.5", false),
-            ("text/html;q=0", false),
             ("", false),
+            ("image/png", false),
+            ("text/html, application/json", false),
+            ("application/json;q=0, */*", false),
+            ("application/activity+json, application/ld+json", false),
+            ("application/json", true),
+            ("application/json, text/plain, */*", true),
+            ("application/json, text/html;q=0.5", true),
+            ("application/*", true),
         ] {
             let request =
                 TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();
-            assert_eq!(wants_html(&request), page, "{accept}");
+            assert_eq!(wants_json(&request), json, "{accept}");
         }
     }
 }

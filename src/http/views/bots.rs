@@ -1,11 +1,14 @@
-//! Known bots, by `User-Agent`: crawlers, and fetchers of link previews. It finds bots that
-//! identify themselves, no others; programs such as curl do not count as bots.
+//! Requests without a reader. Known bots, by `User-Agent`: crawlers, and fetchers of link previews.
+//! It finds bots that identify themselves, no others; programs such as curl do not count as bots.
 //!
 //! To add one: a part of its `User-Agent`, in lower case, that no browser has.
 
 use std::sync::LazyLock;
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderValue},
+};
 use aho_corasick::{AhoCorasick, MatchKind};
 
 /// Substrings that most bots have in their `User-Agent`, and those of larger bots without any.
@@ -36,6 +39,15 @@ const KNOWN: &[&str] = &[
     "mastodon/",
     "pleroma",
     "nextcloud-talk",
+    "mattermost-",
+    "rocket.chat/",
+    "notionembed",
+    "cardyb",
+    "webexteams",
+    // Word, Outlook and others open a link themselves before the browser does.
+    "microsoft office",
+    "ms-office",
+    "msoffice",
     "synapse (",
     // Search engines, assistants, and monitoring.
     "google-",
@@ -78,6 +90,19 @@ static BOTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
+/// `Sec-Purpose` is that of the Fetch standard, the others are of older browsers.
+const PURPOSES: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
+
+/// Whether a browser fetches this in case its user opens it.
+pub fn is_prefetch(request: &HttpRequest) -> bool {
+    // `prefetch`, also with parameters: `prefetch;prerender`.
+    let says_so = |value: &HeaderValue| {
+        let mut words = value.as_bytes().split(|byte| b";, ".contains(byte));
+        words.any(|word| word.eq_ignore_ascii_case(b"prefetch"))
+    };
+    PURPOSES.iter().any(|name| request.headers().get_all(*name).any(says_so))
+}
+
 /// Whether the request's `User-Agent` is that of a known bot.
 pub fn is_bot(request: &HttpRequest) -> bool {
     request.headers().get(header::USER_AGENT).is_some_and(|value| names_a_bot(value.as_bytes()))
@@ -110,6 +135,18 @@ mod tests {
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
              HeadlessChrome/126.0.0.0 Safari/537.36",
             "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)",
+            "Mattermost-Bot/1.1",
+            "mattermost-5.31.0",
+            // By default Rocket.Chat puts itself behind the name of a browser.
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+             Chrome/105.0.0.0 Safari/537.36 Rocket.Chat/7.2.0",
+            "NotionEmbedder",
+            "Mozilla/5.0 (compatible; Bluesky Cardyb/1.1; +mailto:support@bsky.app)",
+            "WebexTeams",
+            "Microsoft Office Existence Discovery",
+            "Microsoft Office Word 2014",
+            "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.4266; Pro)",
+            "Mozilla/4.0 (compatible; ms-office; MSOffice 16)",
         ] {
             assert!(names_a_bot(bot.as_bytes()), "{bot}");
         }
@@ -126,6 +163,11 @@ mod tests {
              Chrome/109.0 Mobile Safari/537.36",
             "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, \
              like Gecko) Mobile/15E148 [Pinterest/iOS]",
+            // Apps that show pages to a person.
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+             Mattermost/5.10.1 Chrome/130.0.6723.59 Electron/33.0.2 Safari/537.36",
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like \
+             Gecko) Notion/4.2.1 Chrome/130.0.6723.59 Electron/33.0.2 Safari/537.36",
             "curl/8.5.0",
             "python-requests/2.32.3",
             "OpenAPI-Generator/1.7.5/python",

@@ -30,7 +30,7 @@ use crate::{
         views::{
             authorize::is_admitted,
             bodies::{MakeError, Version},
-            bots::is_bot,
+            bots::{is_bot, is_prefetch},
             representation::{self, Format, Representation, make_blocking},
         },
     },
@@ -96,11 +96,12 @@ fn record_outcome(format: Format, answer: &Result<(HttpResponse, Mode), ApiError
     telemetry::viewed(kind, format, outcome);
 }
 
-/// Counts a view. `HEAD` shows nothing, and a page that reloads itself (`page/live.js`) was counted
-/// when it was opened.
+/// Counts a view. `HEAD` and a prefetch show nothing, and a page that reloads itself
+/// (`page/live.js`) was counted when it was opened.
 fn count_view(request: &HttpRequest, state: &State, id: &ShareId, format: Format) {
     let is_reload = || request.headers().get(SEC_FETCH_DEST).is_some_and(|dest| dest == "empty");
-    if request.method() == Method::HEAD || (format == Format::Page && is_reload()) {
+    let shows_nothing = request.method() == Method::HEAD || is_prefetch(request);
+    if shows_nothing || (format == Format::Page && is_reload()) {
         return;
     }
     state.sharing.count(id, if is_bot(request) { ViewKind::BotView } else { ViewKind::View });
