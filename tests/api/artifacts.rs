@@ -113,7 +113,7 @@ async fn switching_on_copies_with_the_owners_token(app: App) {
     // Settings that are not as expected come before the copying.
     alice.change(&link, &json!({"includes_artifacts": false})).await.is(204);
     let so_far = app.chats.asked().len();
-    alice.change(&link, &INCLUDED()).header("if-match", "\"1-1-0-json\"").await.is(412);
+    alice.change(&link, &INCLUDED()).header("if-match", "\"2-1-0-json\"").await.is(412);
     app.as_user("bob").change(&link, &INCLUDED()).await.is(403);
     assert_eq!(app.chats.asked().len(), so_far);
 }

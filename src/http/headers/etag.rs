@@ -8,7 +8,7 @@ use actix_web::{
 use crate::{http::error::ApiError, sharing::Precondition};
 
 /// The version of the views' format: a new one invalidates cached copies.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// A strong entity tag of a view: `"VERSION-REVISION-CONTENT-REPRESENTATION"`. The revision stands
 /// for the link's settings; the content is the hash of a live chat, else 0.
