@@ -34,10 +34,12 @@ use crate::{
     sharing::{ArtifactLimits, LiveSettings, RecordSettings, SharePath},
     store::{DatabaseSettings, DatabaseUrl},
 };
-use parse::{Age, Bytes, CookieName, Days, HttpUrl, OptionalRate, Origins, Period, Switch};
+use parse::{
+    Address, Age, Bytes, CookieName, Days, HttpUrl, OptionalRate, Origins, Period, Switch,
+};
 
 pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
-    env.get_or("BIND_ADDRESS", "127.0.0.1:8080")
+    Ok(env.get_or::<Address>("BIND_ADDRESS", "127.0.0.1:8080")?.0)
 }
 
 /// Every setting of `serve`.
@@ -106,7 +108,7 @@ impl Config {
         let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
         Ok(Self {
             bind_address: bind_address(env)?,
-            management_address: env.get("MANAGEMENT_ADDRESS")?,
+            management_address: env.get::<Address>("MANAGEMENT_ADDRESS")?.map(|address| address.0),
             artifact_store_is_unshared: on_postgres && !artifact_store_is_set,
             artifact_store: artifact_store(env, &database.url)?,
             artifact_limits: artifact_limits(env, chat_service.timeout)?,
