@@ -40,7 +40,7 @@ pub(super) struct Connector {
 
 enum Connected {
     Tcp(Client, Box<Connection<Socket, <Wire as MakeTlsConnect<Socket>>::Stream>>),
-    Unix(Client, Connection<Coded<UnixStream>, NoTlsStream>),
+    Unix(Client, Box<Connection<Coded<UnixStream>, NoTlsStream>>),
 }
 
 impl Connector {
@@ -154,7 +154,7 @@ impl Connector {
                 let connecting = host.connect_raw(Coded::new(socket), NoTls);
                 let (client, mut connection) = connecting.await.map_err(why)?;
                 session::prepare(&client, &mut connection, self.timeout).await?;
-                Ok(Connected::Unix(client, connection))
+                Ok(Connected::Unix(client, Box::new(connection)))
             }
         }
     }
