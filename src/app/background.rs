@@ -1,4 +1,4 @@
-//! The background tasks: sweeps, reconciliation with the chat service, writing view counts, and
+//! The background tasks: sweeps, folding names anew, reconciliation with the chat service, writing view counts, and
 //! listening for changes of other instances.
 
 use std::{sync::Arc, time::Duration};
@@ -31,6 +31,7 @@ impl Background {
         let (sweep, records) = (config.expired_retention, config.records);
         let mut tasks =
             vec![tokio::spawn(run_sweeps(sharing.clone(), sweep, records.audit_retention))];
+        tasks.push(tokio::spawn(fold_names(sharing.clone())));
         tasks.extend(sharing.listen());
         if let Some(interval) = config.reconciliation.interval {
             let max_gone_percent = config.reconciliation.max_gone_percent;
@@ -78,6 +79,19 @@ async fn run_sweeps(
         while timeout_at(next, sharing.wait_for_orphans()).await.is_ok() {
             sweep_files(&sharing).await;
         }
+    }
+}
+
+/// Once, until it succeeds. Links that an older version makes meanwhile have their turn at the next
+/// start.
+async fn fold_names(sharing: Sharing) {
+    loop {
+        match sharing.fold_names().await {
+            Ok(0) => return,
+            Ok(links) => return tracing::info!(links, "folded names anew, for searches"),
+            Err(error) => tracing::warn!(%error, "names were not folded anew; it is tried again"),
+        }
+        sleep(SWEEP_INTERVAL).await;
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, Utc};
 use serde::{
     Deserialize,
     de::{self, DeserializeOwned, Deserializer, Visitor},
@@ -26,21 +26,37 @@ pub const MAX_FILES: usize = 10_000;
 /// A date-time with nanoseconds and an offset has 35 characters.
 const MAX_TIME_CHARS: usize = 64;
 
-/// Parses an answer or the file.
+/// Parses an answer or the file. A byte order mark, which some programs write before UTF-8 text, is
+/// skipped.
 ///
 /// # Errors
-/// The reason and the place, with nothing of the content: serde's own message quotes a value of a
-/// wrong type, which could be a message's text.
+/// The place, such as `[3].content`, and the reason, with nothing of the content: serde's own
+/// message quotes a value of a wrong type, which could be a message's text.
 pub(super) fn parse<T: DeserializeOwned>(json: &str) -> Result<T, String> {
+    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
     serde_json::from_str(json).map_err(|error| {
         let text = error.to_string();
-        if error.classify() == Category::Data && text.starts_with("invalid ") {
+        let text = if error.classify() == Category::Data && text.starts_with("invalid ") {
             let (line, column) = (error.line(), error.column());
             format!("a value of a wrong type at line {line} column {column}")
         } else {
             text
+        };
+        match place::<T>(json) {
+            Some(place) => format!("{place}: {text}"),
+            None => text,
         }
     })
+}
+
+/// Where the value is that is wrong, if it is one and not the syntax. Parsed again, since following
+/// the place costs time.
+fn place<T: DeserializeOwned>(json: &str) -> Option<String> {
+    let mut json = serde_json::Deserializer::from_str(json);
+    let error = serde_path_to_error::deserialize::<_, T>(&mut json).err()?;
+    let place = error.path().to_string();
+    // Of a wrong value the path has indices and names of known fields alone.
+    (error.inner().classify() == Category::Data && place != ".").then_some(place)
 }
 
 /// `GET …/chats/{id}`.
@@ -73,10 +89,17 @@ pub(super) struct WireMessage(pub Message);
 #[derive(Deserialize)]
 struct MessageFields {
     id: String,
+    #[serde(deserialize_with = "content")]
     content: MessageContent,
-    created_at: String,
+    created_at: Option<WireTime>,
     reply_to: Option<String>,
     role: Option<String>,
+}
+
+/// A text, or null. A message without the field is none that can be understood.
+fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageContent, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    MessageContent::from_json_or_null(raw).map_err(de::Error::custom)
 }
 
 impl TryFrom<Object<MessageFields>> for WireMessage {
@@ -94,7 +117,7 @@ impl TryFrom<Object<MessageFields>> for WireMessage {
             role: Role::of(fields.role, reply_to.as_deref()),
             id: fields.id,
             content: fields.content,
-            created_at: zoned(fields.created_at).ok_or(BAD_TIME)?.0,
+            created_at: fields.created_at.map_or_else(String::new, |time| time.text),
             reply_to,
         }))
     }
@@ -173,44 +196,66 @@ fn zoned(mut text: String) -> Option<(String, DateTime<Utc>)> {
     Some((text, time))
 }
 
-/// When a file was made: Unix seconds, whole or not, or RFC 3339. Cut to microseconds, like every
-/// stored time.
-pub(super) struct FileTime(DateTime<Utc>);
+/// A time: Unix seconds, whole or not, or RFC 3339.
+struct WireTime {
+    /// RFC 3339.
+    text: String,
+    time: DateTime<Utc>,
+}
 
-impl FileTime {
+impl WireTime {
+    fn of_seconds<E: de::Error>(time: Option<DateTime<Utc>>) -> Result<Self, E> {
+        let time = time.ok_or_else(|| E::custom(BAD_TIME))?;
+        Self::new(time.to_rfc3339_opts(SecondsFormat::AutoSi, true), time)
+    }
+
     /// Within the years that RFC 3339 can write.
-    fn new<E: de::Error>(time: Option<DateTime<Utc>>) -> Result<Self, E> {
-        time.filter(|time| (0..=9999).contains(&time.year()))
-            .and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()))
-            .map(Self)
-            .ok_or_else(|| E::custom(BAD_TIME))
+    fn new<E: de::Error>(text: String, time: DateTime<Utc>) -> Result<Self, E> {
+        let is_writable = (0..=9999).contains(&time.year());
+        if is_writable { Ok(Self { text, time }) } else { Err(E::custom(BAD_TIME)) }
     }
 }
 
-impl<'de> Deserialize<'de> for FileTime {
+impl<'de> Deserialize<'de> for WireTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct SecondsOrText;
         impl Visitor<'_> for SecondsOrText {
-            type Value = FileTime;
+            type Value = WireTime;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("seconds or a date and time")
             }
-            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<FileTime, E> {
+            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<WireTime, E> {
                 self.visit_i64(i64::try_from(seconds).map_err(|_| E::custom(BAD_TIME))?)
             }
-            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<FileTime, E> {
-                FileTime::new(DateTime::from_timestamp(seconds, 0))
+            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<WireTime, E> {
+                WireTime::of_seconds(DateTime::from_timestamp(seconds, 0))
             }
-            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<FileTime, E> {
+            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<WireTime, E> {
                 // An f64 holds six digits closely enough if they are rounded, not cut.
                 #[expect(clippy::cast_possible_truncation, reason = "it saturates out of range")]
-                FileTime::new(DateTime::from_timestamp_micros((seconds * 1e6).round() as i64))
+                WireTime::of_seconds(
+                    DateTime::from_timestamp_micros((seconds * 1e6).round() as i64),
+                )
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<FileTime, E> {
-                FileTime::new(zoned(text.to_owned()).map(|(_, time)| time))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<WireTime, E> {
+                let (text, time) = zoned(text.to_owned()).ok_or_else(|| E::custom(BAD_TIME))?;
+                WireTime::new(text, time)
             }
         }
         deserializer.deserialize_any(SecondsOrText)
+    }
+}
+
+/// When a file was made, cut to microseconds, like every stored time.
+#[derive(Deserialize)]
+#[serde(try_from = "WireTime")]
+pub(super) struct FileTime(DateTime<Utc>);
+
+impl TryFrom<WireTime> for FileTime {
+    type Error = &'static str;
+
+    fn try_from(WireTime { time, .. }: WireTime) -> Result<Self, Self::Error> {
+        DateTime::from_timestamp_micros(time.timestamp_micros()).map(Self).ok_or(BAD_TIME)
     }
 }

@@ -37,11 +37,11 @@ use crate::{
     store::{DatabaseSettings, DatabaseUrl},
 };
 use parse::{
-    Age, Bytes, CookieName, Days, HttpUrl, OptionalRate, Origins, PageUrl, Period, Switch,
+    Address, Age, Bytes, CookieName, Days, HttpUrl, OptionalRate, Origins, PageUrl, Period, Switch,
 };
 
 pub fn bind_address(env: &Env) -> Result<SocketAddr, ConfigError> {
-    env.get_or("BIND_ADDRESS", "127.0.0.1:8080")
+    Ok(env.get_or::<Address>("BIND_ADDRESS", "127.0.0.1:8080")?.0)
 }
 
 /// Every setting of `serve`.
@@ -116,7 +116,7 @@ impl Config {
         let on_postgres = matches!(database.url, DatabaseUrl::Postgres(_));
         Ok(Self {
             bind_address: bind_address(env)?,
-            management_address: env.get("MANAGEMENT_ADDRESS")?,
+            management_address: env.get::<Address>("MANAGEMENT_ADDRESS")?.map(|address| address.0),
             artifact_store_is_unshared: on_postgres && !artifact_store_is_set,
             artifact_store: artifact_store(env, &database.url)?,
             artifact_limits: artifact_limits(env, chat_service.timeout)?,

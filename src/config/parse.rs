@@ -1,6 +1,6 @@
 //! The syntax of values.
 
-use std::{str::FromStr, time::Duration};
+use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use url::Url;
 
@@ -109,6 +109,20 @@ impl FromStr for LogFormat {
             "json" => Ok(Self::Json),
             _ => Err("must be human or json"),
         }
+    }
+}
+
+/// Where to listen.
+pub struct Address(pub SocketAddr);
+
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| {
+            "must be an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 (every address \
+             of this machine) or [::]:8080 (IPv6 too)"
+        })
     }
 }
 

@@ -38,7 +38,11 @@ pub(super) const GROUPS: &[Group] = &[
                 `10.0.0.0/8,2001:db8:1::5`; without it a client is known by the address of its \
                 connection. `CORS_ALLOWED_ORIGINS` has no `*`: links are secrets.",
         settings: &[
-            setting("BIND_ADDRESS", "127.0.0.1:8080", "where to listen; port 0 picks a free one"),
+            setting(
+                "BIND_ADDRESS",
+                "127.0.0.1:8080",
+                "where to listen, such as `0.0.0.0:8080` or `[::1]:8080`; port 0 picks a free one",
+            ),
             setting(
                 "MANAGEMENT_ADDRESS",
                 UNSET,
@@ -71,7 +75,8 @@ pub(super) const GROUPS: &[Group] = &[
         title: "Database",
         about: "A PostgreSQL URL is `postgres://USER:PASSWORD@HOST/NAME?sslmode=MODE`, where MODE \
                 is `disable`, `prefer`, `require` or `verify-full`. HOST may be several, \
-                `HOST:PORT,HOST:PORT`: the one that takes writes is used.",
+                `HOST:PORT,HOST:PORT`: the one that takes writes is used. A Unix socket is named by \
+                its folder: `postgres://USER:PASSWORD@/NAME?host=/FOLDER`.",
         settings: &[
             secret("DATABASE_URL", "sqlite:shared-chats.db", "`sqlite:PATH` or `postgres://…`"),
             setting("DATABASE_POOL_SIZE", "16", "connections for everything but views"),

@@ -110,10 +110,11 @@ impl<'a> OwnedSharedChatInfo<'a> {
 }))]
 pub struct SharedChatDetail<'a> {
     pub id: &'a str,
-    pub name: Option<&'a str>,
+    /// Empty if the chat has none.
+    pub name: &'a str,
     pub shared_at: DateTime<Utc>,
-    /// The owner's name; null if it is unknown or contains an `@`.
-    pub shared_by: Option<&'a str>,
+    /// The owner's name; empty if it is unknown or contains an `@`.
+    pub shared_by: &'a str,
     pub is_frozen: bool,
     pub is_private: bool,
     pub includes_artifacts: bool,
@@ -135,7 +136,7 @@ pub struct ViewedMessage {
     /// `user`, `assistant`, or a role of the chat service.
     pub role: String,
     pub content: String,
-    #[schema(format = DateTime)]
+    /// RFC 3339; empty if the chat service gave no time.
     pub created_at: String,
     /// The message that this one answers.
     pub reply_to: Option<String>,
@@ -200,9 +201,9 @@ pub fn around_messages(
 ) -> serde_json::Result<(Vec<u8>, &'static [u8])> {
     let mut json = serde_json::to_vec(&SharedChatDetail {
         id: chat.id.as_str(),
-        name: content.name.as_deref(),
+        name: content.name.as_deref().unwrap_or_default(),
         shared_at: chat.created_at,
-        shared_by: chat.shared_by.as_deref(),
+        shared_by: chat.shared_by.as_deref().unwrap_or_default(),
         is_frozen: chat.is_frozen(),
         is_private: chat.is_private(),
         includes_artifacts: chat.includes_artifacts,

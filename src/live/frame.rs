@@ -29,8 +29,9 @@ impl Frame {
         Self::event("removed", &serde_json::json!({ "id": id }))
     }
 
+    /// The chat has another name, or none, which is empty as in the view.
     pub(super) fn renamed(name: Option<&str>) -> Self {
-        Self::event("renamed", &serde_json::json!({ "name": name }))
+        Self::event("renamed", &serde_json::json!({ "name": name.unwrap_or_default() }))
     }
 
     /// The client has to fetch the view again. `last_id` is the last message of the chat.

@@ -13,7 +13,7 @@ pub struct Message {
     pub id: String,
     pub role: Role,
     pub content: MessageContent,
-    /// RFC 3339, as the chat service sent it.
+    /// RFC 3339, as the chat service sent it; empty if it sent none.
     pub created_at: String,
     pub reply_to: Option<String>,
 }
@@ -53,6 +53,15 @@ pub struct MessageContent(Box<RawValue>);
 pub struct NotAString;
 
 impl MessageContent {
+    /// Takes a JSON string; null is an empty one, since some chat services send it for an answer
+    /// that has no text.
+    pub fn from_json_or_null(raw: Box<RawValue>) -> Result<Self, NotAString> {
+        match raw.get() {
+            "null" => RawValue::from_string(r#""""#.to_owned()).map(Self).map_err(|_| NotAString),
+            _ => Self::from_json(raw),
+        }
+    }
+
     pub fn from_json(raw: Box<RawValue>) -> Result<Self, NotAString> {
         if raw.get().starts_with('"') { Ok(Self(raw)) } else { Err(NotAString) }
     }

@@ -1,8 +1,9 @@
 //! Normalises text so that every database stores and compares it alike.
 
+use icu_casemap::CaseMapper;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, char::canonical_combining_class};
 
 /// Decodes a JSON string that may hold escapes of lone surrogates, which `String` cannot: each
 /// becomes U+FFFD, and so does NUL, which PostgreSQL's text cannot hold (docs/API.md 3, `name`).
@@ -17,10 +18,25 @@ pub fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// The form in which names are searched and sorted: case-folded beyond ASCII (É is é, ß is ss, a
-/// final ς is σ) and composed (NFC), so that both databases find and sort alike.
+/// The form in which names are searched and sorted, so that both databases find and sort alike: by
+/// Unicode's full case folding (É is é, ß and ẞ are ss, a final ς is σ), and composed (NFC). All i
+/// of Turkish are one letter: İ folds to an i with a dot above, which is dropped, and ı, which folds
+/// to itself, becomes an i. Whether a capital I lacks its dot, nobody could tell from a name.
 pub fn fold_case(text: &str) -> String {
-    text.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
+    const DOT_ABOVE: char = '\u{307}';
+    let decomposed: String = text.nfd().collect();
+    let folded = CaseMapper::new().fold_string(&decomposed);
+    let mut is_i = false;
+    let one_i = folded.chars().filter_map(|c| {
+        if c == DOT_ABOVE && is_i {
+            return None;
+        }
+        let c = if c == 'ı' { 'i' } else { c };
+        // Other marks may stand before the dot.
+        is_i = c == 'i' || is_i && canonical_combining_class(c) != 0;
+        Some(c)
+    });
+    one_i.nfc().collect()
 }
 
 /// Lower-case hexadecimal digits.
@@ -96,5 +112,42 @@ mod tests {
         assert_eq!(fold_case("Straße"), fold_case("STRASSE"));
         assert_eq!(fold_case("ΟΔΟΣ"), fold_case("οδος"));
         assert_ne!(fold_case("é"), fold_case("e"));
+    }
+
+    #[test]
+    fn folding_is_full() {
+        for (one, other) in [
+            ("ẞ", "ß"),
+            ("STRAẞE", "strasse"),
+            ("ﬁn", "FIN"),
+            ("ᾼ", "αι"),
+            ("ŉ", "ʼN"),
+            ("Ა", "ა"),
+            ("ꭰ", "Ꭰ"),
+            ("\u{212a}", "k"),
+        ] {
+            assert_eq!(fold_case(one), fold_case(other), "{one} {other}");
+        }
+        let ascii: String = (' '..='~').collect();
+        assert_eq!(fold_case(&ascii), ascii.to_lowercase());
+    }
+
+    #[test]
+    fn folding_knows_one_i() {
+        for name in ["İstanbul", "I\u{307}stanbul", "istanbul", "ISTANBUL", "ıstanbul"] {
+            assert_eq!(fold_case(name), "istanbul", "{name}");
+        }
+        assert_eq!(fold_case("\u{1eca}\u{307}"), fold_case("ị"));
+        // Other letters keep their dot.
+        assert_ne!(fold_case("ż"), fold_case("z"));
+        assert_ne!(fold_case("iż"), fold_case("iz"));
+    }
+
+    #[test]
+    fn folding_twice_changes_nothing() {
+        for c in ('\0'..=char::MAX).filter(|c| !c.is_ascii()) {
+            let once = fold_case(&c.to_string());
+            assert_eq!(fold_case(&once), once, "{c:?}");
+        }
     }
 }

@@ -109,6 +109,11 @@ impl Sharing {
         self.chat_service.prepare().await;
     }
 
+    /// See [`Store::fold_names`].
+    pub async fn fold_names(&self) -> Result<usize, SharingError> {
+        Ok(self.store.fold_names().await?)
+    }
+
     /// Receives the changes that other instances make, for as long as the returned task lives.
     /// `None` on SQLite, where there is one instance only.
     pub fn listen(&self) -> Option<tokio::task::JoinHandle<()>> {

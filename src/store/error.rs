@@ -59,25 +59,75 @@ impl From<DieselError> for StoreError {
     }
 }
 
-/// Diesel exposes neither SQLSTATE nor SQLite's result code, so temporary errors are recognised by
-/// their English messages. With another `lc_messages` some of them are a 500 instead of a 503.
+/// Whether a retry may succeed.
 fn is_temporary(message: &str) -> bool {
-    const TEMPORARY: [&str; 14] = [
-        "deadlock detected",
-        "database is locked",
-        "database table is locked",
-        "disk I/O error",
-        "database or disk is full",
-        "out of memory",
-        // SQLite rolled back the whole transaction because of one of these.
-        "no such savepoint",
-        "No space left on device",
-        "unable to open database file",
-        "terminating connection",
-        "the database system is",
-        "canceling statement due to statement timeout",
-        "too many clients",
-        "remaining connection slots",
-    ];
-    TEMPORARY.iter().any(|known| message.contains(known))
+    match sqlstate(message) {
+        Some(state) => is_temporary_state(state),
+        None => TEMPORARY.iter().any(|known| message.contains(known)),
+    }
+}
+
+/// The SQLSTATE of an error of PostgreSQL: `[40P01] deadlock detected`. Diesel hides it, so the
+/// connection writes it into the message (`postgres/wire.rs`).
+fn sqlstate(message: &str) -> Option<&str> {
+    let (state, _) = message.strip_prefix('[')?.split_once("] ")?;
+    let is_state = state.len() == 5 && state.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_state.then_some(state)
+}
+
+/// By PostgreSQL's manual, "PostgreSQL Error Codes".
+fn is_temporary_state(state: &str) -> bool {
+    let class = state.get(..2).unwrap_or_default();
+    // The connection, the transaction was rolled back (a deadlock), resources, an operator or a
+    // time-out, the server's system.
+    matches!(class, "08" | "40" | "53" | "57" | "58")
+        // In use, not locked in time, the time-outs of transactions.
+        || matches!(state, "55006" | "55P03" | "25P03" | "25P04")
+}
+
+/// Parts of messages of SQLite, which are English alone. Diesel hides its result codes.
+const TEMPORARY: [&str; 7] = [
+    "database is locked",
+    "database table is locked",
+    "disk I/O error",
+    "database or disk is full",
+    "out of memory",
+    // SQLite rolled back the whole transaction because of one of these.
+    "no such savepoint",
+    "unable to open database file",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sqlstate_is_read_from_the_front_of_a_message() {
+        assert_eq!(sqlstate("[57P01] breche Verbindung ab"), Some("57P01"));
+        for other in ["", "deadlock detected", "[57P01]", "[57P0] x", "[57 01] x", "x [57P01] y"] {
+            assert_eq!(sqlstate(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn sqlstate_decides_whatever_the_language() {
+        for temporary in [
+            "[40P01] Verklemmung entdeckt",
+            "[57014] storniere Anfrage wegen Zeitüberschreitung der Anfrage",
+            "[57P01] breche Verbindung ab aufgrund von Anweisung des Administrators",
+            "[53100] konnte Datei nicht schreiben: Auf dem Gerät ist kein Speicherplatz mehr frei",
+            "[55P03] storniere Anfrage wegen Zeitüberschreitung eines Locks",
+            "database is locked",
+        ] {
+            assert!(is_temporary(temporary), "{temporary}");
+        }
+        for defect in [
+            "[42P01] Relation »shared_chats« existiert nicht",
+            "[22P05] Zeichen hat keine Entsprechung in Kodierung »LATIN1«",
+            "[42601] syntax error at or near \"deadlock detected\"",
+            "no such table: shared_chats",
+        ] {
+            assert!(!is_temporary(defect), "{defect}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ const LOCK: i64 = 0x7368_7263_6861_7473;
 
 impl Database {
     /// Brings the schema up to date, one instance at a time, and returns the versions that were
-    /// applied. A migration that failed leaves the schema as it was before that migration.
+    /// applied. Before that, checks that PostgreSQL can be worked with. A migration that failed leaves the schema as it was before that migration.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
         // diesel's migrations are synchronous; their wrapper must not run on a worker.
         let migrating = match self.clone() {
@@ -24,6 +24,7 @@ impl Database {
                 sqlite.open_for_migrations()?.exclusive_transaction(|conn| run(conn, SQLITE))
             }),
             Database::Postgres(postgres) => {
+                postgres.check_sessions().await?;
                 let conn = postgres.connect().await?;
                 spawn_blocking(move || {
                     let mut conn = AsyncConnectionWrapper::<_>::from(conn);

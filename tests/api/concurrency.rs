@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 use tokio::sync::Barrier;
 
-use crate::support::{App, Setup, apply, on_both_databases};
+use crate::support::{App, Setup, apply, on_both_databases, on_postgres};
 
 #[apply(on_both_databases)]
 async fn no_view_that_begins_after_a_revocation_shows_the_link(app: App) {
@@ -83,6 +83,25 @@ async fn of_many_deletions_of_one_link_one_counts(app: App) {
     }
     statuses.sort_unstable();
     assert_eq!((statuses[0], &statuses[1..]), (204, &[404; 19][..]));
+}
+
+#[apply(on_postgres)]
+async fn clients_that_change_one_link_get_no_503_at_any_default_isolation_level(setup: Setup) {
+    for level in ["repeatable%5C%20read", "serializable"] {
+        let options = format!("%20-c%20default_transaction_isolation%3D{level}");
+        let url = format!("{}{options}", setup.database_url);
+        let app = setup.clone().with("DATABASE_URL", url).start().await;
+        let alice = app.as_user("alice");
+        let link = alice.share("chat-1").await;
+        for round in 0..10 {
+            let changes: Vec<_> = (0..8)
+                .map(|n| alice.change(&link, &json!({"label": format!("{round}-{n}")})).spawn())
+                .collect();
+            for change in changes {
+                change.await.unwrap().is(204);
+            }
+        }
+    }
 }
 
 #[apply(on_both_databases)]

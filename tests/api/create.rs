@@ -195,12 +195,46 @@ async fn nuls_and_lone_surrogates_come_back_as_they_were_sent(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn a_chat_without_a_name_is_shared(app: App) {
+async fn odd_messages_do_not_keep_a_chat_from_being_shared(app: App) {
+    let odd = [
+        r#"{"id":"m1","content":"Hello","created_at":1767225600}"#,
+        r#"{"id":"m2","content":null,"created_at":1767225600.5,"reply_to":"m1"}"#,
+        r#"{"id":"m3","content":"Bye","created_at":null,"reply_to":"m1"}"#,
+        r#"{"id":"m4","content":"No time"}"#,
+    ];
+    app.chats.put("odd", Chat::of("alice", "Odd", &odd.map(str::to_owned)));
+    let alice = app.as_user("alice");
+    let live = json!({"is_frozen": false});
+    for link in [alice.share("odd").await, alice.share_with("odd", live).await] {
+        let view = app.anonymous().view(&link).await.is(200).json();
+        let shown = view["messages"].as_array().unwrap().iter();
+        let shown: Vec<_> =
+            shown.map(|it| (it["content"].clone(), it["created_at"].clone())).collect();
+        let expected = [
+            ("Hello", "2026-01-01T00:00:00Z"),
+            ("", "2026-01-01T00:00:00.500Z"),
+            ("Bye", ""),
+            ("No time", ""),
+        ];
+        assert_eq!(shown, expected.map(|(content, time)| (json!(content), json!(time))));
+        let page = app.anonymous().open(&link).await.is(200).text();
+        assert!(page.contains("Empty message") && page.contains("No time"), "{page}");
+    }
+    app.chats.change("odd", |chat| chat.messages.push(r#"{"id":"m5","content":["x"]}"#.to_owned()));
+    let body = json!({"chat_session_id": "odd"});
+    alice.create(&body).await.fails(502, "chat_service_error");
+}
+
+#[apply(on_both_databases)]
+async fn a_view_of_a_chat_without_a_name_has_an_empty_one(app: App) {
     app.chats.put_named("nameless", "");
     app.chats.change("nameless", |chat| chat.name = "null".to_owned());
     let link = app.as_user("alice").share("nameless").await;
     assert_eq!(link.info["name"], Value::Null);
-    assert_eq!(app.anonymous().view(&link).await.json()["name"], Value::Null);
+    // The published client raises on null.
+    assert_eq!(app.anonymous().view(&link).await.json()["name"], "");
+    let page = app.anonymous().open(&link).await.is(200).text();
+    assert!(page.contains("<h1><bdi>Untitled chat</bdi></h1>"), "{page}");
     assert_eq!(app.as_user("alice").list("sort=name").await.ids(), [link.id]);
 }
 
@@ -423,10 +457,10 @@ async fn the_sharers_name_is_never_an_address_or_an_id(app: App) {
         (json!({"name": "Alice A."}), json!("Alice A.")),
         (json!({"name": "alice@example.com", "preferred_username": "al"}), json!("al")),
         (json!({"name": null, "preferred_username": "al"}), json!("al")),
-        (json!({"name": "alice@example.com"}), json!(null)),
-        (json!({"name": "alice"}), json!(null)),
-        (json!({"name": "  "}), json!(null)),
-        (json!({"name": ["Alice"]}), json!(null)),
+        (json!({"name": "alice@example.com"}), json!("")),
+        (json!({"name": "alice"}), json!("")),
+        (json!({"name": "  "}), json!("")),
+        (json!({"name": ["Alice"]}), json!("")),
     ] {
         let mut claims = claims(&app.clock, "alice");
         claims.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -440,10 +474,10 @@ async fn the_sharers_name_is_never_an_address_or_an_id(app: App) {
 async fn the_owners_name_is_never_an_address_or_an_id(app: App) {
     for (name, shared_by) in [
         (json!("Alice A."), json!("Alice A.")),
-        (json!("alice@example.com"), json!(null)),
-        (json!("alice"), json!(null)),
-        (json!(" "), json!(null)),
-        (json!(null), json!(null)),
+        (json!("alice@example.com"), json!("")),
+        (json!("alice"), json!("")),
+        (json!(" "), json!("")),
+        (json!(null), json!("")),
         (json!("A\0B"), json!("A\u{fffd}B")),
     ] {
         let owner = json!({"owner": {"id": "alice", "name": name}});

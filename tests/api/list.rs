@@ -3,7 +3,9 @@
 use chrono::Duration;
 use serde_json::json;
 
-use crate::support::{Answer, App, Client, Link, apply, on_both_databases};
+use crate::support::{
+    Answer, App, Client, Link, apply, behind_its_back, eventually, on_both_databases,
+};
 
 /// Shares chats of these names, a second apart.
 async fn share_named(app: &App, names: &[&str]) -> Vec<Link> {
@@ -189,6 +191,45 @@ async fn a_list_can_be_of_one_chat(app: App) {
     assert_eq!(alice.list("chat_session_id=nowhere").await.json(), json!([]));
     let message = alice.list("chat_session_id=a%2Fb").await.fails(400, "bad_request");
     assert!(message.starts_with("chat_session_id"), "{message}");
+}
+
+#[apply(on_both_databases)]
+async fn the_search_folds_fully(app: App) {
+    let all = ["STRAẞE", "Maße", "İstanbul", "ISPARTA", "ısırgan", "ﬁn", "ᏣᎳᎩ"];
+    share_named(&app, &all).await;
+    let alice = app.as_user("alice");
+    for (part, found) in [
+        ("ẞ", &all[..2]),
+        ("ss", &all[..2]),
+        ("ß", &all[..2]),
+        ("istanbul", &all[2..3]),
+        ("ISTANBUL", &all[2..3]),
+        ("İSTANBUL", &all[2..3]),
+        ("ısparta", &all[3..4]),
+        ("ISIRGAN", &all[4..5]),
+        ("FIN", &all[5..6]),
+        ("\u{abb3}", &all[6..]),
+    ] {
+        let query = format!("sort=created_at&name_filter={}", escape(part));
+        assert_eq!(names(&alice, &query).await, found, "{part}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn names_that_an_older_version_folded_are_found_after_a_start(app: App) {
+    let links = share_named(&app, &["STRAẞE", "İzmir", "plain"]).await;
+    for (link, folded) in [(&links[0], "straße"), (&links[1], "i\u{307}zmir")] {
+        let id = &link.id;
+        let older = format!("UPDATE shared_chats SET name_folded = '{folded}' WHERE id = '{id}'");
+        behind_its_back(&app, &older).await;
+    }
+    let alice = app.as_user("alice");
+    assert_eq!(names(&alice, "name_filter=strasse").await, [""; 0]);
+    let next = app.another_instance().await;
+    for (part, found) in [("strasse", "STRAẞE"), ("izmir", "İzmir"), ("PLAIN", "plain")] {
+        let query = format!("name_filter={part}");
+        eventually(part, async || names(&next.as_user("alice"), &query).await == [found]).await;
+    }
 }
 
 #[apply(on_both_databases)]

@@ -98,6 +98,16 @@ def test_a_user_shares_a_chat_and_reads_it_back(service, chats, alice, client):
     assert NEVER_SHOWN not in repr(detail)
 
 
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_chat_without_a_name_shared_by_a_user_without_one_is_read_back(service, chats, alice, is_frozen):
+    client = Client(service.url, api_key=alice.token(name=None))
+    chat = chats.new_chat(alice.sub, None)
+    detail = client.get_shared_chat(id_of(client.share_chat_session(chat.id, is_frozen=is_frozen)))
+    assert (detail.name, detail.shared_by) == ("", "")
+    [row] = client.list_shared_chats()
+    assert row.name is None
+
+
 @pytest.mark.parametrize("is_private", [False, True])
 @pytest.mark.parametrize("is_frozen", [False, True])
 @pytest.mark.parametrize("includes_artifacts", [False, True])

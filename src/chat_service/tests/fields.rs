@@ -29,7 +29,7 @@ fn a_field_that_holds_something_else_makes_the_answer_a_bad_one() {
     accepts(&good).unwrap();
     for (field, values) in [
         ("id", vec![json!(1), json!(null), json!(""), json!("a\u{0}b"), json!("é".repeat(257))]),
-        ("content", vec![json!(null), json!(7), json!({"text": "x"}), json!(["x"])]),
+        ("content", vec![json!(7), json!(true), json!({"text": "x"}), json!(["x"])]),
         ("created_at", {
             let text = ["", "yesterday", "2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T00:00Z"];
             let odd =
@@ -37,7 +37,7 @@ fn a_field_that_holds_something_else_makes_the_answer_a_bad_one() {
             let long = format!("2026-01-01T00:00:00.{}Z", "0".repeat(99));
             let text = text.into_iter().chain(odd).map(Into::into).chain([long]);
             text.map(|text: String| json!(text))
-                .chain([json!(null), json!(1_700_000_000)])
+                .chain([json!(true), json!({}), json!(1e300), json!(1_767_225_600_000_i64)])
                 .collect()
         }),
         ("reply_to", vec![json!(1), json!("a\nb"), json!("x".repeat(257))]),
@@ -49,12 +49,50 @@ fn a_field_that_holds_something_else_makes_the_answer_a_bad_one() {
             assert!(accepts(&message).is_err(), "{message}");
         }
     }
-    for field in ["id", "content", "created_at"] {
+    for field in ["id", "content"] {
         let mut message = good.clone();
         message.as_object_mut().unwrap().remove(field);
         assert!(accepts(&message).unwrap_err().contains(field), "{message}");
     }
     accepts(&json!(["m", "x", "2026-01-01T00:00:00Z", null, null])).unwrap_err();
+}
+
+#[test]
+fn content_may_be_null_and_a_time_in_seconds_or_missing() {
+    let read = |message: &serde_json::Value| {
+        let messages: Vec<wire::WireMessage> = wire::parse(&format!("[{message}]")).unwrap();
+        let wire::WireMessage(message) = &messages[0];
+        (message.content.as_json().to_owned(), message.created_at.clone())
+    };
+    let (content, _) = read(&json!({"id": "m", "content": null, "created_at": 0}));
+    assert_eq!(content, r#""""#);
+    for (given, kept) in [
+        (json!(1_767_225_600), "2026-01-01T00:00:00Z"),
+        (json!(1_767_225_600.25), "2026-01-01T00:00:00.250Z"),
+        (json!(-1), "1969-12-31T23:59:59Z"),
+        (json!(null), ""),
+        (json!("2026-01-01 00:00:00"), "2026-01-01T00:00:00Z"),
+    ] {
+        let (_, created_at) = read(&json!({"id": "m", "content": "x", "created_at": given}));
+        assert_eq!(created_at, kept, "{given}");
+    }
+    assert_eq!(read(&json!({"id": "m", "content": "x"})), (r#""x""#.to_owned(), String::new()));
+}
+
+#[test]
+fn a_reason_for_the_log_names_the_message_and_the_field() {
+    let good = json!({"id": "m", "content": "x"});
+    for (odd, named) in [
+        (json!({"id": "m", "content": ["x"]}), "[1].content: the content of a message must be"),
+        (json!({"id": "m", "content": "x", "created_at": "x"}), "[1].created_at: a created_at"),
+        (json!({"id": "m"}), "[1]: missing field `content`"),
+        (json!({"id": "m", "content": "x", "role": "a b"}), "[1]: a role of other characters"),
+        (json!(7), "[1]: a value of a wrong type"),
+    ] {
+        let page = json!([good, odd]).to_string();
+        let why = wire::parse::<Vec<wire::WireMessage>>(&page).map(drop).unwrap_err();
+        assert!(why.starts_with(named), "{why}");
+    }
 }
 
 #[test]

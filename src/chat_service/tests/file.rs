@@ -67,6 +67,12 @@ async fn a_chat_in_the_file_reads_like_one_of_the_service() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_is_skipped() {
+    let file = ChatsFile::holding(&format!("\u{feff}{}", chats("Marked")));
+    assert_eq!(name(&file.service()).await.unwrap().as_deref(), Some("Marked"));
+}
+
+#[tokio::test]
 async fn only_its_owner_may_share_a_chat_but_the_service_reads_any() {
     let file = ChatsFile::holding(&chats("n"));
     let service = file.service();

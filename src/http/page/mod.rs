@@ -125,7 +125,7 @@ struct SharedChatTemplate<'a> {
 impl SharedChatTemplate<'_> {
     fn name(&self) -> String {
         let name = self.page.chat.name.as_deref().map(sanitize::without_direction_changes);
-        name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Shared chat".to_owned())
+        name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Untitled chat".to_owned())
     }
 
     /// A message's text as markup, with a note if it is empty.

@@ -104,7 +104,7 @@ fn a_private_live_link_shows_its_badges_and_expiry() {
     for part in [
         "</svg>Private</li>",
         "</svg>Live</li>",
-        "<title>Shared chat</title>",
+        "<title>Untitled chat</title>",
         "Available until <time datetime=\"2026-12-24T18:00:00Z\">24 Dec 2026, 18:00 UTC</time>",
         "Only people who are signed in can open this link.",
         "This chat has no messages.",
@@ -115,7 +115,7 @@ fn a_private_live_link_shows_its_badges_and_expiry() {
         assert!(!html.contains(part), "{part}");
     }
     let blank = SharedChat { name: Some(" \u{202e} ".to_owned()), ..chat };
-    assert!(page(&blank, &[], None).contains("<h1><bdi>Shared chat</bdi></h1>"));
+    assert!(page(&blank, &[], None).contains("<h1><bdi>Untitled chat</bdi></h1>"));
 }
 
 #[test]

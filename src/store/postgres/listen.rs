@@ -95,7 +95,8 @@ impl Postgres {
 
     /// A connection that listens, and the prefix of the payloads of this schema.
     async fn start_listening(&self) -> Result<(AsyncPgConnection, String), StoreError> {
-        let mut conn = self.connect().await?;
+        let connecting = self.inner.connector.connect_to_listen().await;
+        let mut conn = connecting.map_err(StoreError::unavailable)?;
         conn.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
         let schema = diesel::select(sql::<Text>("current_schema()::text"));
         let schema: String = schema.get_result(&mut conn).await?;

@@ -1,8 +1,12 @@
 //! PostgreSQL: a connection pool, and for views a pipelined connection on each worker thread.
 
+mod certificate;
 mod connect;
 mod failover;
 mod listen;
+mod session;
+mod url;
+mod wire;
 
 use std::{sync::Arc, time::Duration};
 
@@ -105,6 +109,10 @@ impl Postgres {
         // Operations wait for a permit, never at the pool itself.
         let waiting = self.inner.connections.waiting();
         PoolStatus { max: status.max_size, idle: status.available, used, waiting }
+    }
+
+    pub(super) async fn check_sessions(&self) -> Result<(), StoreError> {
+        self.inner.connector.check_sessions().await
     }
 
     pub(super) async fn connect(&self) -> Result<AsyncPgConnection, StoreError> {

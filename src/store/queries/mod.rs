@@ -5,6 +5,7 @@ pub(in crate::store) mod artifacts;
 pub(in crate::store) mod audit;
 pub(in crate::store) mod chats;
 pub(in crate::store) mod create;
+pub(in crate::store) mod fold;
 pub(in crate::store) mod legacy;
 pub(in crate::store) mod list;
 pub(in crate::store) mod owner;

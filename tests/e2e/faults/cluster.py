@@ -135,9 +135,9 @@ class Server:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
-    def new_database(self):
+    def new_database(self, options=""):
         name = f"e2e_{uuid.uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} {options}")
         return name
 
     def url(self, database, *, port=None):
