@@ -54,20 +54,24 @@ impl<'a> Output<'a> {
 
     /// Writes the text that waits. Addresses in it become links if they may, outside of links.
     pub(super) fn write_waiting(&mut self, may_link: bool) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let text = mem::take(&mut self.waiting);
-        if may_link && !self.in_link {
-            for (part, is_address) in links::cut(&text) {
-                match link_target(LinkType::Autolink, part).filter(|_| is_address) {
-                    Some(href) => {
-                        self.open_link(&href, true);
-                        self.text(part);
-                        self.close_link();
-                    }
-                    None => self.text(part),
+        for (part, is_address) in links::cut(&text) {
+            let href = if is_address && may_link && !self.in_link {
+                link_target(LinkType::Autolink, part)
+            } else {
+                None
+            };
+            match href {
+                Some(href) => {
+                    self.open_link(&href, true);
+                    self.text(part);
+                    self.close_link();
                 }
+                None => self.text(part),
             }
-        } else {
-            self.text(&text);
         }
         self.waiting = text;
         self.waiting.clear();
