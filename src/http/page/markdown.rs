@@ -2,9 +2,8 @@
 //!
 //! No part of the message becomes markup: tags, classes and attributes are fixed, text is escaped,
 //! and raw HTML is shown as its source, but for the few elements that [`writer`] and [`folds`] know
-//! and write themselves. The only untrusted value that a browser acts on is the
-//! address of a link, which `sanitize::link_target` checks. There are no ids, no anchors, and
-//! nothing that loads.
+//! and write themselves. The only untrusted value that a browser acts on is the address of a link,
+//! which `sanitize::link_target` checks. There are no ids, no anchors, and nothing that loads.
 
 #[cfg(any(test, fuzzing))]
 pub(in crate::http) mod assertions;
@@ -16,14 +15,15 @@ mod formulas;
 mod html;
 mod links;
 mod output;
+mod parser;
 mod writer;
 
 use std::borrow::Cow;
 
-use pulldown_cmark::Options;
-
 use self::{
+    cjk::JOINT,
     depth::nests_too_deeply,
+    formulas::FORMULA,
     output::Output,
     writer::{MAX_GROWTH, Writer},
 };
@@ -35,17 +35,6 @@ const MARKDOWN_LIMIT: usize = 200_000;
 
 /// A tag nested deeper in folded parts is text.
 const MAX_FOLDS: usize = 3;
-
-const OPTIONS: Options = Options::ENABLE_TABLES
-    .union(Options::ENABLE_FOOTNOTES)
-    .union(Options::ENABLE_STRIKETHROUGH)
-    .union(Options::ENABLE_TASKLISTS)
-    .union(Options::ENABLE_GFM);
-
-/// In the source: stands for a formula.
-const FORMULA: char = '\u{1}';
-/// In the source: an invisible letter, see [`cjk::joined`].
-const JOINT: char = '\u{2}';
 
 /// Renders a message as HTML that is safe to include in a page.
 pub(in crate::http) fn render(text: &str) -> String {

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::JOINT;
+/// In the source: a letter that is not shown.
+pub(super) const JOINT: char = '\u{2}';
 
 /// Whether the character is of a Chinese, Japanese or Korean script, or of their punctuation: the
 /// blocks of the ranges of <https://github.com/tats-u/markdown-cjk-friendly>, without single symbols.

@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use pulldown_cmark::{Event, Parser, Tag};
+use pulldown_cmark::{Event, Tag};
 
-use super::OPTIONS;
+use super::parser;
 
 /// A longer summary is shown as text with the rest.
 const MAX_SUMMARY: usize = 500;
@@ -87,7 +87,7 @@ fn summary(text: &str) -> Option<(&str, usize)> {
 /// goes on in the line below it.
 fn tags(source: &str) -> Vec<TagAt> {
     let mut tags = Vec::new();
-    for (event, range) in Parser::new_ext(source, OPTIONS).into_offset_iter() {
+    for (event, range) in parser::events(source) {
         let is_ours = match event {
             Event::Start(Tag::HtmlBlock) => {
                 let block = source[range.clone()].trim_start();

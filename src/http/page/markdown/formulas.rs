@@ -6,9 +6,12 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use pulldown_cmark::{Event, LinkType, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, LinkType, Tag, TagEnd};
 
-use super::{FORMULA, OPTIONS, links};
+use super::{links, parser};
+
+/// In the source: stands for a formula.
+pub(super) const FORMULA: char = '\u{1}';
 
 /// The source with a [`FORMULA`] for each formula, and the formulas in their order.
 pub(super) fn marked(source: &str) -> (Cow<'_, str>, Vec<String>) {
@@ -16,7 +19,7 @@ pub(super) fn marked(source: &str) -> (Cow<'_, str>, Vec<String>) {
         return (Cow::Borrowed(source), Vec::new());
     }
     let mut finder = Finder { source, ..Finder::default() };
-    for (event, range) in Parser::new_ext(source, OPTIONS).into_offset_iter() {
+    for (event, range) in parser::events(source) {
         finder.see(&event, range);
     }
     finder.end_of_block();

@@ -4,7 +4,7 @@ use std::{mem, ops::Range, slice};
 
 use pulldown_cmark::LinkType;
 
-use super::{FORMULA, JOINT, links};
+use super::{cjk::JOINT, formulas::FORMULA, links};
 use crate::http::page::sanitize::{escape_into, link_target};
 
 pub(super) struct Output<'a> {

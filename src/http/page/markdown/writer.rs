@@ -1,17 +1,17 @@
 //! Writes the parser's events as fixed tags, classes and attributes.
 //!
-//! To add an element: its option in [`OPTIONS`], and its tags in [`Writer::start`] and
+//! To add an element: its option in [`parser`], and its tags in [`Writer::start`] and
 //! [`Writer::end`]; both matches are exhaustive.
 
 use std::ops::Range;
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, CodeBlockKind, Event, LinkType, Tag, TagEnd};
 
 use super::{
-    OPTIONS,
     elements::{alert, heading, is_right_to_left},
     html::{self, Inline},
     output::Output,
+    parser,
 };
 use crate::http::page::sanitize::link_target;
 
@@ -55,7 +55,7 @@ impl<'a> Writer<'a> {
 
     /// `None` if the HTML gets longer than the limit.
     pub(super) fn write(mut self, source: &str, limit: usize) -> Option<()> {
-        let events: Vec<_> = Parser::new_ext(source, OPTIONS).into_offset_iter().collect();
+        let events: Vec<_> = parser::events(source).collect();
         let tags = html::paired(&events);
         for (index, (event, range)) in events.iter().enumerate() {
             if let Event::Text(text) = event {
