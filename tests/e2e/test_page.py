@@ -30,6 +30,8 @@ HOSTILE = [
     "| a | b |\n|--|--|\n| " + "x" * 400 + " | " + "y " * 200 + " |",
     "שלום *עולם*\n\n- אחת\n- שתיים\n\n\u202egnp.exe\u2066",
     "a\0b\u0007c &amp; &lt;i&gt; {{ 7 * 7 }}",
+    f"<details open ontoggle='{RAN} = 9'>\n<summary><b onclick='{RAN} = 10'>s</b></summary>\n\n<think>\n$<svg onload='{RAN} = 11'>$\n</details>\n</think>",
+    f"<sub onclick='{RAN} = 12'>a</sub> <kbd>b</i></kbd> <br onload=x> https://elsewhere.example/'onclick='{RAN}=13 javascript://%0a{RAN}=14",
 ]
 
 
@@ -147,7 +149,7 @@ def test_a_public_link_opens_without_a_complaint(service, chats, tab, alice, tmp
     assert not opened.says(NEVER_SHOWN, alice.sub, chat.id)
     # As a phone's camera sees it.
     opened.page.locator("summary").click()
-    image = opened.page.locator("details img")
+    image = opened.page.locator("footer img")
     expect(image).to_be_visible()
     eventually(lambda: image.evaluate("image => image.complete && image.naturalWidth"), 5, "the QR code is drawn")
     shot = Image.open(io.BytesIO(image.screenshot())).convert("L")
@@ -410,7 +412,7 @@ def test_without_script_the_page_shows_what_there_is(service, chats, tab, alice)
         else:
             expect(hint).to_be_visible()
         opened.page.locator("summary").click()
-        expect(opened.page.locator("details img")).to_be_visible()
+        expect(opened.page.locator("footer img")).to_be_visible()
 
 
 # Private links
@@ -478,6 +480,8 @@ MANY = [
     "| name | amount |\n|:--|--:|\n| pears | 12.50 |\n\n- [x] done\n- [ ] to do\n- plain",
     "",
     "<div>\nraw\n</div>",
+    "".join(f"> [!{kind}]\n> text <kbd>C</kbd> https://elsewhere.example/\n\n" for kind in ("NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION")),
+    "<think>\nA *thought*\n</think>",
 ]
 
 CONTRASTS = """() => {
@@ -552,3 +556,85 @@ def test_no_message_is_an_empty_bubble_or_has_room_to_spare(service, chats, tab,
         })"""
     )
     assert len(starts) == 3 and max(starts) - min(starts) < 0.5, starts
+
+
+PHONE_390 = {"width": 390, "height": 800}
+HEBREW = [
+    "- `code` ראשון ואז עוד טקסט ארוך שנשבר לשורה הבאה כאן\n- שני\n- English with more words, so that it wraps to the next line",
+    "1. `npm install` מתקינים את החבילה\n2. English\n3. שלוש",
+    "> `code` הציטוט כאן\n\n> https://elsewhere.example/ הציטוט",
+    "| `a` | מחיר |\n|---|---|\n| תפוח | $5 |\n| English | 12.50 |",
+    "- [x] בוצע\n- [ ] לביצוע",
+]
+ARABIC = [
+    "- `code` الأول ثم نص أطول ينتقل إلى السطر التالي هنا في الصفحة\n- الثاني\n- English with more words, so that it wraps to the next line",
+    "1. `npm install` ثبت الحزمة\n2. English\n3. ثلاثة",
+    "> `code` هذا اقتباس\n\n> https://elsewhere.example/ هذا اقتباس",
+    "| `a` | السعر |\n|---|---|\n| تفاح | $5 |\n| English | 12.50 |",
+    "- [x] تم\n- [ ] قيد التنفيذ",
+]
+
+# Of each group (a list, a quotation, a column of a table) the right edges of what its parts hold.
+RIGHT_EDGES = """() => {
+  const edge = node => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    return Math.max(...[...range.getClientRects()].map(rect => rect.right));
+  };
+  const columns = [...document.querySelectorAll(".content table")].flatMap(table =>
+    [1, 2].map(place => [...table.querySelectorAll(`tr > :nth-child(${place})`)]));
+  const lists = [...document.querySelectorAll(".content :is(ul, ol)")].map(list => [...list.children]);
+  return [...columns, ...lists].map(parts => parts.map(edge));
+}"""
+
+
+@pytest.mark.parametrize("messages", [HEBREW, ARABIC], ids=["hebrew", "arabic"])
+def test_lists_quotes_and_tables_of_a_script_from_the_right_begin_at_the_right(service, chats, tab, alice, messages, tmp_path):
+    chat = chats.new_chat(alice.sub, messages=False)
+    for message in messages:
+        chat.exchange(message, message)
+    link = service.http(alice).share(chat)
+    opened = tab(service, viewport=PHONE_390)
+    opened.open(link["url"])
+    opened.page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert not opened.is_wide()
+    containers = opened.page.locator(".content :is(ul, ol, blockquote, table)")
+    assert containers.evaluate_all("all => all.map(one => getComputedStyle(one).direction)") == ["rtl"] * 12
+    # An item or a cell in English is beside the marker, and in the column, of the others.
+    for edges in opened.page.evaluate(RIGHT_EDGES):
+        assert len(edges) >= 2 and max(edges) - min(edges) < 6, edges
+    # Markers are within the page.
+    padding = opened.page.locator(".content :is(ul, ol)").evaluate_all("all => all.map(one => parseFloat(getComputedStyle(one).paddingRight))")
+    assert min(padding) >= 20, padding
+
+
+@pytest.mark.parametrize("kind", ["quotes", "lists"])
+def test_what_is_nested_deeper_than_a_phone_can_show_stops_indenting(service, chats, tab, alice, kind):
+    level = "> " if kind == "quotes" else "  "
+    marker = "" if kind == "quotes" else "- "
+    text = "".join(level * depth + f"{marker}level {depth} with some words\n{level * depth}\n" for depth in range(1, 20))
+    chat = chats.new_chat(alice.sub, messages=False)
+    chat.exchange(text, text)
+    link = service.http(alice).share(chat)
+    opened = tab(service, viewport=PHONE_390)
+    opened.open(link["url"])
+    widths = opened.page.get_by_text("level 19").evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")
+    assert len(widths) == 2 and min(widths) > 200, widths
+    assert not opened.is_wide()
+
+
+def test_what_the_reader_unfolded_stays_so_when_news_come(service, chats, tab, alice):
+    chat = chats.new_chat(alice.sub, messages=False)
+    chat.say("<think>\nA thought\n</think>\nThe answer")
+    chat.say("<details>\n<summary>More</summary>\n\nDetail\n\n</details>")
+    link = service.http(alice).share(chat, is_frozen=False)
+    opened = watching_tab(tab, service, link)
+    thought, detail = opened.page.get_by_text("A thought"), opened.page.get_by_text("Detail", exact=True)
+    expect(thought).not_to_be_visible()
+    opened.page.get_by_text("More").click()
+    expect(detail).to_be_visible()
+    chat.say("News")
+    tell(service, chat)
+    expect(opened.page.get_by_text("News")).to_be_visible()
+    expect(detail).to_be_visible()
+    expect(thought).not_to_be_visible()

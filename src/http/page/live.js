@@ -29,6 +29,9 @@
     const root = document.scrollingElement;
     const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 80;
     document.title = page.title;
+    // What the reader unfolded stays so.
+    const folds = page.querySelectorAll("main details");
+    main.querySelectorAll("details").forEach((fold, place) => { if (folds[place]) folds[place].open = fold.open; });
     update(main, page.querySelector("main"));
     // Without the QR code, which may be open and never changes.
     update(footer.lastElementChild, page.querySelector("footer").lastElementChild);

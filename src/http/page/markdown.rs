@@ -1,28 +1,84 @@
 //! A message's Markdown as safe HTML.
 //!
 //! No part of the message becomes markup: tags, classes and attributes are fixed, text is escaped,
-//! and raw HTML is shown as its source. The only untrusted value that a browser acts on is the
-//! address of a link, which `sanitize::link_target` checks. There are no ids, no anchors, and
-//! nothing that loads.
+//! and raw HTML is shown as its source, but for the few elements that [`writer`] and [`folds`] know
+//! and write themselves. The only untrusted value that a browser acts on is the address of a link,
+//! which `sanitize::link_target` checks. There are no ids, no anchors, and nothing that loads.
 
 #[cfg(any(test, fuzzing))]
 pub(in crate::http) mod assertions;
+mod cjk;
 mod depth;
+mod elements;
+mod folds;
+mod formulas;
+mod html;
+mod links;
+mod output;
+mod parser;
 mod writer;
 
-use self::{depth::nests_too_deeply, writer::Writer};
+use std::borrow::Cow;
+
+use self::{
+    cjk::JOINT,
+    depth::nests_too_deeply,
+    formulas::FORMULA,
+    output::Output,
+    writer::{MAX_GROWTH, Writer},
+};
 use super::sanitize::escape_into;
 
 /// Longer messages are shown as plain text. They are pasted logs or data, which read better so; and
 /// it bounds the cost of the parser, which is not proven to be linear for untrusted input.
 const MARKDOWN_LIMIT: usize = 200_000;
 
+/// A tag nested deeper in folded parts is text.
+const MAX_FOLDS: usize = 3;
+
 /// Renders a message as HTML that is safe to include in a page.
 pub(in crate::http) fn render(text: &str) -> String {
     if text.len() > MARKDOWN_LIMIT || nests_too_deeply(text) {
         return plain(text);
     }
-    Writer::new(text).write().unwrap_or_else(|| plain(text))
+    let source = if text.contains([FORMULA, JOINT]) {
+        Cow::Owned(text.replace([FORMULA, JOINT], "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    };
+    let mut out = String::with_capacity(source.len() * 2);
+    let limit = 4096 + source.len() * MAX_GROWTH;
+    match write(&source, 0, limit, &mut out) {
+        Some(()) => out,
+        None => plain(text),
+    }
+}
+
+/// Writes the source and its folded parts, of which each is a document of its own, so that what is
+/// left open in one ends with it. `None` if the HTML grows beyond the limit.
+fn write(source: &str, folded: usize, limit: usize, out: &mut String) -> Option<()> {
+    let folds = if folded < MAX_FOLDS { folds::of(source) } else { Vec::new() };
+    let mut written = 0;
+    for fold in folds {
+        write_document(&source[written..fold.whole.start], limit, out)?;
+        out.push_str(r#"<details><summary dir="auto">"#);
+        escape_into(out, &fold.summary);
+        out.push_str("</summary>\n");
+        write(&source[fold.inner], folded + 1, limit, out)?;
+        out.push_str("</details>\n");
+        written = fold.whole.end;
+    }
+    write_document(&source[written..], limit, out)
+}
+
+fn write_document(source: &str, limit: usize, out: &mut String) -> Option<()> {
+    // Without the tag before it a line may nest.
+    if nests_too_deeply(source) {
+        return None;
+    }
+    let source = cjk::joined(source);
+    let (source, formulas) = formulas::marked(&source);
+    Writer::new(Output::new(&source, &formulas, out)).write(&source, limit)
 }
 
 fn plain(text: &str) -> String {

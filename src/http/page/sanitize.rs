@@ -31,18 +31,12 @@ pub(super) fn link_target(kind: LinkType, destination: &str) -> Option<String> {
     url.ok().filter(|url| matches!(url.scheme(), "http" | "https" | "mailto")).map(Url::into)
 }
 
-/// Whether the first letter is of a right-to-left script.
-///
-/// `dir="auto"` does the same in the browser, but skips elements with a `dir` of their own: the
-/// items of a list, the paragraphs of a quotation. The ranges are from Hebrew to the end of the
+/// Whether the letter is of a right-to-left script. The ranges are from Hebrew to the end of the
 /// Arabic extensions, the presentation forms, and the right-to-left blocks of the supplementary
 /// plane (Unicode, `DerivedBidiClass.txt`).
-pub(super) fn is_right_to_left(text: &str) -> bool {
-    let right_to_left = |c: char| {
-        matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
-            | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
-    };
-    text.chars().find(|c| c.is_alphabetic()).is_some_and(right_to_left)
+pub(super) fn is_right_to_left(letter: char) -> bool {
+    matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
 /// Removes bidirectional overrides and isolates: they make `gpj.exe` look like `exe.jpg`, and in a

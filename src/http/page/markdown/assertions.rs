@@ -8,8 +8,9 @@ fn tags(html: &str) -> Vec<&str> {
 
 /// There are only the writer's own elements and attributes, and absolute addresses.
 pub(in crate::http) fn assert_harmless(html: &str) {
-    const ELEMENTS: &str = " a blockquote br code del div em figcaption figure h3 h4 h5 h6 hr input \
-                            li ol p pre span strong sup table tbody td th thead tr ul ";
+    const ELEMENTS: &str = " a blockquote br code del details div em figcaption figure h3 h4 h5 \
+                            h6 hr input kbd li ol p pre span strong sub summary sup table tbody td \
+                            th thead tr ul ";
     const ATTRIBUTES: &str = " aria-label checked class dir disabled href rel start tabindex type ";
     for tag in tags(html) {
         let mut parts = tag.trim_start_matches('/').splitn(2, ' ');

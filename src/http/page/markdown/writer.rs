@@ -1,13 +1,19 @@
 //! Writes the parser's events as fixed tags, classes and attributes.
 //!
-//! To add an element: its option in [`OPTIONS`], and its tags in [`Writer::start`] and
+//! To add an element: its option in [`parser`], and its tags in [`Writer::start`] and
 //! [`Writer::end`]; both matches are exhaustive.
 
 use std::ops::Range;
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, CodeBlockKind, Event, LinkType, Tag, TagEnd};
 
-use crate::http::page::sanitize::{escape_into, is_right_to_left, link_target};
+use super::{
+    elements::{alert, heading, is_right_to_left},
+    html::{self, Inline},
+    output::Output,
+    parser,
+};
+use crate::http::page::sanitize::link_target;
 
 /// Of elements nested deeper only the text is shown: a browser would cut them off too, but at a
 /// greater cost.
@@ -17,23 +23,11 @@ pub(super) const MAX_DEPTH: usize = 40;
 /// Ordinary Markdown stays under 10; a table with many columns and short rows has no bound.
 pub(super) const MAX_GROWTH: usize = 24;
 
-const MATH: &str = r#"<span class="math" dir="ltr">"#;
-
-const OPTIONS: Options = Options::ENABLE_TABLES
-    .union(Options::ENABLE_FOOTNOTES)
-    .union(Options::ENABLE_STRIKETHROUGH)
-    .union(Options::ENABLE_TASKLISTS)
-    // So that `_` and `*` in a formula are not emphasis; it is shown as its source.
-    .union(Options::ENABLE_MATH);
-
-#[derive(Default)]
 pub(super) struct Writer<'a> {
-    source: &'a str,
-    out: String,
+    out: Output<'a>,
     /// How many elements are open, including those left out.
     depth: usize,
-    /// Whether an `<a>` is open; they do not nest.
-    in_link: bool,
+    in_code: bool,
     /// How many images are open: an image's description can hold images.
     images: usize,
     /// Whether the outermost open image opened the link.
@@ -46,102 +40,154 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(source: &'a str) -> Self {
-        Self { source, out: String::with_capacity(source.len() * 2), ..Self::default() }
+    pub(super) fn new(out: Output<'a>) -> Self {
+        Self {
+            out,
+            depth: 0,
+            in_code: false,
+            images: 0,
+            image_is_link: false,
+            alignments: Vec::new(),
+            column: 0,
+            in_table_head: false,
+        }
     }
 
-    /// `None` if the HTML grows beyond [`MAX_GROWTH`].
-    pub(super) fn write(mut self) -> Option<String> {
-        let limit = 4096 + self.source.len() * MAX_GROWTH;
-        for (event, range) in Parser::new_ext(self.source, OPTIONS).into_offset_iter() {
+    /// `None` if the HTML gets longer than the limit.
+    pub(super) fn write(mut self, source: &str, limit: usize) -> Option<()> {
+        let events: Vec<_> = parser::events(source).collect();
+        let tags = html::paired(&events);
+        for (index, (event, range)) in events.iter().enumerate() {
+            if let Event::Text(text) = event {
+                self.out.wait(text, range);
+                continue;
+            }
+            self.write_waiting();
             match event {
                 Event::Start(tag) => {
                     self.depth += 1;
                     if self.depth <= MAX_DEPTH {
-                        self.start(&tag, range);
+                        self.start(tag, range, &events[index + 1..]);
                     }
                 }
                 Event::End(tag) => {
                     if self.depth <= MAX_DEPTH {
-                        self.end(tag);
-                    } else if !self.out.ends_with(' ') {
+                        self.end(*tag);
+                    } else {
                         // Separates the text of left-out elements.
-                        self.out.push(' ');
+                        self.out.space();
                     }
                     self.depth -= 1;
                 }
-                other => self.leaf(&other),
+                Event::InlineHtml(html) => match tags[index] {
+                    Some(tag) => self.inline_html(tag),
+                    None => self.out.text(html),
+                },
+                other => self.leaf(other),
             }
             if self.out.len() > limit {
                 return None;
             }
         }
-        Some(self.out)
+        self.write_waiting();
+        Some(())
+    }
+
+    fn write_waiting(&mut self) {
+        let may_link = !self.in_code && self.images == 0 && self.depth < MAX_DEPTH;
+        self.out.write_waiting(may_link);
+    }
+
+    fn inline_html(&mut self, tag: Inline) {
+        match tag {
+            Inline::Break if self.images == 0 => self.out.markup("<br>\n"),
+            Inline::Break => self.out.markup(" "),
+            Inline::Start(name) => {
+                self.depth += 1;
+                if self.depth <= MAX_DEPTH && self.images == 0 {
+                    self.out.markup(&format!("<{name}>"));
+                }
+            }
+            Inline::End(name) => {
+                if self.depth <= MAX_DEPTH && self.images == 0 {
+                    self.out.markup(&format!("</{name}>"));
+                }
+                self.depth -= 1;
+            }
+        }
     }
 
     fn leaf(&mut self, event: &Event<'_>) {
         match event {
-            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => self.text(text),
-            Event::Code(code) => self.wrapped(r#"<code dir="ltr">"#, &[code], "</code>"),
-            Event::InlineMath(math) => self.wrapped(MATH, &["$", math, "$"], "</span>"),
-            Event::DisplayMath(math) => self.wrapped(MATH, &["$$", math, "$$"], "</span>"),
-            Event::FootnoteReference(label) => self.wrapped("<sup>[", &[label], "]</sup>"),
+            Event::Html(text) if html::is_break(text.trim()) => self.out.markup("<br>\n"),
+            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => self.out.text(text),
+            Event::Code(code) => self.out.wrapped(r#"<code dir="ltr">"#, code, "</code>"),
+            Event::FootnoteReference(label) => self.out.wrapped("<sup>[", label, "]</sup>"),
             // In a chat a typed line break is meant as one.
-            Event::SoftBreak | Event::HardBreak if self.images == 0 => self.out.push_str("<br>\n"),
-            Event::SoftBreak | Event::HardBreak => self.out.push(' '),
-            Event::Rule => self.out.push_str("<hr>\n"),
-            Event::TaskListMarker(done) => self.out.push_str(if *done {
+            Event::SoftBreak | Event::HardBreak if self.images == 0 => self.out.markup("<br>\n"),
+            Event::SoftBreak | Event::HardBreak => self.out.markup(" "),
+            Event::Rule => self.out.markup("<hr>\n"),
+            Event::TaskListMarker(done) => self.out.markup(if *done {
                 r#"<input type="checkbox" disabled checked aria-label="done">"#
             } else {
                 r#"<input type="checkbox" disabled aria-label="to do">"#
             }),
-            Event::Start(_) | Event::End(_) => {}
+            // The option of the formulas is off.
+            Event::InlineMath(_) | Event::DisplayMath(_) | Event::Start(_) | Event::End(_) => {}
         }
     }
 
-    fn start(&mut self, tag: &Tag<'_>, range: Range<usize>) {
+    /// `inner` begins with what the element holds.
+    fn start(&mut self, tag: &Tag<'_>, range: &Range<usize>, inner: &[(Event<'_>, Range<usize>)]) {
         if self.images > 0 && !matches!(tag, Tag::Image { .. }) {
             return; // an image's description is text
         }
         match tag {
-            Tag::Paragraph => self.out.push_str(r#"<p dir="auto">"#),
+            Tag::Paragraph => self.out.markup(r#"<p dir="auto">"#),
             Tag::Heading { level, .. } => {
-                self.out.push_str(&format!(r#"<{} dir="auto">"#, heading(*level)));
+                self.out.markup(&format!(r#"<{} dir="auto">"#, heading(*level)));
             }
-            Tag::BlockQuote(_) => self.container("blockquote", range),
-            Tag::CodeBlock(kind) => self.start_code(kind),
-            Tag::HtmlBlock => self.out.push_str(r#"<div class="plain" dir="auto">"#),
-            Tag::List(None) => self.container("ul", range),
+            Tag::BlockQuote(None) => self.container("blockquote", "", inner),
+            Tag::BlockQuote(Some(kind)) => {
+                let (class, label) = alert(*kind);
+                self.container("blockquote", &format!(r#" class="alert {class}""#), inner);
+                self.out.markup(&format!(r#"<p class="label">{label}</p>"#));
+            }
+            Tag::CodeBlock(kind) => {
+                self.in_code = true;
+                self.start_code(kind);
+            }
+            Tag::HtmlBlock => self.out.markup(r#"<div class="plain" dir="auto">"#),
+            Tag::List(None) => self.container("ul", "", inner),
             Tag::List(Some(first)) => {
-                self.container("ol", range);
-                self.out.pop(); // the `>`
-                self.out.push_str(&format!(r#" start="{first}">"#));
+                self.container("ol", &format!(r#" start="{first}""#), inner);
             }
-            Tag::Item => self.container("li", range),
+            Tag::Item => self.out.markup("<li>"),
             Tag::FootnoteDefinition(label) => {
-                self.wrapped(r#"<div class="footnote"><sup>"#, &[label], "</sup>");
+                self.out.wrapped(r#"<div class="footnote"><sup>"#, label, "</sup>");
             }
             Tag::Table(alignments) => {
                 self.alignments.clone_from(alignments);
                 // Focusable, so that it can be scrolled by keyboard.
-                self.out.push_str(r#"<div class="scroll" tabindex="0">"#);
-                self.container("table", range);
+                self.out.markup(r#"<div class="scroll" tabindex="0">"#);
+                self.container("table", "", inner);
             }
             Tag::TableHead => {
                 (self.column, self.in_table_head) = (0, true);
-                self.out.push_str("<thead><tr>");
+                self.out.markup("<thead><tr>");
             }
             Tag::TableRow => {
                 self.column = 0;
-                self.out.push_str("<tr>");
+                self.out.markup("<tr>");
             }
-            Tag::TableCell => self.start_cell(&range),
-            Tag::Emphasis => self.out.push_str("<em>"),
-            Tag::Strong => self.out.push_str("<strong>"),
-            Tag::Strikethrough => self.out.push_str("<del>"),
+            Tag::TableCell => self.start_cell(range),
+            Tag::Emphasis => self.out.markup("<em>"),
+            Tag::Strong => self.out.markup("<strong>"),
+            Tag::Strikethrough => self.out.markup("<del>"),
             Tag::Link { link_type, dest_url, .. } => {
                 if let Some(href) = link_target(*link_type, dest_url) {
-                    self.open_link(&href);
+                    let shows_address = matches!(link_type, LinkType::Autolink | LinkType::Email);
+                    self.out.open_link(&href, shows_address);
                 }
             }
             Tag::Image { link_type, dest_url, .. } => {
@@ -149,13 +195,13 @@ impl<'a> Writer<'a> {
                 if self.images > 1 {
                     return;
                 }
-                if !self.in_link
+                if !self.out.in_link()
                     && let Some(href) = link_target(*link_type, dest_url)
                 {
-                    self.open_link(&href);
+                    self.out.open_link(&href, false);
                     self.image_is_link = true;
                 }
-                self.out.push_str("Image: ");
+                self.out.markup("Image: ");
             }
             // Their options are off.
             Tag::DefinitionList
@@ -172,30 +218,33 @@ impl<'a> Writer<'a> {
             return;
         }
         match tag {
-            TagEnd::Paragraph => self.out.push_str("</p>\n"),
-            TagEnd::Heading(level) => self.out.push_str(&format!("</{}>\n", heading(level))),
-            TagEnd::BlockQuote(_) => self.out.push_str("</blockquote>\n"),
-            TagEnd::CodeBlock => self.out.push_str("</code></pre></figure>\n"),
-            TagEnd::HtmlBlock | TagEnd::FootnoteDefinition => self.out.push_str("</div>\n"),
-            TagEnd::List(false) => self.out.push_str("</ul>\n"),
-            TagEnd::List(true) => self.out.push_str("</ol>\n"),
-            TagEnd::Item => self.out.push_str("</li>\n"),
-            TagEnd::Table => self.out.push_str("</tbody></table></div>\n"),
+            TagEnd::Paragraph => self.out.markup("</p>\n"),
+            TagEnd::Heading(level) => self.out.markup(&format!("</{}>\n", heading(level))),
+            TagEnd::BlockQuote(_) => self.out.markup("</blockquote>\n"),
+            TagEnd::CodeBlock => {
+                self.in_code = false;
+                self.out.markup("</code></pre></figure>\n");
+            }
+            TagEnd::HtmlBlock | TagEnd::FootnoteDefinition => self.out.markup("</div>\n"),
+            TagEnd::List(false) => self.out.markup("</ul>\n"),
+            TagEnd::List(true) => self.out.markup("</ol>\n"),
+            TagEnd::Item => self.out.markup("</li>\n"),
+            TagEnd::Table => self.out.markup("</tbody></table></div>\n"),
             TagEnd::TableHead => {
                 self.in_table_head = false;
-                self.out.push_str("</tr></thead><tbody>\n");
+                self.out.markup("</tr></thead><tbody>\n");
             }
-            TagEnd::TableRow => self.out.push_str("</tr>\n"),
-            TagEnd::TableCell if self.in_table_head => self.out.push_str("</th>"),
-            TagEnd::TableCell => self.out.push_str("</td>"),
-            TagEnd::Emphasis => self.out.push_str("</em>"),
-            TagEnd::Strong => self.out.push_str("</strong>"),
-            TagEnd::Strikethrough => self.out.push_str("</del>"),
-            TagEnd::Link => self.close_link(),
+            TagEnd::TableRow => self.out.markup("</tr>\n"),
+            TagEnd::TableCell if self.in_table_head => self.out.markup("</th>"),
+            TagEnd::TableCell => self.out.markup("</td>"),
+            TagEnd::Emphasis => self.out.markup("</em>"),
+            TagEnd::Strong => self.out.markup("</strong>"),
+            TagEnd::Strikethrough => self.out.markup("</del>"),
+            TagEnd::Link => self.out.close_link(),
             TagEnd::Image => {
                 self.images = self.images.saturating_sub(1);
                 if self.images == 0 && std::mem::take(&mut self.image_is_link) {
-                    self.close_link();
+                    self.out.close_link();
                 }
             }
             TagEnd::DefinitionList
@@ -207,70 +256,40 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn text(&mut self, text: &str) {
-        escape_into(&mut self.out, text);
-    }
-
-    /// `open` and `close` are markup, `texts` are escaped.
-    fn wrapped(&mut self, open: &str, texts: &[&str], close: &str) {
-        self.out.push_str(open);
-        for text in texts {
-            self.text(text);
-        }
-        self.out.push_str(close);
-    }
-
-    /// Opens a container of blocks, whose direction `dir="auto"` would not detect.
-    fn container(&mut self, name: &str, range: Range<usize>) {
-        let right_to_left = self.source.get(range).is_some_and(is_right_to_left);
-        let dir = if right_to_left { "rtl" } else { "auto" };
-        self.out.push_str(&format!(r#"<{name} dir="{dir}">"#));
+    /// Opens a container of blocks. Its direction is that of its text, which `dir="auto"` would not
+    /// detect; without text it is that around it. `attributes` is markup.
+    fn container(&mut self, name: &str, attributes: &str, inner: &[(Event<'_>, Range<usize>)]) {
+        let dir = match is_right_to_left(inner) {
+            Some(true) => r#" dir="rtl""#,
+            Some(false) => r#" dir="ltr""#,
+            None => "",
+        };
+        self.out.markup(&format!("<{name}{dir}{attributes}>"));
     }
 
     fn start_code(&mut self, kind: &CodeBlockKind<'_>) {
-        self.out.push_str("<figure>");
+        self.out.markup("<figure>");
         if let CodeBlockKind::Fenced(info) = kind
             && let Some(language) = info.split([' ', ',', '{', '\t']).next()
             && !language.is_empty()
         {
-            self.wrapped("<figcaption>", &[language], "</figcaption>");
+            self.out.wrapped("<figcaption>", language, "</figcaption>");
         }
         // Focusable, so that it can be scrolled by keyboard.
-        self.out.push_str(r#"<pre dir="ltr" tabindex="0"><code>"#);
+        self.out.markup(r#"<pre dir="ltr" tabindex="0"><code>"#);
     }
 
     fn start_cell(&mut self, range: &Range<usize>) {
         let alignment = self.alignments.get(self.column).unwrap_or(&Alignment::None);
         self.column += 1;
-        self.out.push_str(if self.in_table_head { "<th" } else { "<td" });
-        self.out.push_str(match alignment {
+        self.out.markup(if self.in_table_head { "<th" } else { "<td" });
+        self.out.markup(match alignment {
             Alignment::None => "",
             Alignment::Left => r#" class="left""#,
             Alignment::Center => r#" class="center""#,
             Alignment::Right => r#" class="right""#,
         });
         // The parser pads short rows with empty cells, which stay minimal.
-        self.out.push_str(if range.is_empty() { ">" } else { r#" dir="auto">"# });
-    }
-
-    fn open_link(&mut self, href: &str) {
-        self.wrapped(r#"<a href=""#, &[href], r#"" rel="noopener noreferrer nofollow ugc">"#);
-        self.in_link = true;
-    }
-
-    fn close_link(&mut self) {
-        if std::mem::take(&mut self.in_link) {
-            self.out.push_str("</a>");
-        }
-    }
-}
-
-/// The page's `h1` is the chat's name, and each speaker is an `h2`.
-fn heading(level: HeadingLevel) -> &'static str {
-    match level {
-        HeadingLevel::H1 => "h3",
-        HeadingLevel::H2 => "h4",
-        HeadingLevel::H3 => "h5",
-        HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6 => "h6",
+        self.out.markup(if range.is_empty() { ">" } else { r#" dir="auto">"# });
     }
 }

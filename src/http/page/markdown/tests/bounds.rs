@@ -1,7 +1,7 @@
 //! Long, deep and pathological input.
 
 use super::super::{
-    MARKDOWN_LIMIT,
+    MARKDOWN_LIMIT, MAX_FOLDS,
     assertions::{assert_harmless, greatest_depth},
     depth::MAX_NESTING,
     render,
@@ -54,6 +54,37 @@ fn pathological_input_stays_in_proportion() {
         "- [ ] x\n",
         "> - ",
         "\t",
+        "$",
+        "$$",
+        "$a$",
+        "\\(",
+        "\\[",
+        "\\(\\)",
+        "\\(*a*\\) ",
+        "\\\\$",
+        "$*a$*",
+        "*$a* $b ",
+        "https://",
+        "https://a.b/(",
+        "https://a.b/'",
+        "https://a.b然",
+        "a://b:",
+        "<br>",
+        "<sub>",
+        "<sub><kbd>",
+        "<sub></sub>",
+        "<think>",
+        "<think>\n",
+        "<think>\n</details>\n",
+        "<think></think>",
+        "<details>\n",
+        "<details>\n\n</details>\n\n",
+        "<details><summary>",
+        "<details>a</details>|a|\n|-|\n",
+        "> [!NOTE]\n",
+        "**「",
+        "」**の",
+        "*「」*",
     ]
     .map(|part| part.repeat(N / part.len()))
     .into();
@@ -65,14 +96,17 @@ fn pathological_input_stays_in_proportion() {
         (0..400).map(|depth| "  ".repeat(depth) + "- a\n").collect(),
         "|".repeat(9000) + "\n" + &"|-".repeat(9000) + "\n" + &"a\n".repeat(N / 2),
         format!("[a]: https://e.org/{}\n\n", "x".repeat(N / 2)) + &"[a]".repeat(N / 6),
+        "<details>".to_owned() + &">".repeat(5000) + &lazy + "</details>",
+        format!("{}{}", "<think>\n".repeat(N / 20), "</details>\n".repeat(N / 20)),
+        format!("$a$ {}", "\u{1}&#1;".repeat(N / 6)),
     ]);
     for input in inputs {
         let html = render(&input);
-        let start = &input[..input.len().min(12)];
+        let start: String = input.chars().take(12).collect();
         assert!(html.len() <= 8192 + input.len() * MAX_GROWTH, "{start:?}: {} bytes", html.len());
         assert_harmless(&html);
         // A table is five elements deep by itself.
-        assert!(greatest_depth(&html) <= MAX_DEPTH + 2, "{start:?}");
+        assert!(greatest_depth(&html) <= MAX_DEPTH + MAX_FOLDS + 2, "{start:?}");
     }
 }
 
@@ -93,7 +127,7 @@ fn deep_nesting_keeps_its_text_and_ordinary_nesting_its_elements() {
 
 #[test]
 fn random_mixtures_of_markup_are_harmless() {
-    const PARTS: [&str; 40] = [
+    const PARTS: [&str; 56] = [
         "[",
         "](",
         ")",
@@ -134,6 +168,22 @@ fn random_mixtures_of_markup_are_harmless() {
         "a",
         "[x] ",
         "\u{0}",
+        "$x$",
+        "\\(",
+        "\\)",
+        "「",
+        "の",
+        "<br>",
+        "<sub>",
+        "</sub>",
+        "<think>",
+        "</think>",
+        "<details>",
+        "</details>",
+        "<summary>",
+        "</summary>",
+        "> [!NOTE]\n",
+        "\u{1}\u{2}",
     ];
     // A fixed sequence (xorshift), so that a failure repeats.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -145,7 +195,7 @@ fn random_mixtures_of_markup_are_harmless() {
     };
     for _ in 0..4000 {
         let length = next() % 24 + 1;
-        let text: String = (0..length).map(|_| PARTS[(next() % 40) as usize]).collect();
+        let text: String = (0..length).map(|_| PARTS[(next() % 56) as usize]).collect();
         let html = render(&text);
         assert_harmless(&html);
         greatest_depth(&html);

@@ -1,0 +1,121 @@
+//! The HTML as it grows: its text, formulas and links.
+
+use std::{mem, ops::Range, slice};
+
+use pulldown_cmark::LinkType;
+
+use super::{cjk::JOINT, formulas::FORMULA, links};
+use crate::http::page::sanitize::{escape_into, link_target};
+
+pub(super) struct Output<'a> {
+    source: &'a str,
+    /// What each [`FORMULA`] stands for.
+    formulas: slice::Iter<'a, String>,
+    html: &'a mut String,
+    /// Text that is not written yet: the parser cuts it at every `_` and `*`.
+    waiting: String,
+    /// Whether an `<a>` is open; they do not nest.
+    in_link: bool,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(source: &'a str, formulas: &'a [String], html: &'a mut String) -> Self {
+        Self { source, formulas: formulas.iter(), html, waiting: String::new(), in_link: false }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.html.len()
+    }
+
+    pub(super) fn in_link(&self) -> bool {
+        self.in_link
+    }
+
+    pub(super) fn markup(&mut self, markup: &str) {
+        self.html.push_str(markup);
+    }
+
+    /// Separates words, unless they are already.
+    pub(super) fn space(&mut self) {
+        if !self.html.ends_with(' ') {
+            self.html.push(' ');
+        }
+    }
+
+    /// Takes the text of an event, until [`Self::write_waiting`].
+    pub(super) fn wait(&mut self, text: &str, range: &Range<usize>) {
+        if self.source.get(range.clone()) == Some(text) {
+            self.waiting.push_str(text);
+        } else {
+            // A character reference: it may look like a mark, and is none.
+            self.waiting.push_str(&text.replace([FORMULA, JOINT], "\u{fffd}"));
+        }
+    }
+
+    /// Writes the text that waits. Addresses in it become links if they may, outside of links.
+    pub(super) fn write_waiting(&mut self, may_link: bool) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let text = mem::take(&mut self.waiting);
+        for (part, is_address) in links::cut(&text) {
+            let href = if is_address && may_link && !self.in_link {
+                link_target(LinkType::Autolink, part)
+            } else {
+                None
+            };
+            match href {
+                Some(href) => {
+                    self.open_link(&href, true);
+                    self.text(part);
+                    self.close_link();
+                }
+                None => self.text(part),
+            }
+        }
+        self.waiting = text;
+        self.waiting.clear();
+    }
+
+    /// Writes text of the source, which may have marks.
+    pub(super) fn text(&mut self, text: &str) {
+        for (index, part) in text.split(FORMULA).enumerate() {
+            if index > 0
+                && let Some(formula) = self.formulas.next()
+            {
+                self.html.push_str(r#"<span class="math" dir="ltr">"#);
+                self.without_joints(formula);
+                self.html.push_str("</span>");
+            }
+            self.without_joints(part);
+        }
+    }
+
+    fn without_joints(&mut self, text: &str) {
+        for part in text.split(JOINT) {
+            escape_into(self.html, part);
+        }
+    }
+
+    /// `open` and `close` are markup.
+    pub(super) fn wrapped(&mut self, open: &str, text: &str, close: &str) {
+        self.html.push_str(open);
+        self.text(text);
+        self.html.push_str(close);
+    }
+
+    /// The direction of text around a shown address does not depend on it.
+    pub(super) fn open_link(&mut self, href: &str, shows_address: bool) {
+        self.html.push_str(r#"<a href=""#);
+        escape_into(self.html, href);
+        self.html.push_str(if shows_address { r#"" dir="ltr""# } else { r#"""# });
+        self.html.push_str(r#" rel="noopener noreferrer nofollow ugc">"#);
+        self.in_link = true;
+    }
+
+    pub(super) fn close_link(&mut self) {
+        if mem::take(&mut self.in_link) {
+            self.html.push_str("</a>");
+        }
+    }
+}
