@@ -38,6 +38,10 @@ pub(super) struct Connector {
     wire: Wire,
 }
 
+const SHARED_SESSION: &str = "DATABASE_URL leads to a pooler that gives out another session for \
+                              each transaction; it must be in session mode (PgBouncer: pool_mode = \
+                              session)";
+
 enum Connected {
     Tcp(Client, Box<Connection<Socket, <Wire as MakeTlsConnect<Socket>>::Stream>>),
     Unix(Client, Box<Connection<Coded<UnixStream>, NoTlsStream>>),
@@ -60,7 +64,7 @@ impl Connector {
     }
 
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        match self.connect_to_any().await.map_err(ConnectionError::BadConnection)? {
+        let connected = match self.connect_to_any().await.map_err(ConnectionError::BadConnection)? {
             Connected::Tcp(client, connection) => {
                 AsyncPgConnection::try_from_client_and_connection(client, *connection).await
             }
@@ -69,7 +73,17 @@ impl Connector {
                 tokio::spawn(connection);
                 AsyncPgConnection::try_from(client).await
             }
-        }
+        };
+        connected.map_err(|error| {
+            let text = error.to_string();
+            // A statement that was prepared is not there, or one that was not prepared is.
+            let is_shared = text.contains("[26000]") || text.contains("[42P05]");
+            if is_shared {
+                ConnectionError::BadConnection(SHARED_SESSION.to_owned())
+            } else {
+                error
+            }
+        })
     }
 
     /// A connection of which Diesel passes notifications on. At a Unix socket its errors have no
@@ -99,10 +113,7 @@ impl Connector {
         let asked = timeout(self.timeout, session::is_shared(&one, &other)).await;
         let is_shared = asked.map_err(|_| super::too_late())?.map_err(StoreError::unavailable)?;
         if is_shared {
-            return Err(StoreError::unavailable(
-                "DATABASE_URL leads to a pooler that gives out another session for each \
-                 transaction; it must be in session mode (PgBouncer: pool_mode = session)",
-            ));
+            return Err(StoreError::unavailable(SHARED_SESSION));
         }
         Ok(())
     }

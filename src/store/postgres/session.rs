@@ -12,8 +12,9 @@ use crate::telemetry::error_chain;
 /// Which session of which server answers a connection.
 const SESSION: &str = "SELECT pg_backend_pid() || ' ' || pg_postmaster_start_time()";
 
-/// How often [`is_shared`] asks.
-const ROUNDS: usize = 3;
+/// How often [`is_shared`] asks. A busy pooler may give both connections the same sessions again a
+/// few times.
+const ROUNDS: usize = 20;
 
 /// Sets what the database or the role may have another default for, and checks the encoding.
 ///
@@ -62,14 +63,16 @@ where
 /// pooler in transaction or statement mode. Two connections to it are told the same session, or one
 /// is told two.
 pub(super) async fn is_shared(one: &Client, other: &Client) -> Result<bool, Error> {
-    let (mut of_one, mut of_other) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        of_one.push(session(one).await?);
-        of_other.push(session(other).await?);
+    let first = (session(one).await?, session(other).await?);
+    if first.0 == first.1 {
+        return Ok(true);
     }
-    of_one.dedup();
-    of_other.dedup();
-    Ok(of_one.len() > 1 || of_other.len() > 1 || of_one == of_other)
+    for _ in 1..ROUNDS {
+        if (session(one).await?, session(other).await?) != first {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn session(client: &Client) -> Result<Option<String>, Error> {
