@@ -103,7 +103,7 @@ impl Finder<'_> {
             Event::Start(Tag::Link { link_type, .. } | Tag::Image { link_type, .. })
                 if *link_type != LinkType::Inline =>
             {
-                self.opaque = self.opaque.max(range.end)
+                self.opaque = self.opaque.max(range.end);
             }
             Event::Start(Tag::CodeBlock(_)) => self.opaque = range.end,
             Event::Start(Tag::Table(_)) => self.in_table = true,
