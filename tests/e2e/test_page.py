@@ -619,7 +619,7 @@ def test_what_is_nested_deeper_than_a_phone_can_show_stops_indenting(service, ch
     opened = tab(service, viewport=PHONE_390)
     opened.open(link["url"])
     widths = opened.page.get_by_text("level 19").evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")
-    assert len(widths) == 2 and min(widths) > 200, widths
+    assert len(widths) == 2 and min(widths) > 180, widths
     assert not opened.is_wide()
 
 

@@ -38,10 +38,11 @@ const MAX_FOLDS: usize = 3;
 
 /// Renders a message as HTML that is safe to include in a page.
 pub(in crate::http) fn render(text: &str) -> String {
-    if text.len() > MARKDOWN_LIMIT || nests_too_deeply(text) {
+    if text.len() > MARKDOWN_LIMIT {
         return plain(text);
     }
-    let source = if text.contains([FORMULA, JOINT]) {
+    let is_mark = |byte: u8| [FORMULA, JOINT].contains(&char::from(byte));
+    let source = if text.bytes().any(is_mark) {
         Cow::Owned(text.replace([FORMULA, JOINT], "\u{fffd}"))
     } else {
         Cow::Borrowed(text)
@@ -55,8 +56,11 @@ pub(in crate::http) fn render(text: &str) -> String {
 }
 
 /// Writes the source and its folded parts, of which each is a document of its own, so that what is
-/// left open in one ends with it. `None` if the HTML grows beyond the limit.
+/// left open in one ends with it. `None` if it nests too deeply, or the HTML grows beyond the limit.
 fn write(source: &str, folded: usize, limit: usize, out: &mut String) -> Option<()> {
+    if nests_too_deeply(source) {
+        return None;
+    }
     let folds = if folded < MAX_FOLDS { folds::of(source) } else { Vec::new() };
     let mut written = 0;
     for fold in folds {
@@ -67,15 +71,15 @@ fn write(source: &str, folded: usize, limit: usize, out: &mut String) -> Option<
         write(&source[fold.inner], folded + 1, limit, out)?;
         out.push_str("</details>\n");
         written = fold.whole.end;
+        // Without the tag before it a line may nest.
+        if source[written..].lines().next().is_some_and(nests_too_deeply) {
+            return None;
+        }
     }
     write_document(&source[written..], limit, out)
 }
 
 fn write_document(source: &str, limit: usize, out: &mut String) -> Option<()> {
-    // Without the tag before it a line may nest.
-    if nests_too_deeply(source) {
-        return None;
-    }
     let source = cjk::joined(source);
     let (source, formulas) = formulas::marked(&source);
     Writer::new(Output::new(&source, &formulas, out)).write(&source, limit)

@@ -20,6 +20,9 @@ pub(super) fn is_cjk(c: char) -> bool {
 ///
 /// It has no option for it in 0.13. One is merged; when it is released, it replaces this.
 pub(super) fn joined(source: &str) -> Cow<'_, str> {
+    if source.is_ascii() {
+        return Cow::Borrowed(source);
+    }
     let mut out = String::new();
     let mut copied = 0;
     let mut rest = 0;

@@ -119,6 +119,10 @@ fn deep_nesting_keeps_its_text_and_ordinary_nesting_its_elements() {
         let plain = |depth| render(&format!("{}x", marker.repeat(depth))).contains("\"plain\"");
         assert!(plain(MAX_NESTING + 2) && !plain(MAX_NESTING - 1), "{marker}");
     }
+    let deep = ">".repeat(MAX_NESTING + 2);
+    for text in [format!("<think>{deep}\n</think>"), format!("<think>\n</think>{deep}")] {
+        assert!(render(&text).starts_with("<div class=\"plain\""), "{text}");
+    }
     // Rules, indented code and numbers do not nest.
     for line in ["-".repeat(500), " ".repeat(500) + "code", "1.2.".repeat(100), "* ".repeat(20)] {
         assert!(!render(&line).contains("class=\"plain\""), "{line}");
