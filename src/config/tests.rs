@@ -353,6 +353,7 @@ fn the_sample_file_is_the_same_to_docker_and_to_a_shell() {
             "CHAT_SERVICE_CLIENT_ID" | "CHAT_SERVICE_SCOPE" | "CHAT_SERVICE_AUDIENCE" => {
                 &[&CLIENT[..], &[("CHAT_SERVICE_URL", "https://chat.example")]].concat()
             }
+            "AUTH_AUDIENCE_CLAIM" => &vec![("AUTH_AUDIENCE", "shared-chats")],
             _ => &vec![],
         };
         let said = read(&[&needs[..], &[(name, value)]].concat()).err();
