@@ -51,6 +51,10 @@ def views(ids, path="", **headers):
     return [line("GET", f"{LINKS}/{id}{path}", **headers) for id in ids]
 
 
+def pages(ids):
+    return [line("GET", f"/shared/{id}", **PAGE) for id in ids]
+
+
 def lists(links):
     return [line("GET", f"{LINKS}?limit=100", **token(owner)) for owner in links.owners[:200]]
 
@@ -86,8 +90,8 @@ WORKLOADS = {
     "304-few": Workload("304 for 3,000 links", lambda links: views(links.few), status=304),
     "304-many": Workload("304 for 100,000 links", lambda links: views(links.all), status=304),
     "browser-many": Workload("Compressed views of 100,000 links", lambda links: views(links.all, **BROWSER)),
-    "page-one": Workload("Pages of one link", lambda links: views(links.few[:1], **PAGE)),
-    "page-many": Workload("Pages of 100,000 links", lambda links: views(links.all, **PAGE)),
+    "page-one": Workload("Pages of one link", lambda links: pages(links.few[:1]), "/shared/{id}"),
+    "page-many": Workload("Pages of 100,000 links", lambda links: pages(links.all), "/shared/{id}"),
     "private-few": Workload("Views of 3,000 private links, 200 viewers", private),
     "qr-one": Workload("QR codes of one link", lambda links: views(links.few[:1], "/qr_code"), QR),
     "qr-many": Workload("QR codes of 100,000 links", lambda links: views(links.all, "/qr_code"), QR),
