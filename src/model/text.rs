@@ -21,7 +21,7 @@ pub fn storable(text: &str) -> String {
 /// The form in which names are searched and sorted, so that both databases find and sort alike: by
 /// Unicode's full case folding (É is é, ß and ẞ are ss, a final ς is σ), and composed (NFC). All i
 /// of Turkish are one letter: İ folds to an i with a dot above, which is dropped, and ı, which folds
-/// to itself, becomes an i. Whether a capital I lacks its dot, nobody could tell from a name.
+/// to itself, becomes an i. A name does not say whether a capital I lacks its dot.
 pub fn fold_case(text: &str) -> String {
     const DOT_ABOVE: char = '\u{307}';
     let decomposed: String = text.nfd().collect();
