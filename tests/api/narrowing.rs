@@ -154,3 +154,35 @@ async fn a_link_that_loses_its_files_during_a_view_does_not_list_them(app: App) 
         narrowed(&app, &other, &link, narrow, is_right).await;
     }
 }
+
+/// A view that waits for the chat service while the link is narrowed is answered as one that came
+/// afterwards.
+#[apply(on_both_databases)]
+async fn a_view_that_waits_while_its_link_is_narrowed_shows_nothing_that_was_taken(app: App) {
+    let alice = app.as_user("alice");
+    let settings = json!({"is_frozen": false, "includes_artifacts": true});
+    for narrowing in ["private", "deleted", "expired", "without-files"] {
+        // Each has a chat of its own, as an answer of the chat service is used again for a second.
+        app.chats.put(narrowing, Chat::of("alice", "Plan", &[message("m1", "Hello.")]));
+        app.chats.put_file(narrowing, "f1", "chart.png", b"0123456789");
+        let link = alice.share_with(narrowing, settings.clone()).await;
+        let end = json!({"expires_at": app.after(chrono::Duration::minutes(2))});
+        alice.change(&link, &end).await.is(204);
+        let held = app.chats.hold(&format!("/{narrowing}/messages"));
+        let view = app.anonymous().view(&link).spawn();
+        held.arrived(1).await;
+        match narrowing {
+            "private" => drop(alice.change(&link, &json!({"is_private": true})).await.is(204)),
+            "deleted" => drop(alice.delete(&link).await.is(204)),
+            "expired" => app.clock.advance(chrono::Duration::minutes(2)),
+            _ => drop(alice.change(&link, &json!({"includes_artifacts": false})).await.is(204)),
+        }
+        held.let_go();
+        let answer = view.await.unwrap();
+        match narrowing {
+            "private" => assert_eq!(answer.status, 401),
+            "without-files" => assert!(!answer.is(200).text().contains("chart.png")),
+            _ => assert_eq!(answer.status, 404, "{narrowing}"),
+        }
+    }
+}
