@@ -36,4 +36,6 @@ pub use hot_path::{
     viewed,
 };
 pub use requests::{RequestsInFlight, Route, refused};
-pub use traces::{CallSpan, LOG_DIRECTIVE, RequestSpan, StartTracesError, Traces, traced_query};
+pub use traces::{
+    CallSpan, LOG_DIRECTIVE, RequestSpan, StartTracesError, Traces, shared_work, traced_query,
+};

@@ -36,6 +36,9 @@ const TARGET: &str = "shared_chats::trace";
 /// A directive that the log's filter needs for lines to have their `trace_id`.
 pub const LOG_DIRECTIVE: &str = "shared_chats::trace=info";
 
+/// How much of a client's `tracestate` is passed on (W3C Trace Context, 3.3.1.5: at least 512).
+const MAX_TRACESTATE_BYTES: usize = 512;
+
 static ON: AtomicBool = AtomicBool::new(false);
 
 fn is_on() -> bool {
@@ -114,9 +117,10 @@ impl RequestSpan {
         if !is_on() {
             return None;
         }
-        let owned = |name: &str| header(name).map(str::to_owned);
-        let parent =
-            TraceHeaders { traceparent: owned("traceparent"), tracestate: owned("tracestate") };
+        let parent = TraceHeaders {
+            traceparent: header("traceparent").map(str::to_owned),
+            tracestate: header("tracestate").map(|state| first_members(state).to_owned()),
+        };
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &parent);
         let span = tracing::info_span!(target: TARGET, parent: None, "request", otel.kind = "server", trace_id = field::Empty);
         // Fails while no subscriber is installed.
@@ -141,6 +145,26 @@ impl RequestSpan {
         }
         set_status(&self.0, status, 500);
     }
+}
+
+/// Runs work that several requests share in a trace of its own.
+pub async fn shared_work<T>(name: &'static str, work: impl Future<Output = T>) -> T {
+    if !is_on() {
+        return work.await;
+    }
+    let span = tracing::info_span!(target: TARGET, parent: None, "shared work");
+    rename(&span, name);
+    work.instrument(span).await
+}
+
+/// The first members of a list of vendors' states, in at most [`MAX_TRACESTATE_BYTES`].
+fn first_members(state: &str) -> &str {
+    if state.len() <= MAX_TRACESTATE_BYTES {
+        return state;
+    }
+    // One byte more: a member may end right at the bound.
+    let end = state.as_bytes()[..=MAX_TRACESTATE_BYTES].iter().rposition(|byte| *byte == b',');
+    end.map_or("", |end| &state[..end])
 }
 
 /// Runs a query in a span of its own, if there is a current trace.
@@ -253,5 +277,21 @@ impl Injector for TraceHeaders {
             "tracestate" => self.tracestate = Some(value),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_tracestate_is_cut_between_its_members() {
+        let members = |number: usize| vec!["vendor=0123456789"; number].join(",");
+        assert_eq!(first_members(&members(3)), members(3));
+        assert_eq!(first_members(&members(100)), members(28));
+        assert!(members(28).len() <= MAX_TRACESTATE_BYTES);
+        let at_the_bound = format!("v={}", "x".repeat(MAX_TRACESTATE_BYTES - 2));
+        assert_eq!(first_members(&format!("{at_the_bound},w=1")), at_the_bound);
+        assert_eq!(first_members(&"x".repeat(MAX_TRACESTATE_BYTES + 1)), "");
     }
 }

@@ -169,3 +169,62 @@ fn a_dead_or_silent_collector_breaks_no_request() {
         assert!(served.ended_within(Duration::from_secs(8)).success());
     }
 }
+
+/// What several viewers share is told of none of them.
+#[test]
+fn a_live_view_tells_the_chat_service_nothing_of_its_viewer() {
+    let (place, chats) = (Place::new(), chat_service());
+    let collector = Other::start(|_| String::new());
+    let served = Served::start(
+        &place,
+        &[
+            ("CHAT_SERVICE_URL", &format!("http://{}", chats.address)),
+            ("CHAT_SERVICE_TOKEN", "service-token"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{}", collector.address)),
+        ],
+    );
+    let token = place.run(&["token", "alice"], &[("AUTH_HS256_SECRET", SECRET)]).out;
+    let create = format!(
+        "POST /api/v1/shared_chats HTTP/1.1\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json",
+        token.trim()
+    );
+    let body = r#"{"chat_session_id": "c-1", "is_frozen": false}"#;
+    let (status, _, body) = ask(served.main, &create, body);
+    assert_eq!(status, 201, "{body}");
+    let link: Json = serde_json::from_str(&body).unwrap();
+    let before = chats.asked().len();
+    let view = format!(
+        "GET /api/v1/shared_chats/{} HTTP/1.1\r\ntraceparent: 00-{TRACE}-{PARENT}-01\r\n\
+         tracestate: vendor=1",
+        link["id"].as_str().unwrap()
+    );
+    assert_eq!(ask(served.main, &view, "").0, 200);
+    let asked = chats.asked().split_off(before);
+    assert!(!asked.is_empty());
+    for (head, _) in asked {
+        assert!(head.contains("\ntraceparent: 00-"), "a trace of its own: {head}");
+        assert!(!head.contains(TRACE) && !head.contains("tracestate"), "{head}");
+    }
+}
+
+#[test]
+fn a_long_tracestate_is_not_passed_on_whole() {
+    let (place, chats) = (Place::new(), chat_service());
+    let collector = Other::start(|_| String::new());
+    let served = Served::start(
+        &place,
+        &[
+            ("CHAT_SERVICE_URL", &format!("http://{}", chats.address)),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{}", collector.address)),
+        ],
+    );
+    let state = (0..30).map(|n| format!("v{n}={}", "x".repeat(100))).collect::<Vec<_>>().join(",");
+    let context = format!("\r\ntraceparent: 00-{TRACE}-{PARENT}-01\r\ntracestate: {state}");
+    assert_eq!(share(&served, &place, &context).0, 201);
+    assert!(!chats.asked().is_empty());
+    for (head, _) in chats.asked() {
+        let told = head.lines().find_map(|line| line.strip_prefix("tracestate: ")).unwrap();
+        assert!(told.len() <= 512 && state.starts_with(told), "{told}");
+    }
+}
