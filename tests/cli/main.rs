@@ -4,6 +4,7 @@
     reason = "a test that cannot go on says where; clippy.toml covers test functions alone"
 )]
 
+mod files;
 mod health;
 mod legacy;
 mod logs;

@@ -5,8 +5,9 @@ mod connection;
 mod writer;
 
 use std::{
+    fs::OpenOptions,
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -62,6 +63,7 @@ struct Inner {
 
 impl Sqlite {
     pub(super) fn open(path: &Path, settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        create_for_owner_alone(path)?;
         let writer = Writer::start(path.to_owned(), settings.queue_timeout)?;
         let opened = identity(path).map_err(StoreError::unavailable)?;
         Ok(Self {
@@ -214,6 +216,17 @@ fn links(
         Ok(found)
     }
     .boxed()
+}
+
+/// Creates a missing file with mode 0600, which SQLite also gives to the `-wal` and `-shm` beside
+/// it. The mode of an existing one is its operator's.
+fn create_for_owner_alone(path: &Path) -> Result<(), StoreError> {
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    opened.map(drop).map_err(|error| {
+        StoreError::Unavailable(format!(
+            "the SQLite file of DATABASE_URL cannot be opened: {error}"
+        ))
+    })
 }
 
 /// The device and the inode of a file.
