@@ -93,15 +93,8 @@ impl Application {
             store: ArtifactStore::open(&config.artifact_store)?,
             limits: config.artifact_limits.clone(),
         };
-        if config.artifact_store_is_unshared {
-            tracing::warn!(
-                "ARTIFACT_STORE_URL is not set: files of links are kept in the folder `artifacts` \
-                 of the working directory, which several instances would have to share"
-            );
-        }
         let store = Store::new(database);
-        let (live, records) = (config.live, config.records.kept);
-        let sharing = Sharing::new(store, chat_service, artifacts, clock.clone(), live, records);
+        let sharing = Sharing::new(store, chat_service, artifacts, clock.clone(), config.sharing());
         let provider = openid::client().map_err(|error| StartError::Client(error_chain(&error)))?;
         let authenticator = Authenticator::new(config.auth.clone(), provider, clock);
         // In a task, so that a slow provider does not delay public links.

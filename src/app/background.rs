@@ -113,8 +113,8 @@ async fn reconcile(sharing: Sharing, interval: Duration, max_gone_percent: u8) {
             Ok(found) => {
                 if let Some(refusal) = found.refused {
                     tracing::error!(?found, "not reconciled: {refusal}");
-                } else if found.unclear > 0 {
-                    tracing::warn!(?found, "reconciled, but for chats without a clear answer");
+                } else if found.unclear() > 0 {
+                    tracing::warn!(?found, "reconciled, but for what has no clear answer");
                 } else {
                     tracing::info!(?found, "reconciled");
                 }

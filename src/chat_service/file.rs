@@ -22,7 +22,7 @@ use tokio::{
 use crate::model::{Chat, ChatFile, ChatSessionId, Message, UserId};
 
 use super::{
-    Access, ChatReader, ChatServiceError, ChatServiceSettings, InvalidSettings, Source,
+    Access, ChatReader, ChatServiceError, ChatServiceSettings, InvalidSettings, OwnerRight, Source,
     chats_file::{WireFileChat, WireStoredFile},
     settings::url_error,
     transcript::{self, Transcript},
@@ -94,6 +94,15 @@ impl FileChatService {
 
     pub(super) async fn chat(&self, reader: &ChatReader<'_>) -> Result<Chat, ChatServiceError> {
         self.find(reader, |chat| Ok(Chat { id: reader.id.clone(), name: chat.name.clone() })).await
+    }
+
+    pub(super) async fn owner_right(
+        &self,
+        reader: &ChatReader<'_>,
+        owner: &UserId,
+    ) -> Result<OwnerRight, ChatServiceError> {
+        let right = |is_owner| if is_owner { OwnerRight::Kept } else { OwnerRight::Lost };
+        self.find(reader, |chat| Ok(right(chat.owner == *owner))).await
     }
 
     pub(super) async fn messages(

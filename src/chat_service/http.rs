@@ -5,9 +5,10 @@ mod pages;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Client, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,13 +17,13 @@ use url::Url;
 use crate::{
     clock::Clock,
     limit::Limiter,
-    model::{Chat, ChatFile, ChatSessionId},
+    model::{Chat, ChatFile, ChatSessionId, Intent, Mode, UserId, Visibility},
     telemetry::{CallSpan, error_chain},
 };
 
 use super::{
     Access, ChatReader, ChatServiceError, ChatServiceSettings, FileContent, FilePath,
-    InvalidSettings, Source,
+    InvalidSettings, OwnerRight, Source,
     authorization::sensitive,
     credential::Credential,
     settings::url_error,
@@ -38,6 +39,15 @@ const ENVELOPE_BYTES: u64 = 1024 * 1024;
 const CHAT: &str = "/api/v1/chats/{id}";
 const FILES: &str = "/api/v1/chats/{id}/agent_server_files";
 const FILE: &str = "/api/v1/chats/{id}/agent_server_files/{file_id}/content";
+
+/// What the read is for (docs/API.md 5).
+const INTENT: HeaderName = HeaderName::from_static("x-share-intent");
+/// Whose right to the chat is asked about (docs/API.md 5).
+const OWNER: HeaderName = HeaderName::from_static("x-share-owner");
+
+/// What is percent-encoded in [`OWNER`]: all but the unreserved characters of RFC 3986.
+const NOT_UNRESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A client of the chat service. Credentials are sent to its address only: redirects are not
 /// followed, and no proxy is taken from the environment.
@@ -96,7 +106,7 @@ impl HttpChatService {
 
     pub(super) async fn chat(&self, reader: &ChatReader<'_>) -> Result<Chat, ChatServiceError> {
         let url = self.url(reader.id, &[])?;
-        let body = self.get(reader.access, url, CHAT, &mut self.budget()).await?;
+        let body = self.get(reader, url, CHAT, &mut self.budget()).await?;
         let chat: WireChat = parse_answer("the chat", body).await?;
         if chat.id != reader.id.as_str() {
             return Err(bad_answer("it holds another chat than the one asked for"));
@@ -104,12 +114,35 @@ impl HttpChatService {
         Ok(Chat { id: reader.id.clone(), name: chat.name })
     }
 
+    pub(super) async fn owner_right(
+        &self,
+        reader: &ChatReader<'_>,
+        owner: &UserId,
+    ) -> Result<OwnerRight, ChatServiceError> {
+        let url = self.url(reader.id, &[])?;
+        let named = utf8_percent_encode(owner.as_str(), NOT_UNRESERVED).to_string();
+        let named =
+            HeaderValue::try_from(named).map_err(|_| bad_answer("no header can name it"))?;
+        let mut headers = self.headers(reader, "application/json");
+        headers.insert(OWNER, named.clone());
+        let response = self.response(reader.access, url, CHAT, headers).await?;
+        // Without the echo it is the answer of something that does not know the header: of an older
+        // chat service, or of a firewall.
+        let echoes = response.headers().get(OWNER) == Some(&named);
+        match response.status() {
+            StatusCode::OK if echoes => Ok(OwnerRight::Kept),
+            StatusCode::FORBIDDEN if echoes => Ok(OwnerRight::Lost),
+            StatusCode::OK => Ok(OwnerRight::Unsupported),
+            status => Err(bad_answer(&format!("status {} about an owner", status.as_u16()))),
+        }
+    }
+
     pub(super) async fn files(
         &self,
         reader: &ChatReader<'_>,
     ) -> Result<Vec<ChatFile>, ChatServiceError> {
         let url = self.url(reader.id, &["agent_server_files"])?;
-        match self.get(reader.access, url, FILES, &mut self.budget()).await {
+        match self.get(reader, url, FILES, &mut self.budget()).await {
             Ok(body) => transcript::files(parse_answer("the files", body).await?),
             Err(ChatServiceError::NotFound) => Ok(Vec::new()),
             Err(error) => Err(error),
@@ -123,7 +156,7 @@ impl HttpChatService {
     ) -> Result<FileContent, ChatServiceError> {
         let segments = self.file_path.segments(reader.id.as_str(), file_id);
         let url = self.below_base(segments.ok_or(ChatServiceError::NotFound)?)?;
-        let response = self.ask(reader.access, url, FILE, "*/*").await?;
+        let response = self.ask(reader, url, FILE, "*/*").await?;
         Ok(FileContent::new(response.content_length(), response.bytes_stream().map_err(unanswered)))
     }
 
@@ -147,21 +180,44 @@ impl HttpChatService {
     /// The answer, a 200, before its body is read.
     async fn ask(
         &self,
-        access: Access<'_>,
+        reader: &ChatReader<'_>,
         url: Url,
         template: &'static str,
         accept: &'static str,
     ) -> Result<Response, ChatServiceError> {
+        let headers = self.headers(reader, accept);
+        let response = self.response(reader.access, url, template, headers).await?;
+        check_status(response.status(), reader.access)?;
+        Ok(response)
+    }
+
+    fn headers(&self, reader: &ChatReader<'_>, accept: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        if let Some(intent) = reader.intent {
+            headers.insert(INTENT, HeaderValue::from_static(intent_field(intent)));
+        }
+        headers
+    }
+
+    /// The answer, whatever its status.
+    async fn response(
+        &self,
+        access: Access<'_>,
+        url: Url,
+        template: &'static str,
+        headers: HeaderMap,
+    ) -> Result<Response, ChatServiceError> {
         let authorization = self.authorization(access).await?;
-        let mut response = self.send(url.clone(), template, accept, authorization.clone()).await?;
+        let first = headers.clone();
+        let mut response = self.send(url.clone(), template, first, authorization.clone()).await?;
         // The provider may have revoked our own token, or dropped the key that signed it.
         if response.status() == StatusCode::UNAUTHORIZED
             && matches!(access, Access::Service)
             && let Some(another) = self.credential.instead_of(&authorization).await
         {
-            response = self.send(url, template, accept, another).await?;
+            response = self.send(url, template, headers, another).await?;
         }
-        check_status(response.status(), access)?;
         Ok(response)
     }
 
@@ -169,13 +225,13 @@ impl HttpChatService {
         &self,
         url: Url,
         template: &'static str,
-        accept: &'static str,
+        headers: HeaderMap,
         authorization: HeaderValue,
     ) -> Result<Response, ChatServiceError> {
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
         let span = CallSpan::begin("GET", template, host, port);
         let mut request =
-            self.client.get(url).header(AUTHORIZATION, authorization).header(ACCEPT, accept);
+            self.client.get(url).headers(headers).header(AUTHORIZATION, authorization);
         let Some(span) = span else { return request.send().await.map_err(unanswered) };
         for (name, value) in span.headers() {
             request = request.header(name, value);
@@ -201,12 +257,12 @@ impl HttpChatService {
     /// The body of the answer, a 200, whose length is subtracted from `budget`.
     async fn get(
         &self,
-        access: Access<'_>,
+        reader: &ChatReader<'_>,
         url: Url,
         template: &'static str,
         budget: &mut u64,
     ) -> Result<Vec<u8>, ChatServiceError> {
-        let mut response = self.ask(access, url, template, "application/json").await?;
+        let mut response = self.ask(reader, url, template, "application/json").await?;
         let too_large = ChatServiceError::TooLarge { limit: self.max_snapshot_bytes };
         if response.content_length().is_some_and(|announced| announced > *budget) {
             return Err(too_large);
@@ -228,6 +284,15 @@ impl HttpChatService {
             }
             Access::Service => self.credential.authorization().await,
         }
+    }
+}
+
+fn intent_field(intent: Intent) -> &'static str {
+    match (intent.visibility, intent.mode) {
+        (Visibility::Public, Mode::Frozen) => "public, frozen",
+        (Visibility::Public, Mode::Live) => "public, live",
+        (Visibility::Private, Mode::Frozen) => "private, frozen",
+        (Visibility::Private, Mode::Live) => "private, live",
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nothing that arrives here is trusted: answers are bounded in size and time, checked field by
 //! field, and [`wire`] drops every field that a viewer must not see.
 //!
-//! To add a source: a file beside `http.rs` and `file.rs` with the same five reads, a variant of
+//! To add a source: a file beside `http.rs` and `file.rs` with the same reads, a variant of
 //! [`Source`] and of [`ChatService`], and an arm in the macro `read`.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    model::{Caller, Chat, ChatFile, ChatSessionId, Message},
+    model::{Caller, Chat, ChatFile, ChatSessionId, Intent, Message, UserId},
     telemetry::{self, AskedOutcome, Operation},
 };
 
@@ -53,6 +53,16 @@ pub enum Access<'a> {
     Caller(&'a Caller),
     /// This service's ([`ServiceCredential`]): for live views, creates for an owner and live files.
     Service,
+}
+
+/// What the chat service says of the right of one user to share a chat (docs/API.md 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerRight {
+    Kept,
+    /// They may not share it any more. That holds only if the chat itself can be read.
+    Lost,
+    /// This chat service does not answer for owners.
+    Unsupported,
 }
 
 /// Where chats are read. Made once and shared: it holds the connections, or the parsed file.
@@ -124,7 +134,7 @@ impl ChatService {
         deadline: Instant,
     ) -> ChatReader<'a> {
         let (permit, version) = (OnceCell::new(), OnceCell::new());
-        ChatReader { service: self, access, id, deadline, permit, version }
+        ChatReader { service: self, access, id, deadline, intent: None, permit, version }
     }
 
     /// Waits for a permit for one operation; reads of a file are not limited.
@@ -153,6 +163,7 @@ pub struct ChatReader<'a> {
     access: Access<'a>,
     id: &'a ChatSessionId,
     deadline: Instant,
+    intent: Option<Intent>,
     permit: OnceCell<Option<OwnedSemaphorePermit>>,
     version: file::Version,
 }
@@ -174,12 +185,27 @@ macro_rules! read {
 }
 
 impl ChatReader<'_> {
+    /// Tells the chat service with each read what link is to be made, so that it can refuse by a
+    /// policy of its own.
+    #[must_use]
+    pub fn for_link(self, intent: Intent) -> Self {
+        Self { intent: Some(intent), ..self }
+    }
+
     /// The chat itself: its id and name, the name of at most [`MAX_NAME_CHARS`] characters.
     ///
     /// # Errors
     /// Any [`ChatServiceError`]; `BadAnswer` too when another chat was answered.
     pub async fn chat(&self) -> Result<Chat, ChatServiceError> {
         read!(self, Chat, chat())
+    }
+
+    /// Whether this user may still share the chat: a read of the chat that names them.
+    ///
+    /// # Errors
+    /// Any [`ChatServiceError`]: the answer says nothing about the user then.
+    pub async fn owner_right(&self, owner: &UserId) -> Result<OwnerRight, ChatServiceError> {
+        read!(self, Chat, owner_right(owner))
     }
 
     /// All messages of the chat, oldest first, each id once.

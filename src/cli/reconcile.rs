@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     config::{self, Env, Percent, Reconciliation},
     model::Actor,
-    sharing::{Artifacts, LiveSettings, RecordSettings, Sharing},
+    sharing::{Artifacts, Sharing, SharingSettings, Tally},
 };
 
 pub(super) const HELP: &str = "\
@@ -36,20 +36,27 @@ pub(super) async fn reconcile(env: &Env, max_gone: Option<Percent>) -> Result<Ex
     };
     let chat_service = ChatService::new(chat_service)?;
     let store = migrated_store(env).await?;
-    let (live, records) = (LiveSettings::default(), RecordSettings::default());
-    let clock = Clock::system();
-    let sharing = Sharing::new(store, chat_service, artifacts, clock, live, records);
+    let (clock, settings) = (Clock::system(), SharingSettings::default());
+    let sharing = Sharing::new(store, chat_service, artifacts, clock, settings);
     let found = sharing.reconcile(max_gone_percent, &Actor::CommandLine).await?;
     print(&format!(
         "asked: {}\nthere: {}\ngone: {}\nlinks removed: {}\nunclear: {}",
-        found.asked, found.there, found.gone, found.links_removed, found.unclear
+        found.chats.asked,
+        found.chats.there,
+        found.chats.gone,
+        found.links_removed,
+        found.unclear()
     ))?;
+    if found.owners.asked > 0 {
+        let Tally { asked, gone, .. } = found.owners;
+        print(&format!("owners asked about: {asked}\nowners who lost a chat: {gone}"))?;
+    }
     if let Some(error) = &found.last_error {
         let _ = writeln!(io::stderr(), "without a clear answer, at last: {error}");
     }
     match found.refused {
         Some(refusal) => Err(refusal.into()),
-        None if found.unclear > 0 => Ok(ExitCode::FAILURE),
+        None if found.unclear() > 0 => Ok(ExitCode::FAILURE),
         None => Ok(ExitCode::SUCCESS),
     }
 }

@@ -15,6 +15,9 @@ use crate::{
 pub(super) async fn serve(env: &Env, before: Duration) -> Result<(), Failure> {
     let mut config = Config::from_env(env)?;
     config.shutdown_timeout = config.shutdown_timeout.saturating_sub(before);
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let application = Application::build(config, Clock::system()).await?;
     // Before the address is printed: a process that reads it may send SIGTERM at once.
     let stopped = stopped();

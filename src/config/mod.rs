@@ -12,6 +12,7 @@ mod fixed;
 mod parse;
 mod reconciliation;
 mod table;
+mod warnings;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ use crate::{
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
     http::{HttpSettings, RateSettings},
-    sharing::{ArtifactLimits, LiveSettings, RecordSettings, SharePath},
+    sharing::{ArtifactLimits, LiveSettings, Quotas, RecordSettings, SharePath, SharingSettings},
     store::{DatabaseSettings, DatabaseUrl},
 };
 use parse::{
@@ -62,6 +63,7 @@ pub struct Config {
     pub artifact_store_is_unshared: bool,
     pub artifact_limits: ArtifactLimits,
     pub live: LiveSettings,
+    pub quotas: Quotas,
     pub cors_allowed_origins: Vec<String>,
     /// How long the row of an expired link is kept, without its content.
     pub expired_retention: chrono::Duration,
@@ -127,6 +129,7 @@ impl Config {
             share_path,
             chat_service,
             live: live(env)?,
+            quotas: quotas(env)?,
             cors_allowed_origins: env.get_or::<Origins>("CORS_ALLOWED_ORIGINS", "")?.0,
             expired_retention: fixed::EXPIRED_RETENTION,
             reconciliation: Reconciliation::from_env(env)?,
@@ -142,6 +145,11 @@ impl Config {
             shutdown_timeout,
             shutdown_delay: shutdown_delay(env, shutdown_timeout)?,
         })
+    }
+
+    #[must_use]
+    pub fn sharing(&self) -> SharingSettings {
+        SharingSettings { live: self.live, records: self.records.kept, quotas: self.quotas }
     }
 
     /// What is left of `SHUTDOWN_TIMEOUT` for requests in flight.
@@ -203,16 +211,19 @@ fn http(
     viewer: Option<SharePath>,
     request_timeout: Duration,
 ) -> Result<HttpSettings, ConfigError> {
-    let rate = |name| Ok::<_, ConfigError>(env.get_or::<OptionalRate>(name, "off")?.0);
+    const ANONYMOUS: &str = "RATE_LIMIT_ANONYMOUS";
+    let rate = |name, usual| Ok::<_, ConfigError>(env.get_or::<OptionalRate>(name, usual)?.0);
     Ok(HttpSettings {
         viewer,
         auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
         login_url: env.get::<PageUrl>("LOGIN_URL")?.map(|url| url.0),
         trusted_proxies: env.get_or("TRUSTED_PROXIES", "")?,
         rates: RateSettings {
-            anonymous: rate("RATE_LIMIT_ANONYMOUS")?,
-            caller: rate("RATE_LIMIT_CALLER")?,
-            chat_service: rate("RATE_LIMIT_CHAT_SERVICE")?,
+            anonymous: rate(ANONYMOUS, "12000/1m")?,
+            caller: rate("RATE_LIMIT_CALLER", "6000/1m")?,
+            chat_service: rate("RATE_LIMIT_CHAT_SERVICE", "60000/1m")?,
+            // One that an operator chose holds, whatever a client sends.
+            only_known_addresses: env.raw(ANONYMOUS).is_none(),
             max_clients: fixed::RATE_LIMIT_MAX_CLIENTS,
         },
         max_concurrent_requests: max_concurrent_requests(env)?,
@@ -234,6 +245,18 @@ fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
         max_streams,
         // A popular link leaves half of the streams to others.
         max_streams_per_link: max_streams.div_ceil(2),
+    })
+}
+
+fn quotas(env: &Env) -> Result<Quotas, ConfigError> {
+    let usual = Quotas::default();
+    let count = |name, usual| {
+        Ok::<_, ConfigError>(env.count(name, 1_000_000_000)?.map_or(usual, |count| count as u64))
+    };
+    Ok(Quotas {
+        links: count("QUOTA_LINKS", usual.links)?,
+        bytes: env.get::<Bytes>("QUOTA_BYTES")?.map_or(usual.bytes, |bytes| bytes.0),
+        files: count("QUOTA_FILES", usual.files)?,
     })
 }
 

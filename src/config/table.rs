@@ -204,7 +204,9 @@ pub(super) const GROUPS: &[Group] = &[
         title: "Limits",
         about: "A rate is `COUNT/TIME`: the whole count may come at once, and then one call each \
                 COUNTth part of the time. Each instance counts for itself. An IPv6 address counts \
-                as its /64.",
+                as its /64. While `RATE_LIMIT_ANONYMOUS` is unset it leaves out requests with \
+                `X-Forwarded-For` as long as `TRUSTED_PROXIES` is unset too: to it they are all \
+                of one client.",
         settings: &[
             setting("MAX_SNAPSHOT_BYTES", "16MiB", "the messages of one shared chat, as JSON"),
             setting(
@@ -220,15 +222,18 @@ pub(super) const GROUPS: &[Group] = &[
             setting("AUDIT_RETENTION", "90d", "how long audit records are kept"),
             setting(
                 "RATE_LIMIT_ANONYMOUS",
-                "off",
-                "calls of one address without a credential that is needed, such as `600/1m`",
+                "12000/1m",
+                "calls of one address without a credential that is needed, or `off`",
             ),
-            setting("RATE_LIMIT_CALLER", "off", "calls of one user, such as `1200/1m`"),
+            setting("RATE_LIMIT_CALLER", "6000/1m", "calls of one user, or `off`"),
+            setting("RATE_LIMIT_CHAT_SERVICE", "60000/1m", "calls of the chat service, or `off`"),
+            setting("QUOTA_LINKS", "10000", "links of one owner"),
             setting(
-                "RATE_LIMIT_CHAT_SERVICE",
-                "off",
-                "calls of the chat service, such as `6000/1m`",
+                "QUOTA_BYTES",
+                "10GiB",
+                "compressed messages and kept files of one owner's links",
             ),
+            setting("QUOTA_FILES", "10000", "kept files of one owner's links"),
         ],
     },
     Group {

@@ -1,5 +1,6 @@
 mod page;
 mod sample;
+mod warnings;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -137,6 +138,9 @@ fn each_wrong_setting_is_named() {
         ("RATE_LIMIT_CALLER", "600/500ms"),
         ("RATE_LIMIT_CALLER", "1000001/1m"),
         ("RATE_LIMIT_CHAT_SERVICE", "-1/1m"),
+        ("QUOTA_LINKS", "0"),
+        ("QUOTA_BYTES", "off"),
+        ("QUOTA_FILES", "-1"),
         ("CHAT_SERVICE_MAX_CALLS", "0"),
         ("MAX_CONCURRENT_REQUESTS", "0"),
         ("AUDIT_RETENTION", "for ever"),

@@ -1,6 +1,7 @@
 //! The chat service's calls about its chats (docs/API.md 4).
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,7 +10,7 @@ use crate::http::call::{Audited, CALLER, Call, Refusals};
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::credentials::ChatServiceCaller;
 use crate::http::responses::OwnedSharedChatInfo;
-use crate::model::{Action, ChatSessionId, ClientInfo};
+use crate::model::{Action, ChatSessionId, ClientInfo, UserId};
 
 /// How many links were deleted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -80,6 +81,50 @@ pub async fn delete_links(
     origin: ClientInfo,
 ) -> Result<HttpResponse, ApiError> {
     let deleted = state.sharing.chat_deleted(&caller, &chat_id(&request)?, origin).await?;
+    Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
+}
+
+/// The owner's id: the path's last segment but one, percent-decoded.
+fn owner_id(request: &HttpRequest) -> Result<UserId, ApiError> {
+    // Not from the router, which replaces what is not UTF-8.
+    let segment = request.uri().path().rsplit('/').nth(1).unwrap_or_default();
+    let invalid = |problem: String| ApiError::new(E::BadRequest, format!("owner_id: {problem}"));
+    let id = percent_decode_str(segment).decode_utf8();
+    let id = id.map_err(|_| invalid("must be percent-encoded UTF-8".to_owned()))?;
+    UserId::parse(&id).map_err(|problem| invalid(problem.to_string()))
+}
+
+pub struct DeleteOfOwner;
+
+impl Call for DeleteOfOwner {
+    const AUDITED: Audited = Audited::AttemptsAtChat(Action::OwnerRemoved);
+    const REFUSALS: &'static [&'static [E]] = &[CALLER, &[E::BadRequest, E::NotFound]];
+}
+
+/// Deletes one owner's links to a chat, because they may not share it any more.
+///
+/// Other owners' links stay, and the owner may share the chat again once the chat service lets them.
+#[utoipa::path(
+    delete, path = "/api/v1/chats/{chat_session_id}/owners/{owner_id}/shared_chats",
+    tag = "chat service", operation_id = "delete_shared_chats_of_owner",
+    params(
+        ("chat_session_id" = String, Path, description = "The chat's id"),
+        ("owner_id" = String, Path, description = "The owner's `sub`, percent-encoded"),
+    ),
+    responses(
+        (status = 200, description = "The links are deleted", body = DeletedLinks),
+        Refusals<DeleteOfOwner>,
+    ),
+    security(("chat_service" = [])),
+)]
+pub async fn delete_links_of_owner(
+    request: HttpRequest,
+    state: web::Data<State>,
+    caller: ChatServiceCaller,
+    origin: ClientInfo,
+) -> Result<HttpResponse, ApiError> {
+    let (chat, owner) = (chat_id(&request)?, owner_id(&request)?);
+    let deleted = state.sharing.owner_removed(&caller, &chat, &owner, origin).await?;
     Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
 }
 

@@ -125,8 +125,10 @@ mod tests {
                 .map(str::to_owned)
                 .into();
         for (path, operations) in document["paths"].as_object().unwrap() {
-            let pattern =
-                path.replace("{shared_chat_id}", "{id}").replace("{chat_session_id}", "{id}");
+            let pattern = path
+                .replace("{shared_chat_id}", "{id}")
+                .replace("{chat_session_id}", "{id}")
+                .replace("{owner_id}", "{owner_id:[^/]*}");
             let methods = operations.as_object().unwrap().keys();
             documented.extend(methods.map(|m| format!("{} {pattern}", m.to_ascii_uppercase())));
         }

@@ -51,6 +51,7 @@ use crate::http::{chats, health, links, page, responses};
         links::events::events,
         chats::links,
         chats::delete_links,
+        chats::delete_links_of_owner,
         chats::changed,
         page::open::open,
         health::live,

@@ -8,7 +8,7 @@ use std::{
     cell::OnceCell,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::Arc,
+    sync::{Arc, Once},
     time::Duration,
 };
 
@@ -59,6 +59,9 @@ pub struct RateSettings {
     pub caller: Option<Rate>,
     /// For the chat service, which calls for all users.
     pub chat_service: Option<Rate>,
+    /// Whether `anonymous` leaves out requests that come through a proxy that is not trusted, whose
+    /// clients would all be one.
+    pub only_known_addresses: bool,
     /// How many clients each limit remembers. Beyond that it forgets the least recent one, whose
     /// count then begins anew.
     pub max_clients: u64,
@@ -71,12 +74,14 @@ pub struct RateLimits {
     unverified: Option<Limit>,
     caller: Option<Limit>,
     chat_service: Option<Limit>,
+    only_known_addresses: bool,
 }
 
 impl RateLimits {
     /// `None` when nothing is limited.
     pub fn new(settings: RateSettings) -> Option<Self> {
-        let RateSettings { anonymous, caller, chat_service, max_clients } = settings;
+        let RateSettings { anonymous, caller, chat_service, max_clients, only_known_addresses } =
+            settings;
         anonymous.or(caller).or(chat_service)?;
         let limit = |name, rate: Option<Rate>| rate.map(|rate| Limit::new(name, rate, max_clients));
         Some(Self {
@@ -84,6 +89,7 @@ impl RateLimits {
             unverified: limit("anonymous", anonymous),
             caller: limit("caller", caller),
             chat_service: limit("chat-service", chat_service),
+            only_known_addresses,
         })
     }
 }
@@ -167,37 +173,58 @@ impl Count {
     }
 }
 
+/// An IPv4 address, or the /64 that an IPv6 client has at least (RFC 6177).
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+fn warn_once() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "RATE_LIMIT_ANONYMOUS leaves out requests with X-Forwarded-For: TRUSTED_PROXIES is \
+             not set, so that the clients behind a proxy cannot be told apart"
+        );
+    });
+}
+
 /// Counts one request once, for the first client that it is attributed to. Verifying the caller of
 /// an event stream again later is not counted.
 ///
 /// All methods that count give 429 over the limit.
 pub struct Meter {
     limits: Arc<RateLimits>,
-    /// An IPv4 address, or the /64 that an IPv6 client has at least (RFC 6177).
-    network: IpAddr,
+    /// [`network_of`] the client's address; `None` where addresses are not counted.
+    network: Option<IpAddr>,
     /// `Some(None)` if the request is counted where there is no limit.
     counted: OnceCell<Option<Count>>,
 }
 
 impl Meter {
-    pub fn new(limits: Arc<RateLimits>, address: IpAddr) -> Self {
-        let network = match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        };
+    /// `is_known` is false if the address may be that of a proxy.
+    pub fn new(limits: Arc<RateLimits>, address: IpAddr, is_known: bool) -> Self {
+        let is_counted = is_known || !limits.only_known_addresses;
+        if !is_counted && limits.anonymous.is_some() {
+            warn_once();
+        }
+        let network = is_counted.then(|| network_of(address));
         Self { limits, network, counted: OnceCell::new() }
     }
 
     /// Counts the request for its address: it has no valid credential, or needs none.
     pub fn anonymous(&self) -> Result<(), ApiError> {
-        self.count_once(self.limits.anonymous.as_ref(), || Client::Network(self.network))
+        let limit = self.limits.anonymous.as_ref().zip(self.network);
+        self.count_once(limit.map(|(limit, network)| (limit, Client::Network(network))))
     }
 
     /// Counts the request for its authenticated caller.
     pub fn caller(&self, identity: &Identity) -> Result<(), ApiError> {
         let RateLimits { caller, chat_service, .. } = &*self.limits;
         let limit = if identity.is_chat_service { chat_service } else { caller };
-        self.count_once(limit.as_ref(), || Client::User(identity.user_id.clone()))
+        self.count_once(limit.as_ref().map(|it| (it, Client::User(identity.user_id.clone()))))
     }
 
     /// Counts the verification of a token that is not cached, at the rate of anonymous calls:
@@ -206,8 +233,8 @@ impl Meter {
     /// itself is still to be counted.
     pub fn unverified_token(&self) -> Result<(), ApiError> {
         let limit = self.limits.unverified.as_ref().filter(|_| self.counted.get().is_none());
-        let Some(limit) = limit else { return Ok(()) };
-        let count = limit.count(&Client::Network(self.network));
+        let Some((limit, network)) = limit.zip(self.network) else { return Ok(()) };
+        let count = limit.count(&Client::Network(network));
         if count.exceeded {
             let _ = self.counted.set(Some(count));
         }
@@ -219,15 +246,12 @@ impl Meter {
         self.counted.get().copied().flatten()
     }
 
-    fn count_once(
-        &self,
-        limit: Option<&Limit>,
-        client: impl FnOnce() -> Client,
-    ) -> Result<(), ApiError> {
+    fn count_once(&self, counted: Option<(&Limit, Client)>) -> Result<(), ApiError> {
         if self.counted.get().is_some() {
             return Ok(());
         }
-        let count = self.counted.get_or_init(|| limit.map(|limit| limit.count(&client())));
+        let count =
+            self.counted.get_or_init(|| counted.map(|(limit, client)| limit.count(&client)));
         count.as_ref().map_or(Ok(()), Count::allowed)
     }
 }

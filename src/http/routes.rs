@@ -4,7 +4,10 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, http::Method as M};
 
 use crate::http::call::Plain;
-use crate::http::chats::{ChangeOfChat, DeleteOfChat, ListOfChat, changed, delete_links, links};
+use crate::http::chats::{
+    ChangeOfChat, DeleteOfChat, DeleteOfOwner, ListOfChat, changed, delete_links,
+    delete_links_of_owner, links,
+};
 use crate::http::endpoint::{Endpoint, at, register};
 use crate::http::error::{ApiError, ErrorType};
 use crate::http::health::{self, Ready};
@@ -50,6 +53,9 @@ pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
         at("/api/v1/chats/{id}/shared_chats")
             .on(M::GET, ListOfChat, links)
             .on(M::DELETE, DeleteOfChat, delete_links),
+        // An empty owner is an error of its own, not a path that does not exist.
+        at("/api/v1/chats/{id}/owners/{owner_id:[^/]*}/shared_chats")
+            .on(M::DELETE, DeleteOfOwner, delete_links_of_owner),
         at("/health/live").on(M::GET, Plain, health::live),
         at("/health/ready").on(M::GET, Ready, health::ready),
         at("/openapi.json").on(M::GET, Plain, openapi::json),

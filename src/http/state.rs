@@ -23,7 +23,7 @@ pub struct State {
     pub urls: Urls,
     pub lifecycle: Lifecycle,
     pub settings: HttpSettings,
-    /// None if no `RATE_LIMIT_…` is set.
+    /// None if each `RATE_LIMIT_…` is off.
     pub rate_limits: Option<Arc<RateLimits>>,
     /// `MAX_CONCURRENT_REQUESTS` permits.
     pub requests: Semaphore,

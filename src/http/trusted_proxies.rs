@@ -46,6 +46,12 @@ fn without_mapping(network: IpNet) -> IpNet {
 }
 
 impl TrustedProxies {
+    /// Whether [`TrustedProxies::client`] tells clients apart: not if a proxy forwards the request
+    /// and no proxy is trusted.
+    pub fn knows_client(&self, headers: &HeaderMap) -> bool {
+        !self.0.is_empty() || !headers.contains_key(X_FORWARDED_FOR)
+    }
+
     /// The peer or, if that is a trusted proxy, the right-most address of `X-Forwarded-For` that is
     /// not one: the client itself may have sent what is left of its own address. An item that is
     /// not an address (`unknown`, a name: RFC 7239, 6) ends the search at the last address.

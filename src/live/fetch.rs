@@ -11,13 +11,13 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout_at},
 };
-use tracing::Instrument;
 
 use super::Transcript;
 use crate::{
     chat_service::{Access, ChatService, ChatServiceError},
     model::{ChatFile, ChatSessionId, Message, hex},
     store::Notice,
+    telemetry::shared_work,
 };
 
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -72,10 +72,6 @@ pub enum Scope {
     /// chat that is gone is empty.
     Files,
     Both,
-}
-
-impl Scope {
-    const ALL: [Self; 3] = [Self::Messages, Self::Files, Self::Both];
 }
 
 type Key = (ChatSessionId, Scope);
@@ -156,13 +152,13 @@ impl LiveChats {
         let mut in_flight = self.0.in_flight.lock();
         let now = Instant::now();
         match notice {
-            Notice::Chat(chat) => {
-                for scope in Scope::ALL {
-                    let key = (chat.clone(), scope);
-                    if let Some(request) = in_flight.get_mut(&key) {
-                        request.valid_from = now;
-                    }
-                    self.0.cache.invalidate(&key);
+            Notice::Chat(concerned) => {
+                let concerns = |(chat, _): &Key| chat.short() == *concerned;
+                for (_, request) in in_flight.iter_mut().filter(|(key, _)| concerns(key)) {
+                    request.valid_from = now;
+                }
+                for (key, _) in self.0.cache.iter().filter(|(key, _)| concerns(key)) {
+                    self.0.cache.invalidate(&*key);
                 }
             }
             Notice::Links(_) => {}
@@ -237,8 +233,8 @@ impl LiveChats {
             this.end(&key, &pending, &answer);
             sender.send_replace(Some(answer));
         };
-        // In the trace of the first caller.
-        self.0.runtime.spawn(requesting.in_current_span());
+        // In a trace of its own: its callers share it, and none of them is told to the chat service.
+        self.0.runtime.spawn(shared_work("read a live chat", requesting));
         answer
     }
 

@@ -1,6 +1,11 @@
 //! The open event streams of this instance.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    slice,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -15,7 +20,7 @@ use super::{
 use crate::{
     chat_service::ChatServiceError,
     clock::Clock,
-    model::{ChatSessionId, ShareId, SharedChat},
+    model::{ChatSessionId, ShareId, SharedChat, ShortId},
     store::{Notice, Store, StoreError},
 };
 
@@ -63,8 +68,19 @@ struct Open {
 
 /// An item that streams share, with their number.
 struct Counted<T> {
+    /// Of the key, by which notices name it.
+    short: ShortId,
     streams: usize,
     item: T,
+}
+
+/// The items that a notice about these ids concerns.
+fn concerned<'a, K, T>(
+    map: &'a HashMap<K, Counted<T>>,
+    ids: &[ShortId],
+) -> impl Iterator<Item = &'a Counted<T>> {
+    let ids: HashSet<&ShortId> = ids.iter().collect();
+    map.values().filter(move |counted| ids.contains(&counted.short))
 }
 
 /// One stream. Dropping it ends it; the last one of a chat ends its feed.
@@ -98,14 +114,15 @@ impl Subscriptions {
     pub fn notify(&self, notice: &Notice) {
         let open = self.0.open.lock();
         match notice {
-            Notice::Chat(id) => {
-                if let Some(Counted { item: (feed, _), .. }) = open.feeds.get(id) {
+            Notice::Chat(chat) => {
+                for Counted { item: (feed, _), .. } in concerned(&open.feeds, slice::from_ref(chat))
+                {
                     feed.notify();
                 }
             }
             Notice::Links(ids) => {
-                for link in ids.iter().filter_map(|id| open.links.get(id)) {
-                    link.item.notify();
+                for Counted { item: link, .. } in concerned(&open.links, ids) {
+                    link.notify();
                 }
             }
             Notice::Everything => {
@@ -169,8 +186,8 @@ impl Subscriptions {
             return Err(Full::Link);
         }
         open.streams += 1;
-        let access = share(&mut open.links, &link.id, Arc::default);
-        let (feed, _) = share(&mut open.feeds, &chat_id, || {
+        let access = share(&mut open.links, &link.id, ShareId::short, Arc::default);
+        let (feed, _) = share(&mut open.feeds, &chat_id, ChatSessionId::short, || {
             let feed = Arc::new(ChatFeed::default());
             let running =
                 feed.clone().run(chat_id.clone(), self.0.chats.clone(), settings.poll_interval);
@@ -195,9 +212,14 @@ impl Subscriptions {
 fn share<K: Clone + Eq + Hash, T: Clone>(
     map: &mut HashMap<K, Counted<T>>,
     key: &K,
+    short: impl FnOnce(&K) -> ShortId,
     new: impl FnOnce() -> T,
 ) -> T {
-    let counted = map.entry(key.clone()).or_insert_with(|| Counted { streams: 0, item: new() });
+    let counted = map.entry(key.clone()).or_insert_with(|| Counted {
+        short: short(key),
+        streams: 0,
+        item: new(),
+    });
     counted.streams += 1;
     counted.item.clone()
 }

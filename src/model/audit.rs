@@ -65,7 +65,9 @@ pub enum Action {
     BatchDelete,
     /// The chat service reported that the chat is gone.
     ChatDeleted,
-    /// Reconciliation found that the chat is gone.
+    /// The chat service reported that an owner may not share the chat any more.
+    OwnerRemoved,
+    /// Reconciliation found that the chat is gone, or that an owner may not share it any more.
     Reconcile,
     LegacyImport,
     // Recorded only when refused:
@@ -86,6 +88,7 @@ impl Action {
             Self::Delete => "delete",
             Self::BatchDelete => "batch_delete",
             Self::ChatDeleted => "chat_deleted",
+            Self::OwnerRemoved => "owner_removed",
             Self::Reconcile => "reconcile",
             Self::LegacyImport => "legacy_import",
             Self::List => "list",

@@ -61,6 +61,12 @@ impl ShortId {
         Self(hex(&digest[..8]))
     }
 
+    /// Parses 16 lower-case hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 16 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
+    }
+
     /// 16 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0

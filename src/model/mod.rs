@@ -27,5 +27,5 @@ pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, Short
 pub use json::Object;
 pub use message::{Message, MessageContent, NotAString, Role};
 pub use moment::parse_rfc3339;
-pub use shared_chat::{LinkState, Mode, SharedChat, Visibility};
+pub use shared_chat::{Intent, LinkState, Mode, SharedChat, Visibility};
 pub use text::{decode_json_string, fold_case, hex, storable};

@@ -13,6 +13,12 @@ pub enum Visibility {
     Private,
 }
 
+impl Visibility {
+    pub fn of(is_private: bool) -> Self {
+        if is_private { Self::Private } else { Self::Public }
+    }
+}
+
 /// What a viewer sees of the chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -20,6 +26,13 @@ pub enum Mode {
     Frozen,
     /// What the chat holds now.
     Live,
+}
+
+/// What a link is to be, told to the chat service: whom it admits, and what it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    pub visibility: Visibility,
+    pub mode: Mode,
 }
 
 /// A link to a chat, without the messages.

@@ -35,11 +35,12 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::{Sharing, SharingError};
+use super::{Sharing, SharingError, quotas::Growth};
 use crate::{
     artifacts::{ArtifactStore, Copied, WriteError},
     chat_service::{ChatReader, ChatServiceError, Pace},
     model::{ChatFile, KeptFile, ObjectKey},
+    store::Usage,
     telemetry::{self, ByteFlow, Sweep, Swept},
 };
 
@@ -94,13 +95,14 @@ impl Sharing {
     /// to [`Sharing::discard`] them. `listed` is what the chat service lists now.
     ///
     /// # Errors
-    /// [`SharingError::ArtifactTooLarge`] before anything is copied; [`SharingError::ChatService`],
+    /// [`SharingError::ArtifactTooLarge`] and `QuotaExceeded` before anything is copied; [`SharingError::ChatService`],
     /// `ArtifactStore` and those of the database. No copy is left then.
     pub(super) async fn copy_files(
         &self,
         reader: &ChatReader<'_>,
         remembered: &[ChatFile],
         listed: &[ChatFile],
+        growth: &mut Growth,
     ) -> Result<Vec<ObjectKey>, SharingError> {
         let unchanged: HashSet<_> =
             listed.iter().map(|file| (&file.id, file.bytes, file.created_at)).collect();
@@ -115,7 +117,8 @@ impl Sharing {
                 key: ObjectKey::random(),
             })
             .collect();
-        self.check_sizes(&copies)?;
+        let bytes = self.check_sizes(&copies)?;
+        growth.add(Usage { bytes, files: copies.len() as u64, ..Usage::default() })?;
         if copies.is_empty() {
             return Ok(Vec::new());
         }
@@ -137,7 +140,8 @@ impl Sharing {
         Ok(complete)
     }
 
-    fn check_sizes(&self, files: &[KeptFile]) -> Result<(), SharingError> {
+    /// The size of all files together.
+    fn check_sizes(&self, files: &[KeptFile]) -> Result<u64, SharingError> {
         let ArtifactLimits { file_bytes, link_bytes, .. } = self.artifacts.limits;
         let mut total = 0u64;
         for file in files {
@@ -149,7 +153,7 @@ impl Sharing {
                 return Err(SharingError::ArtifactTooLarge { filename, limit, of_all });
             }
         }
-        Ok(())
+        Ok(total)
     }
 
     async fn copy(&self, reader: &ChatReader<'_>, file: &KeptFile) -> Result<Copied, SharingError> {

@@ -2,7 +2,7 @@
 
 use super::{Sharing, SharingError, detached::run_detached};
 use crate::{
-    model::{Action, Actor, AuditRecord, Caller, ChatSessionId, ClientInfo, SharedChat},
+    model::{Action, Actor, AuditRecord, Caller, ChatSessionId, ClientInfo, SharedChat, UserId},
     store::Notice,
 };
 
@@ -28,6 +28,41 @@ impl Sharing {
         run_detached(async move { this.end_links_of(&chat, action, actor, origin).await }).await
     }
 
+    /// The owner may not share the chat any more: deletes their links to it. Returns how many. It
+    /// can be repeated. A create in progress may still make a link.
+    pub async fn owner_removed(
+        &self,
+        caller: &Caller,
+        chat: &ChatSessionId,
+        owner: &UserId,
+        origin: ClientInfo,
+    ) -> Result<usize, SharingError> {
+        let (this, chat, owner, actor) = (self.clone(), chat.clone(), owner.clone(), caller.into());
+        let action = Action::OwnerRemoved;
+        run_detached(
+            async move { this.end_links_of_owner(&chat, &owner, action, actor, origin).await },
+        )
+        .await
+    }
+
+    pub(super) async fn end_links_of_owner(
+        &self,
+        chat: &ChatSessionId,
+        owner: &UserId,
+        action: Action,
+        actor: Actor,
+        origin: ClientInfo,
+    ) -> Result<usize, SharingError> {
+        let record = AuditRecord {
+            chat: Some(chat.short()),
+            ..AuditRecord::of(action, actor, origin, self.clock.now())
+        };
+        let ended = self.store.delete_links_of_owner(chat, owner, record).await?;
+        self.orphans_created();
+        self.notify(&Notice::links(&ended));
+        Ok(ended.len())
+    }
+
     pub(super) async fn end_links_of(
         &self,
         chat: &ChatSessionId,
@@ -41,7 +76,7 @@ impl Sharing {
         };
         let ended = self.store.delete_chat(chat, record).await?;
         self.orphans_created();
-        self.notify(&Notice::Chat(chat.clone()));
+        self.notify(&Notice::chat(chat));
         Ok(ended)
     }
 
@@ -51,7 +86,7 @@ impl Sharing {
     /// # Errors
     /// [`SharingError::Unavailable`] when the other instances cannot be notified; this one was.
     pub async fn chat_changed(&self, chat: &ChatSessionId) -> Result<(), SharingError> {
-        let notice = Notice::Chat(chat.clone());
+        let notice = Notice::chat(chat);
         self.notify(&notice);
         Ok(self.store.announce(notice).await?)
     }

@@ -7,10 +7,10 @@ use super::{Sharing, SharingError, detached::run_detached, snapshot};
 use crate::{
     chat_service::Access,
     model::{
-        Action, AuditRecord, Caller, ChatSessionId, ClientInfo, Detail, LabelChange, Mode,
+        Action, AuditRecord, Caller, ChatSessionId, ClientInfo, Detail, Intent, LabelChange, Mode,
         Settings, ShareId, SharedChat, UserId, Visibility, storable,
     },
-    store::{IdempotencyKey, NewSharedChat, Refused, StoreError},
+    store::{IdempotencyKey, NewSharedChat, Refused, StoreError, Usage},
 };
 
 /// Characters of a label (docs/API.md 3).
@@ -140,7 +140,10 @@ impl Sharing {
     ) -> Result<NewSharedChat, SharingError> {
         let access =
             if caller.identity.is_chat_service { Access::Service } else { Access::Caller(caller) };
-        let reader = self.chat_service.read(access, &request.chat_session_id);
+        let intent = Intent { visibility: request.visibility, mode: request.mode };
+        let mut growth = self.growth_of(&owner_id).await?;
+        growth.add(Usage { links: 1, ..Usage::default() })?;
+        let reader = self.chat_service.read(access, &request.chat_session_id).for_link(intent);
         let source = reader.chat().await?;
         let (snapshot, files) = match request.mode {
             Mode::Frozen => {
@@ -149,7 +152,10 @@ impl Sharing {
                     return Err(SharingError::ChatIsEmpty);
                 }
                 let files = reader.files().await?;
-                (Some(snapshot::encode(messages, files.clone()).await?), files)
+                let snapshot = snapshot::encode(messages, files.clone()).await?;
+                let bytes = snapshot.messages.len() as u64;
+                growth.add(Usage { bytes, ..Usage::default() })?;
+                (Some(snapshot), files)
             }
             Mode::Live => {
                 if !reader.has_messages().await? {
@@ -164,7 +170,7 @@ impl Sharing {
             }
         };
         let copies = if request.includes_artifacts {
-            self.copy_files(&reader, &files, &files).await?
+            self.copy_files(&reader, &files, &files, &mut growth).await?
         } else {
             Vec::new()
         };

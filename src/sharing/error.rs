@@ -1,5 +1,6 @@
 //! Why a request is refused. `http::error` gives each its status and message.
 
+use super::quotas::Quota;
 use crate::{
     artifacts::ArtifactStoreError, chat_service::ChatServiceError, live::Full, store::StoreError,
 };
@@ -43,6 +44,9 @@ pub enum SharingError {
     /// A file, or with `of_all` the files of the link up to this one, has more bytes than `limit`.
     #[error("a file is too large to share (the limit is {limit})")]
     ArtifactTooLarge { filename: String, limit: u64, of_all: bool },
+    /// With what was asked for the owner would have more than `limit` of it.
+    #[error("the quota of {quota} is exceeded (the limit is {limit})")]
+    QuotaExceeded { quota: Quota, limit: u64 },
     /// The link kept changing while it was read.
     #[error("the link keeps changing")]
     Unsettled,

@@ -13,6 +13,7 @@ mod download;
 mod error;
 pub(crate) mod legacy;
 mod owner;
+mod quotas;
 mod reconcile;
 pub mod snapshot;
 mod urls;
@@ -29,7 +30,8 @@ pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;
 pub use legacy::{ImportError, Imported, LegacyImport, LineReport, NotImported};
 pub use owner::Precondition;
-pub use reconcile::{Reconciled, Refusal};
+pub use quotas::{Quota, Quotas};
+pub use reconcile::{Reconciled, Refusal, Tally};
 pub use snapshot::{Messages, encode_blocking};
 pub use urls::{InvalidSharePath, SharePath, Urls};
 
@@ -63,12 +65,21 @@ impl Default for RecordSettings {
     }
 }
 
+/// The settings of the rules.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SharingSettings {
+    pub live: LiveSettings,
+    pub records: RecordSettings,
+    pub quotas: Quotas,
+}
+
 /// The share-link service itself, without HTTP around it.
 #[derive(Clone)]
 pub struct Sharing {
     store: Store,
     chat_service: Arc<ChatService>,
     artifacts: Artifacts,
+    quotas: Quotas,
     /// Notified when objects may have become orphans.
     orphans: Arc<Notify>,
     clock: Clock,
@@ -84,18 +95,18 @@ impl Sharing {
         chat_service: ChatService,
         artifacts: Artifacts,
         clock: Clock,
-        settings: LiveSettings,
-        records: RecordSettings,
+        settings: SharingSettings,
     ) -> Self {
+        let SharingSettings { live, records, quotas } = settings;
         let chat_service = Arc::new(chat_service);
-        let live_chats =
-            LiveChats::new(chat_service.clone(), settings.max_age, settings.max_waiting);
+        let live_chats = LiveChats::new(chat_service.clone(), live.max_age, live.max_waiting);
         let subscriptions =
-            Subscriptions::new(settings, live_chats.clone(), store.clone(), clock.clone());
+            Subscriptions::new(live, live_chats.clone(), store.clone(), clock.clone());
         Self {
             store,
             chat_service,
             artifacts,
+            quotas,
             orphans: Arc::default(),
             clock,
             live_chats,

@@ -8,13 +8,13 @@ use super::{
 use crate::{
     chat_service::Access,
     model::{
-        Action, AuditRecord, Caller, ChatFile, ClientInfo, Detail, LabelChange, Mode, ObjectKey,
-        Settings, ShareId, SharedChat,
+        Action, AuditRecord, Caller, ChatFile, ClientInfo, Detail, Intent, LabelChange, Mode,
+        ObjectKey, Settings, ShareId, SharedChat, Visibility,
     },
     store::{ChangeGuard, Notice, Refused, StoreError},
 };
 
-/// How often including files starts over because the link was changed meanwhile.
+/// How often a change that asks the chat service starts over because the link was changed meanwhile.
 const TRIES: usize = 3;
 
 const DELETES_BY_CHAT: SharingError =
@@ -47,6 +47,16 @@ impl Precondition {
     }
 }
 
+/// Whether a change has to be judged by the link's settings, and holds for those alone.
+fn depends_on_settings(change: &SettingsChange, chat: &SharedChat) -> bool {
+    let adds_files = change.includes_artifacts == Some(true);
+    match chat.mode {
+        // Its content does not move, so that it goes on showing what its owner could share.
+        Mode::Frozen => adds_files,
+        Mode::Live => adds_files || change.is_private == Some(false) || change.expires_at.is_some(),
+    }
+}
+
 impl Sharing {
     /// A page of the caller's own links.
     ///
@@ -66,12 +76,14 @@ impl Sharing {
         check_settings(label, change.expires_at.flatten(), self.clock.now())
     }
 
-    /// Changes the settings of the caller's own link. When files come to be included, they are
-    /// fetched with the caller's token first, and those of a frozen link copied.
+    /// Changes the settings of the caller's own link. A change that [widens](SettingsChange::widens)
+    /// a live link, or includes files, asks the chat service first, with the caller's token and as a
+    /// create does: an owner who lost the right to share a chat can only narrow its links. The files of a
+    /// frozen link are copied then.
     ///
     /// # Errors
     /// In this order: [`SharingError::Invalid`], `NotFound`, `NotTheOwner`, `Legacy`,
-    /// `PreconditionFailed`, those of fetching the files. Nothing was changed then.
+    /// `PreconditionFailed`, those of asking the chat service. Nothing was changed then.
     pub async fn change(
         &self,
         caller: &Caller,
@@ -87,57 +99,73 @@ impl Sharing {
         }
         let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
         run_detached(async move {
-            if change.includes_artifacts == Some(true) {
-                return this.include_artifacts(&caller, &id, change, precondition, origin).await;
+            for _ in 0..TRIES {
+                let chat = this.owned(&caller, &id).await?;
+                precondition.check(&chat)?;
+                let guard = if depends_on_settings(&change, &chat) {
+                    // What is asked and copied holds for these settings alone.
+                    let copies = this.ask_for_change(&caller, &chat, &change).await?;
+                    ChangeGuard { revisions: Some(vec![chat.revision]), copies }
+                } else {
+                    ChangeGuard { revisions: precondition.revisions(), copies: Vec::new() }
+                };
+                let (change, copies) = (change.clone(), guard.copies.clone());
+                let ends_files = change.includes_artifacts == Some(false);
+                match this.commit_change(&caller, &id, change, guard, origin.clone()).await {
+                    Ok(Some(chat)) => {
+                        if ends_files {
+                            this.orphans_created();
+                        }
+                        return Ok(chat);
+                    }
+                    refused => {
+                        // If the change was made in spite of an error, the link keeps its copies.
+                        this.discard(copies).await;
+                        refused?;
+                    }
+                }
             }
-            let guard = ChangeGuard { revisions: precondition.revisions(), ..Default::default() };
-            let excludes_artifacts = change.includes_artifacts.is_some();
-            let changed = this.commit_change(&caller, &id, change, guard, origin).await?;
-            if excludes_artifacts {
-                this.orphans_created();
-            }
-            match changed {
-                Some(chat) => Ok(chat),
-                // If the link exists and is the caller's own, the precondition failed.
-                None => this.owned(&caller, &id).await.and(Err(SharingError::PreconditionFailed)),
-            }
+            Err(SharingError::Unsettled)
         })
         .await
     }
 
-    /// Makes a change that includes files, whether they are included already or not.
-    async fn include_artifacts(
+    /// Asks the chat service whether the caller may still share what the change shows to more
+    /// viewers, more of or for longer, and copies the files that a frozen link comes to include.
+    async fn ask_for_change(
         &self,
         caller: &Caller,
-        id: &ShareId,
-        change: SettingsChange,
-        precondition: Precondition,
-        origin: ClientInfo,
-    ) -> Result<SharedChat, SharingError> {
-        for _ in 0..TRIES {
-            let chat = self.owned(caller, id).await?;
-            precondition.check(&chat)?;
-            let copies = if chat.includes_artifacts {
-                Vec::new()
-            } else {
-                self.fetch_files(caller, &chat).await?
-            };
-            let guard = ChangeGuard {
-                revisions: precondition.revisions(),
-                // After another change of this setting the copies are too few, or too many.
-                includes_artifacts: Some(chat.includes_artifacts),
-                copies: copies.clone(),
-            };
-            match self.commit_change(caller, id, change.clone(), guard, origin.clone()).await {
-                Ok(Some(chat)) => return Ok(chat),
-                refused => {
-                    // If the change was made in spite of an error, the link keeps its copies.
-                    self.discard(copies).await;
-                    refused?;
-                }
-            }
+        chat: &SharedChat,
+        change: &SettingsChange,
+    ) -> Result<Vec<ObjectKey>, SharingError> {
+        if !change.widens(chat) {
+            return Ok(Vec::new());
         }
-        Err(SharingError::Unsettled)
+        let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
+        let visibility = change.is_private.map_or(chat.visibility, Visibility::of);
+        let intent = Intent { visibility, mode: chat.mode };
+        let reader = self.chat_service.read(Access::Caller(caller), session).for_link(intent);
+        if chat.mode == Mode::Live {
+            // Viewers get the files with the service credential, so the caller's right to them is
+            // checked here alone (docs/API.md 3). A missing list means that there are none, so a 404
+            // comes from the chat alone.
+            reader.chat().await?;
+            if change.includes_artifacts.unwrap_or(chat.includes_artifacts) {
+                reader.files().await?;
+            }
+            return Ok(Vec::new());
+        }
+        if chat.includes_artifacts {
+            return Ok(Vec::new());
+        }
+        let stored = self.store.snapshot_files(&chat.id).await?.ok_or(SharingError::NotFound)?;
+        let files: Vec<ChatFile> = serde_json::from_str(&stored).map_err(SharingError::defect)?;
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listed = reader.files().await?;
+        let mut growth = self.growth_of(caller.user_id()).await?;
+        self.copy_files(&reader, &files, &listed, &mut growth).await
     }
 
     /// Makes a change with its audit record if the guard holds, and publishes it.
@@ -164,34 +192,9 @@ impl Sharing {
         let changed =
             self.store.change_settings(id, caller.user_id(), change, guard, record).await?;
         if changed.is_some() {
-            self.notify(&Notice::Links(vec![id.clone()]));
+            self.notify(&Notice::links([id]));
         }
         Ok(changed)
-    }
-
-    /// Copies the files of a frozen link's snapshot. Of a live link it only checks that the caller
-    /// may read the files: viewers get them with the service credential, so nothing else would
-    /// check that (docs/API.md 3).
-    async fn fetch_files(
-        &self,
-        caller: &Caller,
-        chat: &SharedChat,
-    ) -> Result<Vec<ObjectKey>, SharingError> {
-        let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
-        let reader = self.chat_service.read(Access::Caller(caller), session);
-        if chat.mode == Mode::Live {
-            // A missing list means that there are no files, so a 404 comes from the chat alone.
-            reader.chat().await?;
-            reader.files().await?;
-            return Ok(Vec::new());
-        }
-        let stored = self.store.snapshot_files(&chat.id).await?.ok_or(SharingError::NotFound)?;
-        let files: Vec<ChatFile> = serde_json::from_str(&stored).map_err(SharingError::defect)?;
-        if files.is_empty() {
-            return Ok(Vec::new());
-        }
-        let listed = reader.files().await?;
-        self.copy_files(&reader, &files, &listed).await
     }
 
     /// Deletes the caller's own link, with its content.
@@ -214,7 +217,7 @@ impl Sharing {
                 && this.store.delete(&id, caller.user_id(), record).await?
             {
                 this.orphans_created();
-                this.notify(&Notice::Links(vec![id]));
+                this.notify(&Notice::links([&id]));
                 return Ok(());
             }
             this.owned(&caller, &id).await.and(Err(SharingError::NotFound))
@@ -242,7 +245,7 @@ impl Sharing {
             match this.store.delete_all(&ids, caller.user_id(), record).await {
                 Ok(_) => {
                     this.orphans_created();
-                    this.notify(&Notice::Links(ids));
+                    this.notify(&Notice::links(&ids));
                     Ok(())
                 }
                 Err(StoreError::Refused(Refused::Legacy)) => Err(SharingError::Legacy),

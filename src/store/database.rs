@@ -4,7 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use crate::store::{StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::store::{
+    StoreError,
+    postgres::{self, Postgres},
+    sqlite::Sqlite,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -12,6 +16,18 @@ pub enum DatabaseUrl {
     Sqlite(PathBuf),
     /// `postgres://…`, as libpq reads it.
     Postgres(String),
+}
+
+impl DatabaseUrl {
+    /// Whether the connection may be one without encryption, off this machine and although that was
+    /// not asked for (`sslmode=prefer`).
+    #[must_use]
+    pub fn may_be_plain_text(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(url) => postgres::may_be_plain_text(url),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -26,6 +26,7 @@ pub use queries::legacy::LegacyOutcome;
 pub use queries::list::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey};
 pub use queries::owner::{ChangeGuard, SettingsChange};
 pub use queries::sweep::Swept;
+pub use queries::usage::Usage;
 
 use crate::telemetry::{self, DatabaseFailure};
 use database::{Operation, on};

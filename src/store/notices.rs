@@ -11,7 +11,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::task::JoinHandle;
 
 use crate::{
-    model::{ChatSessionId, ShareId},
+    model::{ChatSessionId, ShareId, ShortId},
     store::{Database, Store, StoreError, on, sqlite::SqliteConn},
 };
 
@@ -19,42 +19,57 @@ use crate::{
 /// the name of the schema.
 pub(super) const CHANNEL: &str = "shared_chats";
 
-/// Ids in one payload. A payload has less than 8000 bytes (PostgreSQL's manual, `NOTIFY`), an id at
-/// most 128.
-const IDS: usize = 50;
+/// Ids in one payload, which must have less than 8000 bytes (PostgreSQL's manual, `NOTIFY`).
+const IDS: usize = 400;
 
+/// Ids are in their short forms: any role that may connect to the database may listen, and the id of a
+/// link gives access to it. Two ids with the same short form share their notices, which are only a
+/// reason to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The chat's messages or its name, or the chat and its links were deleted.
-    Chat(ChatSessionId),
+    Chat(ShortId),
     /// The settings of these links, or they were deleted.
-    Links(Vec<ShareId>),
+    Links(Vec<ShortId>),
     /// Anything: notices may have been missed.
     Everything,
 }
 
 impl Notice {
+    pub fn chat(id: &ChatSessionId) -> Self {
+        Self::Chat(id.short())
+    }
+
+    pub fn links<'a>(ids: impl IntoIterator<Item = &'a ShareId>) -> Self {
+        Self::Links(ids.into_iter().map(ShareId::short).collect())
+    }
+
     /// The notice as payloads, without the schema.
     pub(super) fn payloads(&self) -> Vec<String> {
         match self {
-            Self::Chat(id) => vec![format!("chat {}", id.as_str())],
+            Self::Chat(id) => vec![format!("chat# {}", id.as_str())],
             Self::Links(ids) => ids
                 .chunks(IDS)
                 .map(|ids| {
-                    let ids: Vec<&str> = ids.iter().map(ShareId::as_str).collect();
-                    format!("links {}", ids.join(","))
+                    let ids: Vec<&str> = ids.iter().map(ShortId::as_str).collect();
+                    format!("links# {}", ids.join(","))
                 })
                 .collect(),
             Self::Everything => vec!["everything".to_owned()],
         }
     }
 
-    /// Reads a payload. An unknown one, of a newer instance perhaps, is [`Notice::Everything`].
+    /// Reads a payload, also one with whole ids, of an instance before 0.2. An unknown one, of a
+    /// newer instance perhaps, is [`Notice::Everything`].
     pub(super) fn parse(payload: &str) -> Self {
-        let read = match payload.split_once(' ') {
-            Some(("chat", id)) => ChatSessionId::parse(id).ok().map(Self::Chat),
-            Some(("links", ids)) => {
-                ids.split(',').map(ShareId::parse).collect::<Option<_>>().map(Self::Links)
+        let (kind, ids) = payload.split_once(' ').unwrap_or((payload, ""));
+        let read = match kind {
+            "chat#" => ShortId::parse(ids).map(Self::Chat),
+            "links#" => ids.split(',').map(ShortId::parse).collect::<Option<_>>().map(Self::Links),
+            "chat" => ChatSessionId::parse(ids).ok().map(|id| Self::chat(&id)),
+            "links" => {
+                let ids: Option<Vec<_>> = ids.split(',').map(ShareId::parse).collect();
+                ids.map(|ids| Self::links(&ids))
             }
             _ => None,
         };
@@ -116,28 +131,55 @@ impl Store {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_parsed_payload_is_the_same_notice() {
-        let ids: Vec<ShareId> = (0..120).map(|_| ShareId::random()).collect();
-        let payloads = Notice::Links(ids.clone()).payloads();
-        assert_eq!(payloads.len(), 3);
-        let heard = payloads.iter().flat_map(|payload| match Notice::parse(payload) {
+    fn ids(number: usize) -> Vec<ShareId> {
+        (0..number).map(|_| ShareId::random()).collect()
+    }
+
+    fn heard(payloads: &[String]) -> Vec<ShortId> {
+        let links = |payload: &String| match Notice::parse(payload) {
             Notice::Links(ids) => ids,
             other => panic!("{other:?}"),
-        });
-        assert_eq!(heard.collect::<Vec<_>>(), ids);
-        let chat = Notice::Chat(ChatSessionId::parse("a.b~c").unwrap());
+        };
+        payloads.iter().flat_map(links).collect()
+    }
+
+    #[test]
+    fn a_parsed_payload_is_the_same_notice() {
+        let ids = ids(1000);
+        let payloads = Notice::links(&ids).payloads();
+        assert_eq!(payloads.len(), 3);
+        assert_eq!(heard(&payloads), ids.iter().map(ShareId::short).collect::<Vec<_>>());
+        let chat = Notice::chat(&ChatSessionId::parse("a.b~c").unwrap());
         assert_eq!(Notice::parse(&chat.payloads()[0]), chat);
-        for other in ["", "everything", "links ", "links ../..", "chat a/b", "moon full"] {
+        for other in ["", "everything", "links ", "links ../..", "chat a/b", "moon full", "chat#"] {
             assert_eq!(Notice::parse(other), Notice::Everything, "{other}");
         }
     }
 
     #[test]
-    fn a_payload_of_the_longest_ids_fits() {
-        let id = ShareId::parse(&"x".repeat(128)).unwrap();
+    fn a_payload_holds_no_whole_id() {
+        let ids = ids(2);
+        let chat = ChatSessionId::parse("a-chat-of-ours").unwrap();
+        let mut payloads = Notice::links(&ids).payloads();
+        payloads.extend(Notice::chat(&chat).payloads());
+        for id in [ids[0].as_str(), ids[1].as_str(), chat.as_str()] {
+            assert!(!payloads.iter().any(|payload| payload.contains(id)), "{payloads:?}");
+        }
+    }
+
+    #[test]
+    fn payloads_of_older_instances_are_heard() {
+        let ids = ids(2);
+        let payload = format!("links {},{}", ids[0].as_str(), ids[1].as_str());
+        assert_eq!(Notice::parse(&payload), Notice::links(&ids));
+        let chat = ChatSessionId::parse("a.b~c").unwrap();
+        assert_eq!(Notice::parse("chat a.b~c"), Notice::chat(&chat));
+    }
+
+    #[test]
+    fn the_longest_payload_fits() {
         let schema = 63 + 1;
-        for payload in Notice::Links(vec![id; 120]).payloads() {
+        for payload in Notice::links(&ids(IDS)).payloads() {
             assert!(payload.len() + schema < 8000, "{}", payload.len());
         }
     }

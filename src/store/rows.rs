@@ -83,7 +83,7 @@ impl TryFrom<SharedChatRow> for SharedChat {
             name: row.name,
             shared_by: row.shared_by,
             label: row.label,
-            visibility: if row.is_private { Visibility::Private } else { Visibility::Public },
+            visibility: Visibility::of(row.is_private),
             mode: if row.is_frozen { Mode::Frozen } else { Mode::Live },
             includes_artifacts: row.includes_artifacts,
             is_legacy: row.is_legacy,
@@ -109,7 +109,7 @@ pub(super) struct LinkStateRow {
 impl From<LinkStateRow> for LinkState {
     fn from(row: LinkStateRow) -> Self {
         Self {
-            visibility: if row.is_private { Visibility::Private } else { Visibility::Public },
+            visibility: Visibility::of(row.is_private),
             mode: if row.is_frozen { Mode::Frozen } else { Mode::Live },
             includes_artifacts: row.includes_artifacts,
             expires_at: row.expires_at.map(|at| at.0),

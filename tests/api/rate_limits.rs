@@ -27,12 +27,42 @@ async fn exhaust(calls: usize, call: impl Fn() -> Request, status: u16) {
 }
 
 #[apply(on_both_databases)]
-async fn without_rate_limit_settings_no_call_is_limited(app: App) {
+async fn the_default_limits_are_far_above_what_a_person_calls(app: App) {
     let link = app.as_user("alice").share("chat-1").await;
-    for _ in 0..50 {
-        let view = app.anonymous().view(&link).await.is(200);
-        assert_eq!((view.header("ratelimit"), view.header("ratelimit-policy")), ("", ""));
-    }
+    let view = app.anonymous().view(&link).await.is(200);
+    assert_eq!(view.header("ratelimit-policy"), r#""anonymous";q=12000;w=60"#);
+    let list = app.as_user("alice").list("").await.is(200);
+    assert_eq!(list.header("ratelimit-policy"), r#""caller";q=6000;w=60"#);
+    let list = app.as_chat_service().links_of_chat("chat-1").await.is(200);
+    assert_eq!(list.header("ratelimit-policy"), r#""chat-service";q=60000;w=60"#);
+}
+
+#[apply(on_both_databases)]
+async fn no_call_is_limited_where_limits_are_off(setup: Setup) {
+    let setup = setup.with("RATE_LIMIT_CALLER", "off").with("RATE_LIMIT_CHAT_SERVICE", "off");
+    let app = setup.with("RATE_LIMIT_ANONYMOUS", "off").start().await;
+    let link = app.as_user("alice").share("chat-1").await;
+    let view = app.anonymous().view(&link).await.is(200);
+    assert_eq!((view.header("ratelimit"), view.header("ratelimit-policy")), ("", ""));
+}
+
+/// All clients behind the proxy would be one.
+#[apply(on_both_databases)]
+async fn the_default_limit_leaves_out_clients_of_an_unknown_proxy(app: App) {
+    let link = app.as_user("alice").share("chat-1").await;
+    let view = from(app.anonymous().view(&link), "203.0.113.7").await.is(200);
+    assert_eq!(view.header("ratelimit-policy"), "");
+    // The limit of a user does not depend on addresses.
+    let list = from(app.as_user("alice").list(""), "203.0.113.7").await.is(200);
+    assert_eq!(list.header("ratelimit-policy"), r#""caller";q=6000;w=60"#);
+}
+
+#[apply(on_both_databases)]
+async fn the_default_limit_holds_behind_a_trusted_proxy(setup: Setup) {
+    let app = setup.with("TRUSTED_PROXIES", "127.0.0.1").start().await;
+    let link = app.as_user("alice").share("chat-1").await;
+    let view = from(app.anonymous().view(&link), "203.0.113.7").await.is(200);
+    assert_eq!(view.header("ratelimit-policy"), r#""anonymous";q=12000;w=60"#);
 }
 
 #[apply(on_both_databases)]
@@ -111,7 +141,7 @@ async fn forwarding_headers_without_trusted_proxies_are_ignored(setup: Setup) {
 
 #[apply(on_both_databases)]
 async fn a_user_is_counted_wherever_they_call_from(setup: Setup) {
-    let setup = setup.with("TRUSTED_PROXIES", "127.0.0.1");
+    let setup = setup.with("TRUSTED_PROXIES", "127.0.0.1").with("RATE_LIMIT_ANONYMOUS", "off");
     let app = setup.with("RATE_LIMIT_CALLER", THREE).start().await;
     let (alice, bob) = (app.as_user("alice"), app.as_user("bob"));
     let link = alice.share("chat-1").await;

@@ -102,6 +102,6 @@ impl HttpChatService {
         url.query_pairs_mut()
             .append_pair("offset", &offset.to_string())
             .append_pair("limit", &limit.to_string());
-        parse_answer("the messages", self.get(reader.access, url, MESSAGES, budget).await?).await
+        parse_answer("the messages", self.get(reader, url, MESSAGES, budget).await?).await
     }
 }

@@ -46,6 +46,13 @@ impl From<SharingError> for ApiError {
                 );
                 Self::new(T::ArtifactTooLarge, message)
             }
+            SharingError::QuotaExceeded { quota, limit } => {
+                let message = format!(
+                    "The owner would have more {quota} than one may: the quota is {limit}. Delete \
+                     links first."
+                );
+                Self::new(T::QuotaExceeded, message)
+            }
             SharingError::ArtifactStore(error) => Self::from(T::Unavailable).because(error),
             SharingError::Unsettled => T::Unavailable.into(),
             SharingError::Full(Full::Link) => {

@@ -25,6 +25,7 @@ pub enum ErrorType {
     MethodNotAllowed,
     LegacyLink,
     IdempotencyConflict,
+    QuotaExceeded,
     PreconditionFailed,
     PayloadTooLarge,
     UriTooLong,
@@ -56,6 +57,7 @@ impl ErrorType {
                 (S::CONFLICT, "A link from the old system cannot be changed or deleted.")
             }
             Self::IdempotencyConflict => (S::CONFLICT, "The idempotency key is in use."),
+            Self::QuotaExceeded => (S::CONFLICT, "You have as much as one owner may have."),
             Self::PreconditionFailed => {
                 (S::PRECONDITION_FAILED, "The link's settings have changed since you read them.")
             }

@@ -57,7 +57,7 @@ impl Call for Change {
         CALLER,
         JSON_BODY,
         CHAT_SERVICE,
-        &[E::NotFound, E::LegacyLink, E::PreconditionFailed, E::ArtifactTooLarge],
+        &[E::NotFound, E::LegacyLink, E::PreconditionFailed, E::QuotaExceeded, E::ArtifactTooLarge],
     ];
 }
 

@@ -80,7 +80,7 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
         };
         Ok(Self {
             chat_session_id,
-            visibility: if request.is_private { Visibility::Private } else { Visibility::Public },
+            visibility: Visibility::of(request.is_private),
             mode: if request.is_frozen { Mode::Frozen } else { Mode::Live },
             includes_artifacts: request.includes_artifacts,
             expires_at: request.expires_at,
@@ -98,7 +98,13 @@ impl Call for Create {
         CALLER,
         JSON_BODY,
         CHAT_SERVICE,
-        &[E::NotFound, E::IdempotencyConflict, E::ChatIsEmpty, E::ArtifactTooLarge],
+        &[
+            E::NotFound,
+            E::IdempotencyConflict,
+            E::QuotaExceeded,
+            E::ChatIsEmpty,
+            E::ArtifactTooLarge,
+        ],
     ];
 }
 

@@ -55,7 +55,8 @@ async fn counted(
     state: &State,
     limits: Arc<RateLimits>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let meter = Rc::new(Meter::new(limits, client_address(request.request())));
+    let is_known = state.settings.trusted_proxies.knows_client(request.headers());
+    let meter = Rc::new(Meter::new(limits, client_address(request.request()), is_known));
     let allowed = match presented(request.request(), state.settings.auth_cookie.as_deref()) {
         Presented::Header(_) | Presented::Cookies(_) => Ok(()),
         Presented::Nothing | Presented::Malformed(_) => meter.anonymous(),

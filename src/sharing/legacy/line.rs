@@ -90,7 +90,7 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
         name,
         shared_by,
         label: None,
-        visibility: if fields.is_private { Visibility::Private } else { Visibility::Public },
+        visibility: Visibility::of(fields.is_private),
         mode: Mode::Frozen,
         includes_artifacts: false,
         is_legacy: true,

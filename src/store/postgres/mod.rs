@@ -28,6 +28,7 @@ use tracing::Instrument;
 
 use connect::Connector;
 use failover::Failover;
+pub(super) use url::may_be_plain_text;
 
 use crate::{
     limit::Limiter,

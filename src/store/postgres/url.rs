@@ -1,6 +1,6 @@
 //! `DATABASE_URL`, as libpq reads it (PostgreSQL's manual, "Connection URIs").
 
-use std::{borrow::Cow, error::Error, path::PathBuf, time::Duration};
+use std::{borrow::Cow, error::Error, net::IpAddr, path::PathBuf, time::Duration};
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::config::{Config, Host, TargetSessionAttrs};
@@ -53,6 +53,27 @@ pub(super) fn parse(url: &str, timeout: Duration) -> Result<(Vec<Config>, Encryp
         Ok(config)
     };
     Ok((hosts.iter().map(of_host).collect::<Result<_, StoreError>>()?, encryption))
+}
+
+/// Whether the connection to a host that is not this machine may be one without encryption, although
+/// that was not asked for.
+pub(in crate::store) fn may_be_plain_text(url: &str) -> bool {
+    let Ok((hosts, Encryption::IfOffered)) = parse(url, Duration::from_secs(1)) else {
+        return false;
+    };
+    let is_local = |host: &Host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            let bare = name.trim_start_matches('[').trim_end_matches(']');
+            name == "localhost" || bare.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+        }
+    };
+    let is_remote = |config: &Config| {
+        let by_address = config.get_hostaddrs().iter().any(|address| !address.is_loopback());
+        by_address
+            || (config.get_hostaddrs().is_empty() && !config.get_hosts().iter().all(is_local))
+    };
+    hosts.iter().any(is_remote)
 }
 
 /// The path of the Unix socket, if it is one.
@@ -209,6 +230,25 @@ mod tests {
         assert_eq!(encryption, Encryption::IfOffered);
         // PgBouncer refuses this startup parameter.
         assert_eq!(parse("postgres://db/name", TIMEOUT).unwrap().0[0].get_options(), None);
+    }
+
+    #[test]
+    fn a_remote_host_without_sslmode_may_be_plain_text() {
+        for (url, expected) in [
+            ("postgres://db.example/name", true),
+            ("postgres://db.example/name?sslmode=prefer", true),
+            ("postgres://127.0.0.1,db.example/name", true),
+            ("postgres://10.0.0.1/name", true),
+            ("postgres://localhost/name?hostaddr=10.0.0.1", true),
+            ("postgres://db.example/name?sslmode=disable", false),
+            ("postgres://db.example/name?sslmode=verify-full", false),
+            ("postgres://127.0.0.1/name", false),
+            ("postgres://[::1]/name", false),
+            ("postgres://localhost/name", false),
+            ("postgres:///name?host=/run/postgresql", false),
+        ] {
+            assert_eq!(may_be_plain_text(url), expected, "{url}");
+        }
     }
 
     #[test]

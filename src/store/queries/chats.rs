@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{deleted_links, log_audit_record, record_change};
 use crate::{
-    model::{AuditRecord, ChatSessionId, Detail, SharedChat},
+    model::{AuditRecord, ChatSessionId, Detail, ShareId, SharedChat, UserId},
     store::{
         Moment, Notice, SharedChatRow, Store, StoreError, into_models, not_expired, on,
         schema::{chats, shared_chats},
@@ -89,6 +89,56 @@ impl Store {
         into_models(rows)
     }
 
+    /// The owners of links to the chat that have not expired by `now`, ordered by their ids.
+    pub async fn owners_of_chat(
+        &self,
+        chat: &ChatSessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let chat = chat.as_str().to_owned();
+        let ids: Vec<Option<String>> = on!(&self.database, read, |conn| {
+            Ok(shared_chats::table
+                .filter(shared_chats::chat_session_id.eq(chat))
+                .filter(shared_chats::owner_id.is_not_null())
+                .filter(not_expired!(now))
+                .select(shared_chats::owner_id)
+                .distinct()
+                .order(shared_chats::owner_id.asc())
+                .load(conn)
+                .await?)
+        })?;
+        let malformed = |_| StoreError::malformed("shared_chats.owner_id");
+        ids.iter().flatten().map(|id| UserId::parse(id).map_err(malformed)).collect()
+    }
+
+    /// Deletes the owner's links to the chat, also expired ones, and returns those that had not
+    /// expired. The chat gets no tombstone: others may share it, and so may the owner again.
+    pub async fn delete_links_of_owner(
+        &self,
+        chat: &ChatSessionId,
+        owner: &UserId,
+        mut record: AuditRecord,
+    ) -> Result<Vec<ShareId>, StoreError> {
+        let now = record.at;
+        let (chat, owner) = (chat.as_str().to_owned(), owner.as_str().to_owned());
+        let (ended, record) = on!(&self.database, bulk, |conn| {
+            let links = shared_chats::table
+                .filter(shared_chats::chat_session_id.eq(&chat))
+                .filter(shared_chats::owner_id.eq(&owner));
+            let ended: Vec<String> = diesel::delete(links.filter(not_expired!(now)))
+                .returning(shared_chats::id)
+                .get_results(conn)
+                .await?;
+            diesel::delete(links).execute(conn).await?;
+            record.detail = Some(Detail::Deleted(deleted_links(&ended)));
+            let ended: Vec<ShareId> = ended.iter().filter_map(|id| ShareId::parse(id)).collect();
+            record_change!(conn, &record, &Notice::links(&ended));
+            Ok((ended, record))
+        })?;
+        log_audit_record(&record);
+        Ok(ended)
+    }
+
     /// Deletes all links to the chat, also legacy and expired ones, and sets its tombstone. Returns
     /// how many of the links had not expired.
     pub async fn delete_chat(
@@ -97,7 +147,7 @@ impl Store {
         mut record: AuditRecord,
     ) -> Result<usize, StoreError> {
         let now = record.at;
-        let notice = Notice::Chat(chat.clone());
+        let notice = Notice::chat(chat);
         let chat = chat.as_str().to_owned();
         let (ended, record) = on!(&self.database, bulk, |conn| {
             // First, so that a concurrent create either commits before this and is deleted below,

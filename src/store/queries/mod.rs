@@ -10,6 +10,7 @@ pub(in crate::store) mod legacy;
 pub(in crate::store) mod list;
 pub(in crate::store) mod owner;
 pub(in crate::store) mod sweep;
+pub(in crate::store) mod usage;
 pub(in crate::store) mod view;
 
 use artifacts::{attach, detach};

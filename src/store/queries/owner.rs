@@ -23,13 +23,25 @@ pub struct SettingsChange {
     pub label: Option<Option<String>>,
 }
 
+impl SettingsChange {
+    /// Whether the change shows the link to more viewers, or more of the chat, or for longer.
+    #[must_use]
+    pub fn widens(&self, chat: &SharedChat) -> bool {
+        let opens = self.is_private == Some(false) && chat.is_private();
+        let adds_files = self.includes_artifacts == Some(true) && !chat.includes_artifacts;
+        let prolongs = match (self.expires_at, chat.expires_at) {
+            (Some(until), Some(old)) => until.is_none_or(|until| until > old),
+            _ => false,
+        };
+        opens || adds_files || prolongs
+    }
+}
+
 /// The condition of a change of settings, and the copies that it attaches.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeGuard {
     /// The link must be at one of these revisions, if there are any.
     pub revisions: Option<Vec<i64>>,
-    /// The link must have this setting.
-    pub includes_artifacts: Option<bool>,
     /// Finished copies of files, to be attached to the link.
     pub copies: Vec<ObjectKey>,
 }
@@ -49,11 +61,10 @@ impl Store {
         mut record: AuditRecord,
     ) -> Result<Option<SharedChat>, StoreError> {
         let now = record.at;
-        let notice = Notice::Links(vec![id.clone()]);
+        let notice = Notice::links([id]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
         let any_revision = guard.revisions.is_none();
         let revisions = guard.revisions.unwrap_or_default();
-        let switch = guard.includes_artifacts.map_or(vec![true, false], |is_on| vec![is_on]);
         let ends_artifacts = change.includes_artifacts == Some(false);
         let copies = guard.copies;
         let changed: Option<(SharedChatRow, AuditRecord)> =
@@ -62,7 +73,6 @@ impl Store {
                     .find(&id)
                     .filter(shared_chats::owner_id.eq(owner))
                     .filter(not_expired!(now))
-                    .filter(shared_chats::includes_artifacts.eq_any(switch))
                     .filter(
                         shared_chats::revision
                             .eq_any(revisions)
@@ -103,7 +113,7 @@ impl Store {
         mut record: AuditRecord,
     ) -> Result<bool, StoreError> {
         let now = record.at;
-        let notice = Notice::Links(vec![id.clone()]);
+        let notice = Notice::links([id]);
         let (id, owner) = (id.as_str().to_owned(), owner.as_str().to_owned());
         let record = on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
@@ -136,7 +146,7 @@ impl Store {
         mut record: AuditRecord,
     ) -> Result<usize, StoreError> {
         let now = record.at;
-        let notice = Notice::Links(ids.to_vec());
+        let notice = Notice::links(ids);
         let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
         let owner = owner.as_str().to_owned();
         let (deleted, record) = on!(&self.database, bulk, |conn| {

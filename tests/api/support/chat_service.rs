@@ -13,6 +13,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use url::form_urlencoded;
@@ -87,6 +88,21 @@ pub enum Trouble {
 pub struct Asked {
     pub path: String,
     pub authorization: String,
+    /// `X-Share-Intent`
+    pub intent: Option<String>,
+    /// `X-Share-Owner`
+    pub owner: Option<String>,
+}
+
+/// What comes of a request that names an owner of links (`X-Share-Owner`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerAnswers {
+    /// The header is unknown.
+    AsWithout,
+    /// Echoed, and 403 unless the chat is theirs.
+    Echoed,
+    /// 403 without an echo, as by a firewall.
+    Refused,
 }
 
 #[derive(Clone)]
@@ -105,6 +121,7 @@ struct State {
     gates: Mutex<Vec<(String, Arc<Gate>)>>,
     /// The bytes of files, by the paths that they are asked for at.
     contents: Mutex<HashMap<String, Bytes>>,
+    owner_answers: Mutex<OwnerAnswers>,
 }
 
 #[derive(Default)]
@@ -141,6 +158,7 @@ impl ChatService {
             trouble: Mutex::default(),
             gates: Mutex::default(),
             contents: Mutex::default(),
+            owner_answers: Mutex::new(OwnerAnswers::AsWithout),
         });
         let shared = state.clone();
         let server = HttpServer::new(move || {
@@ -203,6 +221,11 @@ impl ChatService {
         self.state.trouble.lock().unwrap().insert(0, (path_end.to_owned(), trouble));
     }
 
+    /// From now on.
+    pub fn answers_for_owners(&self, how: OwnerAnswers) {
+        *self.state.owner_answers.lock().unwrap() = how;
+    }
+
     /// All is well again.
     pub fn recovers(&self) {
         self.state.trouble.lock().unwrap().clear();
@@ -228,13 +251,14 @@ impl ChatService {
 
 async fn answer(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     let path = request.path().to_owned();
-    let authorization = request.headers().get("authorization");
-    let authorization = authorization.map_or("", |value| value.to_str().unwrap()).to_owned();
-    state
-        .asked
-        .lock()
-        .unwrap()
-        .push(Asked { path: path.clone(), authorization: authorization.clone() });
+    let header = |name: &str| Some(request.headers().get(name)?.to_str().unwrap().to_owned());
+    let authorization = header("authorization").unwrap_or_default();
+    state.asked.lock().unwrap().push(Asked {
+        path: path.clone(),
+        authorization: authorization.clone(),
+        intent: header("x-share-intent"),
+        owner: header("x-share-owner"),
+    });
 
     let mut names: Vec<_> = request.headers().keys().map(ToString::to_string).collect();
     names.sort();
@@ -305,6 +329,21 @@ fn good_answer(
         }
     }
     let json = |body: String| HttpResponse::Ok().content_type("application/json").body(body);
+    let named = request.headers().get("x-share-owner").map(|owner| owner.to_str().unwrap());
+    if let Some(owner) = named {
+        let is_theirs = percent_decode_str(owner).decode_utf8().unwrap() == chat.owner;
+        match *state.owner_answers.lock().unwrap() {
+            OwnerAnswers::AsWithout => {}
+            OwnerAnswers::Refused => return HttpResponse::Forbidden().finish(),
+            OwnerAnswers::Echoed if !is_theirs => {
+                return HttpResponse::Forbidden().insert_header(("x-share-owner", owner)).finish();
+            }
+            OwnerAnswers::Echoed => {
+                let chat = json!({"id": id}).to_string();
+                return HttpResponse::Ok().insert_header(("x-share-owner", owner)).body(chat);
+            }
+        }
+    }
     match what {
         "" => json(format!(
             r#"{{"id":{},"name":{},"latest_message_content":"secret","updated_at":"2026-03-01"}}"#,

@@ -1,0 +1,88 @@
+//! How much one owner may have (docs/API.md 3, "Quotas").
+//!
+//! What an owner has is counted before a chat is fetched and nothing is locked meanwhile: requests
+//! of one owner at the same moment can exceed a quota together, by at most what they bring
+//! themselves.
+
+use std::fmt;
+
+use super::{Sharing, SharingError};
+use crate::{model::UserId, store::Usage};
+
+/// The most that one owner may have, expired links apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Quotas {
+    pub links: u64,
+    /// Of compressed messages and of kept files.
+    pub bytes: u64,
+    /// Kept files of frozen links.
+    pub files: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { links: 10_000, bytes: 10 << 30, files: 10_000 }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    Links,
+    Bytes,
+    Files,
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Links => "links",
+            Self::Bytes => "bytes",
+            Self::Files => "files",
+        })
+    }
+}
+
+impl Quotas {
+    /// # Errors
+    /// [`SharingError::QuotaExceeded`] names the first quota that is exceeded.
+    fn check(&self, usage: Usage) -> Result<(), SharingError> {
+        let exceeded = [
+            (Quota::Links, usage.links, self.links),
+            (Quota::Bytes, usage.bytes, self.bytes),
+            (Quota::Files, usage.files, self.files),
+        ];
+        match exceeded.into_iter().find(|(_, used, limit)| used > limit) {
+            Some((quota, _, limit)) => Err(SharingError::QuotaExceeded { quota, limit }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What an owner will have once a request is carried out. It grows while the request finds out what
+/// it stores, before that is stored.
+pub(super) struct Growth {
+    usage: Usage,
+    quotas: Quotas,
+}
+
+impl Growth {
+    /// # Errors
+    /// [`SharingError::QuotaExceeded`]
+    pub(super) fn add(&mut self, more: Usage) -> Result<(), SharingError> {
+        let Usage { links, bytes, files } = self.usage;
+        self.usage = Usage {
+            links: links.saturating_add(more.links),
+            bytes: bytes.saturating_add(more.bytes),
+            files: files.saturating_add(more.files),
+        };
+        self.quotas.check(self.usage)
+    }
+}
+
+impl Sharing {
+    /// Begins with what the owner has now.
+    pub(super) async fn growth_of(&self, owner: &UserId) -> Result<Growth, SharingError> {
+        let usage = self.store.usage(owner, self.clock.now()).await?;
+        Ok(Growth { usage, quotas: self.quotas })
+    }
+}
