@@ -249,6 +249,10 @@ async fn other_call(app: &App, call: &str, what: &str, who: &str, id: &str, link
         ("DELETE /api/v1/chats/{chat_session_id}/shared_chats", _) => {
             client.chat_was_deleted(chat_id)
         }
+        ("DELETE /api/v1/chats/{chat_session_id}/owners/{owner_id}/shared_chats", _) => {
+            let path = format!("/api/v1/chats/{chat_id}/owners/alice/shared_chats");
+            client.request("DELETE", &path)
+        }
         ("POST /api/v1/chats/{chat_session_id}/changes", _) => client.chat_changed(chat_id),
         (_, "always") => client.get(call.strip_prefix("GET ").unwrap()),
         other => panic!("{other:?} is not known here"),

@@ -204,6 +204,13 @@ pub const OTHERS: &[Block] = &[
         a chat that there is not            401 401 403 403 200",
     ),
     block(
+        "DELETE /api/v1/chats/{chat_session_id}/owners/{owner_id}/shared_chats",
+        "The owner may not share the chat any more.",
+        "
+        the owner's chat                    401 401 403 403 200
+        a chat that there is not            401 401 403 403 200",
+    ),
+    block(
         "POST /api/v1/chats/{chat_session_id}/changes",
         "",
         "
