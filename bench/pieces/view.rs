@@ -51,6 +51,7 @@ fn chat() -> SharedChat {
         name: Some("Why is the quarterly report slow?".to_owned()),
         shared_by: Some("Alice".to_owned()),
         label: None,
+        audience: None,
         visibility: Visibility::Public,
         mode: Mode::Frozen,
         includes_artifacts: false,

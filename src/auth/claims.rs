@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::model::{Identity, UserId, decode_json_string};
+use crate::model::{Groups, Identity, UserId, decode_json_string};
 
 use super::{
     LEEWAY,
@@ -13,6 +13,10 @@ use super::{
 
 /// The scope that makes a caller the chat service (docs/API.md 1).
 const SERVICE_SCOPE: &str = "shared_chats:service";
+
+/// Groups beyond this number count as none, as they do where the provider leaves them out (Entra's
+/// overage): one that is left out at random would shut a person out at random.
+const MAX_GROUPS: usize = 256;
 
 /// A longer display name is cut.
 const MAX_NAME_CHARS: usize = 200;
@@ -29,12 +33,19 @@ pub struct ClaimNames {
     /// Each a string of words separated by spaces (RFC 8693, 4.2) or an array of words. Whole words
     /// are compared, and a claim of another type is ignored.
     pub scopes: Vec<String>,
+    /// A string or an array of strings: the name of a claim, or a JSON Pointer to a part of one (RFC
+    /// 6901), which begins with `/`.
+    pub groups: String,
 }
 
 impl Default for ClaimNames {
-    /// `aud` (RFC 7519, 4.1.3), and `scope` and `scp`.
+    /// `aud` (RFC 7519, 4.1.3), `scope` and `scp`, and `groups`.
     fn default() -> Self {
-        Self { audience: "aud".to_owned(), scopes: vec!["scope".to_owned(), "scp".to_owned()] }
+        Self {
+            audience: "aud".to_owned(),
+            scopes: vec!["scope".to_owned(), "scp".to_owned()],
+            groups: "groups".to_owned(),
+        }
     }
 }
 
@@ -77,7 +88,28 @@ pub(super) fn check(
         .filter_map(|claim| decode_json_string(claims.get(*claim)?))
         .find_map(|name| presentable(&name, &subject));
     let is_chat_service = has_scope(claims, &expected.names.scopes, SERVICE_SCOPE);
-    Ok(Identity { user_id, display_name, is_chat_service, expires_at })
+    let groups = groups(claims, &expected.names.groups).unwrap_or_default();
+    Ok(Identity { user_id, display_name, is_chat_service, groups, expires_at })
+}
+
+/// The groups that the claims have; `None` if they are not strings, or too many.
+fn groups(claims: &Members, name: &str) -> Option<Groups> {
+    let words = match name.strip_prefix('/') {
+        None => read::<Words>(claims.get(name)?)?,
+        Some(path) => {
+            let (claim, rest) = path
+                .split_once('/')
+                .map_or((path, ""), |(claim, _)| (claim, &name[1 + claim.len()..]));
+            let claim = claim.replace("~1", "/").replace("~0", "~");
+            let value: serde_json::Value = read(claims.get(&claim)?)?;
+            Words::deserialize(value.pointer(rest)?).ok()?
+        }
+    };
+    let values = match words {
+        Words::One(one) => vec![one],
+        Words::Several(several) => several,
+    };
+    (values.len() <= MAX_GROUPS).then(|| Groups::of(&values))
 }
 
 /// Whether one of these claims has this scope.

@@ -288,11 +288,13 @@ impl HttpChatService {
 }
 
 fn intent_field(intent: Intent) -> &'static str {
-    match (intent.visibility, intent.mode) {
-        (Visibility::Public, Mode::Frozen) => "public, frozen",
-        (Visibility::Public, Mode::Live) => "public, live",
-        (Visibility::Private, Mode::Frozen) => "private, frozen",
-        (Visibility::Private, Mode::Live) => "private, live",
+    match (intent.visibility, intent.is_named, intent.mode) {
+        (Visibility::Public, _, Mode::Frozen) => "public, frozen",
+        (Visibility::Public, _, Mode::Live) => "public, live",
+        (Visibility::Private, false, Mode::Frozen) => "private, frozen",
+        (Visibility::Private, false, Mode::Live) => "private, live",
+        (Visibility::Private, true, Mode::Frozen) => "named, frozen",
+        (Visibility::Private, true, Mode::Live) => "named, live",
     }
 }
 

@@ -25,9 +25,11 @@ pub fn claim_names(env: &Env) -> Result<ClaimNames, ConfigError> {
     let usual = ClaimNames::default();
     let audience = env.get::<ClaimName>(AUDIENCE_CLAIM)?;
     let scopes = env.get::<ScopeClaims>("AUTH_SCOPE_CLAIMS")?;
+    let groups = env.get::<ClaimName>("AUTH_GROUPS_CLAIM")?;
     Ok(ClaimNames {
         audience: audience.map_or(usual.audience, |name| name.0),
         scopes: scopes.map_or(usual.scopes, |names| names.0),
+        groups: groups.map_or(usual.groups, |name| name.0),
     })
 }
 

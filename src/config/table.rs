@@ -102,6 +102,12 @@ pub(super) const GROUPS: &[Group] = &[
                 "the claims in which `shared_chats:service` counts, separated by spaces or \
                  commas; users must not be able to obtain that word",
             ),
+            setting(
+                "AUTH_GROUPS_CLAIM",
+                "groups",
+                "the claim with a user's groups, which audiences may name; or a JSON Pointer such \
+                 as `/realm_access/roles`",
+            ),
             setting("AUTH_JWKS_URL", "by discovery", "the provider's keys"),
             secret(
                 "AUTH_HS256_SECRET",

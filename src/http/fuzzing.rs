@@ -243,6 +243,7 @@ fn link(name: Option<String>) -> Option<(Urls, SharedChat)> {
         name,
         shared_by: None,
         label: None,
+        audience: None,
         visibility: Visibility::Public,
         mode: Mode::Frozen,
         includes_artifacts: true,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{ChatFile, SharedChat};
+use crate::model::{Audience, ChatFile, SharedChat};
 use crate::sharing::{Content, Urls};
 
 /// A link, as its owner sees it.
@@ -14,6 +14,7 @@ use crate::sharing::{Content, Urls};
     "name": "Why is the quarterly report slow?",
     "chat_session_id": "quarterly-report",
     "is_private": false,
+    "audience": null,
     "is_frozen": true,
     "includes_artifacts": false,
     "created_at": "2026-11-22T09:30:00Z",
@@ -32,6 +33,10 @@ pub struct SharedChatInfo<'a> {
     pub chat_session_id: Option<&'a str>,
     /// Only signed-in users may open it.
     pub is_private: bool,
+    /// Who may open it while it is private, beside its owner: `user:<sub>` and `group:<value>`.
+    /// Null: every signed-in user.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub audience: Option<&'a Audience>,
     /// It shows a snapshot; otherwise it follows the chat.
     pub is_frozen: bool,
     pub includes_artifacts: bool,
@@ -58,6 +63,7 @@ impl<'a> SharedChatInfo<'a> {
             name: chat.name.as_deref(),
             chat_session_id: chat.chat_session_id.as_ref().map(|id| id.as_str()),
             is_private: chat.is_private(),
+            audience: chat.audience.as_ref(),
             is_frozen: chat.is_frozen(),
             includes_artifacts: chat.includes_artifacts,
             created_at: chat.created_at,

@@ -163,6 +163,9 @@ pub struct Settings {
     pub expires_at: Option<Option<DateTime<Utc>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<LabelChange>,
+    /// `Some(None)`: every user who is signed in.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Option<Vec<String>>>,
 }
 
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use super::UserId;
+use super::{Groups, UserId};
 
 /// The claims of a verified token (docs/API.md 1). Cached by the token's hash until `expires_at`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Identity {
     pub display_name: Option<String>,
     /// Whether the scope holds exactly `shared_chats:service`: then this is the chat service.
     pub is_chat_service: bool,
+    /// What the groups claim holds (`AUTH_GROUPS_CLAIM`).
+    pub groups: Groups,
     /// The `exp` claim: from this moment on the token is invalid.
     pub expires_at: DateTime<Utc>,
 }

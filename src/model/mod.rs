@@ -5,6 +5,7 @@
 
 mod activity;
 mod artifact;
+mod audience;
 mod audit;
 mod caller;
 mod chat;
@@ -17,6 +18,7 @@ mod text;
 
 pub use activity::{Activity, LinkChange, ViewCounts, ViewKind};
 pub use artifact::{KeptFile, ObjectKey};
+pub use audience::{Audience, Groups, InvalidAudience};
 pub use audit::{
     Action, Actor, AuditRecord, ClientInfo, Deleted, Detail, ImportedLinks, LabelChange, OK,
     Settings,

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ChatSessionId, ShareId, UserId};
+use super::{Audience, ChatSessionId, ShareId, UserId};
 
 /// Who may open a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
     /// Anyone who has the link.
     Public,
-    /// Only people who are signed in.
+    /// Only people who are signed in, or whom its audience names.
     Private,
 }
 
@@ -32,6 +32,8 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
     pub visibility: Visibility,
+    /// A private link has an audience.
+    pub is_named: bool,
     pub mode: Mode,
 }
 
@@ -50,6 +52,9 @@ pub struct SharedChat {
     /// Visible to the owner alone.
     pub label: Option<String>,
     pub visibility: Visibility,
+    /// Whom it admits while it is private; `None` is every user who is signed in. A public link
+    /// keeps it for when it is private again.
+    pub audience: Option<Audience>,
     pub mode: Mode,
     pub includes_artifacts: bool,
     /// Imported from the old system (docs/API.md 6): viewed until it expires, never changed.
@@ -63,9 +68,10 @@ pub struct SharedChat {
 }
 
 /// What access to a link depends on. Every view reads it from the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkState {
     pub visibility: Visibility,
+    pub audience: Option<Audience>,
     pub mode: Mode,
     pub includes_artifacts: bool,
     pub expires_at: Option<DateTime<Utc>>,
@@ -89,18 +95,19 @@ impl LinkState {
 impl SharedChat {
     pub fn state(&self) -> LinkState {
         let Self { visibility, mode, includes_artifacts, expires_at, revision, .. } = *self;
-        LinkState { visibility, mode, includes_artifacts, expires_at, revision }
+        let audience = self.audience.clone();
+        LinkState { visibility, audience, mode, includes_artifacts, expires_at, revision }
     }
 
     pub fn is_private(&self) -> bool {
-        self.state().is_private()
+        self.visibility == Visibility::Private
     }
 
     pub fn is_frozen(&self) -> bool {
-        self.state().is_frozen()
+        self.mode == Mode::Frozen
     }
 
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        self.state().is_expired(now)
+        self.expires_at.is_some_and(|at| at <= now)
     }
 }

@@ -6,24 +6,36 @@ use super::{Available, ContentHash, Sharing, SharingError, snapshot::Messages};
 use crate::{
     chat_service::ChatServiceError,
     live::{Scope, SubscribeError, Subscription},
-    model::{ChatFile, Identity, LinkState, Message, ShareId, SharedChat, Visibility},
+    model::{
+        Audience, ChatFile, Identity, LinkState, Message, ShareId, SharedChat, UserId, Visibility,
+    },
     store::Snapshot,
 };
 
 /// Whether a viewer may see a link: a public one without a credential or with any; a private one as
-/// a user who is signed in.
+/// a user who is signed in, and if it has an audience, who is in it or the owner.
 ///
 /// # Errors
 /// [`SharingError::SignInRequired`] without a credential; [`SharingError::WrongCaller`] for the
-/// chat service.
-pub fn may_view(link: Visibility, viewer: Option<&Identity>) -> Result<(), SharingError> {
-    match viewer {
-        _ if link == Visibility::Public => Ok(()),
-        None => Err(SharingError::SignInRequired),
-        Some(identity) if identity.is_chat_service => {
-            Err(SharingError::WrongCaller("the chat service is not a viewer"))
+/// chat service; [`SharingError::NotInAudience`], also if `owner` is not known.
+pub fn may_view(
+    visibility: Visibility,
+    audience: Option<&Audience>,
+    owner: Option<&UserId>,
+    viewer: Option<&Identity>,
+) -> Result<(), SharingError> {
+    if visibility == Visibility::Public {
+        return Ok(());
+    }
+    let viewer = viewer.ok_or(SharingError::SignInRequired)?;
+    if viewer.is_chat_service {
+        return Err(SharingError::WrongCaller("the chat service is not a viewer"));
+    }
+    match audience {
+        Some(audience) if owner != Some(&viewer.user_id) && !audience.has(viewer) => {
+            Err(SharingError::NotInAudience)
         }
-        Some(_) => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -7,8 +7,8 @@ use super::{Sharing, SharingError, detached::run_detached, snapshot};
 use crate::{
     chat_service::Access,
     model::{
-        Action, AuditRecord, Caller, ChatSessionId, ClientInfo, Detail, Intent, LabelChange, Mode,
-        Settings, ShareId, SharedChat, UserId, Visibility, storable,
+        Action, Audience, AuditRecord, Caller, ChatSessionId, ClientInfo, Detail, Intent,
+        LabelChange, Mode, Settings, ShareId, SharedChat, UserId, Visibility, storable,
     },
     store::{IdempotencyKey, NewSharedChat, Refused, StoreError, Usage},
 };
@@ -23,6 +23,7 @@ const SHARED_BY_CHARS: usize = 200;
 pub struct CreateRequest {
     pub chat_session_id: ChatSessionId,
     pub visibility: Visibility,
+    pub audience: Option<Audience>,
     pub mode: Mode,
     pub includes_artifacts: bool,
     pub expires_at: Option<DateTime<Utc>>,
@@ -140,7 +141,11 @@ impl Sharing {
     ) -> Result<NewSharedChat, SharingError> {
         let access =
             if caller.identity.is_chat_service { Access::Service } else { Access::Caller(caller) };
-        let intent = Intent { visibility: request.visibility, mode: request.mode };
+        let intent = Intent {
+            visibility: request.visibility,
+            is_named: request.audience.is_some(),
+            mode: request.mode,
+        };
         let mut growth = self.growth_of(&owner_id).await?;
         growth.add(Usage { links: 1, ..Usage::default() })?;
         let reader = self.chat_service.read(access, &request.chat_session_id).for_link(intent);
@@ -190,6 +195,7 @@ impl Sharing {
             shared_by: shared_by(caller, request.owner.as_ref()),
             label: request.label,
             visibility: request.visibility,
+            audience: request.audience,
             mode: request.mode,
             includes_artifacts: request.includes_artifacts,
             is_legacy: false,
@@ -209,6 +215,7 @@ fn record(caller: &Caller, chat: &SharedChat, origin: ClientInfo) -> AuditRecord
         includes_artifacts: Some(chat.includes_artifacts),
         expires_at: Some(chat.expires_at),
         label: chat.label.as_ref().map(|_| LabelChange::Set),
+        audience: chat.audience.as_ref().map(|list| Some(principals(list))),
     };
     AuditRecord {
         link: Some(chat.id.short()),
@@ -216,6 +223,11 @@ fn record(caller: &Caller, chat: &SharedChat, origin: ClientInfo) -> AuditRecord
         detail: Some(Detail::Settings(settings)),
         ..AuditRecord::of(Action::Create, caller.into(), origin, chat.created_at)
     }
+}
+
+/// For an audit record.
+pub(super) fn principals(audience: &Audience) -> Vec<String> {
+    audience.principals().map(str::to_owned).collect()
 }
 
 /// What viewers see as the sharer's name (docs/API.md 1): never an id or an address.
@@ -263,6 +275,12 @@ impl CreateRequest {
             self.owner.as_ref().map(|owner| (owner.id.as_str(), &owner.name)),
         );
         // Tuples of text and flags always serialise.
-        Sha256::digest(serde_json::to_vec(&meaning).unwrap_or_default()).to_vec()
+        let meaning = serde_json::to_vec(&meaning).unwrap_or_default();
+        let mut hash = Sha256::new().chain_update(meaning);
+        // Only where there is one: a request without it has the hash that earlier versions stored.
+        if let Some(audience) = &self.audience {
+            hash.update(serde_json::to_vec(audience).unwrap_or_default());
+        }
+        hash.finalize().to_vec()
     }
 }

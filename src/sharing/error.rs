@@ -20,6 +20,9 @@ pub enum SharingError {
     /// The link is private, and the viewer is not signed in.
     #[error("sign-in required")]
     SignInRequired,
+    /// The link is for named people and groups, and the viewer is not one of them.
+    #[error("not in the audience")]
+    NotInAudience,
     /// The link belongs to another user.
     #[error("not the owner")]
     NotTheOwner,

@@ -2,7 +2,8 @@
 //! the client disconnects, so that it is recorded and published.
 
 use super::{
-    ListQuery, Page, SettingsChange, Sharing, SharingError, create::check_settings,
+    ListQuery, Page, SettingsChange, Sharing, SharingError,
+    create::{check_settings, principals},
     detached::run_detached,
 };
 use crate::{
@@ -53,7 +54,10 @@ fn depends_on_settings(change: &SettingsChange, chat: &SharedChat) -> bool {
     match chat.mode {
         // Its content does not move, so that it goes on showing what its owner could share.
         Mode::Frozen => adds_files,
-        Mode::Live => adds_files || change.is_private == Some(false) || change.expires_at.is_some(),
+        Mode::Live => {
+            let admits = change.is_private == Some(false) || change.audience.is_some();
+            adds_files || admits || change.expires_at.is_some()
+        }
     }
 }
 
@@ -143,7 +147,8 @@ impl Sharing {
         }
         let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
         let visibility = change.is_private.map_or(chat.visibility, Visibility::of);
-        let intent = Intent { visibility, mode: chat.mode };
+        let audience = change.audience.as_ref().unwrap_or(&chat.audience);
+        let intent = Intent { visibility, is_named: audience.is_some(), mode: chat.mode };
         let reader = self.chat_service.read(Access::Caller(caller), session).for_link(intent);
         if chat.mode == Mode::Live {
             // Viewers get the files with the service credential, so the caller's right to them is
@@ -183,6 +188,7 @@ impl Sharing {
             includes_artifacts: change.includes_artifacts,
             expires_at: change.expires_at,
             label: change.label.as_ref().map(|label| LabelChange::to(label.as_ref())),
+            audience: change.audience.as_ref().map(|list| list.as_ref().map(principals)),
         };
         let record = AuditRecord {
             link: Some(id.short()),

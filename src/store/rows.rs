@@ -4,7 +4,8 @@ use diesel::{Insertable, Queryable, Selectable, define_sql_function, pg::Pg, sql
 
 use crate::{
     model::{
-        ChatSessionId, LinkState, Mode, ShareId, SharedChat, ShortId, UserId, Visibility, fold_case,
+        Audience, ChatSessionId, LinkState, Mode, ShareId, SharedChat, ShortId, UserId, Visibility,
+        fold_case,
     },
     store::{
         Snapshot, StoreError,
@@ -13,6 +14,7 @@ use crate::{
     },
 };
 
+/// All of a link but its audience, which the indexes of lists do not hold.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = shared_chats, check_for_backend(Pg, Sqlite))]
 pub(super) struct SharedChatRow {
@@ -69,10 +71,33 @@ impl From<&SharedChat> for SharedChatRow {
     }
 }
 
-impl TryFrom<SharedChatRow> for SharedChat {
+/// All of a link.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = shared_chats, check_for_backend(Pg, Sqlite))]
+pub(super) struct LinkRow {
+    #[diesel(embed)]
+    pub row: SharedChatRow,
+    pub audience: Option<String>,
+}
+
+/// How an audience is stored: a JSON array.
+pub(super) fn stored_audience(audience: &Audience) -> String {
+    // Strings always serialise.
+    serde_json::to_string(audience).unwrap_or_default()
+}
+
+/// A damaged audience is an error: taken for none, it would admit every user.
+pub(super) fn audience(stored: Option<&str>) -> Result<Option<Audience>, StoreError> {
+    let malformed = || StoreError::malformed("shared_chats.audience");
+    let Some(stored) = stored else { return Ok(None) };
+    let principals = serde_json::from_str(stored).map_err(|_| malformed())?;
+    Audience::new(principals).map(Some).map_err(|_| malformed())
+}
+
+impl TryFrom<LinkRow> for SharedChat {
     type Error = StoreError;
 
-    fn try_from(row: SharedChatRow) -> Result<Self, StoreError> {
+    fn try_from(LinkRow { row, audience: stored }: LinkRow) -> Result<Self, StoreError> {
         let malformed = StoreError::malformed;
         let chat = row.chat_session_id.as_deref().map(ChatSessionId::parse).transpose();
         let owner = row.owner_id.as_deref().map(UserId::parse).transpose();
@@ -84,6 +109,7 @@ impl TryFrom<SharedChatRow> for SharedChat {
             shared_by: row.shared_by,
             label: row.label,
             visibility: Visibility::of(row.is_private),
+            audience: audience(stored.as_deref())?,
             mode: if row.is_frozen { Mode::Frozen } else { Mode::Live },
             includes_artifacts: row.includes_artifacts,
             is_legacy: row.is_legacy,
@@ -104,17 +130,21 @@ pub(super) struct LinkStateRow {
     includes_artifacts: bool,
     expires_at: Option<Moment>,
     revision: i64,
+    audience: Option<String>,
 }
 
-impl From<LinkStateRow> for LinkState {
-    fn from(row: LinkStateRow) -> Self {
-        Self {
+impl TryFrom<LinkStateRow> for LinkState {
+    type Error = StoreError;
+
+    fn try_from(row: LinkStateRow) -> Result<Self, StoreError> {
+        Ok(Self {
             visibility: Visibility::of(row.is_private),
+            audience: audience(row.audience.as_deref())?,
             mode: if row.is_frozen { Mode::Frozen } else { Mode::Live },
             includes_artifacts: row.includes_artifacts,
             expires_at: row.expires_at.map(|at| at.0),
             revision: row.revision,
-        }
+        })
     }
 }
 
@@ -132,7 +162,7 @@ impl From<SnapshotRow> for Snapshot {
     }
 }
 
-pub(super) type LinkWithSnapshotRow = (SharedChatRow, Option<SnapshotRow>);
+pub(super) type LinkWithSnapshotRow = (LinkRow, Option<SnapshotRow>);
 
 define_sql_function! {
     /// The size of a value, which neither database reads for it.
@@ -148,19 +178,19 @@ macro_rules! with_small_snapshot {
     ($links:expr) => {{
         use diesel::prelude::*;
         use $crate::store::{
-            rows::{SMALL_SNAPSHOT_BYTES, SharedChatRow, SnapshotRow, octet_length},
+            rows::{LinkRow, SMALL_SNAPSHOT_BYTES, SnapshotRow, octet_length},
             schema::{shared_chats, snapshots},
         };
         let of_the_link = snapshots::shared_chat_id.eq(shared_chats::id);
         let is_small = octet_length(snapshots::messages).le(SMALL_SNAPSHOT_BYTES);
         $links
             .left_join(snapshots::table.on(of_the_link.and(is_small)))
-            .select((SharedChatRow::as_select(), Option::<SnapshotRow>::as_select()))
+            .select((LinkRow::as_select(), Option::<SnapshotRow>::as_select()))
     }};
 }
 pub(super) use with_small_snapshot;
 
-pub(super) fn into_models(rows: Vec<SharedChatRow>) -> Result<Vec<SharedChat>, StoreError> {
+pub(super) fn into_models(rows: Vec<LinkRow>) -> Result<Vec<SharedChat>, StoreError> {
     rows.into_iter().map(SharedChat::try_from).collect()
 }
 

@@ -22,6 +22,7 @@ table! {
         updated_at -> UtcMicros,
         expires_at -> Nullable<UtcMicros>,
         revision -> BigInt,
+        audience -> Nullable<Text>,
     }
 }
 

@@ -6,7 +6,9 @@ mod table;
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, Request, apply, hs256, import, on_both_databases};
+use crate::support::{
+    Answer, App, Client, Request, apply, claims, hs256, import, on_both_databases,
+};
 use table::{Block, KINDS, OF_LINKS, OTHERS, ROLES};
 
 const NEVER: &str = "6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11";
@@ -20,6 +22,12 @@ fn as_role(app: &App, role: &str) -> Client {
             app.with_token(&hs256(&json!({"sub": "alice", "name": "Alice", "exp": exp})))
         }
         "owner" => app.as_user("alice"),
+        "named" => app.as_user("carol"),
+        "in the group" => {
+            let mut claims = claims(&app.clock, "dave");
+            claims["groups"] = json!(["sales", "finance"]);
+            app.with_token(&hs256(&claims))
+        }
         "other user" => app.as_user("bob"),
         "chat service" => app.as_chat_service(),
         other => panic!("who is {other}?"),
@@ -46,6 +54,13 @@ async fn link(app: &App, kind: &str) -> String {
         "private frozen" => with_files(true, true).await,
         "public live" => with_files(false, false).await,
         "private live" => with_files(true, false).await,
+        "named frozen" | "named live" => {
+            let audience = json!(["user:carol", "group:finance"]);
+            let is_frozen = kind == "named frozen";
+            let settings =
+                json!({"audience": audience, "is_frozen": is_frozen, "includes_artifacts": true});
+            share(settings).await
+        }
         "without files" => share(json!({})).await,
         "public legacy" => legacy(app, &id, false).await,
         "private legacy" => legacy(app, &id, true).await,
@@ -234,6 +249,7 @@ async fn other_call(app: &App, call: &str, what: &str, who: &str, id: &str, link
         ("POST /api/v1/shared_chats/batch_delete", _) => {
             // Whose own it is: the owner's, or one that bob made of his.
             let own = match who {
+                "named" | "in the group" => client.share(&own_chat(app, who)).await.id,
                 "other user" => client.share("bobs-chat").await.id,
                 _ => app.as_user("alice").share(id).await.id,
             };
@@ -257,6 +273,15 @@ async fn other_call(app: &App, call: &str, what: &str, who: &str, id: &str, link
         (_, "always") => client.get(call.strip_prefix("GET ").unwrap()),
         other => panic!("{other:?} is not known here"),
     }
+}
+
+/// A chat of the user who has this role.
+fn own_chat(app: &App, role: &str) -> String {
+    let (id, owner) =
+        if role == "named" { ("carols-chat", "carol") } else { ("daves-chat", "dave") };
+    app.chats.put_named(id, "Their own");
+    app.chats.change(id, |chat| chat.owner = owner);
+    id.to_owned()
 }
 
 /// The links of the chat, as the chat service sees them. Those that a call needs beside it are made

@@ -16,6 +16,7 @@ mod access;
 mod activity;
 mod artifacts;
 mod attacks;
+mod audience;
 mod audit;
 mod auth;
 mod batch_delete;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::DateTime;
 
 use super::*;
-use crate::model::{Credential, CredentialScheme, Identity, UserId};
+use crate::model::{Credential, CredentialScheme, Groups, Identity, UserId};
 
 mod answers;
 mod calls;
@@ -23,6 +23,7 @@ fn caller_with(scheme: CredentialScheme, user: &str) -> Caller {
             user_id: UserId::parse(user).unwrap(),
             display_name: None,
             is_chat_service: false,
+            groups: Groups::default(),
             expires_at: DateTime::from_timestamp(4_000_000_000, 0).unwrap(),
         }),
         credential: Credential::new(scheme, "callers.own.token"),

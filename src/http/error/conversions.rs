@@ -27,6 +27,7 @@ impl From<SharingError> for ApiError {
                 T::LoginRequired,
                 "This link is private. Sign in to open it: send a bearer token.",
             ),
+            SharingError::NotInAudience => T::NotInAudience.into(),
             SharingError::NotTheOwner => Self::new(T::Forbidden, "This is not your link."),
             SharingError::WrongCaller(why) => {
                 Self::new(T::Forbidden, format!("This is not for you to do: {why}."))

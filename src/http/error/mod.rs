@@ -21,6 +21,7 @@ pub enum ErrorType {
     LoginRequired,
     InvalidToken,
     Forbidden,
+    NotInAudience,
     NotFound,
     MethodNotAllowed,
     LegacyLink,
@@ -51,6 +52,7 @@ impl ErrorType {
             Self::LoginRequired => (S::UNAUTHORIZED, "Sign in first: send a bearer token."),
             Self::InvalidToken => (S::UNAUTHORIZED, "The token is not valid, or not any more."),
             Self::Forbidden => (S::FORBIDDEN, "You may not do that."),
+            Self::NotInAudience => (S::FORBIDDEN, "This link is for other people."),
             Self::NotFound => (S::NOT_FOUND, "There is no such thing here."),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "This path has no such method."),
             Self::LegacyLink => {

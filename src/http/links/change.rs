@@ -10,7 +10,7 @@ use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, JSON_BODY, Refusals
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::{json_body::JsonBody, link_id::LinkId};
 use crate::http::headers::etag::{names_weak_tag, precondition};
-use crate::model::{Action, Caller, ClientInfo, parse_rfc3339};
+use crate::model::{Action, Audience, Caller, ClientInfo, parse_rfc3339};
 use crate::sharing::{SettingsChange, SharingError};
 
 /// The settings to change; a field that is left out stays as it is.
@@ -32,10 +32,35 @@ pub struct UpdateSharedChatRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 200, pattern = r"^[^\u0000]*$")]
     label: Option<Option<String>>,
+    /// Only these may open the link, and its owner: at most 100 of `user:<sub>` and
+    /// `group:<value>`. It makes the link private. Null admits every signed-in user again.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    audience: Option<Option<Vec<String>>>,
+}
+
+/// # Errors
+/// 400 names the field.
+pub fn parse_audience(principals: Vec<String>) -> Result<Audience, ApiError> {
+    Audience::new(principals).map_err(|problem| ApiError::bad_value("audience", problem))
+}
+
+/// The setting `is_private` where an audience is given or not: an audience makes a link private.
+///
+/// # Errors
+/// 400 for a public link with an audience, a contradiction.
+pub fn is_private_with(given: Option<bool>, has_audience: bool) -> Result<Option<bool>, ApiError> {
+    match (given, has_audience) {
+        (Some(false), true) => {
+            Err(ApiError::bad_value("audience", "cannot be given with is_private false"))
+        }
+        (None, true) => Ok(Some(true)),
+        (given, _) => Ok(given),
+    }
 }
 
 /// Distinguishes null from a missing field, which `Option` alone does not.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<T>, D::Error> {
     T::deserialize(d).map(Some)
 }
 
@@ -83,10 +108,12 @@ pub async fn change(
     id: LinkId,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let UpdateSharedChatRequest { is_private, includes_artifacts, expires_at, label } =
+    let UpdateSharedChatRequest { is_private, includes_artifacts, expires_at, label, audience } =
         body.read().await?;
     let precondition = precondition(&request)?;
-    let change = SettingsChange { is_private, includes_artifacts, expires_at, label };
+    let audience = audience.map(|list| list.map(parse_audience).transpose()).transpose()?;
+    let is_private = is_private_with(is_private, matches!(audience, Some(Some(_))))?;
+    let change = SettingsChange { is_private, includes_artifacts, expires_at, label, audience };
     state.sharing.check_change(&change)?;
     let changed = state.sharing.change(&caller, &id.get()?, change, precondition, origin).await;
     match changed {

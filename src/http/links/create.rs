@@ -9,7 +9,7 @@ use crate::http::State;
 use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, JSON_BODY, Refusals};
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::{context::AuditedChat, json_body::JsonBody};
-use crate::http::links::change::rfc3339;
+use crate::http::links::change::{given, is_private_with, parse_audience, rfc3339};
 use crate::http::responses::SharedChatInfo;
 use crate::model::{Action, Caller, ChatSessionId, ClientInfo, Mode, Object, UserId, Visibility};
 use crate::sharing::{CreateRequest, Owner};
@@ -26,10 +26,16 @@ pub struct ShareChatRequest {
         pattern = r"^([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"
     )]
     chat_session_id: String,
-    /// Only signed-in users may open the link; otherwise anyone who has it.
-    #[serde(default)]
-    #[schema(default = false)]
-    is_private: bool,
+    /// Only signed-in users may open the link; otherwise anyone who has it. By default true with an
+    /// `audience`, else false.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
+    is_private: Option<bool>,
+    /// Only these may open the link, and its owner: at most 100 of `user:<sub>` and
+    /// `group:<value>`, each value of 1–255 characters, none of them a control character. An empty
+    /// one admits the owner alone, null everyone whom `is_private` does.
+    #[schema(max_items = 100)]
+    audience: Option<Vec<String>>,
     /// The link shows a snapshot; otherwise it follows the chat.
     #[serde(default = "frozen")]
     #[schema(default = true)]
@@ -78,9 +84,12 @@ impl TryFrom<ShareChatRequest> for CreateRequest {
                 Some(Owner { id, name })
             }
         };
+        let audience = request.audience.map(parse_audience).transpose()?;
+        let is_private = is_private_with(request.is_private, audience.is_some())?;
         Ok(Self {
             chat_session_id,
-            visibility: Visibility::of(request.is_private),
+            visibility: Visibility::of(is_private.unwrap_or(false)),
+            audience,
             mode: if request.is_frozen { Mode::Frozen } else { Mode::Live },
             includes_artifacts: request.includes_artifacts,
             expires_at: request.expires_at,

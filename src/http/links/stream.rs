@@ -141,8 +141,9 @@ impl EventStream {
                 // Without the leeway that other calls give to tokens.
                 let ends_at = caller.identity.expires_at;
                 self.deadline = Some(link.expires_at.map_or(ends_at, |at| at.min(ends_at)));
-                let may_view = may_view(link.visibility, Some(&caller.identity)).is_ok();
-                let granted = may_view && self.subscription.clock().now() < ends_at;
+                let (audience, owner) = (link.audience.as_ref(), link.owner_id.as_ref());
+                let may_view = may_view(link.visibility, audience, owner, Some(&caller.identity));
+                let granted = may_view.is_ok() && self.subscription.clock().now() < ends_at;
                 return if granted { Access::Granted } else { Access::Revoked };
             }
             // Boxed, since its kilobytes would be part of every idle stream.

@@ -85,7 +85,7 @@ pub fn not_found() -> askama::Result<String> {
         title: "This link does not work",
         message: "It may have been deleted or have expired, or its address was not copied as a whole. \
                   The person who shared it can send a new one.",
-        login_url: None,
+        login: None,
         failure: None,
     };
     notice.render()
@@ -102,7 +102,23 @@ pub fn sign_in(login_url: Option<&str>) -> askama::Result<String> {
         }
     };
     let title = "Sign in to open this link";
-    Notice { icon: LOCK, title, message, login_url, failure: None }.render()
+    let login = login_url.map(|url| ("Sign in", url));
+    Notice { icon: LOCK, title, message, login, failure: None }.render()
+}
+
+/// The page of a link that is for other people than its viewer, who may be signed in as the wrong
+/// one. `viewer` is who that is, and `login_url` as for [`sign_in`].
+pub fn not_in_audience(viewer: Option<&str>, login_url: Option<&str>) -> askama::Result<String> {
+    let who = viewer.map(|name| {
+        format!("You are signed in as {}. ", sanitize::without_direction_changes(name))
+    });
+    let message = format!(
+        "{}The person who shared this chat chose who can open it, and can add you.",
+        who.unwrap_or_default()
+    );
+    let title = "This link is for other people";
+    let login = login_url.map(|url| ("Sign in as another user", url));
+    Notice { icon: LOCK, title, message: &message, login, failure: None }.render()
 }
 
 /// The page of a link that cannot be shown at the moment.
@@ -113,7 +129,7 @@ pub fn failure(
     request_id: &str,
 ) -> askama::Result<String> {
     let failure = Some((status, request_id));
-    Notice { icon: TROUBLE, title, message, login_url: None, failure }.render()
+    Notice { icon: TROUBLE, title, message, login: None, failure }.render()
 }
 
 #[derive(Template)]
@@ -151,7 +167,8 @@ struct Notice<'a> {
     icon: &'static str,
     title: &'a str,
     message: &'a str,
-    login_url: Option<&'a str>,
+    /// The text and the address of a button.
+    login: Option<(&'a str, &'a str)>,
     /// Status and request id.
     failure: Option<(u16, &'a str)>,
 }

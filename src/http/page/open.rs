@@ -70,7 +70,9 @@ pub async fn open(
         None => Err(ApiError::no_such_link()),
     };
     match shown {
-        Err(error) if format == Format::Page => error_page(&request, &state, id.0.as_ref(), &error),
+        Err(error) if format == Format::Page => {
+            error_page(&request, &state, id.0.as_ref(), Some(&viewer), &error)
+        }
         shown => shown,
     }
 }
@@ -87,7 +89,7 @@ pub async fn without_slash(
         if wants_json(&request) {
             return Err(error);
         }
-        return error_page(&request, &state, None, &error);
+        return error_page(&request, &state, None, None, &error);
     };
     let mut response = HttpResponse::PermanentRedirect();
     unlisted(&mut response);
@@ -113,6 +115,7 @@ fn error_page(
     request: &HttpRequest,
     state: &State,
     id: Option<&ShareId>,
+    viewer: Option<&OptionalCaller>,
     error: &ApiError,
 ) -> Result<HttpResponse, ApiError> {
     let request_id = request.extensions().get::<RequestId>().cloned();
@@ -122,6 +125,11 @@ fn error_page(
         ErrorType::NotFound => page::not_found(),
         ErrorType::LoginRequired | ErrorType::InvalidToken => {
             page::sign_in(id.and_then(|id| login_url(state, id)).as_deref())
+        }
+        ErrorType::NotInAudience => {
+            let viewer = viewer.and_then(OptionalCaller::verified).map(|caller| caller.identity);
+            let name = viewer.as_ref().and_then(|viewer| viewer.display_name.as_deref());
+            page::not_in_audience(name, id.and_then(|id| login_url(state, id)).as_deref())
         }
         _ => {
             let title = "This chat cannot be shown at the moment";

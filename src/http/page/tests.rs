@@ -11,6 +11,7 @@ fn chat() -> SharedChat {
         name: Some("A plan".to_owned()),
         shared_by: Some("Alice".to_owned()),
         label: Some("secret label".to_owned()),
+        audience: None,
         visibility: Visibility::Public,
         mode: Mode::Frozen,
         includes_artifacts: false,

@@ -7,7 +7,7 @@ use crate::{
         error::{ApiError, ErrorType},
         extract::credentials::OptionalCaller,
     },
-    model::{ShareId, SharedChat, Visibility},
+    model::{Identity, LinkState, ShareId, SharedChat, Visibility},
     sharing::{SharingError, may_view},
 };
 
@@ -15,23 +15,30 @@ use crate::{
 /// dropped in between.
 const TRIES: usize = 4;
 
-/// Whether this viewer is admitted to a link of this visibility. `false` if the token had to be
+/// Whether this viewer is admitted to the link in this state. `false` if the token had to be
 /// verified first: then the link must be read again.
 ///
 /// # Errors
-/// 401 on a private link without a valid credential; 403 for the chat service; 503 if the token
-/// cannot be verified at the moment.
+/// 401 on a private link without a valid credential; 403 for the chat service, and for a user whom
+/// the link's audience does not have; 503 if the token cannot be verified at the moment.
 pub async fn is_admitted(
-    visibility: Visibility,
+    state: &State,
+    id: &ShareId,
+    link: &LinkState,
     viewer: &OptionalCaller,
 ) -> Result<bool, ApiError> {
-    if visibility == Visibility::Public {
+    if link.visibility == Visibility::Public {
         viewer.count_as_anyone()?;
         return Ok(true);
     }
     if let Some(caller) = viewer.verified() {
         viewer.count_as(&caller)?;
-        may_view(visibility, Some(&caller.identity))?;
+        let viewer = &caller.identity;
+        match may_view(link.visibility, link.audience.as_ref(), None, Some(viewer)) {
+            // The state does not say who the owner is. Boxed, as it is rare.
+            Err(SharingError::NotInAudience) => Box::pin(admit_owner(state, id, viewer)).await?,
+            answer => answer?,
+        }
         return Ok(true);
     }
     // Boxed, as it is rare and would make every view's future some kilobytes larger.
@@ -40,6 +47,12 @@ pub async fn is_admitted(
         _ => error,
     })?;
     Ok(false)
+}
+
+/// Looks at the whole link, for a viewer whom its audience does not have.
+async fn admit_owner(state: &State, id: &ShareId, viewer: &Identity) -> Result<(), SharingError> {
+    let link = state.sharing.open(id).await?;
+    may_view(link.visibility, link.audience.as_ref(), link.owner_id.as_ref(), Some(viewer))
 }
 
 /// The link, if the viewer is admitted to it as it is now.
@@ -53,7 +66,7 @@ pub async fn admitted(
 ) -> Result<SharedChat, ApiError> {
     for _ in 0..TRIES {
         let chat = state.sharing.open(id).await?;
-        if is_admitted(chat.visibility, viewer).await? {
+        if is_admitted(state, id, &chat.state(), viewer).await? {
             return Ok(chat);
         }
     }

@@ -73,6 +73,7 @@ mod tests {
 
     const PUBLIC: LinkState = LinkState {
         visibility: Visibility::Public,
+        audience: None,
         mode: Mode::Frozen,
         includes_artifacts: false,
         expires_at: None,
@@ -108,7 +109,7 @@ mod tests {
         let private = LinkState { visibility: Visibility::Private, revision: 2, ..PUBLIC };
         let codes = QrCodes::new(1 << 20);
         let (_, state) =
-            codes.image(&key(), PUBLIC, drawn, async || Ok(private)).await.ok().unwrap();
+            codes.image(&key(), PUBLIC, drawn, async || Ok(private.clone())).await.ok().unwrap();
         assert_eq!(state, private);
     }
 

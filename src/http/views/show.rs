@@ -118,7 +118,7 @@ struct Answer {
 /// to it as it is now: it shows nothing that was revoked since, and does not call a link public
 /// that is private now. Other changes do not matter: the answer is of one moment since the request
 /// came.
-fn may_be_sent(made_of: LinkState, now: LinkState) -> bool {
+fn may_be_sent(made_of: &LinkState, now: &LinkState) -> bool {
     (now.includes_artifacts || !made_of.includes_artifacts)
         && (made_of.is_private() || !now.is_private())
 }
@@ -141,20 +141,20 @@ impl View<'_> {
             let cached = bodies.get(&key).await.filter(|(version, _)| version.hash.is_none());
             if cached.is_some() || self.request.headers().contains_key(header::IF_NONE_MATCH) {
                 let link = sharing.link_state(self.id).await?;
-                if !is_admitted(link.visibility, self.viewer).await? {
+                if !is_admitted(self.state, self.id, &link, self.viewer).await? {
                     continue;
                 }
                 if link.is_frozen()
                     && let Some(answer) = self.known(link.revision, cached)
                 {
-                    return Ok((self.respond(link, answer), link.mode));
+                    return Ok((self.respond(&link, answer), link.mode));
                 }
             }
             let (chat, small) = sharing.open_with_small_snapshot(self.id).await?;
-            if !is_admitted(chat.visibility, self.viewer).await? {
+            let link = chat.state();
+            if !is_admitted(self.state, self.id, &link, self.viewer).await? {
                 continue;
             }
-            let link = chat.state();
             // Boxed, as it would make the future of every view some kilobytes larger.
             let mut making = Box::pin(self.make(&chat, small));
             let (made, has_waited) = match poll!(&mut making) {
@@ -168,11 +168,13 @@ impl View<'_> {
             };
             if has_waited {
                 let now = sharing.link_state(self.id).await?;
-                if !is_admitted(now.visibility, self.viewer).await? || !may_be_sent(link, now) {
+                if !is_admitted(self.state, self.id, &now, self.viewer).await?
+                    || !may_be_sent(&link, &now)
+                {
                     continue;
                 }
             }
-            return Ok((self.respond(link, answer), link.mode));
+            return Ok((self.respond(&link, answer), link.mode));
         }
         Err(SharingError::Unsettled.into())
     }
@@ -230,7 +232,7 @@ impl View<'_> {
         Ok(Answer { tag, body: Some(body) })
     }
 
-    fn respond(&self, link: LinkState, Answer { tag, body }: Answer) -> HttpResponse {
+    fn respond(&self, link: &LinkState, Answer { tag, body }: Answer) -> HttpResponse {
         let Representation { format, coding } = self.representation;
         let is_new = body.is_some();
         let mut response = if is_new { HttpResponse::Ok() } else { HttpResponse::NotModified() };

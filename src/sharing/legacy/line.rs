@@ -91,6 +91,7 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
         shared_by,
         label: None,
         visibility: Visibility::of(fields.is_private),
+        audience: None,
         mode: Mode::Frozen,
         includes_artifacts: false,
         is_legacy: true,

@@ -291,7 +291,7 @@ fn links<'c>(
     let found = with_small_snapshot!(shared_chats::table).filter(shared_chats::id.eq_any(ids));
     async move {
         let rows: Vec<LinkWithSnapshotRow> = found.load(conn).await?;
-        Ok(rows.into_iter().map(|row| (row.0.id().to_owned(), row)).collect())
+        Ok(rows.into_iter().map(|row| (row.0.row.id().to_owned(), row)).collect())
     }
     .boxed()
 }

@@ -8,7 +8,8 @@ use super::{deleted_links, log_audit_record, record_change};
 use crate::{
     model::{AuditRecord, ChatSessionId, Detail, ShareId, SharedChat, UserId},
     store::{
-        Moment, Notice, SharedChatRow, Store, StoreError, into_models, not_expired, on,
+        Moment, Notice, Store, StoreError, into_models, not_expired, on,
+        rows::LinkRow,
         schema::{chats, shared_chats},
     },
 };
@@ -76,13 +77,13 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Vec<SharedChat>, StoreError> {
         let chat = chat.as_str().to_owned();
-        let rows: Vec<SharedChatRow> = on!(&self.database, read, |conn| {
+        let rows: Vec<LinkRow> = on!(&self.database, read, |conn| {
             Ok(shared_chats::table
                 .filter(shared_chats::chat_session_id.eq(chat))
                 .filter(shared_chats::is_legacy.eq(false))
                 .filter(not_expired!(now))
                 .order((shared_chats::created_at.desc(), shared_chats::id.desc()))
-                .select(SharedChatRow::as_select())
+                .select(LinkRow::as_select())
                 .load(conn)
                 .await?)
         })?;

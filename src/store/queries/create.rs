@@ -10,6 +10,7 @@ use crate::{
     model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId},
     store::{
         IDEMPOTENCY_RETENTION, Moment, Refused, SharedChatRow, Store, StoreError, on,
+        rows::stored_audience,
         schema::{audit_records, idempotency_keys, shared_chats},
     },
 };
@@ -79,6 +80,7 @@ impl Store {
     pub async fn create(&self, new: NewSharedChat, record: AuditRecord) -> Result<(), StoreError> {
         let audit = AuditRow::from(&record);
         let row = SharedChatRow::from(&new.chat);
+        let audience = new.chat.audience.as_ref().map(stored_audience);
         let id = new.chat.id.as_str().to_owned();
         let now = new.chat.created_at;
         let no_chat = || StoreError::Failed("a link to no chat".to_owned());
@@ -112,7 +114,10 @@ impl Store {
             if touch_chat!(chat_session_id.as_str(), now).execute(conn).await? == 0 {
                 return Err(StoreError::Refused(Refused::ChatDeleted));
             }
-            diesel::insert_into(shared_chats::table).values(row).execute(conn).await?;
+            diesel::insert_into(shared_chats::table)
+                .values((row, shared_chats::audience.eq(audience)))
+                .execute(conn)
+                .await?;
             insert_snapshot!(conn, &snapshot, id.as_str());
             diesel::insert_into(audit_records::table).values(audit).execute(conn).await?;
             attach!(conn, copies, id.as_str());

@@ -1,5 +1,7 @@
 //! Lists an owner's links.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     dsl::sql,
@@ -12,7 +14,7 @@ use crate::{
     model::{ChatSessionId, ShareId, SharedChat, UserId, fold_case},
     store::{
         Moment, SharedChatRow, Store, StoreError, UtcMicros, into_models, not_expired, on,
-        schema::shared_chats,
+        rows::LinkRow, schema::shared_chats,
     },
 };
 
@@ -96,7 +98,7 @@ impl Store {
         let owner = query.owner.as_str().to_owned();
         let chat = query.chat_session_id.map(|id| id.as_str().to_owned());
         let pattern = query.name_part.filter(|part| !part.is_empty()).map(|part| contains(&part));
-        let (total, rows) = on!(&self.database, read, |conn| {
+        let (total, rows, mut audiences) = on!(&self.database, read, |conn| {
             let found = || {
                 let mut found = shared_chats::table
                     .filter(shared_chats::owner_id.eq(&owner))
@@ -150,9 +152,23 @@ impl Store {
             };
             let rows: Vec<SharedChatRow> =
                 page.limit(limit).select(SharedChatRow::as_select()).load(conn).await?;
-            Ok((total, rows))
+            // By an index of their own, as those of the lists do not hold them.
+            let ids = rows.iter().map(SharedChatRow::id);
+            let audiences: HashMap<String, Option<String>> = shared_chats::table
+                .filter(shared_chats::id.eq_any(ids))
+                .filter(shared_chats::audience.is_not_null())
+                .select((shared_chats::id, shared_chats::audience))
+                .load(conn)
+                .await?
+                .into_iter()
+                .collect();
+            Ok((total, rows, audiences))
         })?;
-        Ok(Page { links: into_models(rows)?, total })
+        let rows = rows.into_iter().map(|row| {
+            let audience = audiences.remove(row.id()).flatten();
+            LinkRow { row, audience }
+        });
+        Ok(Page { links: into_models(rows.collect())?, total })
     }
 }
 

@@ -7,10 +7,11 @@ use diesel_async::RunQueryDsl;
 
 use super::{attach, detach, log_audit_record, record_change};
 use crate::{
-    model::{AuditRecord, Deleted, Detail, ObjectKey, ShareId, SharedChat, UserId},
+    model::{Audience, AuditRecord, Deleted, Detail, ObjectKey, ShareId, SharedChat, UserId},
     store::{
-        Moment, Notice, Refused, SharedChatRow, Store, StoreError, not_expired, on,
-        rows::short_chat, schema::shared_chats,
+        Moment, Notice, Refused, Store, StoreError, not_expired, on,
+        rows::{LinkRow, short_chat, stored_audience},
+        schema::shared_chats,
     },
 };
 
@@ -21,19 +22,32 @@ pub struct SettingsChange {
     pub includes_artifacts: Option<bool>,
     pub expires_at: Option<Option<DateTime<Utc>>>,
     pub label: Option<Option<String>>,
+    pub audience: Option<Option<Audience>>,
 }
 
 impl SettingsChange {
     /// Whether the change shows the link to more viewers, or more of the chat, or for longer.
     #[must_use]
     pub fn widens(&self, chat: &SharedChat) -> bool {
-        let opens = self.is_private == Some(false) && chat.is_private();
         let adds_files = self.includes_artifacts == Some(true) && !chat.includes_artifacts;
         let prolongs = match (self.expires_at, chat.expires_at) {
             (Some(until), Some(old)) => until.is_none_or(|until| until > old),
             _ => false,
         };
-        opens || adds_files || prolongs
+        self.admits_more_than(chat) || adds_files || prolongs
+    }
+
+    fn admits_more_than(&self, chat: &SharedChat) -> bool {
+        if !chat.is_private() {
+            return false;
+        }
+        let audience = self.audience.as_ref().unwrap_or(&chat.audience);
+        match (&chat.audience, audience) {
+            _ if self.is_private == Some(false) => true,
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(before), Some(after)) => !after.is_subset_of(before),
+        }
     }
 }
 
@@ -67,39 +81,38 @@ impl Store {
         let revisions = guard.revisions.unwrap_or_default();
         let ends_artifacts = change.includes_artifacts == Some(false);
         let copies = guard.copies;
-        let changed: Option<(SharedChatRow, AuditRecord)> =
-            on!(&self.database, transaction, |conn| {
-                let mine = shared_chats::table
-                    .find(&id)
-                    .filter(shared_chats::owner_id.eq(owner))
-                    .filter(not_expired!(now))
-                    .filter(
-                        shared_chats::revision
-                            .eq_any(revisions)
-                            .or(any_revision.into_sql::<Bool>()),
-                    );
-                let changed = diesel::update(mine)
-                    .set((
-                        change.is_private.map(|on| shared_chats::is_private.eq(on)),
-                        change.includes_artifacts.map(|on| shared_chats::includes_artifacts.eq(on)),
-                        change.expires_at.map(|at| shared_chats::expires_at.eq(at.map(Moment))),
-                        change.label.map(|label| shared_chats::label.eq(label)),
-                        shared_chats::updated_at.eq(Moment(now)),
-                        shared_chats::revision.eq(shared_chats::revision + 1),
-                    ))
-                    .returning(SharedChatRow::as_returning())
-                    .get_result(conn)
-                    .await
-                    .optional()?;
-                let Some(changed) = changed else { return Ok(None) };
-                if ends_artifacts {
-                    detach!(conn, [&id]);
-                }
-                attach!(conn, copies, &id);
-                record.chat = changed.short_chat();
-                record_change!(conn, &record, &notice);
-                Ok(Some((changed, record)))
-            })?;
+        let audience = change.audience.map(|list| list.as_ref().map(stored_audience));
+        let changed: Option<(LinkRow, AuditRecord)> = on!(&self.database, transaction, |conn| {
+            let mine = shared_chats::table
+                .find(&id)
+                .filter(shared_chats::owner_id.eq(owner))
+                .filter(not_expired!(now))
+                .filter(
+                    shared_chats::revision.eq_any(revisions).or(any_revision.into_sql::<Bool>()),
+                );
+            let changed = diesel::update(mine)
+                .set((
+                    change.is_private.map(|on| shared_chats::is_private.eq(on)),
+                    change.includes_artifacts.map(|on| shared_chats::includes_artifacts.eq(on)),
+                    change.expires_at.map(|at| shared_chats::expires_at.eq(at.map(Moment))),
+                    change.label.map(|label| shared_chats::label.eq(label)),
+                    audience.map(|list| shared_chats::audience.eq(list)),
+                    shared_chats::updated_at.eq(Moment(now)),
+                    shared_chats::revision.eq(shared_chats::revision + 1),
+                ))
+                .returning(LinkRow::as_returning())
+                .get_result(conn)
+                .await
+                .optional()?;
+            let Some(changed): Option<LinkRow> = changed else { return Ok(None) };
+            if ends_artifacts {
+                detach!(conn, [&id]);
+            }
+            attach!(conn, copies, &id);
+            record.chat = changed.row.short_chat();
+            record_change!(conn, &record, &notice);
+            Ok(Some((changed, record)))
+        })?;
         let Some((changed, record)) = changed else { return Ok(None) };
         log_audit_record(&record);
         SharedChat::try_from(changed).map(Some)

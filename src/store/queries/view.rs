@@ -7,8 +7,8 @@ use diesel_async::RunQueryDsl;
 use crate::{
     model::{LinkState, ShareId, SharedChat},
     store::{
-        Database, SharedChatRow, Snapshot, Store, StoreError, on,
-        rows::SnapshotRow,
+        Database, Snapshot, Store, StoreError, on,
+        rows::{LinkRow, SnapshotRow},
         schema::{shared_chats, snapshots},
     },
 };
@@ -22,10 +22,10 @@ impl Store {
     ) -> Result<Option<SharedChat>, StoreError> {
         let id = id.as_str().to_owned();
         // Without `first`: SQLite would plan each query with a bound LIMIT.
-        let row: Option<SharedChatRow> = on!(&self.database, fast_read(id), |conn| {
+        let row: Option<LinkRow> = on!(&self.database, fast_read(id), |conn| {
             Ok(shared_chats::table
                 .find(id)
-                .select(SharedChatRow::as_select())
+                .select(LinkRow::as_select())
                 .get_result(conn)
                 .await
                 .optional()?)
@@ -57,7 +57,8 @@ impl Store {
     ) -> Result<Option<LinkState>, StoreError> {
         let id = id.as_str().to_owned();
         let row = on!(@each &self.database, |db| db.link_state(id))?;
-        Ok(row.map(LinkState::from).filter(|link| !link.is_expired(now)))
+        let link = row.map(LinkState::try_from).transpose()?;
+        Ok(link.filter(|link| !link.is_expired(now)))
     }
 
     /// The content of a frozen link; `None` when there is none.

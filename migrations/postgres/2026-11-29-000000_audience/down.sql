@@ -1,0 +1,2 @@
+DROP INDEX shared_chats_with_audience;
+ALTER TABLE shared_chats DROP COLUMN audience;
