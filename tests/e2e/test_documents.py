@@ -119,8 +119,8 @@ def test_files_are_shared_as_the_page_says(with_a_file_of_chats, tmp_path):
 def test_a_chat_service_calls_as_the_page_says(with_a_file_of_chats, tmp_path):
     lines = "".join(blocks("docs/INTEGRATION.md", "sh"))
     output, statuses = run(with_a_file_of_chats + lines, tmp_path)
-    assert statuses == [201, 200, 202, 200]
-    assert output.endswith('{"deleted":1}')
+    assert statuses == [201, 200, 202, 200, 200]
+    assert output.endswith('{"deleted":1}{"deleted":0}')
 
 
 def test_the_import_of_the_page_reports_as_it_says(binary, tmp_path):
