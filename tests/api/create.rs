@@ -28,6 +28,7 @@ async fn a_link_is_public_and_frozen_unless_asked_otherwise(app: App) {
     }
     insta::allow_duplicates! { insta::assert_json_snapshot!(info, @r#"
     {
+      "audience": null,
       "chat_session_id": "chat-1",
       "created_at": "[created_at]",
       "expires_at": null,
