@@ -60,5 +60,6 @@ fn chat() -> SharedChat {
         updated_at: Clock::system().now(),
         expires_at: None,
         revision: 1,
+        policy: 0,
     }
 }

@@ -86,7 +86,7 @@ fn set_user_timeout(connection: &dyn Any, _: &mut Extensions) {
 fn cors(origins: &[String]) -> Cors {
     let listed = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
     listed
-        .allowed_methods(["GET", "HEAD", "POST", "PATCH", "DELETE"])
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

@@ -14,6 +14,9 @@ use super::{
 /// The scope that makes a caller the chat service (docs/API.md 1).
 const SERVICE_SCOPE: &str = "shared_chats:service";
 
+/// The scope that makes a caller an administrator (docs/API.md 1).
+const ADMIN_SCOPE: &str = "shared_chats:admin";
+
 /// Groups beyond this number count as none, as they do where the provider leaves them out (Entra's
 /// overage): one that is left out at random would shut a person out at random.
 const MAX_GROUPS: usize = 256;
@@ -36,6 +39,8 @@ pub struct ClaimNames {
     /// A string or an array of strings: the name of a claim, or a JSON Pointer to a part of one (RFC
     /// 6901), which begins with `/`.
     pub groups: String,
+    /// The group whose members are administrators.
+    pub admin_group: Option<String>,
 }
 
 impl Default for ClaimNames {
@@ -45,6 +50,7 @@ impl Default for ClaimNames {
             audience: "aud".to_owned(),
             scopes: vec!["scope".to_owned(), "scp".to_owned()],
             groups: "groups".to_owned(),
+            admin_group: None,
         }
     }
 }
@@ -89,7 +95,9 @@ pub(super) fn check(
         .find_map(|name| presentable(&name, &subject));
     let is_chat_service = has_scope(claims, &expected.names.scopes, SERVICE_SCOPE);
     let groups = groups(claims, &expected.names.groups).unwrap_or_default();
-    Ok(Identity { user_id, display_name, is_chat_service, groups, expires_at })
+    let is_admin = has_scope(claims, &expected.names.scopes, ADMIN_SCOPE)
+        || expected.names.admin_group.as_ref().is_some_and(|group| groups.contains(group));
+    Ok(Identity { user_id, display_name, is_chat_service, is_admin, groups, expires_at })
 }
 
 /// The groups that the claims have; `None` if they are not strings, or too many.

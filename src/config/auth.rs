@@ -30,6 +30,7 @@ pub fn claim_names(env: &Env) -> Result<ClaimNames, ConfigError> {
         audience: audience.map_or(usual.audience, |name| name.0),
         scopes: scopes.map_or(usual.scopes, |names| names.0),
         groups: groups.map_or(usual.groups, |name| name.0),
+        admin_group: env.get("AUTH_ADMIN_GROUP")?,
     })
 }
 

@@ -108,6 +108,11 @@ pub(super) const GROUPS: &[Group] = &[
                 "the claim with a user's groups, which audiences may name; or a JSON Pointer such \
                  as `/realm_access/roles`",
             ),
+            setting(
+                "AUTH_ADMIN_GROUP",
+                UNSET,
+                "the group whose members are administrators, beside the scope `shared_chats:admin`",
+            ),
             setting("AUTH_JWKS_URL", "by discovery", "the provider's keys"),
             secret(
                 "AUTH_HS256_SECRET",

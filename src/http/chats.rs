@@ -51,8 +51,9 @@ pub async fn links(
     _: ChatServiceCaller,
 ) -> Result<HttpResponse, ApiError> {
     let chats = state.sharing.links_of_chat(&chat_id(&request)?).await?;
+    let policy = state.sharing.policy().await?.policy;
     let rows: Vec<_> =
-        chats.iter().map(|chat| OwnedSharedChatInfo::new(chat, &state.urls)).collect();
+        chats.iter().map(|chat| OwnedSharedChatInfo::new(chat, &state.urls, &policy)).collect();
     Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(rows))
 }
 

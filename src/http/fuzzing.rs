@@ -137,7 +137,7 @@ fn entity_tags(data: &[u8]) {
     if is_any {
         return;
     }
-    let tag = etag::ViewTag::new(9_876, None, "json");
+    let tag = etag::ViewTag::new(9_876, 0, None, "json");
     let list = [data, b",", tag.as_str().as_bytes()].concat();
     let Some(asked) = with(header::IF_MATCH, &list) else { panic!("a comma is no header") };
     match etag::precondition(&asked) {
@@ -252,6 +252,7 @@ fn link(name: Option<String>) -> Option<(Urls, SharedChat)> {
         updated_at: DateTime::UNIX_EPOCH,
         expires_at: None,
         revision: 1,
+        policy: 0,
     };
     Some((urls, chat))
 }

@@ -17,6 +17,7 @@ mod management;
 mod middleware;
 mod openapi;
 pub mod page;
+mod policy;
 mod rate_limits;
 mod responses;
 mod routes;

@@ -18,7 +18,7 @@ use utoipa_swagger_ui::Config;
 use crate::http::call::{Plain, Refusals};
 use crate::http::error::{self, ApiError, ErrorType};
 use crate::http::state::{Documents, State};
-use crate::http::{chats, health, links, page, responses};
+use crate::http::{chats, health, links, page, policy, responses};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -53,6 +53,8 @@ use crate::http::{chats, health, links, page, responses};
         chats::delete_links,
         chats::delete_links_of_owner,
         chats::changed,
+        policy::read,
+        policy::set,
         page::open::open,
         health::live,
         health::ready,

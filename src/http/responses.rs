@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Audience, ChatFile, SharedChat};
+use crate::model::{Audience, ChatFile, Policy, SharedChat, limited_fields};
 use crate::sharing::{Content, Urls};
 
 /// A link, as its owner sees it.
@@ -21,6 +21,7 @@ use crate::sharing::{Content, Urls};
     "updated_at": "2026-11-22T09:30:00Z",
     "expires_at": null,
     "label": "for the Monday meeting",
+    "limited_by_policy": [],
     "url": "https://chat.example/shared/6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11",
     "relative_path": "/shared/6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11",
     "qr_code_url": "/api/v1/shared_chats/6f1c2a0e-6f0b-4a52-9a58-0d7c1f0f7a11/qr_code",
@@ -46,6 +47,9 @@ pub struct SharedChatInfo<'a> {
     /// A note that only the owner sees. The chat service gets the one that it sent when it makes a
     /// link, and null in its lists.
     pub label: Option<&'a str>,
+    /// What of the above the policy narrows for viewers: `is_private`, `audience`,
+    /// `includes_artifacts`, `expires_at`.
+    pub limited_by_policy: Vec<&'static str>,
     /// The URL that a person opens.
     pub url: String,
     /// `url` without the host.
@@ -57,7 +61,7 @@ pub struct SharedChatInfo<'a> {
 }
 
 impl<'a> SharedChatInfo<'a> {
-    pub fn new(chat: &'a SharedChat, urls: &Urls) -> Self {
+    pub fn new(chat: &'a SharedChat, urls: &Urls, policy: &Policy) -> Self {
         Self {
             id: chat.id.as_str(),
             name: chat.name.as_deref(),
@@ -70,6 +74,7 @@ impl<'a> SharedChatInfo<'a> {
             updated_at: chat.updated_at,
             expires_at: chat.expires_at,
             label: chat.label.as_deref(),
+            limited_by_policy: limited_fields(&chat.state(), policy),
             url: urls.url(&chat.id),
             relative_path: urls.relative_path(&chat.id),
             qr_code_url: urls.qr_code_path(&chat.id),
@@ -87,9 +92,9 @@ pub struct OwnedSharedChatInfo<'a> {
 }
 
 impl<'a> OwnedSharedChatInfo<'a> {
-    pub fn new(chat: &'a SharedChat, urls: &Urls) -> Self {
+    pub fn new(chat: &'a SharedChat, urls: &Urls, policy: &Policy) -> Self {
         Self {
-            info: SharedChatInfo { label: None, ..SharedChatInfo::new(chat, urls) },
+            info: SharedChatInfo { label: None, ..SharedChatInfo::new(chat, urls, policy) },
             owner_id: chat.owner_id.as_ref().map(|id| id.as_str()),
         }
     }

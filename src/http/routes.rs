@@ -22,6 +22,7 @@ use crate::http::links::list::{List, list};
 use crate::http::links::qr_code::{DrawQrCode, qr_code};
 use crate::http::links::view::{View, view};
 use crate::http::page::open::{self, Open};
+use crate::http::policy::{self, ReadPolicy, SetPolicy};
 use crate::http::{openapi, state::State};
 use crate::sharing::SharePath;
 
@@ -56,6 +57,9 @@ pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
         // An empty owner is an error of its own, not a path that does not exist.
         at("/api/v1/chats/{id}/owners/{owner_id:[^/]*}/shared_chats")
             .on(M::DELETE, DeleteOfOwner, delete_links_of_owner),
+        at("/api/v1/policy")
+            .on(M::GET, ReadPolicy, policy::read)
+            .on(M::PUT, SetPolicy, policy::set),
         at("/health/live").on(M::GET, Plain, health::live),
         at("/health/ready").on(M::GET, Ready, health::ready),
         at("/openapi.json").on(M::GET, Plain, openapi::json),

@@ -64,7 +64,7 @@ impl LinkAccess {
             _ => {
                 let read_at = Instant::now();
                 // Boxed: this future takes kilobytes, which every idle stream would hold.
-                let link = Box::pin(store.link(id, clock.now())).await?.map(Arc::new);
+                let link = Box::pin(store.viewed_link(id, clock.now())).await?.map(Arc::new);
                 *cached = Some(Cached { read_at, notices, link: link.clone() });
                 link
             }

@@ -129,6 +129,9 @@ impl Subscriptions {
                 for Counted { item: (feed, _), .. } in open.feeds.values() {
                     feed.notify();
                 }
+                for Counted { item: link, .. } in open.links.values() {
+                    link.notify();
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ const GROUP: &str = "group:";
 
 /// Named people and groups, each `user:<sub>` or `group:<value>`, compared byte for byte. An empty
 /// one admits the link's owner alone. Clones share the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audience(Arc<BTreeSet<String>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,10 @@ impl Audience {
             return Err(InvalidAudience::BadPrincipal);
         }
         Ok(Self(Arc::new(principals.into_iter().collect())))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether the viewer is named, or in a group that is.
@@ -122,6 +126,7 @@ mod tests {
             user_id: UserId::parse(user).unwrap(),
             display_name: None,
             is_chat_service: false,
+            is_admin: false,
             groups: Groups::of(&groups),
             expires_at: DateTime::UNIX_EPOCH,
         }

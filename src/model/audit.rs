@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Caller, ShortId, UserId};
+use super::{Caller, Policy, ShortId, UserId};
 
 /// The `result` of a successful action.
 pub const OK: &str = "ok";
@@ -70,6 +70,8 @@ pub enum Action {
     /// Reconciliation found that the chat is gone, or that an owner may not share it any more.
     Reconcile,
     LegacyImport,
+    /// An administrator set the policy.
+    Policy,
     // Recorded only when refused:
     List,
     ListOfChat,
@@ -91,6 +93,7 @@ impl Action {
             Self::OwnerRemoved => "owner_removed",
             Self::Reconcile => "reconcile",
             Self::LegacyImport => "legacy_import",
+            Self::Policy => "policy",
             Self::List => "list",
             Self::ListOfChat => "list_of_chat",
             Self::ChatChanged => "chat_changed",
@@ -146,6 +149,7 @@ pub enum Detail {
     /// Of a create all settings, of a change those in the request.
     Settings(Settings),
     Deleted(Deleted),
+    Policy(PolicyChange),
     Imported(ImportedLinks),
 }
 
@@ -184,6 +188,14 @@ impl LabelChange {
     pub fn to(label: Option<&String>) -> Self {
         if label.is_some() { Self::Set } else { Self::Cleared }
     }
+}
+
+/// A change of the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyChange {
+    /// Null if it could not be read.
+    pub before: Option<Policy>,
+    pub after: Policy,
 }
 
 /// Links that were deleted together.

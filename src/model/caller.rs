@@ -16,6 +16,8 @@ pub struct Identity {
     pub display_name: Option<String>,
     /// Whether the scope holds exactly `shared_chats:service`: then this is the chat service.
     pub is_chat_service: bool,
+    /// Whether the scope holds exactly `shared_chats:admin`, or the groups `AUTH_ADMIN_GROUP`.
+    pub is_admin: bool,
     /// What the groups claim holds (`AUTH_GROUPS_CLAIM`).
     pub groups: Groups,
     /// The `exp` claim: from this moment on the token is invalid.

@@ -13,6 +13,7 @@ mod ids;
 mod json;
 mod message;
 mod moment;
+mod policy;
 mod shared_chat;
 mod text;
 
@@ -21,7 +22,7 @@ pub use artifact::{KeptFile, ObjectKey};
 pub use audience::{Audience, Groups, InvalidAudience};
 pub use audit::{
     Action, Actor, AuditRecord, ClientInfo, Deleted, Detail, ImportedLinks, LabelChange, OK,
-    Settings,
+    PolicyChange, Settings,
 };
 pub use caller::{Caller, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};
@@ -29,5 +30,6 @@ pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, Short
 pub use json::Object;
 pub use message::{Message, MessageContent, NotAString, Role};
 pub use moment::parse_rfc3339;
+pub use policy::{Policy, StoredPolicy, WidestAudience, limited_fields};
 pub use shared_chat::{Intent, LinkState, Mode, SharedChat, Visibility};
 pub use text::{decode_json_string, fold_case, hex, storable};

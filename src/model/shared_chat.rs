@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Audience, ChatSessionId, ShareId, UserId};
+use super::{Audience, ChatSessionId, ShareId, StoredPolicy, UserId};
 
 /// Who may open a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,9 @@ pub struct SharedChat {
     pub expires_at: Option<DateTime<Utc>>,
     /// Counts the changes of the settings above; ETags and cached bodies depend on it.
     pub revision: i64,
+    /// The revision of the policy that the settings above are narrowed by, on which ETags and cached
+    /// bodies depend too; 0 as they are stored.
+    pub policy: i64,
 }
 
 /// What access to a link depends on. Every view reads it from the database.
@@ -74,11 +77,20 @@ pub struct LinkState {
     pub audience: Option<Audience>,
     pub mode: Mode,
     pub includes_artifacts: bool,
+    pub updated_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revision: i64,
+    /// See [`SharedChat::policy`].
+    pub policy: i64,
 }
 
 impl LinkState {
+    /// The state that viewers see by this policy.
+    #[must_use]
+    pub fn narrowed(self, by: &StoredPolicy) -> Self {
+        Self { policy: by.revision, ..by.policy.narrow(self) }
+    }
+
     pub fn is_private(&self) -> bool {
         self.visibility == Visibility::Private
     }
@@ -94,9 +106,25 @@ impl LinkState {
 
 impl SharedChat {
     pub fn state(&self) -> LinkState {
-        let Self { visibility, mode, includes_artifacts, expires_at, revision, .. } = *self;
-        let audience = self.audience.clone();
-        LinkState { visibility, audience, mode, includes_artifacts, expires_at, revision }
+        LinkState {
+            visibility: self.visibility,
+            audience: self.audience.clone(),
+            mode: self.mode,
+            includes_artifacts: self.includes_artifacts,
+            updated_at: self.updated_at,
+            expires_at: self.expires_at,
+            revision: self.revision,
+            policy: self.policy,
+        }
+    }
+
+    /// The link as viewers see it by this policy.
+    #[must_use]
+    pub fn narrowed(self, by: &StoredPolicy) -> Self {
+        let LinkState { visibility, audience, includes_artifacts, expires_at, .. } =
+            by.policy.narrow(self.state());
+        let policy = by.revision;
+        Self { visibility, audience, includes_artifacts, expires_at, policy, ..self }
     }
 
     pub fn is_private(&self) -> bool {

@@ -58,10 +58,10 @@ impl Content {
 }
 
 impl Sharing {
-    /// The link, or [`SharingError::NotFound`]. It reads the database each time, so that a revoked
+    /// The link as viewers see it, or [`SharingError::NotFound`]. It reads the database each time, so that a revoked
     /// link is gone at once.
     pub async fn open(&self, id: &ShareId) -> Result<SharedChat, SharingError> {
-        let found = self.store.link(id, self.clock.now()).await?;
+        let found = self.store.viewed_link(id, self.clock.now()).await?;
         // It may have expired while the database was read.
         let now = self.clock.now();
         found.filter(|chat| !chat.is_expired(now)).ok_or(SharingError::NotFound)

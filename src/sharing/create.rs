@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Sharing, SharingError, detached::run_detached, snapshot};
+use super::{Sharing, SharingError, detached::run_detached, policy::Asked, snapshot};
 use crate::{
     chat_service::Access,
     model::{
@@ -146,6 +146,14 @@ impl Sharing {
             is_named: request.audience.is_some(),
             mode: request.mode,
         };
+        // Without an end a link has the policy's.
+        self.check_policy(Asked {
+            visibility: Some(request.visibility),
+            audience: Some(request.audience.as_ref()),
+            includes_artifacts: Some(request.includes_artifacts),
+            expires_at: request.expires_at.map(Some),
+        })
+        .await?;
         let mut growth = self.growth_of(&owner_id).await?;
         growth.add(Usage { links: 1, ..Usage::default() })?;
         let reader = self.chat_service.read(access, &request.chat_session_id).for_link(intent);
@@ -203,6 +211,7 @@ impl Sharing {
             updated_at: now,
             expires_at: request.expires_at,
             revision: 1,
+            policy: 0,
         };
         Ok(NewSharedChat { chat, snapshot, copies, idempotency })
     }

@@ -26,6 +26,12 @@ pub enum SharingError {
     /// The link belongs to another user.
     #[error("not the owner")]
     NotTheOwner,
+    /// For administrators alone.
+    #[error("not an administrator")]
+    NotAnAdministrator,
+    /// The policy does not allow what the field asks for.
+    #[error("the policy forbids {field}: {bound}")]
+    PolicyForbids { field: &'static str, bound: String },
     /// This kind of caller may not do that at all.
     #[error("not for this kind of caller: {0}")]
     WrongCaller(&'static str),

@@ -13,6 +13,7 @@ mod download;
 mod error;
 pub(crate) mod legacy;
 mod owner;
+mod policy;
 mod quotas;
 mod reconcile;
 pub mod snapshot;

@@ -5,6 +5,7 @@ use super::{
     ListQuery, Page, SettingsChange, Sharing, SharingError,
     create::{check_settings, principals},
     detached::run_detached,
+    policy::Asked,
 };
 use crate::{
     chat_service::Access,
@@ -31,7 +32,7 @@ pub enum Precondition {
 }
 
 impl Precondition {
-    fn revisions(&self) -> Option<Vec<i64>> {
+    pub(super) fn revisions(&self) -> Option<Vec<i64>> {
         match self {
             Self::None => None,
             Self::Revisions(revisions) => Some(revisions.clone()),
@@ -106,6 +107,13 @@ impl Sharing {
             for _ in 0..TRIES {
                 let chat = this.owned(&caller, &id).await?;
                 precondition.check(&chat)?;
+                this.check_policy(Asked {
+                    visibility: change.is_private.map(Visibility::of),
+                    audience: change.audience.as_ref().map(Option::as_ref),
+                    includes_artifacts: change.includes_artifacts,
+                    expires_at: change.expires_at,
+                })
+                .await?;
                 let guard = if depends_on_settings(&change, &chat) {
                     // What is asked and copied holds for these settings alone.
                     let copies = this.ask_for_change(&caller, &chat, &change).await?;

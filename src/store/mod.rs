@@ -28,6 +28,11 @@ pub use queries::owner::{ChangeGuard, SettingsChange};
 pub use queries::sweep::Swept;
 pub use queries::usage::Usage;
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::model::StoredPolicy;
 use crate::telemetry::{self, DatabaseFailure};
 use database::{Operation, on};
 use rows::{SharedChatRow, into_models, not_expired};
@@ -46,6 +51,8 @@ pub const QUIET_CRATES: [&str; 4] =
 #[derive(Clone)]
 pub struct Store {
     database: Database,
+    /// The policy that was read last.
+    policy: Arc<Mutex<StoredPolicy>>,
 }
 
 /// Counts a failure in the metrics. A change that its guard refused is no failure.
@@ -71,6 +78,6 @@ impl Store {
 
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, policy: Arc::default() }
     }
 }

@@ -117,6 +117,7 @@ impl TryFrom<LinkRow> for SharedChat {
             updated_at: row.updated_at.0,
             expires_at: row.expires_at.map(|at| at.0),
             revision: row.revision,
+            policy: 0,
         })
     }
 }
@@ -128,6 +129,7 @@ pub(super) struct LinkStateRow {
     is_private: bool,
     is_frozen: bool,
     includes_artifacts: bool,
+    updated_at: Moment,
     expires_at: Option<Moment>,
     revision: i64,
     audience: Option<String>,
@@ -142,8 +144,10 @@ impl TryFrom<LinkStateRow> for LinkState {
             audience: audience(row.audience.as_deref())?,
             mode: if row.is_frozen { Mode::Frozen } else { Mode::Live },
             includes_artifacts: row.includes_artifacts,
+            updated_at: row.updated_at.0,
             expires_at: row.expires_at.map(|at| at.0),
             revision: row.revision,
+            policy: 0,
         })
     }
 }
@@ -162,7 +166,11 @@ impl From<SnapshotRow> for Snapshot {
     }
 }
 
-pub(super) type LinkWithSnapshotRow = (LinkRow, Option<SnapshotRow>);
+/// With the revision of the policy, as every row that a view goes by.
+pub(super) type LinkWithSnapshotRow = (LinkRow, Option<SnapshotRow>, Option<i64>);
+
+/// A link's state and the revision of the policy.
+pub(super) type ViewedStateRow = (LinkStateRow, Option<i64>);
 
 define_sql_function! {
     /// The size of a value, which neither database reads for it.
@@ -178,14 +186,17 @@ macro_rules! with_small_snapshot {
     ($links:expr) => {{
         use diesel::prelude::*;
         use $crate::store::{
+            queries::policy_revision,
             rows::{LinkRow, SMALL_SNAPSHOT_BYTES, SnapshotRow, octet_length},
             schema::{shared_chats, snapshots},
         };
         let of_the_link = snapshots::shared_chat_id.eq(shared_chats::id);
         let is_small = octet_length(snapshots::messages).le(SMALL_SNAPSHOT_BYTES);
-        $links
-            .left_join(snapshots::table.on(of_the_link.and(is_small)))
-            .select((LinkRow::as_select(), Option::<SnapshotRow>::as_select()))
+        $links.left_join(snapshots::table.on(of_the_link.and(is_small))).select((
+            LinkRow::as_select(),
+            Option::<SnapshotRow>::as_select(),
+            policy_revision!(),
+        ))
     }};
 }
 pub(super) use with_small_snapshot;

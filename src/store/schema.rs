@@ -106,5 +106,25 @@ table! {
     }
 }
 
+table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::store::timestamp::UtcMicros;
+
+    policy (id) {
+        id -> BigInt,
+        document -> Text,
+        revision -> BigInt,
+        changed_at -> UtcMicros,
+        changed_by -> Nullable<Text>,
+    }
+}
+
 joinable!(snapshots -> shared_chats (shared_chat_id));
-allow_tables_to_appear_in_same_query!(shared_chats, snapshots, chats, idempotency_keys, artifacts);
+allow_tables_to_appear_in_same_query!(
+    shared_chats,
+    snapshots,
+    chats,
+    idempotency_keys,
+    artifacts,
+    policy
+);

@@ -29,6 +29,7 @@ fn as_role(app: &App, role: &str) -> Client {
             app.with_token(&hs256(&claims))
         }
         "other user" => app.as_user("bob"),
+        "administrator" => app.as_admin(),
         "chat service" => app.as_chat_service(),
         other => panic!("who is {other}?"),
     }
@@ -249,7 +250,9 @@ async fn other_call(app: &App, call: &str, what: &str, who: &str, id: &str, link
         ("POST /api/v1/shared_chats/batch_delete", _) => {
             // Whose own it is: the owner's, or one that bob made of his.
             let own = match who {
-                "named" | "in the group" => client.share(&own_chat(app, who)).await.id,
+                "named" | "in the group" | "administrator" => {
+                    client.share(&own_chat(app, who)).await.id
+                }
                 "other user" => client.share("bobs-chat").await.id,
                 _ => app.as_user("alice").share(id).await.id,
             };
@@ -270,6 +273,9 @@ async fn other_call(app: &App, call: &str, what: &str, who: &str, id: &str, link
             client.request("DELETE", &path)
         }
         ("POST /api/v1/chats/{chat_session_id}/changes", _) => client.chat_changed(chat_id),
+        ("PUT /api/v1/policy", _) => client.set_policy(&json!({
+            "widest_audience": "anyone", "max_lifetime_seconds": null, "allows_artifacts": true,
+        })),
         (_, "always") => client.get(call.strip_prefix("GET ").unwrap()),
         other => panic!("{other:?} is not known here"),
     }
@@ -277,8 +283,11 @@ async fn other_call(app: &App, call: &str, what: &str, who: &str, id: &str, link
 
 /// A chat of the user who has this role.
 fn own_chat(app: &App, role: &str) -> String {
-    let (id, owner) =
-        if role == "named" { ("carols-chat", "carol") } else { ("daves-chat", "dave") };
+    let (id, owner) = match role {
+        "named" => ("carols-chat", "carol"),
+        "in the group" => ("daves-chat", "dave"),
+        _ => ("admins-chat", "admin"),
+    };
     app.chats.put_named(id, "Their own");
     app.chats.change(id, |chat| chat.owner = owner);
     id.to_owned()

@@ -37,6 +37,7 @@ async fn a_link_is_public_and_frozen_unless_asked_otherwise(app: App) {
       "is_frozen": true,
       "is_private": false,
       "label": null,
+      "limited_by_policy": [],
       "name": "Quarterly report",
       "qr_code_url": "[qr_code_url]",
       "relative_path": "[relative_path]",

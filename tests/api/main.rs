@@ -50,6 +50,7 @@ mod narrowing;
 mod outage;
 mod overload;
 mod owner_rights;
+mod policy;
 mod qr_code;
 mod quotas;
 mod rate_limits;

@@ -23,6 +23,7 @@ fn caller_with(scheme: CredentialScheme, user: &str) -> Caller {
             user_id: UserId::parse(user).unwrap(),
             display_name: None,
             is_chat_service: false,
+            is_admin: false,
             groups: Groups::default(),
             expires_at: DateTime::from_timestamp(4_000_000_000, 0).unwrap(),
         }),

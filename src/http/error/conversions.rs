@@ -28,6 +28,14 @@ impl From<SharingError> for ApiError {
                 "This link is private. Sign in to open it: send a bearer token.",
             ),
             SharingError::NotInAudience => T::NotInAudience.into(),
+            SharingError::NotAnAdministrator => Self::new(
+                T::Forbidden,
+                "This is for administrators: the scope shared_chats:admin is missing.",
+            ),
+            SharingError::PolicyForbids { field, bound } => Self::new(
+                T::PolicyForbids,
+                format!("{field}: the policy of this service forbids it: {bound}."),
+            ),
             SharingError::NotTheOwner => Self::new(T::Forbidden, "This is not your link."),
             SharingError::WrongCaller(why) => {
                 Self::new(T::Forbidden, format!("This is not for you to do: {why}."))

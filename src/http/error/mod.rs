@@ -22,6 +22,7 @@ pub enum ErrorType {
     InvalidToken,
     Forbidden,
     NotInAudience,
+    PolicyForbids,
     NotFound,
     MethodNotAllowed,
     LegacyLink,
@@ -53,6 +54,7 @@ impl ErrorType {
             Self::InvalidToken => (S::UNAUTHORIZED, "The token is not valid, or not any more."),
             Self::Forbidden => (S::FORBIDDEN, "You may not do that."),
             Self::NotInAudience => (S::FORBIDDEN, "This link is for other people."),
+            Self::PolicyForbids => (S::FORBIDDEN, "The policy of this service forbids that."),
             Self::NotFound => (S::NOT_FOUND, "There is no such thing here."),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "This path has no such method."),
             Self::LegacyLink => {

@@ -11,14 +11,16 @@ use crate::{http::error::ApiError, sharing::Precondition};
 const FORMAT_VERSION: u32 = 2;
 
 /// A strong entity tag of a view: `"VERSION-REVISION-CONTENT-REPRESENTATION"`. The revision stands
-/// for the link's settings; the content is the hash of a live chat, else 0.
+/// for the link's settings; the content is the hash of a live chat, else 0, and behind a dot the
+/// revision of the policy, if one was ever set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewTag(String);
 
 impl ViewTag {
-    pub fn new(revision: i64, content: Option<&str>, representation: &str) -> Self {
+    pub fn new(revision: i64, policy: i64, content: Option<&str>, representation: &str) -> Self {
         let content = content.unwrap_or("0");
-        Self(format!("\"{FORMAT_VERSION}-{revision}-{content}-{representation}\""))
+        let policy = if policy == 0 { String::new() } else { format!(".{policy}") };
+        Self(format!("\"{FORMAT_VERSION}-{revision}-{content}{policy}-{representation}\""))
     }
 
     pub fn to_header(&self) -> HeaderValue {
@@ -30,6 +32,26 @@ impl ViewTag {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A strong entity tag of the policy: `"policy-REVISION"`.
+pub struct PolicyTag(String);
+
+impl PolicyTag {
+    pub fn new(revision: i64) -> Self {
+        Self(format!("\"policy-{revision}\""))
+    }
+
+    /// With its quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The revision in a [`PolicyTag`].
+fn policy_revision(tag: &[u8]) -> Option<i64> {
+    let tag = std::str::from_utf8(tag).ok()?;
+    tag.strip_prefix("\"policy-")?.strip_suffix('"')?.parse().ok()
 }
 
 /// The revision in a [`ViewTag`], of any content and representation.
@@ -47,11 +69,23 @@ pub fn not_modified(request: &HttpRequest, tag: &str) -> bool {
     }
 }
 
-/// The revisions that `If-Match` names, by strong comparison.
+/// The revisions of a link that `If-Match` names, by strong comparison.
 ///
 /// # Errors
 /// 400 if it is neither `*` nor a list of entity tags.
 pub fn precondition(request: &HttpRequest) -> Result<Precondition, ApiError> {
+    revisions(request, revision)
+}
+
+/// The revisions of the policy that `If-Match` names; otherwise as [`precondition`].
+pub fn policy_precondition(request: &HttpRequest) -> Result<Precondition, ApiError> {
+    revisions(request, policy_revision)
+}
+
+fn revisions(
+    request: &HttpRequest,
+    revision: impl Fn(&[u8]) -> Option<i64>,
+) -> Result<Precondition, ApiError> {
     match Condition::of(request, &header::IF_MATCH) {
         Condition::Absent | Condition::Any => Ok(Precondition::None),
         Condition::Tags(tags) => {
@@ -145,7 +179,7 @@ mod tests {
 
     #[test]
     fn if_match_compares_the_revision_for_any_coding() {
-        let tag = ViewTag::new(7, None, "json.zstd");
+        let tag = ViewTag::new(7, 0, None, "json.zstd");
         let request = asked(header::IF_MATCH, &format!("\"x\", {}", tag.as_str()));
         assert_eq!(precondition(&request).unwrap(), Precondition::Revisions(vec![7]));
         let request = asked(header::IF_MATCH, "*");
@@ -162,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_tag_may_hold_commas_and_non_ascii_bytes() {
-        let tag = ViewTag::new(7, None, "json");
+        let tag = ViewTag::new(7, 0, None, "json");
         for other in ["\"x,\"", "\",\" , W/\",\",", "\"\u{e9}\""] {
             let request = asked(header::IF_MATCH, other);
             assert_eq!(precondition(&request).unwrap(), Precondition::Revisions(vec![]), "{other}");
@@ -191,14 +225,14 @@ mod tests {
 
     #[test]
     fn if_none_match_compares_the_whole_tag_weakly() {
-        let tag = ViewTag::new(7, Some("abc"), "json");
+        let tag = ViewTag::new(7, 0, Some("abc"), "json");
         for (given, same) in [
             (tag.as_str().to_owned(), true),
             (format!("W/{}", tag.as_str()), true),
             (format!("\"other\", {}", tag.as_str()), true),
             ("*".to_owned(), true),
-            (ViewTag::new(7, Some("abc"), "json.br").as_str().to_owned(), false),
-            (ViewTag::new(8, Some("abc"), "json").as_str().to_owned(), false),
+            (ViewTag::new(7, 0, Some("abc"), "json.br").as_str().to_owned(), false),
+            (ViewTag::new(8, 0, Some("abc"), "json").as_str().to_owned(), false),
         ] {
             let request = asked(header::IF_NONE_MATCH, &given);
             assert_eq!(not_modified(&request, tag.as_str()), same, "{given}");

@@ -82,7 +82,14 @@ impl Call for Change {
         CALLER,
         JSON_BODY,
         CHAT_SERVICE,
-        &[E::NotFound, E::LegacyLink, E::PreconditionFailed, E::QuotaExceeded, E::ArtifactTooLarge],
+        &[
+            E::NotFound,
+            E::PolicyForbids,
+            E::LegacyLink,
+            E::PreconditionFailed,
+            E::QuotaExceeded,
+            E::ArtifactTooLarge,
+        ],
     ];
 }
 

@@ -109,6 +109,7 @@ impl Call for Create {
         CHAT_SERVICE,
         &[
             E::NotFound,
+            E::PolicyForbids,
             E::IdempotencyConflict,
             E::QuotaExceeded,
             E::ChatIsEmpty,
@@ -143,10 +144,11 @@ pub async fn create(
     let create = CreateRequest::try_from(body.read::<ShareChatRequest>().await?)?;
     request.extensions_mut().insert(AuditedChat(create.chat_session_id.clone()));
     let chat = state.sharing.create(&caller, create, key, origin).await?;
+    let policy = state.sharing.policy().await?.policy;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, state.urls.api_path(&chat.id)))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(SharedChatInfo::new(&chat, &state.urls)))
+        .json(SharedChatInfo::new(&chat, &state.urls, &policy)))
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {

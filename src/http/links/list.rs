@@ -74,8 +74,9 @@ pub async fn list(
     if featured_only {
         page = Page { links: Vec::new(), total: 0 };
     }
+    let policy = state.sharing.policy().await?.policy;
     let rows: Vec<_> =
-        page.links.iter().map(|chat| SharedChatInfo::new(chat, &state.urls)).collect();
+        page.links.iter().map(|chat| SharedChatInfo::new(chat, &state.urls, &policy)).collect();
     let mut response = HttpResponse::Ok();
     response
         .insert_header(("x-total-count", page.total))

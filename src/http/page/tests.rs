@@ -20,6 +20,7 @@ fn chat() -> SharedChat {
         updated_at: "2026-11-06T00:00:00Z".parse().unwrap(),
         expires_at: None,
         revision: 1,
+        policy: 0,
     }
 }
 

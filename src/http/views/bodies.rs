@@ -22,6 +22,8 @@ pub struct Version {
     /// The link's.
     pub revision: i64,
     /// Of a live chat.
+    /// The revision of the policy.
+    pub policy: i64,
     pub hash: Option<ContentHash>,
 }
 
@@ -142,7 +144,7 @@ mod tests {
     }
 
     fn version() -> Version {
-        Version { revision: 1, hash: None }
+        Version { revision: 1, policy: 0, hash: None }
     }
 
     async fn made_at_once(bodies: &Bodies, key: &Key) -> Result<Bytes, MakeError> {
@@ -207,8 +209,8 @@ mod tests {
             assert!(bodies.get(&other).await.is_none(), "{other:?}");
         }
         for version in [
-            Version { revision: 2, hash: None },
-            Version { revision: 2, hash: Some(ContentHash::from("hash")) },
+            Version { revision: 2, policy: 0, hash: None },
+            Version { revision: 2, policy: 0, hash: Some(ContentHash::from("hash")) },
         ] {
             let new = async { Ok(Bytes::from_static(b"new")) };
             let body = bodies.get_or_make(key.clone(), version.clone(), new).await.unwrap();
@@ -224,7 +226,8 @@ mod tests {
             yield_now().await;
             Ok(Bytes::from_static(b"new"))
         };
-        let other = bodies.get_or_make(key.clone(), Version { revision: 2, hash: None }, other);
+        let other =
+            bodies.get_or_make(key.clone(), Version { revision: 2, policy: 0, hash: None }, other);
         let (other, this) = tokio::join!(other, made_at_once(&bodies, &key));
         assert_eq!(other.unwrap(), "new");
         assert!(matches!(this, Err(MakeError::LinkChanged)));

@@ -76,8 +76,10 @@ mod tests {
         audience: None,
         mode: Mode::Frozen,
         includes_artifacts: false,
+        updated_at: chrono::DateTime::UNIX_EPOCH,
         expires_at: None,
         revision: 1,
+        policy: 0,
     };
 
     fn key() -> (ShareId, QrOptions) {

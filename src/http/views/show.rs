@@ -145,7 +145,7 @@ impl View<'_> {
                     continue;
                 }
                 if link.is_frozen()
-                    && let Some(answer) = self.known(link.revision, cached)
+                    && let Some(answer) = self.known(&link, cached)
                 {
                     return Ok((self.respond(&link, answer), link.mode));
                 }
@@ -179,13 +179,13 @@ impl View<'_> {
         Err(SharingError::Unsettled.into())
     }
 
-    fn tag(&self, Version { revision, hash }: &Version) -> ViewTag {
-        ViewTag::new(*revision, hash.as_deref(), self.representation.name())
+    fn tag(&self, Version { revision, policy, hash }: &Version) -> ViewTag {
+        ViewTag::new(*revision, *policy, hash.as_deref(), self.representation.name())
     }
 
-    /// The answer of a frozen link at this revision, if it is a 304 or the cached body.
-    fn known(&self, revision: i64, cached: Option<(Version, Bytes)>) -> Option<Answer> {
-        let version = Version { revision, hash: None };
+    /// The answer of a frozen link in this state, if it is a 304 or the cached body.
+    fn known(&self, link: &LinkState, cached: Option<(Version, Bytes)>) -> Option<Answer> {
+        let version = Version { revision: link.revision, policy: link.policy, hash: None };
         let tag = self.tag(&version);
         if not_modified(self.request, tag.as_str()) {
             return Some(Answer { tag, body: None });
@@ -210,7 +210,7 @@ impl View<'_> {
             false => None,
         };
         let hash = content.as_ref().and_then(|content| content.content_hash.clone());
-        let version = Version { revision: chat.revision, hash };
+        let version = Version { revision: chat.revision, policy: chat.policy, hash };
         let tag = self.tag(&version);
         if not_modified(self.request, tag.as_str()) {
             return Ok(Answer { tag, body: None });

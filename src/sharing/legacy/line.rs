@@ -99,6 +99,7 @@ pub(super) fn parse(line: &[u8], max_bytes: u64) -> Result<LegacyLink, String> {
         updated_at: created_at,
         expires_at: Some(expires_at),
         revision: random_revision(),
+        policy: 0,
     };
     Ok(LegacyLink { chat, messages })
 }

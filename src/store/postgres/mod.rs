@@ -35,7 +35,8 @@ use crate::{
     store::{
         DatabaseSettings, Operation, StoreError,
         batcher::{Batcher, PerThread},
-        rows::{LinkStateRow, LinkWithSnapshotRow, with_small_snapshot},
+        queries::policy_revision,
+        rows::{LinkStateRow, LinkWithSnapshotRow, ViewedStateRow, with_small_snapshot},
         schema::shared_chats,
     },
     telemetry::{PoolStatus, traced_query},
@@ -59,7 +60,7 @@ struct Inner {
     /// open transaction or the driver of a connection.
     runtime: Handle,
     fast_connections: PerThread<Mutex<Option<FastConnection>>>,
-    link_states: PerThread<Batcher<LinkStateRow>>,
+    link_states: PerThread<Batcher<ViewedStateRow>>,
     links: PerThread<Batcher<LinkWithSnapshotRow>>,
     failover: Failover,
 }
@@ -155,7 +156,10 @@ impl Postgres {
     }
 
     /// The state of a link, batched with the other views of this worker.
-    pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
+    pub(super) async fn link_state(
+        &self,
+        id: String,
+    ) -> Result<Option<ViewedStateRow>, StoreError> {
         let this = self.clone();
         let query =
             async move |ids| this.fast_read((ids,), |conn, (ids,)| link_states(conn, ids)).await;
@@ -276,10 +280,10 @@ impl Postgres {
 fn link_states<'c>(
     conn: &'c mut &AsyncPgConnection,
     ids: Vec<String>,
-) -> BoxFuture<'c, Result<Vec<(String, LinkStateRow)>, StoreError>> {
+) -> BoxFuture<'c, Result<Vec<(String, ViewedStateRow)>, StoreError>> {
     let found = shared_chats::table
         .filter(shared_chats::id.eq_any(ids))
-        .select((shared_chats::id, LinkStateRow::as_select()));
+        .select((shared_chats::id, (LinkStateRow::as_select(), policy_revision!())));
     async move { Ok(found.load(conn).await?) }.boxed()
 }
 

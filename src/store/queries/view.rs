@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::RunQueryDsl;
 
+use super::policy_revision;
 use crate::{
     model::{LinkState, ShareId, SharedChat},
     store::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 impl Store {
-    /// The link, unless it has expired by `now`.
+    /// The link as it is stored, unless it has expired by `now`.
     pub async fn link(
         &self,
         id: &ShareId,
@@ -34,7 +35,27 @@ impl Store {
         Ok(link.filter(|link| !link.is_expired(now)))
     }
 
-    /// The link, unless it has expired by `now`, and its content if that is small: a snapshot of up
+    /// The link as viewers see it by the policy, unless it has expired for them by `now`.
+    pub async fn viewed_link(
+        &self,
+        id: &ShareId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SharedChat>, StoreError> {
+        let id = id.as_str().to_owned();
+        let row: Option<(LinkRow, Option<i64>)> = on!(&self.database, fast_read(id), |conn| {
+            Ok(shared_chats::table
+                .find(id)
+                .select((LinkRow::as_select(), policy_revision!()))
+                .get_result(conn)
+                .await
+                .optional()?)
+        })?;
+        let Some((link, policy)) = row else { return Ok(None) };
+        let link = SharedChat::try_from(link)?.narrowed(&self.policy_at(policy).await?);
+        Ok((!link.is_expired(now)).then_some(link))
+    }
+
+    /// The link as viewers see it, unless it has expired by `now`, and its content if that is small: a snapshot of up
     /// to 16 KiB, as it is stored. Every view reads this or the state, so that a revoked link is
     /// never served from a cache.
     pub async fn link_with_small_snapshot(
@@ -44,12 +65,12 @@ impl Store {
     ) -> Result<Option<(SharedChat, Option<Snapshot>)>, StoreError> {
         let id = id.as_str().to_owned();
         let row = on!(@each &self.database, |db| db.link_with_small_snapshot(id))?;
-        let Some((link, snapshot)) = row else { return Ok(None) };
-        let link = SharedChat::try_from(link)?;
+        let Some((link, snapshot, policy)) = row else { return Ok(None) };
+        let link = SharedChat::try_from(link)?.narrowed(&self.policy_at(policy).await?);
         Ok((!link.is_expired(now)).then(|| (link, snapshot.map(Snapshot::from))))
     }
 
-    /// The state of the link, unless it has expired by `now`.
+    /// The state of the link as viewers see it, unless it has expired by `now`.
     pub async fn link_state(
         &self,
         id: &ShareId,
@@ -57,8 +78,9 @@ impl Store {
     ) -> Result<Option<LinkState>, StoreError> {
         let id = id.as_str().to_owned();
         let row = on!(@each &self.database, |db| db.link_state(id))?;
-        let link = row.map(LinkState::try_from).transpose()?;
-        Ok(link.filter(|link| !link.is_expired(now)))
+        let Some((link, policy)) = row else { return Ok(None) };
+        let link = LinkState::try_from(link)?.narrowed(&self.policy_at(policy).await?);
+        Ok((!link.is_expired(now)).then_some(link))
     }
 
     /// The content of a frozen link; `None` when there is none.

@@ -34,7 +34,8 @@ use crate::{
     store::{
         DatabaseSettings, Operation, StoreError,
         batcher::{Batcher, PerThread},
-        rows::{LinkStateRow, LinkWithSnapshotRow, with_small_snapshot},
+        queries::policy_revision,
+        rows::{LinkStateRow, LinkWithSnapshotRow, ViewedStateRow, with_small_snapshot},
         schema::shared_chats,
     },
     telemetry::traced_query,
@@ -55,7 +56,7 @@ struct Inner {
     readers: Mutex<Vec<SqliteConn>>,
     /// Connections for views, one for each worker thread, so that the locks are uncontended.
     fast_connections: PerThread<Mutex<Option<SqliteConn>>>,
-    link_states: PerThread<Batcher<LinkStateRow>>,
+    link_states: PerThread<Batcher<ViewedStateRow>>,
     links: PerThread<Batcher<LinkWithSnapshotRow>>,
     /// Dropped last, so that its connection closes last.
     writer: Writer,
@@ -118,7 +119,10 @@ impl Sqlite {
     }
 
     /// The state of a link, batched with the other reads of this worker.
-    pub(super) async fn link_state(&self, id: String) -> Result<Option<LinkStateRow>, StoreError> {
+    pub(super) async fn link_state(
+        &self,
+        id: String,
+    ) -> Result<Option<ViewedStateRow>, StoreError> {
         let this = self.clone();
         let query =
             async move |ids| this.fast_read((ids,), |conn, (ids,)| link_states(conn, ids)).await;
@@ -188,11 +192,13 @@ impl Sqlite {
 fn link_states(
     conn: &mut SqliteConn,
     ids: Vec<String>,
-) -> BoxFuture<'_, Result<Vec<(String, LinkStateRow)>, StoreError>> {
+) -> BoxFuture<'_, Result<Vec<(String, ViewedStateRow)>, StoreError>> {
     async move {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
-            let link = shared_chats::table.find(&id).select(LinkStateRow::as_select());
+            let link = shared_chats::table
+                .find(&id)
+                .select((LinkStateRow::as_select(), policy_revision!()));
             let row = link.get_result(conn).await.optional()?;
             found.extend(row.map(|row| (id, row)));
         }

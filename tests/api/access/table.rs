@@ -4,13 +4,14 @@
 use std::fmt::Write;
 
 /// Who calls, in the order of the columns.
-pub const ROLES: [(&str, &str); 7] = [
+pub const ROLES: [(&str, &str); 8] = [
     ("anonymous", "no credential"),
     ("bad token", "a token that proves nothing: expired, forged, for somewhere else"),
     ("owner", "the user who made the link, or whose chat it is"),
     ("named", "a user whom the audience of a named link names"),
     ("in the group", "a user in a group that it names"),
     ("other user", "any other user who is signed in"),
+    ("administrator", "a user with the scope `shared_chats:admin`"),
     ("chat service", "a token with the scope `shared_chats:service`"),
 ];
 
@@ -55,55 +56,55 @@ pub const OF_LINKS: &[Block] = &[
         "GET /api/v1/shared_chats/{shared_chat_id}/qr_code",
         "It tells nothing that the caller does not know.",
         "
-        public frozen       200 200 200 200 200 200 200
-        private frozen      200 200 200 200 200 200 200
-        public live         200 200 200 200 200 200 200
-        private live        200 200 200 200 200 200 200
-        named frozen        200 200 200 200 200 200 200
-        named live          200 200 200 200 200 200 200
-        without files       200 200 200 200 200 200 200
-        public legacy       200 200 200 200 200 200 200
-        private legacy      200 200 200 200 200 200 200
-        expired             404 404 404 404 404 404 404
-        deleted             404 404 404 404 404 404 404
-        of a deleted chat   404 404 404 404 404 404 404
-        never there         404 404 404 404 404 404 404",
+        public frozen       200 200 200 200 200 200 200 200
+        private frozen      200 200 200 200 200 200 200 200
+        public live         200 200 200 200 200 200 200 200
+        private live        200 200 200 200 200 200 200 200
+        named frozen        200 200 200 200 200 200 200 200
+        named live          200 200 200 200 200 200 200 200
+        without files       200 200 200 200 200 200 200 200
+        public legacy       200 200 200 200 200 200 200 200
+        private legacy      200 200 200 200 200 200 200 200
+        expired             404 404 404 404 404 404 404 404
+        deleted             404 404 404 404 404 404 404 404
+        of a deleted chat   404 404 404 404 404 404 404 404
+        never there         404 404 404 404 404 404 404 404",
     ),
     block(
         "GET /api/v1/shared_chats/{shared_chat_id}/artifacts/{artifact_id}",
         "A file of the chat. Only an id that the link's own list holds is a file; legacy links have none.",
         "
-        public frozen       200 200 200 200 200 200 200
-        private frozen      401 401 200 200 200 200 403
-        public live         200 200 200 200 200 200 200
-        private live        401 401 200 200 200 200 403
-        named frozen        401 401 200 200 200 403 403
-        named live          401 401 200 200 200 403 403
-        without files       404 404 404 404 404 404 404
-        public legacy       404 404 404 404 404 404 404
-        private legacy      401 401 404 404 404 404 403
-        expired             404 404 404 404 404 404 404
-        deleted             404 404 404 404 404 404 404
-        of a deleted chat   404 404 404 404 404 404 404
-        never there         404 404 404 404 404 404 404",
+        public frozen       200 200 200 200 200 200 200 200
+        private frozen      401 401 200 200 200 200 200 403
+        public live         200 200 200 200 200 200 200 200
+        private live        401 401 200 200 200 200 200 403
+        named frozen        401 401 200 200 200 403 403 403
+        named live          401 401 200 200 200 403 403 403
+        without files       404 404 404 404 404 404 404 404
+        public legacy       404 404 404 404 404 404 404 404
+        private legacy      401 401 404 404 404 404 404 403
+        expired             404 404 404 404 404 404 404 404
+        deleted             404 404 404 404 404 404 404 404
+        of a deleted chat   404 404 404 404 404 404 404 404
+        never there         404 404 404 404 404 404 404 404",
     ),
     block(
         "GET /api/v1/shared_chats/{shared_chat_id}/events",
         "400: nothing happens on a frozen link.",
         "
-        public frozen       400 400 400 400 400 400 400
-        private frozen      401 401 400 400 400 400 403
-        public live         200 200 200 200 200 200 200
-        private live        401 401 200 200 200 200 403
-        named frozen        401 401 400 400 400 403 403
-        named live          401 401 200 200 200 403 403
-        without files       400 400 400 400 400 400 400
-        public legacy       400 400 400 400 400 400 400
-        private legacy      401 401 400 400 400 400 403
-        expired             404 404 404 404 404 404 404
-        deleted             404 404 404 404 404 404 404
-        of a deleted chat   404 404 404 404 404 404 404
-        never there         404 404 404 404 404 404 404",
+        public frozen       400 400 400 400 400 400 400 400
+        private frozen      401 401 400 400 400 400 400 403
+        public live         200 200 200 200 200 200 200 200
+        private live        401 401 200 200 200 200 200 403
+        named frozen        401 401 400 400 400 403 403 403
+        named live          401 401 200 200 200 403 403 403
+        without files       400 400 400 400 400 400 400 400
+        public legacy       400 400 400 400 400 400 400 400
+        private legacy      401 401 400 400 400 400 400 403
+        expired             404 404 404 404 404 404 404 404
+        deleted             404 404 404 404 404 404 404 404
+        of a deleted chat   404 404 404 404 404 404 404 404
+        never there         404 404 404 404 404 404 404 404",
     ),
     block(
         "PATCH /api/v1/shared_chats/{shared_chat_id}",
@@ -115,69 +116,69 @@ pub const OF_LINKS: &[Block] = &[
         "GET /api/v1/shared_chats/{shared_chat_id}/activity",
         "How often it was seen. A legacy link has no owner.",
         "
-        public frozen       401 401 200 403 403 403 403
-        private frozen      401 401 200 403 403 403 403
-        public live         401 401 200 403 403 403 403
-        private live        401 401 200 403 403 403 403
-        named frozen        401 401 200 403 403 403 403
-        named live          401 401 200 403 403 403 403
-        without files       401 401 200 403 403 403 403
-        public legacy       401 401 403 403 403 403 403
-        private legacy      401 401 403 403 403 403 403
-        expired             401 401 404 404 404 404 404
-        deleted             401 401 404 404 404 404 404
-        of a deleted chat   401 401 404 404 404 404 404
-        never there         401 401 404 404 404 404 404",
+        public frozen       401 401 200 403 403 403 403 403
+        private frozen      401 401 200 403 403 403 403 403
+        public live         401 401 200 403 403 403 403 403
+        private live        401 401 200 403 403 403 403 403
+        named frozen        401 401 200 403 403 403 403 403
+        named live          401 401 200 403 403 403 403 403
+        without files       401 401 200 403 403 403 403 403
+        public legacy       401 401 403 403 403 403 403 403
+        private legacy      401 401 403 403 403 403 403 403
+        expired             401 401 404 404 404 404 404 404
+        deleted             401 401 404 404 404 404 404 404
+        of a deleted chat   401 401 404 404 404 404 404 404
+        never there         401 401 404 404 404 404 404 404",
     ),
     block(
         "POST /api/v1/shared_chats/batch_delete",
         "Of this link alone. Links that are not there are skipped.",
         "
-        public frozen       401 401 204 403 403 403 403
-        private frozen      401 401 204 403 403 403 403
-        public live         401 401 204 403 403 403 403
-        private live        401 401 204 403 403 403 403
-        named frozen        401 401 204 403 403 403 403
-        named live          401 401 204 403 403 403 403
-        without files       401 401 204 403 403 403 403
-        public legacy       401 401 409 409 409 409 403
-        private legacy      401 401 409 409 409 409 403
-        expired             401 401 204 204 204 204 403
-        deleted             401 401 204 204 204 204 403
-        of a deleted chat   401 401 204 204 204 204 403
-        never there         401 401 204 204 204 204 403",
+        public frozen       401 401 204 403 403 403 403 403
+        private frozen      401 401 204 403 403 403 403 403
+        public live         401 401 204 403 403 403 403 403
+        private live        401 401 204 403 403 403 403 403
+        named frozen        401 401 204 403 403 403 403 403
+        named live          401 401 204 403 403 403 403 403
+        without files       401 401 204 403 403 403 403 403
+        public legacy       401 401 409 409 409 409 409 403
+        private legacy      401 401 409 409 409 409 409 403
+        expired             401 401 204 204 204 204 204 403
+        deleted             401 401 204 204 204 204 204 403
+        of a deleted chat   401 401 204 204 204 204 204 403
+        never there         401 401 204 204 204 204 204 403",
     ),
 ];
 
 const VIEW: &str = "
-        public frozen       200 200 200 200 200 200 200
-        private frozen      401 401 200 200 200 200 403
-        public live         200 200 200 200 200 200 200
-        private live        401 401 200 200 200 200 403
-        named frozen        401 401 200 200 200 403 403
-        named live          401 401 200 200 200 403 403
-        without files       200 200 200 200 200 200 200
-        public legacy       200 200 200 200 200 200 200
-        private legacy      401 401 200 200 200 200 403
-        expired             404 404 404 404 404 404 404
-        deleted             404 404 404 404 404 404 404
-        of a deleted chat   404 404 404 404 404 404 404
-        never there         404 404 404 404 404 404 404";
+        public frozen       200 200 200 200 200 200 200 200
+        private frozen      401 401 200 200 200 200 200 403
+        public live         200 200 200 200 200 200 200 200
+        private live        401 401 200 200 200 200 200 403
+        named frozen        401 401 200 200 200 403 403 403
+        named live          401 401 200 200 200 403 403 403
+        without files       200 200 200 200 200 200 200 200
+        public legacy       200 200 200 200 200 200 200 200
+        private legacy      401 401 200 200 200 200 200 403
+        expired             404 404 404 404 404 404 404 404
+        deleted             404 404 404 404 404 404 404 404
+        of a deleted chat   404 404 404 404 404 404 404 404
+        never there         404 404 404 404 404 404 404 404";
 
 const OWNERS: &str = "
-        public frozen       401 401 204 403 403 403 403
-        private frozen      401 401 204 403 403 403 403
-        public live         401 401 204 403 403 403 403
-        private live        401 401 204 403 403 403 403
-        named frozen        401 401 204 403 403 403 403
-        named live          401 401 204 403 403 403 403
-        without files       401 401 204 403 403 403 403
-        public legacy       401 401 409 409 409 409 403
-        private legacy      401 401 409 409 409 409 403
-        expired             401 401 404 404 404 404 404
-        deleted             401 401 404 404 404 404 404
-        of a deleted chat   401 401 404 404 404 404 404
-        never there         401 401 404 404 404 404 404";
+        public frozen       401 401 204 403 403 403 403 403
+        private frozen      401 401 204 403 403 403 403 403
+        public live         401 401 204 403 403 403 403 403
+        private live        401 401 204 403 403 403 403 403
+        named frozen        401 401 204 403 403 403 403 403
+        named live          401 401 204 403 403 403 403 403
+        without files       401 401 204 403 403 403 403 403
+        public legacy       401 401 409 409 409 409 409 403
+        private legacy      401 401 409 409 409 409 409 403
+        expired             401 401 404 404 404 404 404 404
+        deleted             401 401 404 404 404 404 404 404
+        of a deleted chat   401 401 404 404 404 404 404 404
+        never there         401 401 404 404 404 404 404 404";
 
 /// The other calls, for each situation.
 pub const OTHERS: &[Block] = &[
@@ -185,55 +186,67 @@ pub const OTHERS: &[Block] = &[
         "POST /api/v1/shared_chats",
         "The owner is whose chat it is. The chat service decides about users; 400: it must name an owner itself.",
         "
-        the owner's chat                    401 401 201 403 403 403 400
-        a live link to it                   401 401 201 403 403 403 400
-        a chat that there is not            401 401 404 404 404 404 400
-        a chat that was deleted             401 401 404 403 403 403 400
-        for the owner, by name              401 401 403 403 403 403 201
-        with the owner's idempotency key    401 401 201 403 403 403 400",
+        the owner's chat                    401 401 201 403 403 403 403 400
+        a live link to it                   401 401 201 403 403 403 403 400
+        a chat that there is not            401 401 404 404 404 404 404 400
+        a chat that was deleted             401 401 404 403 403 403 403 400
+        for the owner, by name              401 401 403 403 403 403 403 201
+        with the owner's idempotency key    401 401 201 403 403 403 403 400",
     ),
     block(
         "GET /api/v1/shared_chats",
         "The caller's own links alone.",
         "
-        everything                          401 401 200 200 200 200 403
-        of the owner's chat                 401 401 200 200 200 200 403",
+        everything                          401 401 200 200 200 200 200 403
+        of the owner's chat                 401 401 200 200 200 200 200 403",
     ),
     block(
         "POST /api/v1/shared_chats/batch_delete",
         "All or nothing.",
         "
-        an own link and the owner's         401 401 204 403 403 403 403
-        an own link and a legacy one        401 401 409 409 409 409 403
-        an own link and none                401 401 204 204 204 204 403",
+        an own link and the owner's         401 401 204 403 403 403 403 403
+        an own link and a legacy one        401 401 409 409 409 409 409 403
+        an own link and none                401 401 204 204 204 204 204 403",
     ),
     block(
         "GET /api/v1/chats/{chat_session_id}/shared_chats",
         "All links of the chat, with their owners.",
         "
-        the owner's chat                    401 401 403 403 403 403 200
-        a chat that there is not            401 401 403 403 403 403 200",
+        the owner's chat                    401 401 403 403 403 403 403 200
+        a chat that there is not            401 401 403 403 403 403 403 200",
     ),
     block(
         "DELETE /api/v1/chats/{chat_session_id}/shared_chats",
         "The chat was deleted.",
         "
-        the owner's chat                    401 401 403 403 403 403 200
-        a chat that there is not            401 401 403 403 403 403 200",
+        the owner's chat                    401 401 403 403 403 403 403 200
+        a chat that there is not            401 401 403 403 403 403 403 200",
     ),
     block(
         "DELETE /api/v1/chats/{chat_session_id}/owners/{owner_id}/shared_chats",
         "The owner may not share the chat any more.",
         "
-        the owner's chat                    401 401 403 403 403 403 200
-        a chat that there is not            401 401 403 403 403 403 200",
+        the owner's chat                    401 401 403 403 403 403 403 200
+        a chat that there is not            401 401 403 403 403 403 403 200",
     ),
     block(
         "POST /api/v1/chats/{chat_session_id}/changes",
         "",
         "
-        the owner's chat                    401 401 403 403 403 403 202
-        a chat that there is not            401 401 403 403 403 403 202",
+        the owner's chat                    401 401 403 403 403 403 403 202
+        a chat that there is not            401 401 403 403 403 403 403 202",
+    ),
+    block(
+        "GET /api/v1/policy",
+        "A dialog needs it.",
+        "
+        always                              401 401 200 200 200 200 200 200",
+    ),
+    block(
+        "PUT /api/v1/policy",
+        "",
+        "
+        as it is                            401 401 403 403 403 403 200 403",
     ),
     block("GET /health/live", "", PUBLIC),
     block("GET /health/ready", "", PUBLIC),
@@ -242,7 +255,7 @@ pub const OTHERS: &[Block] = &[
 ];
 
 const PUBLIC: &str = "
-        always                              200 200 200 200 200 200 200";
+        always                              200 200 200 200 200 200 200 200";
 
 impl Block {
     /// What stands at the head of each line, with the statuses by role.

@@ -62,6 +62,10 @@ impl Client {
     }
 
     /// Asks for a link as it is asked for.
+    pub fn set_policy(&self, policy: &Value) -> Request {
+        self.request("PUT", "/api/v1/policy").json(policy)
+    }
+
     pub fn create(&self, body: &Value) -> Request {
         self.post("/api/v1/shared_chats", body)
     }

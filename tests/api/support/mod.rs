@@ -323,6 +323,13 @@ impl App {
         self.with_token(&hs256(&claims))
     }
 
+    /// An administrator.
+    pub fn as_admin(&self) -> Client {
+        let mut claims = claims(&self.clock, "admin");
+        claims["scope"] = "openid shared_chats:admin".into();
+        self.with_token(&hs256(&claims))
+    }
+
     /// A client with this token.
     pub fn with_token(&self, token: &str) -> Client {
         Client::new(self, Some(format!("Bearer {token}")))
