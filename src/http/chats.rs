@@ -85,14 +85,20 @@ pub async fn delete_links(
     Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
 }
 
-/// The owner's id: the path's last segment but one, percent-decoded.
-fn owner_id(request: &HttpRequest) -> Result<UserId, ApiError> {
+/// A user's id in the path, percent-decoded: the segment that so many others follow.
+///
+/// # Errors
+/// 400 if no user can have it, or if it is `.` or `..`, which clients resolve in an address.
+pub fn user_id(request: &HttpRequest, followed_by: usize) -> Result<UserId, ApiError> {
     // Not from the router, which replaces what is not UTF-8.
-    let segment = request.uri().path().rsplit('/').nth(1).unwrap_or_default();
-    let invalid = |problem: String| ApiError::new(E::BadRequest, format!("owner_id: {problem}"));
+    let segment = request.uri().path().rsplit('/').nth(followed_by).unwrap_or_default();
+    let invalid = |problem: &str| ApiError::new(E::BadRequest, format!("The user's id {problem}."));
     let id = percent_decode_str(segment).decode_utf8();
-    let id = id.map_err(|_| invalid("must be percent-encoded UTF-8".to_owned()))?;
-    UserId::parse(&id).map_err(|problem| invalid(problem.to_string()))
+    let id = id.map_err(|_| invalid("must be percent-encoded UTF-8"))?;
+    if matches!(&*id, "." | "..") {
+        return Err(invalid("cannot be a dot segment"));
+    }
+    UserId::parse(&id).map_err(|problem| invalid(&problem.to_string()))
 }
 
 pub struct DeleteOfOwner;
@@ -124,7 +130,7 @@ pub async fn delete_links_of_owner(
     caller: ChatServiceCaller,
     origin: ClientInfo,
 ) -> Result<HttpResponse, ApiError> {
-    let (chat, owner) = (chat_id(&request)?, owner_id(&request)?);
+    let (chat, owner) = (chat_id(&request)?, user_id(&request, 1)?);
     let deleted = state.sharing.owner_removed(&caller, &chat, &owner, origin).await?;
     Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
 }

@@ -128,7 +128,8 @@ mod tests {
             let pattern = path
                 .replace("{shared_chat_id}", "{id}")
                 .replace("{chat_session_id}", "{id}")
-                .replace("{owner_id}", "{owner_id:[^/]*}");
+                .replace("{owner_id}", "{owner_id:[^/]*}")
+                .replace("{user_id}", "{user_id:[^/]*}");
             let methods = operations.as_object().unwrap().keys();
             documented.extend(methods.map(|m| format!("{} {pattern}", m.to_ascii_uppercase())));
         }

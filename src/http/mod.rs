@@ -2,6 +2,7 @@
 //!
 //! To add an endpoint: see docs/ARCHITECTURE.md, "Where to change what".
 
+mod admin;
 mod call;
 mod chats;
 mod endpoint;

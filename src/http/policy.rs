@@ -7,10 +7,9 @@ use utoipa::ToSchema;
 use crate::http::State;
 use crate::http::call::{Audited, CALLER, Call, JSON_BODY, Refusals};
 use crate::http::error::{ApiError, ErrorType as E};
-use crate::http::extract::json_body::JsonBody;
+use crate::http::extract::{credentials::AdminCaller, json_body::JsonBody};
 use crate::http::headers::etag::{PolicyTag, not_modified, policy_precondition};
 use crate::model::{Action, Caller, ClientInfo, Policy};
-use crate::sharing::SharingError;
 
 // The schema of `crate::model::Policy`.
 /// What links may show at most. Every field must be given.
@@ -95,13 +94,10 @@ impl Call for SetPolicy {
 pub async fn set(
     request: HttpRequest,
     state: web::Data<State>,
-    caller: Caller,
+    caller: AdminCaller,
     origin: ClientInfo,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    if !caller.identity.is_admin {
-        return Err(SharingError::NotAnAdministrator.into());
-    }
     let policy: Policy = body.read().await?;
     let precondition = policy_precondition(&request)?;
     let revision = state.sharing.set_policy(&caller, policy.clone(), precondition, origin).await?;

@@ -3,6 +3,7 @@
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, http::Method as M};
 
+use crate::http::admin::{self, EndUser, EraseUser, Inventory, TakeDown};
 use crate::http::call::Plain;
 use crate::http::chats::{
     ChangeOfChat, DeleteOfChat, DeleteOfOwner, ListOfChat, changed, delete_links,
@@ -54,9 +55,13 @@ pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
         at("/api/v1/chats/{id}/shared_chats")
             .on(M::GET, ListOfChat, links)
             .on(M::DELETE, DeleteOfChat, delete_links),
-        // An empty owner is an error of its own, not a path that does not exist.
+        // An empty user is an error of its own, not a path that does not exist.
         at("/api/v1/chats/{id}/owners/{owner_id:[^/]*}/shared_chats")
             .on(M::DELETE, DeleteOfOwner, delete_links_of_owner),
+        at("/api/v1/admin/shared_chats").on(M::GET, Inventory, admin::inventory),
+        at("/api/v1/admin/shared_chats/batch_delete").on(M::POST, TakeDown, admin::take_down),
+        at("/api/v1/users/{user_id:[^/]*}").on(M::DELETE, EraseUser, admin::erase_user),
+        at("/api/v1/users/{user_id:[^/]*}/shared_chats").on(M::DELETE, EndUser, admin::end_user),
         at("/api/v1/policy")
             .on(M::GET, ReadPolicy, policy::read)
             .on(M::PUT, SetPolicy, policy::set),

@@ -56,6 +56,12 @@ impl Audience {
             || self.groups().any(|group| viewer.groups.contains(group))
     }
 
+    /// All but this principal.
+    #[must_use]
+    pub fn without(&self, principal: &str) -> Self {
+        Self(Arc::new(self.0.iter().filter(|one| *one != principal).cloned().collect()))
+    }
+
     pub fn is_subset_of(&self, other: &Self) -> bool {
         self.0.is_subset(&other.0)
     }

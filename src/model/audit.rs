@@ -72,6 +72,13 @@ pub enum Action {
     LegacyImport,
     /// An administrator set the policy.
     Policy,
+    /// An administrator looked through the links of all owners.
+    AdminList,
+    /// An administrator took links down.
+    AdminDelete,
+    /// A user left, or deleted all chats.
+    UserLinksDeleted,
+    UserErased,
     // Recorded only when refused:
     List,
     ListOfChat,
@@ -94,6 +101,10 @@ impl Action {
             Self::Reconcile => "reconcile",
             Self::LegacyImport => "legacy_import",
             Self::Policy => "policy",
+            Self::AdminList => "admin_list",
+            Self::AdminDelete => "admin_delete",
+            Self::UserLinksDeleted => "user_links_deleted",
+            Self::UserErased => "user_erased",
             Self::List => "list",
             Self::ListOfChat => "list_of_chat",
             Self::ChatChanged => "chat_changed",
@@ -150,6 +161,8 @@ pub enum Detail {
     Settings(Settings),
     Deleted(Deleted),
     Policy(PolicyChange),
+    Listed(Listed),
+    EndedUser(EndedUser),
     Imported(ImportedLinks),
 }
 
@@ -188,6 +201,20 @@ impl LabelChange {
     pub fn to(label: Option<&String>) -> Self {
         if label.is_some() { Self::Set } else { Self::Cleared }
     }
+}
+
+/// What an administrator looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    pub owner: Option<ShortId>,
+    pub chat: Option<ShortId>,
+}
+
+/// A user whose links were deleted, or who was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndedUser {
+    pub user: ShortId,
+    pub deleted: usize,
 }
 
 /// A change of the policy.

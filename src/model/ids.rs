@@ -47,7 +47,7 @@ impl ShareId {
     }
 }
 
-/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:` or `chat:` and the id,
+/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:`, `chat:` or `user:` and the id,
 /// as hex. It can be reversed by trying all possible ids. That is infeasible for a UUID with 122
 /// random bits. An imported token has at most 6 bits a character: one of 8 is found within a day,
 /// one of 14 random ones is not.
@@ -130,6 +130,11 @@ impl UserId {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The one-way short form, which stands for a person who was erased.
+    pub fn short(&self) -> ShortId {
+        ShortId::of("user", &self.0)
     }
 }
 

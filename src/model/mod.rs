@@ -21,8 +21,8 @@ pub use activity::{Activity, LinkChange, ViewCounts, ViewKind};
 pub use artifact::{KeptFile, ObjectKey};
 pub use audience::{Audience, Groups, InvalidAudience};
 pub use audit::{
-    Action, Actor, AuditRecord, ClientInfo, Deleted, Detail, ImportedLinks, LabelChange, OK,
-    PolicyChange, Settings,
+    Action, Actor, AuditRecord, ClientInfo, Deleted, Detail, EndedUser, ImportedLinks, LabelChange,
+    Listed, OK, PolicyChange, Settings,
 };
 pub use caller::{Caller, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};

@@ -54,6 +54,7 @@ impl Sharing {
         key: Option<String>,
         origin: ClientInfo,
     ) -> Result<SharedChat, SharingError> {
+        let began_at = self.clock.now();
         let owner_id = self.check(caller, &request)?;
         let idempotency = key.map(|key| {
             let (caller, owner) = (caller.user_id().clone(), owner_id.clone());
@@ -67,7 +68,8 @@ impl Sharing {
         let (this, caller) = (self.clone(), caller.clone());
         run_detached(async move {
             let label = request.label.clone();
-            let new = this.fetch(&caller, owner_id, request, idempotency.clone()).await?;
+            let mut new = this.fetch(&caller, owner_id, request, idempotency.clone()).await?;
+            new.began_at = began_at;
             let (chat, copies) = (new.chat.clone(), new.copies.clone());
             let created = this.store.create(new, record(&caller, &chat, origin)).await;
             let Err(error) = created else { return Ok(chat) };
@@ -78,6 +80,7 @@ impl Sharing {
                     .created_before(&caller, &label, &used)
                     .await?
                     .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
+                (StoreError::Refused(Refused::OwnerEnded), _) => Err(SharingError::OwnerEnded),
                 (StoreError::Refused(_), _) => Err(SharingError::ChatNotFound),
                 (error, _) => Err(error.into()),
             }
@@ -213,7 +216,7 @@ impl Sharing {
             revision: 1,
             policy: 0,
         };
-        Ok(NewSharedChat { chat, snapshot, copies, idempotency })
+        Ok(NewSharedChat { chat, began_at: now, snapshot, copies, idempotency })
     }
 }
 

@@ -26,9 +26,9 @@ pub enum SharingError {
     /// The link belongs to another user.
     #[error("not the owner")]
     NotTheOwner,
-    /// For administrators alone.
-    #[error("not an administrator")]
-    NotAnAdministrator,
+    /// All links of the owner were ended while this one was made.
+    #[error("the owner ended")]
+    OwnerEnded,
     /// The policy does not allow what the field asks for.
     #[error("the policy forbids {field}: {bound}")]
     PolicyForbids { field: &'static str, bound: String },

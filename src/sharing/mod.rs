@@ -4,6 +4,7 @@
 //! `chat_events`), and its errors in `error.rs`.
 
 mod activity;
+mod administration;
 mod artifacts;
 mod chat_events;
 mod content;
@@ -21,8 +22,8 @@ mod urls;
 
 pub use crate::live::{ContentHash, Full, LiveSettings};
 pub use crate::store::{
-    LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey, SettingsChange, Snapshot, Swept,
-    log_audit_record,
+    InventoryFilter, InventoryQuery, LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey,
+    SettingsChange, Snapshot, Swept, log_audit_record,
 };
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
 pub use content::{Content, may_view};

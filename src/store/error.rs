@@ -26,6 +26,8 @@ pub enum StoreError {
 pub enum Refused {
     /// The chat was deleted and has a tombstone.
     ChatDeleted,
+    /// The owner ended while the chat was fetched.
+    OwnerEnded,
     /// The idempotency key was used before.
     KeyTaken,
     /// One of the links belongs to another owner.

@@ -22,6 +22,7 @@ pub use notices::Notice;
 pub use queries::activity::VIEW_COUNTS_AT_ONCE;
 pub use queries::audit::log_audit_record;
 pub use queries::create::{IdempotencyKey, NewSharedChat, PastUse, Snapshot};
+pub use queries::inventory::{InventoryFilter, InventoryQuery};
 pub use queries::legacy::LegacyOutcome;
 pub use queries::list::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey};
 pub use queries::owner::{ChangeGuard, SettingsChange};

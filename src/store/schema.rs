@@ -119,6 +119,16 @@ table! {
     }
 }
 
+table! {
+    use diesel::sql_types::Text;
+    use crate::store::timestamp::UtcMicros;
+
+    ended_users (user_id) {
+        user_id -> Text,
+        ended_at -> UtcMicros,
+    }
+}
+
 joinable!(snapshots -> shared_chats (shared_chat_id));
 allow_tables_to_appear_in_same_query!(
     shared_chats,
@@ -126,5 +136,6 @@ allow_tables_to_appear_in_same_query!(
     chats,
     idempotency_keys,
     artifacts,
-    policy
+    policy,
+    link_activity
 );

@@ -28,10 +28,9 @@ impl From<SharingError> for ApiError {
                 "This link is private. Sign in to open it: send a bearer token.",
             ),
             SharingError::NotInAudience => T::NotInAudience.into(),
-            SharingError::NotAnAdministrator => Self::new(
-                T::Forbidden,
-                "This is for administrators: the scope shared_chats:admin is missing.",
-            ),
+            SharingError::OwnerEnded => {
+                Self::new(T::Forbidden, "All links of this owner were just deleted. Try again.")
+            }
             SharingError::PolicyForbids { field, bound } => Self::new(
                 T::PolicyForbids,
                 format!("{field}: the policy of this service forbids it: {bound}."),

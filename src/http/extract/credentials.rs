@@ -1,7 +1,7 @@
 //! Authentication by argument types: a handler that takes a [`Caller`] cannot forget to
 //! authenticate, and one that takes a [`ChatServiceCaller`] cannot forget to check the scope.
 
-use std::{cell::Cell, ops::Deref, rc::Rc, sync::Arc};
+use std::{cell::Cell, marker::PhantomData, ops::Deref, rc::Rc, sync::Arc};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
@@ -144,18 +144,72 @@ impl FromRequest for Caller {
     }
 }
 
+/// A caller with a right beyond that of a user.
+pub struct Entitled<R> {
+    caller: Caller,
+    right: PhantomData<R>,
+}
+
+/// A right that a caller may have.
+pub trait Right: 'static {
+    /// Which callers have it, in an error.
+    const WHOSE: &'static str;
+    /// What the caller lacks, for the log.
+    const LACKS: &'static str;
+
+    fn is_of(identity: &Identity) -> bool;
+}
+
 /// The chat service: its token's scope holds exactly `shared_chats:service` (docs/API.md 1).
-pub struct ChatServiceCaller(Caller);
+pub struct OfChatService;
+/// An administrator: the scope `shared_chats:admin`, or the group `AUTH_ADMIN_GROUP` (docs/API.md 1).
+pub struct OfAdmin;
+/// Either of them.
+pub struct OfEither;
 
-impl Deref for ChatServiceCaller {
-    type Target = Caller;
+pub type ChatServiceCaller = Entitled<OfChatService>;
+pub type AdminCaller = Entitled<OfAdmin>;
+pub type EndingCaller = Entitled<OfEither>;
 
-    fn deref(&self) -> &Caller {
-        &self.0
+impl Right for OfChatService {
+    const WHOSE: &'static str =
+        "This is for the chat service: the scope shared_chats:service is missing.";
+    const LACKS: &'static str = "no scope shared_chats:service";
+
+    fn is_of(identity: &Identity) -> bool {
+        identity.is_chat_service
     }
 }
 
-impl FromRequest for ChatServiceCaller {
+impl Right for OfAdmin {
+    const WHOSE: &'static str =
+        "This is for administrators: the scope shared_chats:admin is missing.";
+    const LACKS: &'static str = "no scope shared_chats:admin";
+
+    fn is_of(identity: &Identity) -> bool {
+        identity.is_admin
+    }
+}
+
+impl Right for OfEither {
+    const WHOSE: &'static str = "This is for the chat service and for administrators: the scopes \
+                                 shared_chats:service and shared_chats:admin are missing.";
+    const LACKS: &'static str = "no scope shared_chats:service or shared_chats:admin";
+
+    fn is_of(identity: &Identity) -> bool {
+        identity.is_chat_service || identity.is_admin
+    }
+}
+
+impl<R> Deref for Entitled<R> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<R: Right> FromRequest for Entitled<R> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -163,13 +217,10 @@ impl FromRequest for ChatServiceCaller {
         let caller = Caller::from_request(request, payload);
         Box::pin(async move {
             let caller = caller.await?;
-            if caller.identity.is_chat_service {
-                return Ok(Self(caller));
+            if R::is_of(&caller.identity) {
+                return Ok(Self { caller, right: PhantomData });
             }
-            let message =
-                "This is for the chat service: the scope shared_chats:service is missing.";
-            Err(ApiError::new(ErrorType::Forbidden, message)
-                .refused("no scope shared_chats:service"))
+            Err(ApiError::new(ErrorType::Forbidden, R::WHOSE).refused(R::LACKS))
         })
     }
 }

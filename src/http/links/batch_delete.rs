@@ -21,6 +21,21 @@ pub struct DeleteSharedChatsRequest {
     shared_chat_ids: Vec<String>,
 }
 
+impl DeleteSharedChatsRequest {
+    /// The ids that a link can have.
+    ///
+    /// # Errors
+    /// 400 if there are none or too many.
+    pub fn ids(&self) -> Result<Vec<ShareId>, ApiError> {
+        let ids = &self.shared_chat_ids;
+        if !(1..=BATCH_LINKS).contains(&ids.len()) {
+            let problem = format!("must hold 1 to {BATCH_LINKS} ids");
+            return Err(ApiError::bad_value("shared_chat_ids", problem));
+        }
+        Ok(ids.iter().filter_map(|id| ShareId::parse(id)).collect())
+    }
+}
+
 pub struct BatchDelete;
 
 impl Call for BatchDelete {
@@ -42,12 +57,7 @@ pub async fn batch_delete(
     origin: ClientInfo,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let ids = body.read::<DeleteSharedChatsRequest>().await?.shared_chat_ids;
-    if !(1..=BATCH_LINKS).contains(&ids.len()) {
-        let problem = format!("must hold 1 to {BATCH_LINKS} ids");
-        return Err(ApiError::bad_value("shared_chat_ids", problem));
-    }
-    let ids: Vec<ShareId> = ids.iter().filter_map(|id| ShareId::parse(id)).collect();
+    let ids = body.read::<DeleteSharedChatsRequest>().await?.ids()?;
     state.sharing.delete_all(&caller, &ids, origin).await?;
     Ok(HttpResponse::NoContent().finish())
 }

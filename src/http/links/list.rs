@@ -16,7 +16,7 @@ use crate::model::{Action, Caller, ChatSessionId, ShareId, UserId, storable};
 use crate::sharing::{LinkFilter, LinkOrder, ListQuery, Page, Place, PlaceKey};
 
 const DEFAULT_LIMIT: i64 = 100;
-const LIMITS: RangeInclusive<i64> = 1..=1000;
+pub const LIMITS: RangeInclusive<i64> = 1..=1000;
 /// Longest `name_filter`, in characters.
 const NAME_FILTER_CHARS: usize = 256;
 

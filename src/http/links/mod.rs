@@ -9,6 +9,6 @@ pub mod delete;
 pub mod events;
 pub mod list;
 pub mod qr_code;
-mod query;
+pub mod query;
 mod stream;
 pub mod view;

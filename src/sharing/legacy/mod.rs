@@ -199,6 +199,7 @@ fn read_chunk<R: BufRead>(
                     bytes += snapshot.messages.len();
                     let (snapshot, copies) = (Some(snapshot), Vec::new());
                     Read::Link(Box::new(NewSharedChat {
+                        began_at: chat.created_at,
                         chat,
                         snapshot,
                         copies,

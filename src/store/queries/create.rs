@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, Table, upsert::excluded};
 use diesel_async::RunQueryDsl;
 
-use super::{AuditRow, attach, log_audit_record, touch_chat, upsert_where};
+use super::{
+    AuditRow, attach, log_audit_record, touch_chat, upsert_where,
+    users::{LockOwner, has_ended_since},
+};
 use crate::{
     model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId},
     store::{
@@ -44,6 +47,8 @@ pub struct PastUse {
 #[derive(Debug, Clone)]
 pub struct NewSharedChat {
     pub chat: SharedChat,
+    /// When the request began: an owner who ended since gets no link.
+    pub began_at: DateTime<Utc>,
     /// For a frozen link.
     pub snapshot: Option<Snapshot>,
     /// Finished copies of its files.
@@ -75,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Refused::KeyTaken`] when the idempotency key was used in the last 24 hours, also by a
-    /// concurrent request; [`Refused::ChatDeleted`] when the chat has a tombstone, also when it was
+    /// concurrent request; [`Refused::OwnerEnded`]; [`Refused::ChatDeleted`] when the chat has a tombstone, also when it was
     /// deleted while it was being fetched.
     pub async fn create(&self, new: NewSharedChat, record: AuditRecord) -> Result<(), StoreError> {
         let audit = AuditRow::from(&record);
@@ -85,7 +90,8 @@ impl Store {
         let now = new.chat.created_at;
         let no_chat = || StoreError::Failed("a link to no chat".to_owned());
         let chat_session_id = new.chat.chat_session_id.ok_or_else(no_chat)?.as_str().to_owned();
-        let NewSharedChat { snapshot, copies, idempotency, .. } = new;
+        let owner = new.chat.owner_id.as_ref().map_or_else(String::new, |id| id.as_str().into());
+        let NewSharedChat { snapshot, copies, idempotency, began_at, .. } = new;
         on!(&self.database, transaction, |conn| {
             if let Some((used, request_hash)) = idempotency {
                 let free_since = Moment(now - IDEMPOTENCY_RETENTION);
@@ -110,6 +116,10 @@ impl Store {
                 if upsert_where(use_it, unless_taken).execute(conn).await? == 0 {
                     return Err(StoreError::Refused(Refused::KeyTaken));
                 }
+            }
+            conn.lock_owner(&owner, false).await?;
+            if has_ended_since!(conn, &owner, began_at) {
+                return Err(StoreError::Refused(Refused::OwnerEnded));
             }
             if touch_chat!(chat_session_id.as_str(), now).execute(conn).await? == 0 {
                 return Err(StoreError::Refused(Refused::ChatDeleted));

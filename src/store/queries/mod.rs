@@ -6,12 +6,14 @@ pub(in crate::store) mod audit;
 pub(in crate::store) mod chats;
 pub(in crate::store) mod create;
 pub(in crate::store) mod fold;
+pub(in crate::store) mod inventory;
 pub(in crate::store) mod legacy;
 pub(in crate::store) mod list;
 pub(in crate::store) mod owner;
 pub(in crate::store) mod policy;
 pub(in crate::store) mod sweep;
 pub(in crate::store) mod usage;
+pub(in crate::store) mod users;
 pub(in crate::store) mod view;
 
 use artifacts::{attach, detach};

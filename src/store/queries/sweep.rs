@@ -32,6 +32,8 @@ pub struct Swept {
     pub idempotency_keys: usize,
     /// Tombstones past [`TOMBSTONE_RETENTION`].
     pub tombstones: usize,
+    /// Ends of users of longer than a day ago.
+    pub ended_users: usize,
 }
 
 /// The id and the end of an expired link, and the size of its content if that is still there.
@@ -98,6 +100,7 @@ impl Store {
                 now - IDEMPOTENCY_RETENTION
             ),
             tombstones: sweep_until!(self, chats, deleted_at, now - TOMBSTONE_RETENTION),
+            ended_users: self.sweep_ended_users(now).await?,
         })
     }
 

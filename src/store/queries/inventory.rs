@@ -1,0 +1,139 @@
+//! What an administrator sees and takes down: links of every owner.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{deleted_links, log_audit_record, record_change};
+use crate::{
+    model::{AuditRecord, ChatSessionId, Deleted, Detail, ShareId, SharedChat, UserId, ViewCounts},
+    store::{
+        Moment, Notice, Store, StoreError, not_expired, on,
+        rows::LinkRow,
+        schema::{link_activity, shared_chats},
+    },
+};
+
+/// Which links to list, in the order of their ids.
+#[derive(Debug, Clone)]
+pub struct InventoryQuery {
+    pub owner: Option<UserId>,
+    pub chat_session_id: Option<ChatSessionId>,
+    pub filter: InventoryFilter,
+    /// Continue behind this link, which may be deleted by now.
+    pub after: Option<ShareId>,
+    pub limit: i64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InventoryFilter {
+    #[default]
+    All,
+    Private,
+    Public,
+    Frozen,
+    /// Live links.
+    Active,
+    Legacy,
+}
+
+impl Store {
+    /// A page of all owners' links, without expired ones, with their views.
+    pub async fn inventory(
+        &self,
+        query: InventoryQuery,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(SharedChat, ViewCounts)>, StoreError> {
+        let InventoryQuery { filter, limit, .. } = query;
+        let owner = query.owner.map(|id| id.as_str().to_owned());
+        let chat = query.chat_session_id.map(|id| id.as_str().to_owned());
+        // No id is empty.
+        let after = query.after.map_or_else(String::new, |id| id.as_str().to_owned());
+        type Seen = Option<(i64, i64, i64, Option<Moment>)>;
+        let rows: Vec<(LinkRow, Seen)> = on!(&self.database, read, |conn| {
+            let of_the_link = link_activity::shared_chat_id.eq(shared_chats::id);
+            let mut found = shared_chats::table
+                .left_join(link_activity::table.on(of_the_link))
+                .filter(shared_chats::id.gt(after))
+                .filter(not_expired!(now))
+                .into_boxed();
+            found = match filter {
+                InventoryFilter::All => found,
+                InventoryFilter::Private => found.filter(shared_chats::is_private.eq(true)),
+                InventoryFilter::Public => found.filter(shared_chats::is_private.eq(false)),
+                InventoryFilter::Frozen => found.filter(shared_chats::is_frozen.eq(true)),
+                InventoryFilter::Active => found.filter(shared_chats::is_frozen.eq(false)),
+                InventoryFilter::Legacy => found.filter(shared_chats::is_legacy.eq(true)),
+            };
+            if let Some(owner) = owner {
+                found = found.filter(shared_chats::owner_id.eq(owner));
+            }
+            if let Some(chat) = chat {
+                found = found.filter(shared_chats::chat_session_id.eq(chat));
+            }
+            Ok(found
+                .order(shared_chats::id.asc())
+                .limit(limit)
+                .select((
+                    LinkRow::as_select(),
+                    (
+                        link_activity::views,
+                        link_activity::bot_views,
+                        link_activity::downloads,
+                        link_activity::last_viewed_at,
+                    )
+                        .nullable(),
+                ))
+                .load(conn)
+                .await?)
+        })?;
+        let count = |number: i64| u64::try_from(number).unwrap_or_default();
+        rows.into_iter()
+            .map(|(row, seen)| {
+                let seen =
+                    seen.map_or_else(ViewCounts::default, |(views, bots, downloads, last)| {
+                        ViewCounts {
+                            views: count(views),
+                            bot_views: count(bots),
+                            downloads: count(downloads),
+                            last_viewed_at: last.map(|at| at.0),
+                        }
+                    });
+                Ok((SharedChat::try_from(row)?, seen))
+            })
+            .collect()
+    }
+
+    /// Deletes these links, whoever owns them, legacy and expired ones too. Returns how many there
+    /// were.
+    pub async fn take_down(
+        &self,
+        ids: &[ShareId],
+        mut record: AuditRecord,
+    ) -> Result<usize, StoreError> {
+        let notice = Notice::links(ids);
+        let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
+        let (deleted, record) = on!(&self.database, bulk, |conn| {
+            let these = shared_chats::table.filter(shared_chats::id.eq_any(&ids));
+            let deleted: Vec<String> =
+                diesel::delete(these).returning(shared_chats::id).get_results(conn).await?;
+            let Deleted { deleted: number, links } = deleted_links(&deleted);
+            record.detail = Some(Detail::Deleted(Deleted { deleted: number, links }));
+            // Ids without a link are not announced.
+            let notice = if deleted.is_empty() { Notice::Links(Vec::new()) } else { notice };
+            record_change!(conn, &record, &notice);
+            Ok((deleted.len(), record))
+        })?;
+        log_audit_record(&record);
+        Ok(deleted)
+    }
+
+    /// Writes an audit record of something that changed nothing.
+    pub async fn record(&self, record: AuditRecord) -> Result<(), StoreError> {
+        on!(&self.database, transaction, |conn| {
+            record_change!(conn, &record, &Notice::Links(Vec::new()));
+            Ok(record)
+        })
+        .map(|record| log_audit_record(&record))
+    }
+}
