@@ -20,6 +20,11 @@ pub(super) fn escape_into(out: &mut String, text: &str) {
     }
 }
 
+/// Whether [`escape_into`] and the templates write the character as up to six.
+pub(super) fn is_escaped(c: char) -> bool {
+    matches!(c, '&' | '<' | '>' | '"' | '\'')
+}
+
 /// The address of a link, if it is an absolute `http`, `https` or `mailto` one. It is written as
 /// parsed, so that the browser reads what was checked, without tabs, line breaks or leading spaces
 /// that browsers skip. A relative address would lead into this site, which no author means.

@@ -2,7 +2,7 @@ mod bounds;
 mod elements;
 mod formulas;
 
-use super::{assertions::assert_harmless, render};
+use super::{alone as render, assertions::assert_harmless};
 
 #[test]
 fn markdown_becomes_its_elements() {
