@@ -117,6 +117,7 @@ async fn the_page_runs_no_script_and_loads_nothing_from_outside(app: App) {
         }
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
         assert_eq!(page.header("x-robots-tag"), "noindex, nofollow");
+        assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
         let html = page.text();
         for word in ["<script", "http://", "https://", "javascript:", " onload", "style=\""] {
             assert!(!html.contains(word), "{word} in {html}");

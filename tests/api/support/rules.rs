@@ -22,6 +22,9 @@ pub fn check(answer: &Answer) {
         };
         assert_eq!(answer.header("cross-origin-resource-policy"), policy, "{what}");
     }
+    let is_page = answer.header("content-type").starts_with("text/html");
+    let opener = if is_page { "same-origin" } else { "" };
+    assert_eq!(answer.header("cross-origin-opener-policy"), opener, "{what}");
     let request_id = answer.header("x-request-id");
     assert!(!request_id.is_empty(), "{what}: no X-Request-Id");
     if answer.status >= 400 {

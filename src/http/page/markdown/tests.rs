@@ -125,6 +125,26 @@ fn script_and_relative_links_are_text() {
 }
 
 #[test]
+fn a_name_and_a_password_in_an_address_are_left_out() {
+    for markdown in [
+        "[a](https://bank.example@evil.example/x)",
+        "[a](https://bank.example%2f@evil.example/x)",
+        "[a](https://me:secret@evil.example/x)",
+        "[a](https://:secret@evil.example/x)",
+        "[a](https:me:secret@evil.example/x)",
+        "![a](https://me@evil.example/x)",
+        "<https://me:secret@evil.example/x>",
+        "https://me:secret@evil.example/x",
+        "[a][1]\n\n[1]: https://me@evil.example/x",
+    ] {
+        let html = render(markdown);
+        assert!(html.contains("href=\"https://evil.example/x\""), "{markdown}: {html}");
+    }
+    assert!(render("<me@e.org>").contains("href=\"mailto:me@e.org\""));
+    assert!(render("[a](https://e.org/@me?b=c@d)").contains("href=\"https://e.org/@me?b=c@d\""));
+}
+
+#[test]
 fn an_address_is_written_as_parsed() {
     // What browsers skip when they read an address is gone from it.
     assert!(
