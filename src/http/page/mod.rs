@@ -99,7 +99,7 @@ fn within(page: &SharedChatPage<'_>, budget: usize) -> askama::Result<String> {
     let mut of_files = Budget::of(budget / 4);
     let listed = page.artifacts.unwrap_or_default().iter();
     let listed = listed.take_while(|file| of_files.take(file.row_bytes())).count();
-    let mut of_messages = Budget::of(budget - budget / 4);
+    let mut of_messages = Budget::of(budget - (budget / 4 - of_files.left()));
     let formatted = page.messages.iter().map(|message| {
         if of_messages.is_exceeded() {
             return None;

@@ -167,6 +167,13 @@ fn files_beyond_the_budget_are_names() {
     assert_eq!(html.matches(".csv").count(), 101);
     assert!(html.contains("\nlast.csv</div>") && html.contains(NOTICE));
     assert!(html.contains("<em>a</em>"), "files leave room for messages");
+    // What they leave is for messages.
+    let text = text_message(&"*a* ".repeat(BUDGET / 12));
+    let text = [text];
+    assert!(!page_within(&text, Some(&[]), BUDGET).contains(NOTICE));
+    assert!(
+        page_within(&text, Some(&files), BUDGET).contains("<div class=\"plain\" dir=\"auto\">*a*")
+    );
     let few = page_within(&[], Some(&files[..3]), BUDGET);
     assert!(!few.contains(NOTICE) && !few.contains("class=\"plain\""));
 }
