@@ -215,6 +215,7 @@ fn http(
     let rate = |name, usual| Ok::<_, ConfigError>(env.get_or::<OptionalRate>(name, usual)?.0);
     Ok(HttpSettings {
         viewer,
+        has_docs: env.get::<Switch>("DOCS")?.is_none_or(|switch| switch.0),
         auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
         login_url: env.get::<PageUrl>("LOGIN_URL")?.map(|url| url.0),
         trusted_proxies: env.get_or("TRUSTED_PROXIES", "")?,

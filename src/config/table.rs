@@ -59,6 +59,7 @@ pub(super) const GROUPS: &[Group] = &[
                 "on while `PUBLIC_URL` is unset",
                 "`on` or `off`: serve the page behind a link, at `SHARE_PATH`",
             ),
+            setting("DOCS", "on", "`on` or `off`: serve `/docs`, to browse the API's description"),
             setting(
                 "CORS_ALLOWED_ORIGINS",
                 UNSET,

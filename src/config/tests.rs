@@ -106,6 +106,7 @@ fn each_wrong_setting_is_named() {
         ("SHARE_PATH", "/{id}"),
         ("SHARE_PATH", "/#/{id}"),
         ("VIEWER", "yes"),
+        ("DOCS", "false"),
         ("AUTH_JWKS_URL", "not a url"),
         ("AUTH_COOKIE", "a b"),
         ("LOGIN_URL", "javascript:alert(1)"),

@@ -97,7 +97,7 @@ mod tests {
     fn calls() -> BTreeMap<String, Audited> {
         let path = SharePath::parse("/shared/{id}").unwrap();
         let mut found = BTreeMap::new();
-        for endpoint in endpoints(Some(&path)) {
+        for endpoint in endpoints(Some(&path), true) {
             for (method, audited) in &endpoint.calls {
                 if method != Method::HEAD {
                     found.insert(format!("{method} {}", endpoint.path), *audited);

@@ -184,7 +184,7 @@ fn file_name(data: &[u8]) {
 /// A message's Markdown: the HTML is harmless, and its size is bounded.
 pub fn page(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let html = markdown::render(text);
+    let html = markdown::alone(text);
     markdown::assertions::assert_harmless(&html);
     markdown::assertions::greatest_depth(&html);
     assert!(html.len() <= 8192 + text.len() * 32, "{} of {}", html.len(), text.len());
@@ -226,6 +226,7 @@ pub(crate) fn viewed(
         chat: &chat,
         messages,
         artifacts: Some(&artifacts),
+        json_url: "/json",
         qr_code_url: "/qr",
         events_url: None,
     };

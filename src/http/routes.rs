@@ -29,14 +29,15 @@ use crate::sharing::SharePath;
 
 /// Registers all endpoints of the service port.
 pub fn routes(state: &State) -> impl FnOnce(&mut ServiceConfig) + use<> {
-    let viewer = state.settings.viewer.clone();
+    let (viewer, has_docs) = (state.settings.viewer.clone(), state.settings.has_docs);
     move |config| {
-        register(endpoints(viewer.as_ref()), config);
+        register(endpoints(viewer.as_ref(), has_docs), config);
         config.default_service(web::to(nowhere));
     }
 }
 
-pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
+/// `viewer` is the path of the page, if it is served.
+pub fn endpoints(viewer: Option<&SharePath>, has_docs: bool) -> Vec<Endpoint> {
     #[rustfmt::skip] // One call per line.
     let mut all = vec![
         at("/api/v1/shared_chats")
@@ -69,9 +70,11 @@ pub fn endpoints(viewer: Option<&SharePath>) -> Vec<Endpoint> {
         at("/health/ready").on(M::GET, Ready, health::ready),
         at("/openapi.json").on(M::GET, Plain, openapi::json),
         at("/openapi.yaml").on(M::GET, Plain, openapi::yaml),
-        at("/docs").on(M::GET, Plain, openapi::to_index),
-        at("/docs/{file:.*}").on(M::GET, Plain, openapi::browse),
     ];
+    if has_docs {
+        all.push(at("/docs").on(M::GET, Plain, openapi::to_index));
+        all.push(at("/docs/{file:.*}").on(M::GET, Plain, openapi::browse));
+    }
     if let Some(path) = viewer {
         all.push(at("/favicon.ico").on(M::GET, Plain, open::favicon));
         all.push(at(&path.route()).on(M::GET, Open, open::open));

@@ -44,6 +44,8 @@ pub struct Documents {
 pub struct HttpSettings {
     /// `SHARE_PATH`, if this service serves the page.
     pub viewer: Option<SharePath>,
+    /// Whether the API's description can be browsed at `/docs`.
+    pub has_docs: bool,
     pub auth_cookie: Option<String>,
     pub login_url: Option<Url>,
     pub trusted_proxies: TrustedProxies,

@@ -41,6 +41,15 @@ impl StoreError {
         Self::Unavailable(cause.to_string())
     }
 
+    /// The code of PostgreSQL for it, if it is PostgreSQL's error. It quotes nothing, as the message
+    /// may.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable(text) | Self::ReadOnly(text) | Self::Failed(text) => sqlstate(text),
+            Self::Refused(_) => None,
+        }
+    }
+
     /// A value that this service does not write.
     pub(super) fn malformed(column: &str) -> Self {
         Self::Failed(format!("{column} is malformed"))

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -561,6 +562,22 @@ async fn an_id_or_a_name_may_hold_anything(app: App) {
 }
 
 /// Begins a download that will not end by itself, and reads its first bytes.
+/// nginx takes 4 KiB of headers in all, unless it is told otherwise.
+#[apply(on_both_databases)]
+async fn a_long_name_is_cut_in_the_header_alone(app: App) {
+    let name = format!("{}.csv", "\u{1f600}".repeat(996));
+    app.chats.put_file("chat-1", "f1", &name, b"1");
+    let link = app.as_user("alice").share_with("chat-1", INCLUDED()).await;
+    let view = app.anonymous().view(&link).await.is(200).json();
+    assert_eq!(view["artifacts"][0]["filename"], name);
+    let file = app.anonymous().artifact(&link, "f1").await.is(200);
+    // Each header ends with a line break, as does the line before all of them.
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    let bytes: usize = file.headers.iter().map(line).sum();
+    assert!(bytes < 3900, "{bytes}");
+    assert!(file.header("content-disposition").ends_with(".csv"));
+}
+
 async fn slow_download(app: &App, link: &Link, viewer: &Client) -> reqwest::Response {
     app.chats.misbehaves("content", Trouble::Stalls(Bytes::from_static(b"half"), 10));
     let mut response = viewer.artifact(link, "f1").begin(200).await;

@@ -1,4 +1,5 @@
-//! The token in a cookie (docs/API.md 1): which of several counts, and what does not disable it.
+//! The token in a cookie (docs/API.md 1): which of several counts, what does not disable it, and what
+//! another site can do with it.
 
 use serde_json::json;
 
@@ -138,4 +139,81 @@ async fn each_cookie_that_is_tried_is_metered(setup: Setup) {
     let answer = list(&app, &format!("session=d; session=e; session={alice}")).await;
     answer.fails(429, "rate_limited");
     list(&app, &format!("session={alice}")).await.is(200);
+}
+
+#[apply(on_both_databases)]
+async fn a_cookie_does_not_count_for_what_another_site_asks_unseen(setup: Setup) {
+    let app = setup.with("AUTH_COOKIE", COOKIE).start().await;
+    app.chats.put_file("chat-1", "f1", "map.png", b"pixels");
+    let alice = app.as_user("alice");
+    let settings = json!({"is_private": true, "is_frozen": false, "includes_artifacts": true});
+    let link = alice.share_with("chat-1", settings).await;
+    let cookie = format!("session={}", token(&app, "alice"));
+    let anyone = app.anonymous();
+    let calls = || {
+        [
+            anyone.view(&link),
+            anyone.request("HEAD", &link.path()),
+            anyone.open(&link),
+            anyone.artifact(&link, "f1"),
+            anyone.events(&link),
+            anyone.activity(&link),
+            anyone.list(""),
+        ]
+    };
+    let ask = async |request: Request, site: &str, destination: &str| {
+        let request = request.header("cookie", &cookie).header("sec-fetch-site", site);
+        request.header("sec-fetch-dest", destination).outcome().await.status
+    };
+    for unseen in ["iframe", "frame", "embed", "object", "image", "script", "empty", "", "Document"]
+    {
+        for request in calls() {
+            assert_eq!(ask(request, "cross-site", unseen).await, 401, "{unseen}");
+        }
+    }
+    // In doubt it is another site.
+    for site in ["", "Same-Origin", "same-origin, cross-site", "new-kind"] {
+        assert_eq!(ask(anyone.view(&link), site, "image").await, 401, "{site}");
+    }
+    let twice = anyone.view(&link).header("cookie", &cookie).header("sec-fetch-site", "cross-site");
+    let twice = twice.header("sec-fetch-dest", "document").header("sec-fetch-dest", "image");
+    twice.await.fails(401, "login_required");
+    let unsaid = anyone.view(&link).header("cookie", &cookie);
+    unsaid.header("sec-fetch-site", "cross-site").await.fails(401, "login_required");
+    // A person follows a link, and the service's own site may ask for anything.
+    for (site, destination) in [
+        ("cross-site", "document"),
+        ("none", "document"),
+        ("same-origin", "image"),
+        ("same-origin", "empty"),
+        ("same-site", "image"),
+    ] {
+        for request in calls() {
+            assert_eq!(ask(request, site, destination).await, 200, "{site} {destination}");
+        }
+    }
+    // A token that a page has itself counts wherever the page is from.
+    let own = alice.view(&link).header("sec-fetch-site", "cross-site");
+    own.header("sec-fetch-dest", "empty").await.is(200);
+}
+
+#[apply(on_both_databases)]
+async fn pages_of_other_sites_embed_what_is_public_alone(app: App) {
+    app.chats.put_file("chat-1", "f1", "map.png", b"pixels");
+    let alice = app.as_user("alice");
+    let settings = json!({"is_private": true, "includes_artifacts": true});
+    let link = alice.share_with("chat-1", settings).await;
+    for (is_private, policy) in [(true, "same-site"), (false, "cross-origin"), (true, "same-site")]
+    {
+        alice.change(&link, &json!({"is_private": is_private})).await.is(204);
+        for call in [alice.artifact(&link, "f1"), alice.qr_code(&link, "")] {
+            let shown = call.await.is(200);
+            assert_eq!(shown.header("cross-origin-resource-policy"), policy);
+            let again = alice.get(&shown.path).header("if-none-match", shown.header("etag"));
+            assert_eq!(again.await.is(304).header("cross-origin-resource-policy"), policy);
+        }
+        for call in [alice.view(&link), alice.open(&link)] {
+            assert_eq!(call.await.is(200).header("cross-origin-resource-policy"), "same-origin");
+        }
+    }
 }

@@ -51,6 +51,18 @@ async fn the_description_and_its_browser_know_the_path_of_the_public_url(setup: 
 }
 
 #[apply(on_both_databases)]
+async fn the_browser_of_the_description_can_be_switched_off(setup: Setup) {
+    let app = setup.with("DOCS", "off").start().await;
+    for path in ["/docs", "/docs/", "/docs/index.html", "/docs/swagger-ui-bundle.js"] {
+        app.anonymous().get(path).await.fails(404, "not_found");
+    }
+    // Programs still find it.
+    app.anonymous().get("/openapi.json").await.is(200);
+    let app = app.setup.clone().with("DOCS", "on").start().await;
+    app.anonymous().get("/docs/").await.is(200);
+}
+
+#[apply(on_both_databases)]
 async fn the_description_can_be_browsed_from_the_binary_alone(app: App) {
     let moved = app.anonymous().get("/docs").await.is(308);
     assert_eq!(moved.header("location"), "/docs/");

@@ -7,7 +7,9 @@ use shared_chats::{
     sharing::{Imported, LineReport, NotImported},
 };
 
-use crate::support::{App, apply, import, on_both_databases, rows, store};
+use crate::support::{
+    App, apply, audit_records, behind_its_back, import, on_both_databases, random_name, rows, store,
+};
 
 fn line(app: &App, token: &str) -> Value {
     json!({
@@ -209,6 +211,54 @@ async fn a_bad_line_leaves_nothing_and_stops_no_other(app: App) {
     }
     app.anonymous().view("old-token-typo").await.is(404);
     assert_eq!(rows(&app, "shared_chats").await, 3);
+}
+
+#[apply(on_both_databases)]
+async fn a_line_that_the_database_refuses_ends_no_import(app: App) {
+    let refuses = match app.setup.database_url.starts_with("sqlite:") {
+        true => {
+            "CREATE TRIGGER refuses BEFORE INSERT ON shared_chats WHEN NEW.name = 'refused' \
+             BEGIN SELECT RAISE(ABORT, 'a secret'); END"
+        }
+        false => "ALTER TABLE shared_chats ADD CONSTRAINT refuses CHECK (name <> 'refused')",
+    };
+    behind_its_back(&app, refuses).await;
+    let mut lines: Vec<Value> =
+        (0..250).map(|number| line(&app, &format!("old-token-{number}"))).collect();
+    for refused in [0, 7, 8, 199, 249] {
+        lines[refused]["name"] = "refused".into();
+    }
+    lines[5] = json!({"token": "bad"});
+    lines[6]["expires_at"] = app.after(Duration::seconds(-1)).into();
+    let (counts, reports) = import(&app, file(&lines)).await;
+    assert_eq!(counts, Imported { imported: 243, expired: 1, bad: 6, ..Imported::default() });
+    let numbers: Vec<u64> = reports.iter().map(|report| report.line).collect();
+    assert_eq!(numbers, [1, 6, 8, 9, 200, 250]);
+    for refused in [0, 2, 3, 4, 5] {
+        let NotImported::Bad(why) = &reports[refused].why else { panic!("{reports:?}") };
+        assert!(why.starts_with("the database refuses it") && !why.contains("secret"), "{why}");
+    }
+    assert_eq!((rows(&app, "shared_chats").await, rows(&app, "snapshots").await), (243, 243));
+    app.anonymous().view("old-token-248").await.is(200);
+    app.anonymous().view("old-token-7").await.is(404);
+    // Each link that was stored is in one record of the audit.
+    let records = audit_records(&app).await;
+    let imports = records.iter().filter(|record| record["action"] == "legacy_import");
+    let stored: Vec<Value> = imports
+        .flat_map(|record| record["detail"]["links"].as_array().cloned().unwrap_or_default())
+        .collect();
+    assert_eq!(stored.len(), 243, "{records:?}");
+}
+
+#[apply(on_both_databases)]
+async fn a_line_with_a_long_name_is_imported(app: App) {
+    let mut long = line(&app, "old-token-long");
+    let name = random_name(1000);
+    long["name"] = name.clone().into();
+    let (counts, reports) = import(&app, file(&[line(&app, "old-token-1"), long])).await;
+    assert_eq!((counts.imported, reports), (2, vec![]));
+    let view = app.anonymous().view("old-token-long").await.is(200).json();
+    assert_eq!(view["name"], name);
 }
 
 #[apply(on_both_databases)]

@@ -117,6 +117,7 @@ async fn the_page_runs_no_script_and_loads_nothing_from_outside(app: App) {
         }
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
         assert_eq!(page.header("x-robots-tag"), "noindex, nofollow");
+        assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
         let html = page.text();
         for word in ["<script", "http://", "https://", "javascript:", " onload", "style=\""] {
             assert!(!html.contains(word), "{word} in {html}");
@@ -155,6 +156,27 @@ async fn hostile_text_stays_text(app: App) {
         (&view["messages"][0]["content"], &view["name"]),
         (&json!(hostile), &json!(hostile))
     );
+}
+
+#[apply(on_both_databases)]
+async fn a_page_of_large_tables_has_a_bound_and_leads_to_the_whole_chat(app: App) {
+    let table = "|a|a|\n|-|-|\n".to_owned() + &"a\n".repeat(99_000);
+    let messages: Vec<String> = (0..6).map(|n| message(&format!("m{n}"), &table)).collect();
+    app.chats.put("large", Chat::of("alice", "Large", &messages));
+    let settings = json!({"is_private": true});
+    let alice = app.as_user("alice");
+    let link = alice.share_with("large", settings).await;
+    let page = alice.open(&link).await.is(200).text();
+    // Four MiB of HTML, and the rest as it is written; it was 24 MB.
+    assert!(page.len() < 4 * 1024 * 1024 + 6 * table.len() + 30_000, "{} bytes", page.len());
+    assert_eq!(page.matches("<article").count(), 6);
+    let (_, notice) = page.split_once("too large to be shown with all its formatting").unwrap();
+    let path = notice.split_once("href=\"").unwrap().1.split_once('"').unwrap().0;
+    let whole = alice.get(path).await.is(200).json();
+    assert_eq!(whole["messages"][5]["content"], table);
+    app.anonymous().get(path).await.fails(401, "login_required");
+    let small = alice.open(&alice.share("chat-1").await).await.is(200).text();
+    assert!(!small.contains("too large"));
 }
 
 #[apply(on_both_databases)]

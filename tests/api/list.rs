@@ -1,10 +1,11 @@
 //! `GET /api/v1/shared_chats`.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Duration;
 use serde_json::json;
 
 use crate::support::{
-    Answer, App, Client, Link, apply, behind_its_back, eventually, on_both_databases,
+    Answer, App, Client, Link, apply, behind_its_back, eventually, on_both_databases, random_name,
 };
 
 /// Shares chats of these names, a second apart.
@@ -308,6 +309,54 @@ async fn every_order_is_paged_by_the_link_after_which_to_go_on(app: App) {
         let next = alice.get(&next).await.is(200);
         assert_eq!(next.ids(), whole[4..8], "the place goes before the offset");
     }
+}
+
+/// Names that are too long for an index of PostgreSQL, and differ at their ends or at their 201st
+/// character; and some whose folding is three times as long as they are.
+fn long_names() -> Vec<String> {
+    let long = random_name(999);
+    let beginning: String = long.chars().take(200).collect();
+    let musical = "\u{1d160}".repeat(999);
+    vec![
+        format!("{long}乙"),
+        format!("{long}一"),
+        beginning.clone(),
+        format!("{beginning}丁"),
+        format!("{beginning}丁"),
+        format!("{musical}B"),
+        format!("{musical}a"),
+        "zebra".to_owned(),
+        "Ape".to_owned(),
+    ]
+}
+
+#[apply(on_both_databases)]
+async fn long_names_are_shared_sorted_paged_and_found(app: App) {
+    let all = long_names();
+    share_named(&app, &all.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let mut sorted = all.clone();
+    sorted.sort_by_key(|name| name.to_lowercase());
+    let alice = app.as_user("alice");
+    assert_eq!(names(&alice, "sort=name").await, sorted);
+    for sort in ["name", "-name"] {
+        let whole = alice.list(&format!("sort={sort}")).await.ids();
+        for limit in [1, 2, 4] {
+            let paged = followed(&alice, &format!("sort={sort}&limit={limit}")).await;
+            assert_eq!(paged, whole, "{sort} by {limit}");
+            // It fits into the headers that proxies take.
+            let first = alice.list(&format!("sort={sort}&limit={limit}")).await;
+            assert!(first.header("link").len() < 2000, "{}", first.header("link"));
+        }
+    }
+    let end: String = all[0].chars().skip(800).collect();
+    let query = format!("name_filter={}", escape(&end));
+    assert_eq!(names(&alice, &query).await, [all[0].clone()]);
+    // A place among them, as a client may have kept it.
+    let folded = all[1].to_lowercase();
+    let place = URL_SAFE_NO_PAD.encode(format!("n{}:{folded}", "0".repeat(8)));
+    let after = names(&alice, &format!("sort=name&after={place}")).await;
+    let at = sorted.iter().position(|name| *name == all[1]).unwrap();
+    assert_eq!(after, sorted[at..]);
 }
 
 #[apply(on_both_databases)]

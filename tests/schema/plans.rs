@@ -14,6 +14,7 @@ use shared_chats::{
     model::{ChatSessionId, ShareId, UserId},
     store::{Database, DatabaseUrl, LinkFilter, LinkOrder, ListQuery, Place, PlaceKey, Store},
 };
+use tokio_postgres::Client;
 
 use crate::{postgres, settings};
 
@@ -100,18 +101,10 @@ async fn every_list_reads_an_index_alone_on_sqlite() {
     }
 }
 
-/// The table is empty, and reading it whole would be best: with that made dear, the plan reads it
-/// whole only where there is no other way.
-#[tokio::test(flavor = "multi_thread")]
-async fn no_list_reads_the_whole_table_on_postgresql() {
-    let Some(postgres::Schema { client, name, url }) = postgres::schema().await else { return };
-    let lists = statements(DatabaseUrl::Postgres(url), "\"owner_id\" = $").await;
-    let setting = format!(
-        "SET search_path = {name}; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
-    );
-    client.batch_execute(&setting).await.unwrap();
+/// Each statement, and its plan for any values.
+async fn explained(client: &Client, statements: Vec<String>) -> Vec<(String, String)> {
     let mut plans = Vec::new();
-    for (number, sql) in lists.into_iter().enumerate() {
+    for (number, sql) in statements.into_iter().enumerate() {
         let parameters = (1..).take_while(|n| sql.contains(&format!("${n}"))).count();
         client.batch_execute(&format!("PREPARE list_{number} AS {sql}")).await.unwrap();
         let nulls = vec!["NULL"; parameters].join(", ");
@@ -123,6 +116,50 @@ async fn no_list_reads_the_whole_table_on_postgresql() {
         });
         plans.push((sql, steps.collect::<Vec<_>>().join("\n")));
     }
+    plans
+}
+
+/// The index has the beginning of the names: pages are read in its order, and only links whose names
+/// begin alike are sorted.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_by_name_go_by_the_beginning_of_the_name_on_postgresql() {
+    let Some(postgres::Schema { client, name, url }) = postgres::schema().await else { return };
+    let lists = statements(DatabaseUrl::Postgres(url), "ORDER BY left(name_folded").await;
+    let links = format!(
+        "SET search_path = {name}; SET plan_cache_mode = force_generic_plan; \
+         INSERT INTO shared_chats (id, chat_session_id, owner_id, name, name_folded, is_private, \
+             is_frozen, is_legacy, includes_artifacts, created_at, updated_at, revision) \
+         SELECT 'link-' || n, 'c', 'alice', n::text, n::text, false, true, false, false, now(), \
+             now(), 1 FROM generate_series(1, 20000) n; \
+         ANALYZE shared_chats"
+    );
+    client.batch_execute(&links).await.unwrap();
+    let plans = explained(&client, lists).await;
+    client.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.unwrap();
+    // One that is filtered may find it cheaper to sort the few that are left.
+    let filters = ["LIKE", "\"is_private\" =", "\"is_frozen\" =", "\"chat_session_id\" ="];
+    let is_whole = |sql: &str| !filters.iter().any(|filter| sql.contains(filter));
+    for (sql, plan) in plans.into_iter().filter(|(sql, _)| is_whole(sql)) {
+        assert!(plan.contains("shared_chats_owner_name_beginning"), "{plan}\n{sql}");
+        assert!(plan.contains("Incremental Sort"), "{plan}\n{sql}");
+        // A cursor is sought in the index.
+        let is_sought = sql.contains("> (left(") || sql.contains("< (left(");
+        let condition = plan.lines().find(|step| step.contains("Index Cond")).unwrap_or_default();
+        assert_eq!(is_sought, condition.contains("\"left\"(name_folded"), "{plan}\n{sql}");
+    }
+}
+
+/// The table is empty, and reading it whole would be best: with that made dear, the plan reads it
+/// whole only where there is no other way.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_list_reads_the_whole_table_on_postgresql() {
+    let Some(postgres::Schema { client, name, url }) = postgres::schema().await else { return };
+    let lists = statements(DatabaseUrl::Postgres(url), "\"owner_id\" = $").await;
+    let setting = format!(
+        "SET search_path = {name}; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
+    );
+    client.batch_execute(&setting).await.unwrap();
+    let plans = explained(&client, lists).await;
     // Before anything can fail.
     client.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.unwrap();
     for (sql, plan) in plans {

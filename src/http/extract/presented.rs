@@ -3,7 +3,10 @@
 use actix_web::{
     HttpRequest,
     cookie::Cookie,
-    http::{Method, header},
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
 };
 
 use crate::model::{Credential, CredentialScheme};
@@ -31,8 +34,12 @@ pub enum Presented {
     Cookies(Vec<Credential>),
 }
 
-/// The credential in `Authorization`, else those in the cookies of this name. A header of another
-/// scheme, such as the Basic of a proxy, leaves the cookies to count.
+/// Fetch Metadata: from where, and for what, a browser makes the request. A page cannot set them.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+const SEC_FETCH_DEST: &str = "sec-fetch-dest";
+
+/// The credential in `Authorization`, else those in the cookies of this name where they count. A
+/// header of another scheme, such as the Basic of a proxy, leaves the cookies to count.
 pub fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
     let without_header = match header(request) {
         Authorization::Token(credential) => return Presented::Header(credential),
@@ -40,13 +47,25 @@ pub fn presented(request: &HttpRequest, cookie: Option<&str>) -> Presented {
         Authorization::OtherScheme => Presented::Malformed("another scheme than Bearer"),
         Authorization::None => Presented::Nothing,
     };
-    // A browser sends cookies with requests that other sites make it send (CSRF), so a cookie
-    // counts only where nothing is changed.
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    match cookie.filter(|_| is_read).map(|name| cookies(request, name)) {
+    match cookie.filter(|_| cookies_count(request)).map(|name| cookies(request, name)) {
         Some(cookies) if !cookies.is_empty() => Presented::Cookies(cookies),
         _ => without_header,
     }
+}
+
+/// Whether a person's cookies speak for the request. A browser sends them with requests that other
+/// sites make it send, so they count only where nothing is changed (CSRF); and what another site
+/// begins counts only if the person sees it, as a page that they go to, and the site does not: a
+/// frame, an image or a script's request would tell it what the person may see.
+fn cookies_count(request: &HttpRequest) -> bool {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    // Browsers send neither over plain HTTP, and older ones never.
+    let is_own =
+        |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
+    let is_from_another_site = !request.headers().get_all(SEC_FETCH_SITE).all(is_own);
+    let mut destinations = request.headers().get_all(SEC_FETCH_DEST);
+    let is_page = destinations.next().is_some_and(|destination| destination == "document");
+    is_read && (!is_from_another_site || is_page && destinations.next().is_none())
 }
 
 enum Authorization {

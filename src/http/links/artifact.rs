@@ -18,7 +18,10 @@ use crate::http::headers::etag::not_modified;
 use crate::http::headers::ranges::{Part, part};
 use crate::http::responses::media_type;
 use crate::http::views::{
-    authorize::admitted, bots::is_prefetch, revocable_body::watched, show::link_headers,
+    authorize::admitted,
+    bots::is_prefetch,
+    revocable_body::watched,
+    show::{embeddable, link_headers},
 };
 use crate::model::{Action, ShareId, SharedChat, ViewKind};
 use crate::sharing::{Artifact, SharingError};
@@ -109,10 +112,9 @@ async fn send(
         // A proxy that compresses would take the size away, and compress a range as if it were a file.
         let caching =
             if is_private { "private, no-cache, no-transform" } else { "no-cache, no-transform" };
+        embeddable(&mut response, is_private);
         response
             .insert_header((header::CACHE_CONTROL, caching))
-            // A frontend of another origin may embed images.
-            .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
             .insert_header((header::VARY, vary));
         response
     };

@@ -12,7 +12,10 @@ use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::{credentials::OptionalCaller, link_id::LinkId};
 use crate::http::headers::{accept::named_quality, etag::not_modified};
 use crate::http::links::query::number;
-use crate::http::views::{qr_codes::Drawn, show::link_headers};
+use crate::http::views::{
+    qr_codes::Drawn,
+    show::{embeddable, link_headers},
+};
 use crate::model::hex;
 use crate::qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions};
 use crate::sharing::SharingError;
@@ -65,10 +68,8 @@ pub async fn qr_code(
     let unchanged = not_modified(&request, tag.to_str().unwrap_or_default());
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     link_headers(&mut response, link.is_private(), tag);
-    response
-        // A frontend of another origin may embed it.
-        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"))
-        .insert_header((header::VARY, HeaderValue::from_static("Accept")));
+    embeddable(&mut response, link.is_private());
+    response.insert_header((header::VARY, HeaderValue::from_static("Accept")));
     if unchanged {
         return Ok(response.finish());
     }

@@ -111,6 +111,13 @@ fn set_common_headers(response: &mut ServiceResponse, id: &RequestId) {
     // The headers of a 304 would replace those of the cached page (RFC 9111, 3.2).
     let is_new = response.status() != StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
+    let is_page = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page {
+        // A page of another origin that opened this one has no handle of it, nor the other way round.
+        headers.insert(header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
+    }
     headers.insert(X_REQUEST_ID, id.0.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     for (name, value) in [

@@ -27,7 +27,7 @@ use self::{
     output::Output,
     writer::{MAX_GROWTH, Writer},
 };
-use super::sanitize::escape_into;
+use super::{budget::Budget, sanitize::escape_into};
 
 /// Longer messages are shown as plain text. They are pasted logs or data, which read better so; and
 /// it bounds the cost of the parser, which is not proven to be linear for untrusted input.
@@ -36,10 +36,18 @@ const MARKDOWN_LIMIT: usize = 200_000;
 /// A tag nested deeper in folded parts is text.
 const MAX_FOLDS: usize = 3;
 
-/// Renders a message as HTML that is safe to include in a page.
-pub(in crate::http) fn render(text: &str) -> String {
+/// Renders a message as HTML that is safe to include in a page, and takes the HTML from the page's
+/// budget, also if it is given up: it has cost the time. So has reading the source.
+///
+/// `None` for a message that is shown as [`plain`] text: it is too long, nests too deeply, grows too
+/// much, or is beyond the budget.
+pub(in crate::http) fn render(text: &str, budget: &mut Budget) -> Option<String> {
     if text.len() > MARKDOWN_LIMIT {
-        return plain(text);
+        return None;
+    }
+    if text.len() > budget.left() {
+        budget.take(text.len());
+        return None;
     }
     let is_mark = |byte: u8| [FORMULA, JOINT].contains(&char::from(byte));
     let source = if text.bytes().any(is_mark) {
@@ -48,11 +56,16 @@ pub(in crate::http) fn render(text: &str) -> String {
         Cow::Borrowed(text)
     };
     let mut out = String::with_capacity(source.len() * 2);
-    let limit = 4096 + source.len() * MAX_GROWTH;
-    match write(&source, 0, limit, &mut out) {
-        Some(()) => out,
-        None => plain(text),
-    }
+    let limit = budget.left().min(4096 + source.len() * MAX_GROWTH);
+    let written = write(&source, 0, limit, &mut out);
+    let is_within = budget.take(out.len().max(text.len()));
+    written.filter(|()| is_within).map(|()| out)
+}
+
+/// The message as a page shows it that holds nothing else.
+#[cfg(any(test, fuzzing))]
+pub(in crate::http) fn alone(text: &str) -> String {
+    render(text, &mut Budget::of(usize::MAX)).unwrap_or_else(|| plain(text))
 }
 
 /// Writes the source and its folded parts, of which each is a document of its own, so that what is
@@ -85,7 +98,8 @@ fn write_document(source: &str, limit: usize, out: &mut String) -> Option<()> {
     Writer::new(Output::new(&source, &formulas, out)).write(&source, limit)
 }
 
-fn plain(text: &str) -> String {
+/// The text as it is written, in an element of its own.
+pub(in crate::http) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     out.push_str(r#"<div class="plain" dir="auto">"#);
     escape_into(&mut out, text);

@@ -6,12 +6,13 @@
 //! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids all
 //! other style, also `style` attributes.
 
+mod budget;
 mod format;
 pub(super) mod markdown;
 pub(super) mod open;
 mod sanitize;
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Message, SharedChat};
+use budget::{Budget, MAX_PAGE_BYTES};
 
 /// Served at `/favicon.ico`, which browsers request for every page.
 pub const FAVICON: &str = include_str!("favicon.svg");
@@ -57,6 +59,8 @@ pub struct SharedChatPage<'a> {
     pub messages: &'a [Message],
     /// `None` unless the link includes them.
     pub artifacts: Option<&'a [PageArtifact]>,
+    /// The path of the link's JSON on this service.
+    pub json_url: &'a str,
     /// The path of the link's QR code on this service.
     pub qr_code_url: &'a str,
     /// The path of a live link's events on this service.
@@ -73,9 +77,38 @@ pub struct PageArtifact {
     pub url: Option<String>,
 }
 
-/// The page of a link that its viewer may see.
+impl PageArtifact {
+    /// How long its row in the list is at most.
+    fn row_bytes(&self) -> usize {
+        // What is around the name, the type and the address.
+        const MARKUP: usize = 256;
+        let escaped = |text: &str| text.len() + 5 * text.matches(sanitize::is_escaped).count();
+        let address = self.url.as_deref().map_or(0, escaped);
+        MARKUP + escaped(&self.filename) + escaped(&self.media_type) + address
+    }
+}
+
+/// The page of a link that its viewer may see. What is beyond its budget is plain text.
 pub fn shared_chat(page: &SharedChatPage<'_>) -> askama::Result<String> {
-    SharedChatTemplate { page }.render()
+    within(page, MAX_PAGE_BYTES)
+}
+
+/// `budget` is that of the page's HTML beside plain text, in bytes.
+fn within(page: &SharedChatPage<'_>, budget: usize) -> askama::Result<String> {
+    // Files leave room for the messages.
+    let mut of_files = Budget::of(budget / 4);
+    let listed = page.artifacts.unwrap_or_default().iter();
+    let listed = listed.take_while(|file| of_files.take(file.row_bytes())).count();
+    let mut of_messages = Budget::of(budget - (budget / 4 - of_files.left()));
+    let formatted = page.messages.iter().map(|message| {
+        if of_messages.is_exceeded() {
+            return None;
+        }
+        markdown::render(&message.content.text(), &mut of_messages)
+    });
+    let formatted = formatted.collect();
+    let is_exceeded = of_files.is_exceeded() || of_messages.is_exceeded();
+    SharedChatTemplate { page, listed, formatted, is_exceeded }.render()
 }
 
 /// The page of a link that does not exist.
@@ -136,6 +169,11 @@ pub fn failure(
 #[template(path = "shared_chat.html", config = "src/http/page/askama.toml")]
 struct SharedChatTemplate<'a> {
     page: &'a SharedChatPage<'a>,
+    /// How many files are within the budget.
+    listed: usize,
+    /// The HTML of each message; `None` if it is shown as plain text.
+    formatted: Vec<Option<String>>,
+    is_exceeded: bool,
 }
 
 impl SharedChatTemplate<'_> {
@@ -144,14 +182,31 @@ impl SharedChatTemplate<'_> {
         name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Untitled chat".to_owned())
     }
 
-    /// A message's text as markup, with a note if it is empty.
-    fn content(&self, message: &Message) -> String {
-        let html = markdown::render(message.content.text().as_str());
-        if html.trim().is_empty() {
-            r#"<p class="meta">Empty message</p>"#.to_owned()
-        } else {
-            html
-        }
+    /// Each message with its text as markup, which is a note if it is empty.
+    fn messages(&self) -> impl Iterator<Item = (&Message, Cow<'_, str>)> {
+        let empty = || Cow::Borrowed(r#"<p class="meta">Empty message</p>"#);
+        self.page.messages.iter().zip(&self.formatted).map(move |(message, html)| {
+            let html = match html {
+                Some(html) if html.trim().is_empty() => empty(),
+                Some(html) => Cow::Borrowed(html.as_str()),
+                None => match message.content.text() {
+                    text if text.trim().is_empty() => empty(),
+                    text => Cow::Owned(markdown::plain(&text)),
+                },
+            };
+            (message, html)
+        })
+    }
+
+    fn listed_files(&self) -> &[PageArtifact] {
+        self.page.artifacts.and_then(|files| files.get(..self.listed)).unwrap_or_default()
+    }
+
+    /// The names of the files beyond the budget, as markup.
+    fn other_files(&self) -> Option<String> {
+        let others = self.page.artifacts?.get(self.listed..).filter(|files| !files.is_empty())?;
+        let names = others.iter().map(|file| sanitize::without_direction_changes(&file.filename));
+        Some(markdown::plain(&names.collect::<Vec<_>>().join("\n")))
     }
 }
 

@@ -20,15 +20,31 @@ pub(super) fn escape_into(out: &mut String, text: &str) {
     }
 }
 
+/// Whether [`escape_into`] and the templates write the character as up to six.
+pub(super) fn is_escaped(c: char) -> bool {
+    matches!(c, '&' | '<' | '>' | '"' | '\'')
+}
+
 /// The address of a link, if it is an absolute `http`, `https` or `mailto` one. It is written as
 /// parsed, so that the browser reads what was checked, without tabs, line breaks or leading spaces
-/// that browsers skip. A relative address would lead into this site, which no author means.
+/// that browsers skip. A relative address would lead into this site, which no author means. What
+/// stands before an `@` is left out: it looks like a host, as in `https://bank.example@evil.example`,
+/// or is a password.
 pub(super) fn link_target(kind: LinkType, destination: &str) -> Option<String> {
     let url = match kind {
         LinkType::Email => Url::parse(&format!("mailto:{destination}")),
         _ => Url::parse(destination),
     };
-    url.ok().filter(|url| matches!(url.scheme(), "http" | "https" | "mailto")).map(Url::into)
+    let mut url = url.ok()?;
+    match url.scheme() {
+        "http" | "https" => {
+            url.set_password(None).ok()?;
+            url.set_username("").ok()?;
+        }
+        "mailto" => {}
+        _ => return None,
+    }
+    Some(url.into())
 }
 
 /// Whether the letter is of a right-to-left script. The ranges are from Hebrew to the end of the

@@ -1,3 +1,5 @@
+mod budget;
+
 use serde_json::value::RawValue;
 
 use super::*;
@@ -48,8 +50,9 @@ fn artifact(filename: &str, url: Option<&str>) -> PageArtifact {
 
 fn page(chat: &SharedChat, messages: &[Message], artifacts: Option<&[PageArtifact]>) -> String {
     let events_url = (!chat.is_frozen()).then_some("/events?\"<");
-    let qr_code_url = "/qr?a=1&b=2";
-    shared_chat(&SharedChatPage { chat, messages, artifacts, qr_code_url, events_url }).unwrap()
+    let (json_url, qr_code_url) = ("/json", "/qr?a=1&b=2");
+    let page = SharedChatPage { chat, messages, artifacts, json_url, qr_code_url, events_url };
+    shared_chat(&page).unwrap()
 }
 
 /// The page after its inline style.

@@ -113,6 +113,7 @@ fn html(chat: &SharedChat, content: &Content, urls: &Urls) -> Result<String, Sha
         chat: &chat,
         messages: &content.parse_messages()?,
         artifacts: artifacts.as_deref(),
+        json_url: &urls.api_path(&chat.id),
         qr_code_url: &urls.qr_code_path(&chat.id),
         events_url: events_url.as_deref(),
     };

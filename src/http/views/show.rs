@@ -258,6 +258,14 @@ impl View<'_> {
     }
 }
 
+/// Lets pages of other origins embed an image or a file: of a public link those of every site, as
+/// anyone may open it; of a private link those of this service's own site alone, whose pages may
+/// know what a person who is signed in sees.
+pub fn embeddable(response: &mut HttpResponseBuilder, is_private: bool) {
+    let policy = if is_private { "same-site" } else { "cross-origin" };
+    response.insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, policy));
+}
+
 /// Sets [`UNLISTED`].
 pub fn unlisted(response: &mut HttpResponseBuilder) {
     for header in UNLISTED {

@@ -113,12 +113,42 @@ impl LegacyImport {
         Ok(counts)
     }
 
+    /// Stores the chunk in one transaction; if the database refuses a line of it, its halves. A line
+    /// that it refuses alone is bad.
     async fn store_chunk(
         &self,
         chunk: Chunk,
         counts: &mut Imported,
         report: &mut impl FnMut(LineReport),
     ) -> Result<(), ImportError> {
+        let mut parts = vec![chunk];
+        while let Some(mut part) = parts.pop() {
+            match self.store(&part, counts, report).await {
+                Err(StoreError::Failed(_)) if part.len() > 1 => {
+                    let rest = part.split_off(part.len() / 2);
+                    parts.extend([rest, part]);
+                }
+                Err(error @ StoreError::Failed(_)) => {
+                    counts.bad += 1;
+                    let state = error.sqlstate().map(|state| format!(" (SQLSTATE {state})"));
+                    // What else the database says may quote the line.
+                    let why = format!("the database refuses it{}", state.unwrap_or_default());
+                    let line = part.first().map_or(0, |(line, _)| *line);
+                    report(LineReport { line, why: NotImported::Bad(why) });
+                }
+                stored => stored?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the lines in one transaction.
+    async fn store(
+        &self,
+        chunk: &Chunk,
+        counts: &mut Imported,
+        report: &mut impl FnMut(LineReport),
+    ) -> Result<(), StoreError> {
         let (mut lines, mut links) = (Vec::new(), Vec::new());
         let ends = chunk.first().zip(chunk.last()).map(|(first, last)| (first.0, last.0));
         let (first_line, last_line) = ends.unwrap_or_default();
@@ -127,23 +157,22 @@ impl LegacyImport {
         for (line, content) in chunk {
             match content {
                 Read::Link(link) => {
-                    lines.push(line);
-                    links.push(*link);
+                    lines.push(*line);
+                    links.push(NewSharedChat::clone(link));
                 }
-                Read::Expired => {
-                    counts.expired += 1;
-                    read.expired += 1;
-                }
+                Read::Expired => read.expired += 1,
                 Read::Bad(why) => {
-                    counts.bad += 1;
                     read.bad += 1;
-                    reports.push(LineReport { line, why: NotImported::Bad(why) });
+                    reports.push(LineReport { line: *line, why: NotImported::Bad(why.clone()) });
                 }
             }
         }
+        let (expired, bad) = (read.expired as u64, read.bad as u64);
         let (actor, origin) = (Actor::CommandLine, ClientInfo::default());
         let record = AuditRecord::of(Action::LegacyImport, actor, origin, self.clock.now());
         let outcomes = self.store.import_legacy(links, read, record).await?;
+        counts.expired += expired;
+        counts.bad += bad;
         for (line, outcome) in lines.into_iter().zip(outcomes) {
             match outcome {
                 LegacyOutcome::Imported => counts.imported += 1,

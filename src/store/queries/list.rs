@@ -13,8 +13,8 @@ use diesel_async::RunQueryDsl;
 use crate::{
     model::{ChatSessionId, ShareId, SharedChat, UserId, fold_case},
     store::{
-        Moment, SharedChatRow, Store, StoreError, UtcMicros, into_models, not_expired, on,
-        rows::LinkRow, schema::shared_chats,
+        Database, Moment, SharedChatRow, Store, StoreError, UtcMicros, into_models, not_expired,
+        on, rows::LinkRow, schema::shared_chats,
     },
 };
 
@@ -98,6 +98,9 @@ impl Store {
         let owner = query.owner.as_str().to_owned();
         let chat = query.chat_session_id.map(|id| id.as_str().to_owned());
         let pattern = query.name_part.filter(|part| !part.is_empty()).map(|part| contains(&part));
+        // PostgreSQL's index has the beginning of the name alone, as an entry has at most 2,704
+        // bytes. This order is that of the whole name, too.
+        let by_beginning = matches!(self.database, Database::Postgres(_));
         let (total, rows, mut audiences) = on!(&self.database, read, |conn| {
             let found = || {
                 let mut found = shared_chats::table
@@ -123,16 +126,25 @@ impl Store {
             let mut page = found().offset(offset);
             if let Some(Place { key, id }) = after {
                 // Both databases seek to a row value in the index of this order.
-                let behind = sql::<Bool>(match order {
-                    LinkOrder::NewestFirst => "(created_at, id) < (",
-                    LinkOrder::OldestFirst => "(created_at, id) > (",
-                    LinkOrder::Name => "(name_folded, id) > (",
-                    LinkOrder::NameBackwards => "(name_folded, id) < (",
+                let behind = sql::<Bool>(match (order, by_beginning) {
+                    (LinkOrder::NewestFirst, _) => "(created_at, id) < (",
+                    (LinkOrder::OldestFirst, _) => "(created_at, id) > (",
+                    (LinkOrder::Name, false) => "(name_folded, id) > (",
+                    (LinkOrder::NameBackwards, false) => "(name_folded, id) < (",
+                    (LinkOrder::Name, true) => "(left(name_folded, 200), name_folded, id) > (left(",
+                    (LinkOrder::NameBackwards, true) => {
+                        "(left(name_folded, 200), name_folded, id) < (left("
+                    }
                 });
                 let id = id.as_str().to_owned();
                 page = match key {
                     PlaceKey::CreatedAt(at) => {
                         let place = behind.bind::<UtcMicros, _>(Moment(at));
+                        found().filter(place.sql(", ").bind::<Text, _>(id).sql(")"))
+                    }
+                    PlaceKey::FoldedName(name) if by_beginning => {
+                        let place = behind.bind::<Text, _>(name.clone()).sql(", 200), ");
+                        let place = place.bind::<Text, _>(name);
                         found().filter(place.sql(", ").bind::<Text, _>(id).sql(")"))
                     }
                     PlaceKey::FoldedName(name) => {
@@ -145,6 +157,13 @@ impl Store {
             let page = match order {
                 LinkOrder::NewestFirst => page.order((shared_chats::created_at.desc(), id.desc())),
                 LinkOrder::OldestFirst => page.order((shared_chats::created_at.asc(), id.asc())),
+                LinkOrder::Name if by_beginning => {
+                    page.order(sql::<Text>("left(name_folded, 200), name_folded, id"))
+                }
+                LinkOrder::NameBackwards if by_beginning => {
+                    let order = "left(name_folded, 200) DESC, name_folded DESC, id DESC";
+                    page.order(sql::<Text>(order))
+                }
                 LinkOrder::Name => page.order((shared_chats::name_folded.asc(), id.asc())),
                 LinkOrder::NameBackwards => {
                     page.order((shared_chats::name_folded.desc(), id.desc()))

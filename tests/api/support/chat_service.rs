@@ -53,6 +53,18 @@ pub fn reply(id: &str, to: &str, content: &str) -> String {
     message_json(id, &Value::from(content).to_string(), &Value::from(to))
 }
 
+/// So many Chinese characters, the same each time, in an order that cannot be compressed.
+pub fn random_name(characters: usize) -> String {
+    let mut state = 0x2545_f491_u32;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        char::from_u32(0x4e00 + state % 0x5000).unwrap()
+    };
+    std::iter::repeat_with(next).take(characters).collect()
+}
+
 fn message_json(id: &str, content: &str, reply_to: &Value) -> String {
     let id = Value::from(id);
     format!(

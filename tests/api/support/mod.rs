@@ -37,7 +37,7 @@ use tokio::task::JoinHandle;
 
 pub use answer::Answer;
 use audit_log::Answered;
-pub use chat_service::{Chat, ChatService, OwnerAnswers, Trouble, message, reply};
+pub use chat_service::{Chat, ChatService, OwnerAnswers, Trouble, message, random_name, reply};
 pub use client::{Client, Link, Request};
 pub use database::Engine;
 pub use events::EventStream;

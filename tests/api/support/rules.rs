@@ -13,11 +13,18 @@ pub fn check(answer: &Answer) {
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{what}");
     if answer.status != 304 {
         assert!(!answer.header("content-security-policy").is_empty(), "{what}");
-        let shared = answer.status < 300
+        let is_embeddable = answer.status < 300
             && ["/qr_code", "/artifacts/"].iter().any(|part| answer.path.contains(part));
-        let policy = if shared { "cross-origin" } else { "same-origin" };
+        let policy = match is_embeddable {
+            true if answer.header("cache-control").contains("private") => "same-site",
+            true => "cross-origin",
+            false => "same-origin",
+        };
         assert_eq!(answer.header("cross-origin-resource-policy"), policy, "{what}");
     }
+    let is_page = answer.header("content-type").starts_with("text/html");
+    let opener = if is_page { "same-origin" } else { "" };
+    assert_eq!(answer.header("cross-origin-opener-policy"), opener, "{what}");
     let request_id = answer.header("x-request-id");
     assert!(!request_id.is_empty(), "{what}: no X-Request-Id");
     if answer.status >= 400 {

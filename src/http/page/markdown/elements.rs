@@ -27,31 +27,35 @@ pub(super) fn alert(kind: BlockQuoteKind) -> (&'static str, &'static str) {
     }
 }
 
-/// Whether the first letter within the element is of a right-to-left script; the events are those
-/// that follow its start. Code, addresses, formulas and HTML do not count.
-pub(super) fn is_right_to_left(inner: &[(Event<'_>, Range<usize>)]) -> Option<bool> {
-    let (mut depth, mut in_code) = (0, false);
-    for (event, _) in inner {
+/// For each event that starts an element, whether the first letter within the element is of a
+/// right-to-left script; `None` without a letter. Code, addresses, formulas and HTML do not count.
+/// Each event is looked at once, however deep it is.
+pub(super) fn directions(events: &[(Event<'_>, Range<usize>)]) -> Vec<Option<bool>> {
+    let mut directions = vec![None; events.len()];
+    // The open elements by where they start, of which the first `known` have met a letter.
+    let (mut open, mut known, mut in_code) = (Vec::new(), 0, false);
+    for (index, (event, _)) in events.iter().enumerate() {
         match event {
             Event::Start(tag) => {
                 in_code = matches!(tag, Tag::CodeBlock(_));
-                depth += 1;
+                open.push(index);
             }
-            Event::End(_) if depth == 0 => return None,
             Event::End(_) => {
                 in_code = false;
-                depth -= 1;
+                open.pop();
+                known = known.min(open.len());
             }
-            Event::Text(text) if !in_code => {
+            Event::Text(text) if !in_code && known < open.len() => {
                 let mut words = text.split_whitespace().filter(|word| !word.contains("://"));
-                if let Some(letter) =
-                    words.find_map(|word| word.chars().find(|c| c.is_alphabetic()))
-                {
-                    return Some(sanitize::is_right_to_left(letter));
+                let letter = words.find_map(|word| word.chars().find(|c| c.is_alphabetic()));
+                if let Some(letter) = letter {
+                    let is_right_to_left = sanitize::is_right_to_left(letter);
+                    open[known..].iter().for_each(|at| directions[*at] = Some(is_right_to_left));
+                    known = open.len();
                 }
             }
             _ => {}
         }
     }
-    None
+    directions
 }

@@ -2,7 +2,7 @@ mod bounds;
 mod elements;
 mod formulas;
 
-use super::{assertions::assert_harmless, render};
+use super::{alone as render, assertions::assert_harmless};
 
 #[test]
 fn markdown_becomes_its_elements() {
@@ -122,6 +122,26 @@ fn script_and_relative_links_are_text() {
         assert!(!image.contains("href") && !image.contains("<img"), "{image}");
     }
     assert!(!render("<javascript:alert(1)>").contains("href"));
+}
+
+#[test]
+fn a_name_and_a_password_in_an_address_are_left_out() {
+    for markdown in [
+        "[a](https://bank.example@evil.example/x)",
+        "[a](https://bank.example%2f@evil.example/x)",
+        "[a](https://me:secret@evil.example/x)",
+        "[a](https://:secret@evil.example/x)",
+        "[a](https:me:secret@evil.example/x)",
+        "![a](https://me@evil.example/x)",
+        "<https://me:secret@evil.example/x>",
+        "https://me:secret@evil.example/x",
+        "[a][1]\n\n[1]: https://me@evil.example/x",
+    ] {
+        let html = render(markdown);
+        assert!(html.contains("href=\"https://evil.example/x\""), "{markdown}: {html}");
+    }
+    assert!(render("<me@e.org>").contains("href=\"mailto:me@e.org\""));
+    assert!(render("[a](https://e.org/@me?b=c@d)").contains("href=\"https://e.org/@me?b=c@d\""));
 }
 
 #[test]

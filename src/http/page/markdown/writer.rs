@@ -8,7 +8,7 @@ use std::ops::Range;
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, LinkType, Tag, TagEnd};
 
 use super::{
-    elements::{alert, heading, is_right_to_left},
+    elements::{alert, directions, heading},
     html::{self, Inline},
     output::Output,
     parser,
@@ -56,7 +56,7 @@ impl<'a> Writer<'a> {
     /// `None` if the HTML gets longer than the limit.
     pub(super) fn write(mut self, source: &str, limit: usize) -> Option<()> {
         let events: Vec<_> = parser::events(source).collect();
-        let tags = html::paired(&events);
+        let (tags, directions) = (html::paired(&events), directions(&events));
         for (index, (event, range)) in events.iter().enumerate() {
             if let Event::Text(text) = event {
                 self.out.wait(text, range);
@@ -67,7 +67,7 @@ impl<'a> Writer<'a> {
                 Event::Start(tag) => {
                     self.depth += 1;
                     if self.depth <= MAX_DEPTH {
-                        self.start(tag, range, &events[index + 1..]);
+                        self.start(tag, range, directions[index]);
                     }
                 }
                 Event::End(tag) => {
@@ -137,8 +137,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// `inner` begins with what the element holds.
-    fn start(&mut self, tag: &Tag<'_>, range: &Range<usize>, inner: &[(Event<'_>, Range<usize>)]) {
+    fn start(&mut self, tag: &Tag<'_>, range: &Range<usize>, is_right_to_left: Option<bool>) {
         if self.images > 0 && !matches!(tag, Tag::Image { .. }) {
             return; // an image's description is text
         }
@@ -147,10 +146,11 @@ impl<'a> Writer<'a> {
             Tag::Heading { level, .. } => {
                 self.out.markup(&format!(r#"<{} dir="auto">"#, heading(*level)));
             }
-            Tag::BlockQuote(None) => self.container("blockquote", "", inner),
+            Tag::BlockQuote(None) => self.container("blockquote", "", is_right_to_left),
             Tag::BlockQuote(Some(kind)) => {
                 let (class, label) = alert(*kind);
-                self.container("blockquote", &format!(r#" class="alert {class}""#), inner);
+                let attributes = format!(r#" class="alert {class}""#);
+                self.container("blockquote", &attributes, is_right_to_left);
                 self.out.markup(&format!(r#"<p class="label">{label}</p>"#));
             }
             Tag::CodeBlock(kind) => {
@@ -158,9 +158,9 @@ impl<'a> Writer<'a> {
                 self.start_code(kind);
             }
             Tag::HtmlBlock => self.out.markup(r#"<div class="plain" dir="auto">"#),
-            Tag::List(None) => self.container("ul", "", inner),
+            Tag::List(None) => self.container("ul", "", is_right_to_left),
             Tag::List(Some(first)) => {
-                self.container("ol", &format!(r#" start="{first}""#), inner);
+                self.container("ol", &format!(r#" start="{first}""#), is_right_to_left);
             }
             Tag::Item => self.out.markup("<li>"),
             Tag::FootnoteDefinition(label) => {
@@ -170,7 +170,7 @@ impl<'a> Writer<'a> {
                 self.alignments.clone_from(alignments);
                 // Focusable, so that it can be scrolled by keyboard.
                 self.out.markup(r#"<div class="scroll" tabindex="0">"#);
-                self.container("table", "", inner);
+                self.container("table", "", is_right_to_left);
             }
             Tag::TableHead => {
                 (self.column, self.in_table_head) = (0, true);
@@ -258,8 +258,8 @@ impl<'a> Writer<'a> {
 
     /// Opens a container of blocks. Its direction is that of its text, which `dir="auto"` would not
     /// detect; without text it is that around it. `attributes` is markup.
-    fn container(&mut self, name: &str, attributes: &str, inner: &[(Event<'_>, Range<usize>)]) {
-        let dir = match is_right_to_left(inner) {
+    fn container(&mut self, name: &str, attributes: &str, is_right_to_left: Option<bool>) {
+        let dir = match is_right_to_left {
             Some(true) => r#" dir="rtl""#,
             Some(false) => r#" dir="ltr""#,
             None => "",

@@ -1,10 +1,9 @@
 //! Long, deep and pathological input.
 
 use super::super::{
-    MARKDOWN_LIMIT, MAX_FOLDS,
+    MARKDOWN_LIMIT, MAX_FOLDS, alone as render,
     assertions::{assert_harmless, greatest_depth},
     depth::MAX_NESTING,
-    render,
     writer::{MAX_DEPTH, MAX_GROWTH},
 };
 

@@ -1,6 +1,6 @@
 //! Emphasis, addresses, and the few elements of HTML that are shown as such.
 
-use super::super::{assertions::assert_harmless, render};
+use super::super::{alone as render, assertions::assert_harmless};
 
 fn has(markdown: &str, parts: &[&str]) {
     let html = render(markdown);

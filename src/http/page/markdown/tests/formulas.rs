@@ -1,6 +1,6 @@
 //! What is a formula, and what are prices.
 
-use super::super::{assertions::assert_harmless, render};
+use super::super::{alone as render, assertions::assert_harmless};
 
 /// The HTML of one paragraph, without the tags around it, and with formulas in ⟨⟩.
 fn line(markdown: &str) -> String {
