@@ -14,6 +14,7 @@ mod support;
 
 mod access;
 mod activity;
+mod administration;
 mod artifacts;
 mod attacks;
 mod audience;

@@ -237,6 +237,30 @@ pub const OTHERS: &[Block] = &[
         a chat that there is not            401 401 403 403 403 403 403 202",
     ),
     block(
+        "GET /api/v1/admin/shared_chats",
+        "All owners' links.",
+        "
+        everything                          401 401 403 403 403 403 200 403",
+    ),
+    block(
+        "POST /api/v1/admin/shared_chats/batch_delete",
+        "Whoever owns them; a legacy one too.",
+        "
+        the owner's link                    401 401 403 403 403 403 204 403",
+    ),
+    block(
+        "DELETE /api/v1/users/{user_id}/shared_chats",
+        "The user left.",
+        "
+        the owner                           401 401 403 403 403 403 200 200",
+    ),
+    block(
+        "DELETE /api/v1/users/{user_id}",
+        "The person is erased.",
+        "
+        the owner                           401 401 403 403 403 403 200 403",
+    ),
+    block(
         "GET /api/v1/policy",
         "A dialog needs it.",
         "
