@@ -18,6 +18,7 @@ mod middleware;
 mod openapi;
 pub mod page;
 mod rate_limits;
+mod readiness;
 mod responses;
 mod routes;
 mod state;
