@@ -21,7 +21,7 @@ pub use audit::{
     Action, Actor, AuditRecord, ClientInfo, Deleted, Detail, ImportedLinks, LabelChange, OK,
     Settings,
 };
-pub use caller::{Caller, Credential, CredentialScheme, Identity};
+pub use caller::{Caller, Client, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};
 pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, ShortId, UserId};
 pub use json::Object;
