@@ -202,7 +202,7 @@ pub(crate) fn viewed(
     let content = Content {
         name,
         messages: Messages::Plain(array.clone().into()),
-        files: Files::Listed(files.clone()),
+        files: Files::Listed(files),
         available: Available::All,
         content_hash: None,
     };
@@ -211,6 +211,7 @@ pub(crate) fn viewed(
     };
     json.extend(array);
     json.extend(end);
+    let Ok(files) = content.files.parse() else { panic!("the files are no JSON") };
     let artifacts: Vec<PageArtifact> = responses::artifacts(&chat, &files, &Available::All, &urls)
         .into_iter()
         .flatten()
