@@ -129,7 +129,7 @@ impl Open {
             if held <= max {
                 break;
             }
-            tracing::warn!(bytes, "a watched chat is too large, and its event streams are ended");
+            tracing::info!(bytes, "a watched chat makes room for others: its event streams end");
             feed.end();
             task.abort();
             held -= bytes;

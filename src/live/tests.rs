@@ -6,8 +6,8 @@ use std::sync::{
 use serde_json::{Value, json, value::RawValue};
 use tokio::time::{Instant, advance};
 
-use super::{feed::ChatFeed, *};
-use crate::model::{Message, MessageContent, Role};
+use super::{feed::ChatFeed, open::Open, *};
+use crate::model::{ChatSessionId, Client, Message, MessageContent, Role, ShareId};
 
 /// Messages such as `a`, or `b:with text`.
 fn messages(texts: &[&str]) -> Vec<Message> {
@@ -167,4 +167,29 @@ async fn a_chat_that_is_large_or_quiet_is_polled_less() {
     assert_eq!(pause(5 * second), 20);
     feed.ingest(state(Instant::now() + second, &["a"]));
     assert_eq!(pause(5 * second), 5, "it changed");
+}
+
+fn watched(open: &mut Open, chat: &str, bytes: usize) -> Arc<ChatFeed> {
+    let feed = Arc::new(ChatFeed::new(Arc::default()));
+    let (link, client) = (ShareId::random(), Client::at([192, 0, 2, 1].into()));
+    let new = || (feed.clone(), tokio::spawn(std::future::pending::<()>()).abort_handle());
+    let chat = ChatSessionId::parse(chat).unwrap();
+    open.add(&LiveSettings::default(), &link, &client, &chat, new).unwrap();
+    feed.ingest(state(Instant::now(), &[&format!("a:{}", "x".repeat(bytes))]));
+    feed
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_chat_makes_room_before_a_larger_one_that_changes() {
+    let mut open = Open::default();
+    let idle = watched(&mut open, "idle", 100_000);
+    advance(Duration::from_secs(60)).await;
+    let active = watched(&mut open, "active", 150_000);
+    let small = watched(&mut open, "small", 50_000);
+    open.make_room(250_000, &small);
+    assert_eq!([&idle, &active, &small].map(|feed| feed.has_ended()), [true, false, false]);
+    // No other one is larger than this.
+    let large = watched(&mut open, "large", 200_000);
+    open.make_room(350_000, &large);
+    assert_eq!([&active, &small, &large].map(|feed| feed.has_ended()), [false, false, true]);
 }
