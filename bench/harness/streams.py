@@ -40,7 +40,8 @@ def watched(store, streams):
     file = store.folder / "live.json"
     chat = chats.chat("live", OWNER, seed=1)
     chats.write(file, [chat])
-    with store.service(CHAT_SERVICE_URL=f"file:{file}") as service:
+    # One address may have a quarter of them.
+    with store.service(CHAT_SERVICE_URL=f"file:{file}", MAX_STREAMS=str(4 * streams)) as service:
         path = share_live(service)
         service.request("GET", path)
         time.sleep(SETTLE_SECONDS)

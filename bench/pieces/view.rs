@@ -8,7 +8,7 @@ use shared_chats::{
         views::representation::{Format, Representation, make_blocking},
     },
     model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility},
-    sharing::{Available, Content, Messages, SharePath, Urls, encode_blocking},
+    sharing::{Available, Content, Files, Messages, SharePath, Urls, encode_blocking},
 };
 
 use crate::words;
@@ -25,7 +25,7 @@ pub fn make(criterion: &mut Criterion) {
         let content = Content {
             name: chat.name.clone(),
             messages,
-            files: Vec::new(),
+            files: Files::Listed(Vec::new()),
             available: Available::All,
             content_hash: None,
         };

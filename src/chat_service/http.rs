@@ -11,12 +11,10 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
-use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use crate::{
     clock::Clock,
-    limit::Limiter,
     model::{Chat, ChatFile, ChatSessionId, Intent, Mode, UserId, Visibility},
     telemetry::{CallSpan, error_chain},
 };
@@ -25,6 +23,7 @@ use super::{
     Access, ChatReader, ChatServiceError, ChatServiceSettings, FileContent, FilePath,
     InvalidSettings, OwnerRight, Source,
     authorization::sensitive,
+    calls::Calls,
     credential::Credential,
     settings::url_error,
     transcript::{self, parse_answer},
@@ -57,8 +56,7 @@ pub struct HttpChatService {
     base: Url,
     credential: Credential,
     pub(super) timeout: Duration,
-    /// Limits the operations in flight.
-    calls: Limiter,
+    pub(super) calls: Calls,
     page_size: u32,
     max_snapshot_bytes: u64,
     file_path: FilePath,
@@ -89,7 +87,7 @@ impl HttpChatService {
             base,
             credential,
             timeout: settings.timeout,
-            calls: Limiter::new(settings.max_calls, settings.queue_timeout),
+            calls: Calls::new(settings.max_calls, settings.queue_timeout),
             page_size: settings.page_size,
             max_snapshot_bytes: settings.max_snapshot_bytes,
             file_path: settings.file_path,
@@ -98,10 +96,6 @@ impl HttpChatService {
 
     pub(super) fn has_service_access(&self) -> bool {
         self.credential.is_there()
-    }
-
-    pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, ChatServiceError> {
-        self.calls.acquire().await.map_err(|_| ChatServiceError::Busy)
     }
 
     pub(super) async fn chat(&self, reader: &ChatReader<'_>) -> Result<Chat, ChatServiceError> {

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use tokio::{
-    sync::{OnceCell, OwnedSemaphorePermit},
+    sync::OnceCell,
     time::{Instant, timeout_at},
 };
 
@@ -18,8 +18,10 @@ use crate::{
     model::{Caller, Chat, ChatFile, ChatSessionId, Intent, Message, UserId},
     telemetry::{self, AskedOutcome, Operation},
 };
+use calls::Permit;
 
 mod authorization;
+mod calls;
 mod chats_file;
 mod content;
 mod credential;
@@ -113,7 +115,7 @@ impl ChatService {
     }
 
     /// Begins one operation on a chat. The time for all its reads together
-    /// ([`ChatServiceSettings::timeout`]) starts now.
+    /// ([`ChatServiceSettings::timeout`]) starts now, or for a user when they may begin.
     #[must_use]
     pub fn read<'a>(&'a self, access: Access<'a>, id: &'a ChatSessionId) -> ChatReader<'a> {
         self.read_until(access, id, self.deadline())
@@ -133,16 +135,12 @@ impl ChatService {
         id: &'a ChatSessionId,
         deadline: Instant,
     ) -> ChatReader<'a> {
-        let (permit, version) = (OnceCell::new(), OnceCell::new());
-        ChatReader { service: self, access, id, deadline, intent: None, permit, version }
-    }
-
-    /// Waits for a permit for one operation; reads of a file are not limited.
-    async fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, ChatServiceError> {
-        match self {
-            Self::Http(http) => http.permit().await.map(Some),
-            Self::File(_) => Ok(None),
-        }
+        let user = match access {
+            Access::Caller(caller) => Some(caller.user_id()),
+            Access::Service => None,
+        };
+        let (begun, version) = (OnceCell::new(), OnceCell::new());
+        ChatReader { service: self, access, id, user, deadline, intent: None, begun, version }
     }
 
     fn timeout(&self) -> Duration {
@@ -155,17 +153,27 @@ impl ChatService {
 
 /// The reads of one operation on one chat, all of which end by the same deadline. Each of them
 /// calls the chat service; of a file all of them read the same version. The first one waits for a
-/// permit (`CHAT_SERVICE_MAX_CALLS`), which the operation holds until this is dropped, so that it
-/// is not refused half way.
+/// permit (see [`calls`]), which the operation holds until this is dropped, so that it is not
+/// refused half way.
 #[derive(Debug)]
 pub struct ChatReader<'a> {
     service: &'a ChatService,
     access: Access<'a>,
     id: &'a ChatSessionId,
+    /// Whom the operation counts for; `None`: the viewers of the chat.
+    user: Option<&'a UserId>,
+    /// Of an operation for viewers; a user's begins when it is permitted.
     deadline: Instant,
     intent: Option<Intent>,
-    permit: OnceCell<Option<OwnedSemaphorePermit>>,
+    begun: OnceCell<Begun>,
     version: file::Version,
+}
+
+#[derive(Debug)]
+struct Begun {
+    deadline: Instant,
+    /// Reads of a file need none.
+    _permit: Option<Permit>,
 }
 
 /// Calls one of the reads of the source, within the operation's deadline.
@@ -184,7 +192,13 @@ macro_rules! read {
     };
 }
 
-impl ChatReader<'_> {
+impl<'a> ChatReader<'a> {
+    /// The operation counts for this user: it makes a link of theirs, with whatever credential.
+    #[must_use]
+    pub fn counted_for(self, user: &'a UserId) -> Self {
+        Self { user: Some(user), ..self }
+    }
+
     /// Tells the chat service with each read what link is to be made, so that it can refuse by a
     /// policy of its own.
     #[must_use]
@@ -240,7 +254,19 @@ impl ChatReader<'_> {
     /// stream of bytes may end in an error too.
     pub async fn file(&self, file_id: &str, pace: Pace) -> Result<FileContent, ChatServiceError> {
         let content = read!(self, File, file(file_id))?;
-        Ok(content.paced(pace, self.deadline, self.service.timeout()))
+        let deadline = self.begun.get().map_or(self.deadline, |begun| begun.deadline);
+        Ok(content.paced(pace, deadline, self.service.timeout()))
+    }
+
+    /// Waits for a permit.
+    async fn begin(&self) -> Result<Begun, ChatServiceError> {
+        let permit = match self.service {
+            ChatService::Http(http) => Some(http.calls.permit(self.user, self.id).await?),
+            ChatService::File(_) => None,
+        };
+        // What a user waited for their own operations is not taken from the time for this one.
+        let deadline = self.user.map_or(self.deadline, |_| self.service.deadline());
+        Ok(Begun { deadline, _permit: permit })
     }
 
     async fn in_time<T>(
@@ -248,11 +274,11 @@ impl ChatReader<'_> {
         operation: Operation,
         read: impl Future<Output = Result<T, ChatServiceError>> + Send,
     ) -> Result<T, ChatServiceError> {
-        let permit = self.permit.get_or_try_init(|| self.service.permit()).await;
+        let begun = self.begun.get_or_try_init(|| self.begin()).await;
         let began = Instant::now();
-        let read = match permit {
-            Ok(_) => {
-                let read = timeout_at(self.deadline, read).await;
+        let read = match begun {
+            Ok(begun) => {
+                let read = timeout_at(begun.deadline, read).await;
                 read.unwrap_or(Err(ChatServiceError::TimedOut))
             }
             Err(busy) => Err(busy),

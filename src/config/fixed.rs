@@ -13,6 +13,8 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 pub(super) const CHAT_SERVICE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer of the chat service about a live chat is cached.
 pub(super) const LIVE_MAX_AGE: Duration = Duration::from_secs(1);
+/// Bytes of all watched chats together: 16 of the largest size, or 25 KB for each of 10,000.
+pub(super) const MAX_WATCHED_BYTES: usize = 256 << 20;
 
 /// A request's path and query, in bytes.
 pub(super) const MAX_URI_BYTES: usize = 8 << 10;

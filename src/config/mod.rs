@@ -246,6 +246,9 @@ fn live(env: &Env) -> Result<LiveSettings, ConfigError> {
         max_streams,
         // A popular link leaves half of the streams to others.
         max_streams_per_link: max_streams.div_ceil(2),
+        // More than the people of a large office, and several clients are needed to take all.
+        max_streams_per_client: max_streams.div_ceil(4),
+        max_watched_bytes: fixed::MAX_WATCHED_BYTES,
     })
 }
 

@@ -167,7 +167,8 @@ pub(super) const GROUPS: &[Group] = &[
             setting(
                 "CHAT_SERVICE_MAX_CALLS",
                 "32",
-                "requests that ask there at a time; the next one waits for 2 s, then it is 503",
+                "requests that ask there at a time; one user has at most a quarter of them, viewers of \
+                 live links half. The next one waits (docs/OPERATIONS.md), then it is 503",
             ),
             setting("CHAT_SERVICE_PAGE_SIZE", "200", "messages asked for at once"),
             setting(
@@ -178,7 +179,8 @@ pub(super) const GROUPS: &[Group] = &[
             setting(
                 "LIVE_POLL_INTERVAL",
                 "5s",
-                "how often a watched chat is asked for without a notice",
+                "how often a watched chat is asked for without a notice; less often a large or quiet \
+                 one",
             ),
             setting(
                 "RECONCILE_INTERVAL",
@@ -224,7 +226,8 @@ pub(super) const GROUPS: &[Group] = &[
             setting(
                 "MAX_STREAMS",
                 "10000",
-                "open event streams of this instance; one link may have half of them",
+                "open event streams of this instance; one link may have half of them, one user or \
+                 address a quarter",
             ),
             setting(
                 "CACHE_BYTES",

@@ -61,7 +61,8 @@ fn values_without_a_setting_follow_from_settings() {
         (Duration::from_secs(3), Duration::from_secs(3))
     );
     assert_eq!((config.artifact_limits.file_bytes, config.artifact_limits.link_bytes), (10, 40));
-    assert_eq!(config.live.max_streams_per_link, 5);
+    let live = config.live;
+    assert_eq!((live.max_streams_per_link, live.max_streams_per_client), (5, 3));
     assert_eq!(config.artifact_limits.grace, chrono::Duration::minutes(90));
     let grace = |timeout| read(&[("CHAT_SERVICE_TIMEOUT", timeout)]).unwrap().artifact_limits.grace;
     assert_eq!(

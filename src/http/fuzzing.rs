@@ -16,7 +16,7 @@ use crate::http::page::{self, PageArtifact, SharedChatPage, markdown};
 use crate::http::{responses, trusted_proxies::TrustedProxies};
 use crate::model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility};
 use crate::qr::QrOptions;
-use crate::sharing::{Available, Content, Messages, Precondition, SharePath, Urls};
+use crate::sharing::{Available, Content, Files, Messages, Precondition, SharePath, Urls};
 
 const COOKIE: &str = "session";
 
@@ -202,7 +202,7 @@ pub(crate) fn viewed(
     let content = Content {
         name,
         messages: Messages::Plain(array.clone().into()),
-        files,
+        files: Files::Listed(files),
         available: Available::All,
         content_hash: None,
     };
@@ -211,7 +211,8 @@ pub(crate) fn viewed(
     };
     json.extend(array);
     json.extend(end);
-    let artifacts: Vec<PageArtifact> = responses::artifacts(&chat, &content, &urls)
+    let Ok(files) = content.files.parse() else { panic!("the files are no JSON") };
+    let artifacts: Vec<PageArtifact> = responses::artifacts(&chat, &files, &Available::All, &urls)
         .into_iter()
         .flatten()
         .map(|file| PageArtifact {

@@ -45,8 +45,11 @@ pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     if state.lifecycle.is_stopping() {
         return Err(unready("This instance is about to stop."));
     }
-    let answered = timeout(DATABASE_TIMEOUT, state.sharing.ping()).await;
-    answered.map_err(|_| unready("The database does not answer."))??;
+    let ask = async || {
+        let answered = timeout(DATABASE_TIMEOUT, state.sharing.ping()).await;
+        Ok(answered.map_err(|_| unready("The database does not answer."))??)
+    };
+    state.database_check.answer(ask).await?;
     if !state.authenticator.ready() {
         return Err(unready("No keys of the identity provider are known; public links work."));
     }

@@ -20,6 +20,7 @@ mod openapi;
 pub mod page;
 mod policy;
 mod rate_limits;
+mod readiness;
 mod responses;
 mod routes;
 mod state;

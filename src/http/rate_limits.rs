@@ -6,7 +6,7 @@
 
 use std::{
     cell::OnceCell,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::{Arc, Once},
     time::Duration,
@@ -24,7 +24,7 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 
 use crate::{
     http::error::ApiError,
-    model::{Identity, UserId},
+    model::{Client, Identity},
 };
 
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -92,13 +92,6 @@ impl RateLimits {
             only_known_addresses,
         })
     }
-}
-
-/// What calls are counted by.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Client {
-    Network(IpAddr),
-    User(UserId),
 }
 
 /// One rate for each of many clients.
@@ -173,14 +166,6 @@ impl Count {
     }
 }
 
-/// An IPv4 address, or the /64 that an IPv6 client has at least (RFC 6177).
-pub fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
 fn warn_once() {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
@@ -197,8 +182,8 @@ fn warn_once() {
 /// All methods that count give 429 over the limit.
 pub struct Meter {
     limits: Arc<RateLimits>,
-    /// [`network_of`] the client's address; `None` where addresses are not counted.
-    network: Option<IpAddr>,
+    /// `None` where addresses are not counted.
+    network: Option<Client>,
     /// `Some(None)` if the request is counted where there is no limit.
     counted: OnceCell<Option<Count>>,
 }
@@ -210,14 +195,14 @@ impl Meter {
         if !is_counted && limits.anonymous.is_some() {
             warn_once();
         }
-        let network = is_counted.then(|| network_of(address));
+        let network = is_counted.then(|| Client::at(address));
         Self { limits, network, counted: OnceCell::new() }
     }
 
     /// Counts the request for its address: it has no valid credential, or needs none.
     pub fn anonymous(&self) -> Result<(), ApiError> {
-        let limit = self.limits.anonymous.as_ref().zip(self.network);
-        self.count_once(limit.map(|(limit, network)| (limit, Client::Network(network))))
+        let limit = self.limits.anonymous.as_ref().zip(self.network.clone());
+        self.count_once(limit)
     }
 
     /// Counts the request for its authenticated caller.
@@ -233,8 +218,8 @@ impl Meter {
     /// itself is still to be counted.
     pub fn unverified_token(&self) -> Result<(), ApiError> {
         let limit = self.limits.unverified.as_ref().filter(|_| self.counted.get().is_none());
-        let Some((limit, network)) = limit.zip(self.network) else { return Ok(()) };
-        let count = limit.count(&Client::Network(network));
+        let Some((limit, network)) = limit.zip(self.network.as_ref()) else { return Ok(()) };
+        let count = limit.count(network);
         if count.exceeded {
             let _ = self.counted.set(Some(count));
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::{Audience, ChatFile, Policy, SharedChat, limited_fields};
-use crate::sharing::{Content, Urls};
+use crate::sharing::{Available, Content, SharingError, Urls};
 
 /// A link, as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -184,7 +184,8 @@ pub struct Artifact<'a> {
 /// The files of a link, if it includes them.
 pub fn artifacts<'a>(
     chat: &SharedChat,
-    content: &'a Content,
+    files: &'a [ChatFile],
+    available: &Available,
     urls: &Urls,
 ) -> Option<Vec<Artifact<'a>>> {
     let artifact = |file: &'a ChatFile| Artifact {
@@ -193,10 +194,10 @@ pub fn artifacts<'a>(
         bytes: file.bytes,
         created_at: file.created_at,
         media_type: media_type(&file.filename),
-        available: content.available.has(&file.id),
+        available: available.has(&file.id),
         url: urls.artifact_path(&chat.id, &file.id),
     };
-    chat.includes_artifacts.then(|| content.files.iter().map(artifact).collect())
+    chat.includes_artifacts.then(|| files.iter().map(artifact).collect())
 }
 
 /// The media type by a file's extension.
@@ -209,7 +210,8 @@ pub fn around_messages(
     chat: &SharedChat,
     content: &Content,
     urls: &Urls,
-) -> serde_json::Result<(Vec<u8>, &'static [u8])> {
+) -> Result<(Vec<u8>, &'static [u8]), SharingError> {
+    let files = content.files.parse()?;
     let mut json = serde_json::to_vec(&SharedChatDetail {
         id: chat.id.as_str(),
         name: content.name.as_deref().unwrap_or_default(),
@@ -219,9 +221,10 @@ pub fn around_messages(
         is_private: chat.is_private(),
         includes_artifacts: chat.includes_artifacts,
         expires_at: chat.expires_at,
-        artifacts: artifacts(chat, content, urls),
+        artifacts: artifacts(chat, &files, &content.available, urls),
         messages: &[],
-    })?;
+    })
+    .map_err(SharingError::defect)?;
     // `…,"messages":[]}` without its last three bytes.
     json.truncate(json.len() - b"[]}".len());
     Ok((json, b"}"))

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::auth::Authenticator;
 use crate::http::rate_limits::{RateLimits, RateSettings};
+use crate::http::readiness::DatabaseCheck;
 use crate::http::views::{bodies::Bodies, qr_codes::QrCodes};
 use crate::http::{lifecycle::Lifecycle, trusted_proxies::TrustedProxies};
 use crate::sharing::{SharePath, Sharing, Urls};
@@ -29,6 +30,7 @@ pub struct State {
     pub requests: Semaphore,
     pub bodies: Bodies,
     pub qr_codes: QrCodes,
+    pub database_check: DatabaseCheck,
     /// Made when it is first asked for.
     pub documents: OnceLock<Documents>,
 }
@@ -81,6 +83,7 @@ impl State {
             requests: Semaphore::new(settings.max_concurrent_requests),
             bodies: Bodies::new(view_bytes, settings.queue_timeout),
             qr_codes: QrCodes::new(qr_code_bytes),
+            database_check: DatabaseCheck::default(),
             documents: OnceLock::new(),
             settings,
         }

@@ -27,6 +27,10 @@ impl Log {
         self.first + self.frames.len() as u64
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether these can be pushed without dropping frames that up-to-date streams need.
     pub(super) fn has_room_for(frames: &[Frame]) -> bool {
         frames.len() <= MAX_FRAMES / 2

@@ -15,6 +15,8 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod log;
+mod memory;
+mod open;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,8 @@ mod transcript;
 pub use feed::Ended;
 pub use fetch::{ChatState, ContentHash, LiveChats, Scope};
 pub use frame::Frame;
-pub use subscription::{Full, SubscribeError, Subscription, Subscriptions};
+pub use open::Full;
+pub use subscription::{SubscribeError, Subscription, Subscriptions};
 pub use transcript::Transcript;
 
 use std::time::Duration;
@@ -35,12 +38,17 @@ pub struct LiveSettings {
     pub max_age: Duration,
     /// How many requests may wait for an answer at a time.
     pub max_waiting: usize,
-    /// `LIVE_POLL_INTERVAL`: how often a watched chat is read when no notice comes.
+    /// `LIVE_POLL_INTERVAL`: how often a small watched chat that changes is read when no notice
+    /// comes.
     pub poll_interval: Duration,
     /// `MAX_STREAMS`: open streams of this instance.
     pub max_streams: usize,
     /// Open streams of one link on this instance.
     pub max_streams_per_link: usize,
+    /// Open streams of one user, or of one network of clients without a credential.
+    pub max_streams_per_client: usize,
+    /// Bytes of all watched chats together: transcripts, and events that slow clients may need.
+    pub max_watched_bytes: usize,
 }
 
 impl Default for LiveSettings {
@@ -51,6 +59,8 @@ impl Default for LiveSettings {
             poll_interval: Duration::from_secs(5),
             max_streams: 10_000,
             max_streams_per_link: 5_000,
+            max_streams_per_client: 2_500,
+            max_watched_bytes: 256 << 20,
         }
     }
 }

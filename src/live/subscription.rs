@@ -1,39 +1,30 @@
 //! The open event streams of this instance.
 
 use std::{
-    collections::{HashMap, HashSet},
-    hash::Hash,
     slice,
-    sync::Arc,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::{runtime::Handle, sync::watch, task::AbortHandle};
+use tokio::{runtime::Handle, sync::watch};
 
 use super::{
-    Ended, LiveSettings,
+    Ended, Full, LiveSettings,
     access::LinkAccess,
     feed::{ChatFeed, Position},
     fetch::{LiveChats, Scope},
+    open::Open,
 };
 use crate::{
     chat_service::ChatServiceError,
     clock::Clock,
-    model::{ChatSessionId, ShareId, SharedChat, ShortId},
+    model::{ChatSessionId, Client, SharedChat},
     store::{Notice, Store, StoreError},
 };
-
-/// Why another stream cannot be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Full {
-    /// `MAX_STREAMS`, or the instance is about to stop.
-    #[error("too many streams")]
-    Instance,
-    /// One link has half of `MAX_STREAMS`.
-    #[error("too many streams of this link")]
-    Link,
-}
 
 /// Why a stream does not begin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,37 +47,16 @@ struct Inner {
     /// Where feeds run: it outlives the workers that serve the streams.
     runtime: Handle,
     open: Mutex<Open>,
+    /// Bytes that the feeds hold.
+    held: Arc<AtomicUsize>,
     stopping: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct Open {
-    streams: usize,
-    feeds: HashMap<ChatSessionId, Counted<(Arc<ChatFeed>, AbortHandle)>>,
-    links: HashMap<ShareId, Counted<Arc<LinkAccess>>>,
-}
-
-/// An item that streams share, with their number.
-struct Counted<T> {
-    /// Of the key, by which notices name it.
-    short: ShortId,
-    streams: usize,
-    item: T,
-}
-
-/// The items that a notice about these ids concerns.
-fn concerned<'a, K, T>(
-    map: &'a HashMap<K, Counted<T>>,
-    ids: &[ShortId],
-) -> impl Iterator<Item = &'a Counted<T>> {
-    let ids: HashSet<&ShortId> = ids.iter().collect();
-    map.values().filter(move |counted| ids.contains(&counted.short))
 }
 
 /// One stream. Dropping it ends it; the last one of a chat ends its feed.
 pub struct Subscription {
     all: Subscriptions,
     chat_id: ChatSessionId,
+    client: Client,
     link: Arc<SharedChat>,
     access: Arc<LinkAccess>,
     access_changed: watch::Receiver<()>,
@@ -106,6 +76,7 @@ impl Subscriptions {
             clock,
             runtime: Handle::current(),
             open: Mutex::default(),
+            held: Arc::default(),
             stopping: watch::Sender::new(false),
         }))
     }
@@ -115,23 +86,12 @@ impl Subscriptions {
         let open = self.0.open.lock();
         match notice {
             Notice::Chat(chat) => {
-                for Counted { item: (feed, _), .. } in concerned(&open.feeds, slice::from_ref(chat))
-                {
-                    feed.notify();
-                }
+                open.feeds_named(slice::from_ref(chat)).for_each(ChatFeed::notify);
             }
-            Notice::Links(ids) => {
-                for Counted { item: link, .. } in concerned(&open.links, ids) {
-                    link.notify();
-                }
-            }
+            Notice::Links(ids) => open.links_named(ids).for_each(LinkAccess::notify),
             Notice::Everything => {
-                for Counted { item: (feed, _), .. } in open.feeds.values() {
-                    feed.notify();
-                }
-                for Counted { item: link, .. } in open.links.values() {
-                    link.notify();
-                }
+                open.feeds().for_each(ChatFeed::notify);
+                open.links().for_each(LinkAccess::notify);
             }
         }
     }
@@ -143,11 +103,11 @@ impl Subscriptions {
 
     /// The number of open streams.
     pub fn streams(&self) -> usize {
-        self.0.open.lock().streams
+        self.0.open.lock().streams()
     }
 
-    /// Opens a stream that starts after the message `cursor`, or without one after the current
-    /// state. The chat may have to be read first, which may take long: call
+    /// Opens a stream of this client that starts after the message `cursor`, or without one after
+    /// the current state. The chat may have to be read first, which may take long: call
     /// [`Subscription::current_link`] before anything is sent.
     ///
     /// # Errors
@@ -157,9 +117,10 @@ impl Subscriptions {
         &self,
         link: SharedChat,
         chat_id: ChatSessionId,
+        client: Client,
         cursor: Option<&str>,
     ) -> Result<Subscription, SubscribeError> {
-        let mut subscription = self.register(link, chat_id)?;
+        let mut subscription = self.register(link, chat_id, client)?;
         let (feed, chat_id) = (&subscription.feed, &subscription.chat_id);
         // First, so that the stream does not repeat what the client has just got in the view.
         let read = self.0.chats.get(chat_id, Scope::Messages).await.map(|state| feed.ingest(state));
@@ -175,31 +136,42 @@ impl Subscriptions {
                 feed.start_with(&state, cursor)
             }
         };
+        self.0.make_room(feed);
+        if feed.has_ended() {
+            return Err(Full::Memory.into());
+        }
         Ok(subscription)
     }
 
-    fn register(&self, link: SharedChat, chat_id: ChatSessionId) -> Result<Subscription, Full> {
-        let settings = &self.0.settings;
+    fn register(
+        &self,
+        link: SharedChat,
+        chat_id: ChatSessionId,
+        client: Client,
+    ) -> Result<Subscription, Full> {
+        let Inner { settings, chats, held, runtime, .. } = &*self.0;
         let mut open = self.0.open.lock();
-        if open.streams >= settings.max_streams || *self.0.stopping.borrow() {
+        if *self.0.stopping.borrow() {
             return Err(Full::Instance);
         }
-        let of_link = open.links.get(&link.id).map_or(0, |link| link.streams);
-        if of_link >= settings.max_streams_per_link {
-            return Err(Full::Link);
-        }
-        open.streams += 1;
-        let access = share(&mut open.links, &link.id, ShareId::short, Arc::default);
-        let (feed, _) = share(&mut open.feeds, &chat_id, ChatSessionId::short, || {
-            let feed = Arc::new(ChatFeed::default());
-            let running =
-                feed.clone().run(chat_id.clone(), self.0.chats.clone(), settings.poll_interval);
-            (feed, self.0.runtime.spawn(running).abort_handle())
-        });
+        let new_feed = || {
+            let feed = Arc::new(ChatFeed::new(held.clone()));
+            let all: Weak<Inner> = Arc::downgrade(&self.0);
+            let make_room = move |feed: &ChatFeed| {
+                if let Some(all) = all.upgrade() {
+                    all.make_room(feed);
+                }
+            };
+            let (id, chats, interval) = (chat_id.clone(), chats.clone(), settings.poll_interval);
+            let running = runtime.spawn(feed.clone().run(id, chats, interval, make_room));
+            (feed, running.abort_handle())
+        };
+        let (access, feed) = open.add(settings, &link.id, &client, &chat_id, new_feed)?;
         drop(open);
         Ok(Subscription {
             all: self.clone(),
             chat_id,
+            client,
             link: Arc::new(link),
             access_changed: access.changed.subscribe(),
             access,
@@ -211,40 +183,19 @@ impl Subscriptions {
     }
 }
 
-/// The shared item for one more stream.
-fn share<K: Clone + Eq + Hash, T: Clone>(
-    map: &mut HashMap<K, Counted<T>>,
-    key: &K,
-    short: impl FnOnce(&K) -> ShortId,
-    new: impl FnOnce() -> T,
-) -> T {
-    let counted = map.entry(key.clone()).or_insert_with(|| Counted {
-        short: short(key),
-        streams: 0,
-        item: new(),
-    });
-    counted.streams += 1;
-    counted.item.clone()
-}
-
-/// Counts one stream less; returns the item when it was the last.
-fn release<K: Eq + Hash, T>(map: &mut HashMap<K, Counted<T>>, key: &K) -> Option<T> {
-    let counted = map.get_mut(key)?;
-    counted.streams -= 1;
-    if counted.streams > 0 {
-        return None;
+impl Inner {
+    /// See [`Open::make_room`].
+    fn make_room(&self, grown: &ChatFeed) {
+        let max = self.settings.max_watched_bytes;
+        if self.held.load(Ordering::Relaxed) > max {
+            self.open.lock().make_room(max, grown);
+        }
     }
-    map.remove(key).map(|counted| counted.item)
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut open = self.all.0.open.lock();
-        open.streams -= 1;
-        release(&mut open.links, &self.link.id);
-        if let Some((_, task)) = release(&mut open.feeds, &self.chat_id) {
-            task.abort();
-        }
+        self.all.0.open.lock().remove(&self.link.id, &self.client, &self.chat_id);
     }
 }
 

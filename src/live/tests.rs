@@ -1,8 +1,13 @@
-use serde_json::{Value, json, value::RawValue};
-use tokio::time::Instant;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use super::{feed::ChatFeed, *};
-use crate::model::{Message, MessageContent, Role};
+use serde_json::{Value, json, value::RawValue};
+use tokio::time::{Instant, advance};
+
+use super::{feed::ChatFeed, open::Open, *};
+use crate::model::{ChatSessionId, Client, Message, MessageContent, Role, ShareId};
 
 /// Messages such as `a`, or `b:with text`.
 fn messages(texts: &[&str]) -> Vec<Message> {
@@ -101,17 +106,90 @@ fn json_is_the_array_of_a_view() {
     assert!(text.starts_with("event: message\nid: b\ndata: {\"id\":\"b\",\"role\":\"user\","));
 }
 
+fn state(asked_at: Instant, texts: &[&str]) -> Arc<ChatState> {
+    ChatState::new(asked_at, Some("n".to_owned()), &messages(texts), vec![]).unwrap().into()
+}
+
 #[test]
 fn earlier_state_is_ignored() {
-    let feed = ChatFeed::default();
+    let feed = ChatFeed::new(Arc::default());
     let earlier = Instant::now();
     let later = earlier + Duration::from_millis(1);
     for (asked_at, ids) in [(later, &["a", "b"][..]), (earlier, &["a"]), (later, &[])] {
-        let state = ChatState::new(asked_at, Some("n".to_owned()), &messages(ids), vec![]).unwrap();
-        feed.ingest(state.into());
+        feed.ingest(state(asked_at, ids));
     }
     let mut position = feed.start(None).unwrap();
     let cursor = feed.read(&mut position).unwrap();
     assert_eq!(cursor, Frame::cursor(Some("b")).into_bytes());
     assert!(!feed.has_more(&position), "no stream was sent a removal");
+}
+
+#[test]
+fn what_a_feed_and_its_streams_hold_is_counted() {
+    let held = Arc::new(AtomicUsize::new(0));
+    let feed = ChatFeed::new(held.clone());
+    let text = format!("b:{}", "x".repeat(100_000));
+    let now = Instant::now();
+    feed.ingest(state(now, &["a", &text]));
+    let one = held.load(Ordering::Relaxed);
+    assert!((100_000..101_000).contains(&one), "{one}");
+    // Slow streams share what did not change, and still have to be sent what is not current any
+    // more.
+    let mut slow = feed.start(Some("a")).unwrap();
+    feed.ingest(state(now + Duration::from_millis(1), &["a", &text]));
+    assert_eq!(held.load(Ordering::Relaxed), one);
+    feed.ingest(state(now + Duration::from_millis(2), &["a"]));
+    assert!(held.load(Ordering::Relaxed) > one);
+    feed.end();
+    assert_eq!(held.load(Ordering::Relaxed), one, "the stream's alone");
+    assert_eq!(feed.read(&mut slow).unwrap(), Frame::reset(Some("a")).into_bytes());
+    assert_eq!(held.load(Ordering::Relaxed), 0);
+    assert_eq!(feed.read(&mut slow), Err(Ended::NoRoom));
+    feed.ingest(state(now + Duration::from_millis(3), &["a"]));
+    assert_eq!(held.load(Ordering::Relaxed), 0, "it takes nothing any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_that_is_large_or_quiet_is_polled_less() {
+    let feed = ChatFeed::new(Arc::default());
+    let second = Duration::from_secs(1);
+    let pause = |poll| feed.pause(poll).as_secs();
+    feed.ingest(state(Instant::now(), &["a"]));
+    assert_eq!((pause(5 * second), pause(3600 * second)), (5, 3600));
+    advance(100 * second).await;
+    assert_eq!(pause(5 * second), 5);
+    advance(100 * second).await;
+    assert_eq!(pause(5 * second), 10);
+    advance(10_000 * second).await;
+    assert_eq!((pause(5 * second), pause(3600 * second)), (30, 3600));
+    let text = format!("b:{}", "x".repeat(15_000_000));
+    feed.ingest(state(Instant::now(), &["a", &text]));
+    assert_eq!(pause(5 * second), 20);
+    feed.ingest(state(Instant::now() + second, &["a"]));
+    assert_eq!(pause(5 * second), 5, "it changed");
+}
+
+fn watched(open: &mut Open, chat: &str, bytes: usize) -> Arc<ChatFeed> {
+    let feed = Arc::new(ChatFeed::new(Arc::default()));
+    let (link, client) = (ShareId::random(), Client::at([192, 0, 2, 1].into()));
+    let new = || (feed.clone(), tokio::spawn(std::future::pending::<()>()).abort_handle());
+    let chat = ChatSessionId::parse(chat).unwrap();
+    open.add(&LiveSettings::default(), &link, &client, &chat, new).unwrap();
+    feed.ingest(state(Instant::now(), &[&format!("a:{}", "x".repeat(bytes))]));
+    feed
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_chat_makes_room_before_a_larger_one_that_changes() {
+    let mut open = Open::default();
+    let idle = watched(&mut open, "idle", 100_000);
+    advance(Duration::from_secs(60)).await;
+    let active = watched(&mut open, "active", 150_000);
+    let small = watched(&mut open, "small", 50_000);
+    open.make_room(250_000, &small);
+    assert_eq!([&idle, &active, &small].map(|feed| feed.has_ended()), [true, false, false]);
+    // No other one is larger than this.
+    let large = watched(&mut open, "large", 200_000);
+    open.make_room(350_000, &large);
+    assert_eq!([&active, &small, &large].map(|feed| feed.has_ended()), [false, false, true]);
 }

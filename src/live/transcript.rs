@@ -7,6 +7,9 @@ use bytes::Bytes;
 use super::Frame;
 use crate::model::Message;
 
+/// Bytes that a message usually has beside its content.
+const FIELDS_BYTES: usize = 160;
+
 /// The messages and the name of a chat at one moment.
 #[derive(Debug)]
 pub struct Transcript {
@@ -26,7 +29,10 @@ struct Entry {
 impl Transcript {
     /// Takes messages, oldest first, each id once.
     pub fn new(name: Option<String>, messages: &[Message]) -> serde_json::Result<Self> {
-        let mut json = vec![b'['];
+        // About the right size: growing it would take up to twice as much.
+        let bytes: usize = messages.iter().map(|message| message.content.as_json().len()).sum();
+        let mut json = Vec::with_capacity(bytes + messages.len() * FIELDS_BYTES + 2);
+        json.push(b'[');
         let mut entries = Vec::with_capacity(messages.len());
         for message in messages {
             if !entries.is_empty() {

@@ -1,6 +1,10 @@
 //! The caller of a request, after the token was verified.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -79,5 +83,23 @@ pub struct Caller {
 impl Caller {
     pub fn user_id(&self) -> &UserId {
         &self.identity.user_id
+    }
+}
+
+/// Whom calls and streams are counted for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Client {
+    User(UserId),
+    /// An IPv4 address, or the /64 that an IPv6 client has at least (RFC 6177).
+    Network(IpAddr),
+}
+
+impl Client {
+    /// A client without a credential that counts.
+    pub fn at(address: IpAddr) -> Self {
+        Self::Network(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        })
     }
 }

@@ -24,7 +24,7 @@ pub use audit::{
     Action, Actor, AuditRecord, ClientInfo, Deleted, Detail, EndedUser, ImportedLinks, LabelChange,
     Listed, OK, PolicyChange, Settings,
 };
-pub use caller::{Caller, Credential, CredentialScheme, Identity};
+pub use caller::{Caller, Client, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};
 pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, ShortId, UserId};
 pub use json::Object;

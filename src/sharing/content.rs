@@ -1,13 +1,14 @@
 //! What a viewer may see.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{Available, ContentHash, Sharing, SharingError, snapshot::Messages};
 use crate::{
     chat_service::ChatServiceError,
     live::{Scope, SubscribeError, Subscription},
     model::{
-        Audience, ChatFile, Identity, LinkState, Message, ShareId, SharedChat, UserId, Visibility,
+        Audience, ChatFile, Client, Identity, LinkState, Message, ShareId, SharedChat, UserId,
+        Visibility,
     },
     store::Snapshot,
 };
@@ -44,11 +45,31 @@ pub fn may_view(
 pub struct Content {
     pub name: Option<String>,
     pub messages: Messages,
-    pub files: Vec<ChatFile>,
+    pub files: Files,
     /// Those of them that can be downloaded.
     pub available: Available,
     /// Of a live link; the content of a frozen one is identified by its revision.
     pub content_hash: Option<ContentHash>,
+}
+
+/// The files that a link lists.
+#[derive(Debug, Clone)]
+pub enum Files {
+    Listed(Vec<ChatFile>),
+    /// JSON, as it is stored.
+    Stored(String),
+}
+
+impl Files {
+    /// A stored list may have thousands of files: to be called on a blocking thread.
+    pub fn parse(&self) -> Result<Cow<'_, [ChatFile]>, SharingError> {
+        match self {
+            Self::Listed(files) => Ok(Cow::Borrowed(files)),
+            Self::Stored(json) => {
+                serde_json::from_str(json).map(Cow::Owned).map_err(SharingError::defect)
+            }
+        }
+    }
 }
 
 impl Content {
@@ -119,9 +140,9 @@ impl Sharing {
             None => self.store.snapshot(&chat.id).await?.ok_or(SharingError::NotFound)?,
         };
         let files = if chat.includes_artifacts {
-            serde_json::from_str(&stored.files).map_err(SharingError::defect)?
+            Files::Stored(stored.files)
         } else {
-            Vec::new()
+            Files::Listed(Vec::new())
         };
         Ok(Content {
             name: chat.name.clone(),
@@ -139,13 +160,13 @@ impl Sharing {
         Ok(Content {
             name: live.transcript.name().map(str::to_owned),
             messages: Messages::Plain(live.transcript.json().clone()),
-            files: live.files.clone(),
+            files: Files::Listed(live.files.clone()),
             available: Available::All,
             content_hash: Some(live.content_hash.clone()),
         })
     }
 
-    /// Opens an event stream of a live link: see [`Subscriptions::subscribe`].
+    /// Opens an event stream of a live link, for this client: see [`Subscriptions::subscribe`].
     ///
     /// # Errors
     /// [`SharingError::Invalid`] for a frozen link; [`SharingError::Full`] when there are too many
@@ -156,6 +177,7 @@ impl Sharing {
     pub async fn subscribe(
         &self,
         link: SharedChat,
+        client: Client,
         cursor: Option<&str>,
     ) -> Result<Subscription, SharingError> {
         if link.is_frozen() {
@@ -163,7 +185,8 @@ impl Sharing {
             return Err(SharingError::invalid("shared_chat_id", message));
         }
         let chat = link.chat_session_id.clone().ok_or(SharingError::NotFound)?;
-        self.subscriptions.subscribe(link, chat, cursor).await.map_err(|error| match error {
+        let subscribed = self.subscriptions.subscribe(link, chat, client, cursor).await;
+        subscribed.map_err(|error| match error {
             SubscribeError::Full(full) => SharingError::Full(full),
             SubscribeError::ChatService(error) => gone(error),
         })

@@ -159,7 +159,8 @@ impl Sharing {
         .await?;
         let mut growth = self.growth_of(&owner_id).await?;
         growth.add(Usage { links: 1, ..Usage::default() })?;
-        let reader = self.chat_service.read(access, &request.chat_session_id).for_link(intent);
+        let reader = self.chat_service.read(access, &request.chat_session_id);
+        let reader = reader.for_link(intent).counted_for(&owner_id);
         let source = reader.chat().await?;
         let (snapshot, files) = match request.mode {
             Mode::Frozen => {

@@ -26,7 +26,7 @@ pub use crate::store::{
     SettingsChange, Snapshot, Swept, log_audit_record,
 };
 pub use artifacts::{ArtifactLimits, Artifacts, Available};
-pub use content::{Content, may_view};
+pub use content::{Content, Files, may_view};
 pub use create::{CreateRequest, Owner};
 pub use download::{Artifact, ArtifactBytes};
 pub use error::SharingError;

@@ -1,6 +1,8 @@
 //! What an owner does with links: list, change, delete. A change that has begun is finished even if
 //! the client disconnects, so that it is recorded and published.
 
+use tokio::task::spawn_blocking;
+
 use super::{
     ListQuery, Page, SettingsChange, Sharing, SharingError,
     create::{check_settings, principals},
@@ -172,7 +174,9 @@ impl Sharing {
             return Ok(Vec::new());
         }
         let stored = self.store.snapshot_files(&chat.id).await?.ok_or(SharingError::NotFound)?;
-        let files: Vec<ChatFile> = serde_json::from_str(&stored).map_err(SharingError::defect)?;
+        let parsing = spawn_blocking(move || serde_json::from_str(&stored));
+        let files: Vec<ChatFile> =
+            parsing.await.map_err(SharingError::defect)?.map_err(SharingError::defect)?;
         if files.is_empty() {
             return Ok(Vec::new());
         }

@@ -230,7 +230,54 @@ async fn has_room_soon(app: &App, link: &Link) {
 }
 
 #[apply(on_both_databases)]
+async fn one_address_may_have_a_quarter_of_the_streams(setup: Setup) {
+    let setup = setup.with("MAX_STREAMS", "8").with("TRUSTED_PROXIES", "127.0.0.0/8");
+    let app = setup.start().await;
+    let link = app.as_user("alice").share_live("chat-1").await;
+    let events = |address: &str| app.anonymous().events(&link).header("x-forwarded-for", address);
+    // Of IPv6 it is a /64; on a public link a credential does not count.
+    let first = events("2001:db8:0:1::1").stream().await.begun().await;
+    let bob = app.as_user("bob").events(&link).header("x-forwarded-for", "2001:db8:0:1::2");
+    let _second = bob.stream().await.begun().await;
+    for address in ["2001:db8:0:1::1", "2001:db8:0:1:ffff::3"] {
+        let answer = events(address).await;
+        assert_eq!(answer.header("retry-after"), "5");
+        answer.fails(429, "too_many_requests");
+    }
+    for address in ["2001:db8:0:2::1", "192.0.2.1"] {
+        events(address).stream().await.begun().await;
+    }
+    drop(first);
+    eventually("there is room", async || events("2001:db8:0:1::4").await.status == 200).await;
+}
+
+#[apply(on_both_databases)]
+async fn one_user_may_have_a_quarter_of_the_streams(setup: Setup) {
+    let setup = setup.with("MAX_STREAMS", "8").with("TRUSTED_PROXIES", "127.0.0.0/8");
+    let app = setup.start().await;
+    let settings = json!({"is_frozen": false, "is_private": true});
+    let alice = app.as_user("alice");
+    let links = [
+        alice.share_with("chat-1", settings.clone()).await,
+        alice.share_with("chat-1", settings).await,
+    ];
+    let bob =
+        |link: &Link, from: &str| app.as_user("bob").events(link).header("x-forwarded-for", from);
+    let _first = bob(&links[0], "192.0.2.1").stream().await.begun().await;
+    let second = bob(&links[1], "192.0.2.2").stream().await.begun().await;
+    // From wherever, and with another token.
+    bob(&links[0], "192.0.2.3").await.fails(429, "too_many_requests");
+    let mut other = claims(&app.clock, "bob");
+    other["jti"] = "another".into();
+    app.with_token(&hs256(&other)).events(&links[0]).await.fails(429, "too_many_requests");
+    let _alice = alice.watch(&links[0]).await;
+    drop(second);
+    eventually("there is room", async || bob(&links[0], "192.0.2.1").await.status == 200).await;
+}
+
+#[apply(on_both_databases)]
 async fn there_is_a_bound_on_streams_in_all(setup: Setup) {
+    let setup = setup.config(|config| config.live.max_streams_per_client = 9);
     let app = setup.with("MAX_STREAMS", "2").start().await;
     app.chats
         .put("chat-2", Chat::of("alice", "Two", &[message("m1", "?"), reply("m2", "m1", "!")]));

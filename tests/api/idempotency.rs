@@ -3,7 +3,7 @@
 use chrono::Duration;
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, Request, Trouble, apply, on_both_databases};
+use crate::support::{App, Client, Request, Setup, Trouble, apply, on_both_databases};
 
 fn create(client: &Client, key: &str, settings: &Value) -> Request {
     let mut body = settings.clone();
@@ -41,7 +41,9 @@ async fn the_same_request_gives_the_first_link_again(app: App) {
 }
 
 #[apply(on_both_databases)]
-async fn twenty_creates_with_one_key_at_the_same_moment_make_one_link(app: App) {
+async fn twenty_creates_with_one_key_at_the_same_moment_make_one_link(setup: Setup) {
+    // Of which one user may have a quarter.
+    let app = setup.with("CHAT_SERVICE_MAX_CALLS", "64").start().await;
     let other = app.another_instance().await;
     let held = app.chats.hold("/messages");
     let creates: Vec<_> = (0..20)

@@ -45,6 +45,7 @@ mod link;
 mod list;
 mod live;
 mod live_events;
+mod live_memory;
 mod live_views;
 mod metrics;
 mod narrowing;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use shared_chats::telemetry::table::{Kind, METRICS};
 
-use crate::support::{App, Setup, apply, on_both_databases};
+use crate::support::{App, Setup, a_moment, apply, on_both_databases};
 
 async fn managed(setup: Setup) -> App {
     setup.with("MANAGEMENT_ADDRESS", "127.0.0.1:0").start().await
@@ -235,10 +235,14 @@ mod a_file {
         let app = managed(setup).await;
         assert_eq!(app.manage("/health/ready").await.0, 200);
         std::fs::rename(&path, format!("{path}.away")).unwrap();
+        // An answer is used again for a quarter of a second.
+        a_moment().await;
         assert_eq!(app.manage("/health/ready").await.0, 503);
         std::fs::copy(format!("{path}.away"), &path).unwrap();
+        a_moment().await;
         app.anonymous().get("/health/ready").await.fails(503, "unavailable");
         std::fs::rename(format!("{path}.away"), &path).unwrap();
+        a_moment().await;
         assert_eq!(app.manage("/health/ready").await.0, 200);
     }
 }

@@ -3,10 +3,12 @@
 
 use serde_json::json;
 
-use crate::support::{App, Link, Setup, TcpProxy, apply};
+use crate::support::{App, Link, Setup, TcpProxy, a_moment, apply};
 
 async fn everything_is_unavailable(app: &App, link: &Link) {
     let alice = app.as_user("alice");
+    // Until the last answer of a probe is not used again.
+    a_moment().await;
     for request in [
         app.anonymous().view(link),
         app.anonymous().qr_code(link, ""),
@@ -33,7 +35,7 @@ mod a_server {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::support::{WriteLock, a_moment, on_postgres};
+    use crate::support::{WriteLock, on_postgres};
 
     async fn behind_a_proxy(setup: Setup) -> (App, TcpProxy) {
         let (setup, proxy) = TcpProxy::before(setup).await;
@@ -51,6 +53,7 @@ mod a_server {
             proxy.mend().await;
             assert_eq!(app.anonymous().view(&link).await.is(200).json(), before.json());
             assert_eq!(app.as_user("alice").list("").await.is(200).json(), json!([link.info]));
+            a_moment().await;
             app.anonymous().get("/health/ready").await.is(200);
         }
         app.as_user("alice").delete(&link).await.is(204);

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Answer, App, Request, Setup, Trouble, WriteLock, apply, on_both_databases};
+use crate::support::{
+    Answer, App, Chat, Request, Setup, Trouble, WriteLock, a_moment, apply, message,
+    on_both_databases,
+};
 
 /// It was refused soon, without waiting in a queue.
 async fn refused(request: Request) -> Answer {
@@ -80,23 +83,107 @@ async fn a_call_beyond_chat_service_max_calls_is_503_after_the_queue_timeout(set
     let setup = setup.with("CHAT_SERVICE_MAX_CALLS", "2").queue_timeout(Duration::from_millis(300));
     let app = setup.start().await;
     let link = app.as_user("alice").share("chat-1").await;
-    let held = app.chats.hold("/chats/chat-1/messages");
-    let under_way = [create(&app).spawn(), create(&app).spawn()];
+    app.chats.put("carols-chat", Chat::of("carol", "Carol's", &[message("m1", "Hello")]));
+    let by_carol = || app.as_user("carol").create(&json!({"chat_session_id": "carols-chat"}));
+    let held = app.chats.hold("/messages");
+    let by_bob = app.as_user("bob").create(&json!({"chat_session_id": "bobs-chat"}));
+    let under_way = [create(&app).spawn(), by_bob.spawn()];
     held.arrived(2).await;
     let asked = app.chats.asked().len();
-    refused(create(&app)).await;
+    refused(by_carol()).await;
     assert_eq!(app.chats.asked().len(), asked, "it was asked all the same");
     app.anonymous().view(&link).await.is(200);
     app.as_user("alice").list("").await.is(200);
     // A request that comes just before a permit is free gets it.
-    let next = create(&app).spawn();
+    let next = by_carol().spawn();
     tokio::time::sleep(Duration::from_millis(50)).await;
     held.let_go();
     next.await.unwrap().is(201);
     for answer in under_way {
         answer.await.unwrap().is(201);
     }
-    assert_eq!(app.as_user("alice").list("").await.ids().len(), 4);
+}
+
+/// Of four calls one user, or one live chat, may have one, and all live chats two.
+fn four_calls(setup: Setup) -> Setup {
+    setup.with("CHAT_SERVICE_MAX_CALLS", "4").queue_timeout(Duration::from_millis(300))
+}
+
+#[apply(on_both_databases)]
+async fn slow_files_of_one_user_leave_the_chat_service_to_others(setup: Setup) {
+    let app = four_calls(setup).start().await;
+    let path = app.chats.put_file("chat-1", "f1", "slow.csv", b"slow");
+    let held = app.chats.hold(&path);
+    let with_files = json!({"chat_session_id": "chat-1", "includes_artifacts": true});
+    let slow: Vec<_> = (0..6).map(|_| app.as_user("alice").create(&with_files).spawn()).collect();
+    held.arrived(1).await;
+    a_moment().await;
+    app.as_user("bob").share("bobs-chat").await;
+    // The one who is slow waits for as long as it takes, longer than the queue time-out.
+    a_moment().await;
+    assert!(slow.iter().all(|create| !create.is_finished()));
+    held.let_go();
+    for create in slow {
+        create.await.unwrap().is(201);
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_create_by_the_chat_service_counts_for_its_owner(setup: Setup) {
+    let app = four_calls(setup).start().await;
+    let held = app.chats.hold("/chats/chat-1");
+    let for_owner = |chat: &str, owner: &str| {
+        let body = json!({"chat_session_id": chat, "owner": {"id": owner}});
+        app.as_chat_service().create(&body)
+    };
+    let slow: Vec<_> = (0..6).map(|_| for_owner("chat-1", "alice").spawn()).collect();
+    held.arrived(1).await;
+    a_moment().await;
+    for_owner("bobs-chat", "bob").await.is(201);
+    held.let_go();
+    for create in slow {
+        create.await.unwrap().is(201);
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_slow_live_chat_leaves_the_chat_service_to_other_live_chats(setup: Setup) {
+    let app = four_calls(setup).start().await;
+    let path = app.chats.put_file("chat-1", "f1", "slow.csv", b"slow");
+    let live = json!({"is_frozen": false, "includes_artifacts": true});
+    let slow = app.as_user("alice").share_with("chat-1", live).await;
+    let other = app.as_user("bob").share_live("bobs-chat").await;
+    let held = app.chats.hold(&path);
+    let downloads: Vec<_> = (0..6).map(|_| app.anonymous().artifact(&slow, "f1").spawn()).collect();
+    held.arrived(1).await;
+    a_moment().await;
+    app.anonymous().view(&other).await.is(200);
+    held.let_go();
+    for download in downloads {
+        let status = download.await.unwrap().status;
+        assert!(matches!(status, 200 | 503), "{status}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn slow_live_chats_leave_the_chat_service_to_users(setup: Setup) {
+    let app = four_calls(setup).start().await;
+    let mut views = Vec::new();
+    for number in 0..6 {
+        let chat = format!("{number}-slow");
+        app.chats.put_named(&chat, "Slow");
+        views.push(app.as_user("alice").share_live(&chat).await);
+    }
+    let held = app.chats.hold("-slow");
+    let views: Vec<_> = views.iter().map(|link| app.anonymous().view(link).spawn()).collect();
+    held.arrived(2).await;
+    a_moment().await;
+    app.as_user("bob").share("bobs-chat").await;
+    held.let_go();
+    for view in views {
+        let status = view.await.unwrap().status;
+        assert!(matches!(status, 200 | 503), "{status}");
+    }
 }
 
 #[apply(on_both_databases)]

@@ -1,5 +1,7 @@
 //! `GET /api/v1/shared_chats/{id}/qr_code`.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::{Answer, App, Setup, apply, on_both_databases};
@@ -169,4 +171,26 @@ async fn another_public_url_is_another_image(setup: Setup) {
     let new = setup.with("PUBLIC_URL", "https://new.example").start().await;
     let image = new.anonymous().qr_code(&link, "").header("if-none-match", &tag).await.is(200);
     assert_eq!(scanned(&image), format!("https://new.example/shared/{}", link.id));
+}
+
+#[apply(on_both_databases)]
+async fn no_more_codes_are_drawn_at_once_than_bodies_are_made(setup: Setup) {
+    let setup = setup.config(|config| config.http.queue_timeout = Duration::ZERO);
+    let app = setup.start().await;
+    let link = app.as_user("alice").share("chat-1").await;
+    let drawn: Vec<_> = (0..200)
+        .map(|n| app.anonymous().qr_code(&link, &format!("size={}", 2048 - n)).spawn())
+        .collect();
+    let mut refused = 0;
+    for answer in drawn {
+        match answer.await.unwrap() {
+            answer if answer.status == 200 => {}
+            answer => {
+                answer.fails(503, "unavailable");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "all of them were drawn at once");
+    app.anonymous().qr_code(&link, "size=2048").await.is(200);
 }

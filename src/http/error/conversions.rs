@@ -66,6 +66,14 @@ impl From<SharingError> for ApiError {
             SharingError::Full(Full::Link) => {
                 Self::new(T::TooManyRequests, "Too many people watch this link. Try again later.")
             }
+            SharingError::Full(Full::Client) => Self::new(
+                T::TooManyRequests,
+                "Too many streams are open from your account or address. Try again later.",
+            ),
+            SharingError::Full(Full::Memory) => Self::new(
+                T::Unavailable,
+                "The chats that are watched here take too much memory. Try again later.",
+            ),
             SharingError::Full(Full::Instance) => {
                 Self::new(T::Unavailable, "Too many streams are open here. Try again later.")
             }

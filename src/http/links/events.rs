@@ -8,11 +8,11 @@ use url::form_urlencoded;
 use crate::http::State;
 use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, Refusals};
 use crate::http::error::{ApiError, ErrorType as E};
-use crate::http::extract::{credentials::OptionalCaller, link_id::LinkId};
+use crate::http::extract::{context::client_address, credentials::OptionalCaller, link_id::LinkId};
 use crate::http::links::stream;
 use crate::http::responses::ChatEvent;
 use crate::http::views::{authorize::admitted, show::unlisted};
-use crate::model::Action;
+use crate::model::{Action, Client, SharedChat};
 
 /// Tells nginx not to buffer the response.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -31,8 +31,8 @@ impl Call for Watch {
 /// `message` (a message as in the view; the event's id is the message's), `changed` (an edited
 /// message), `removed` `{id}`, `renamed` `{name}`, `settings` `{is_private, includes_artifacts,
 /// expires_at}`, `reset` `{}` (the changes cannot be expressed in events, or the cursor is unknown:
-/// fetch the view again; the stream goes on), `revoked` `{}` (access has ended, and the stream
-/// ends). A comment is sent at least every 15 seconds. A client that reconnects with a cursor gets
+/// fetch the view again; the stream goes on, or ends if the chat is too large to be watched for
+/// now), `revoked` `{}` (access has ended, and the stream ends). A comment is sent at least every 15 seconds. A client that reconnects with a cursor gets
 /// every later message once; edits and removals that happened in between are in the view only.
 ///
 /// A frozen link is 400.
@@ -64,7 +64,8 @@ pub async fn events(
 ) -> Result<HttpResponse, ApiError> {
     let id = id.get()?;
     let link = admitted(&state, &id, &viewer).await?;
-    let subscription = state.sharing.subscribe(link, cursor(&request).as_deref()).await?;
+    let client = client(&request, &viewer, &link);
+    let subscription = state.sharing.subscribe(link, client, cursor(&request).as_deref()).await?;
     // Access may have ended while the chat was read.
     let link = admitted(&state, &id, &viewer).await?;
     let mut response = HttpResponse::Ok();
@@ -79,6 +80,15 @@ pub async fn events(
         return Ok(response.finish());
     }
     Ok(response.streaming(stream::events(subscription, viewer, &link)))
+}
+
+/// Whom the stream is counted for: as in a view's rate limit, the address on a public link.
+fn client(request: &HttpRequest, viewer: &OptionalCaller, link: &SharedChat) -> Client {
+    let caller = if link.is_private() { viewer.verified() } else { None };
+    match caller {
+        Some(caller) => Client::User(caller.user_id().clone()),
+        None => Client::at(client_address(request)),
+    }
 }
 
 /// The client's cursor. Any text is one: an unknown cursor leads to a `reset`, while without a

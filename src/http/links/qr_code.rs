@@ -16,6 +16,7 @@ use crate::http::views::{
     qr_codes::Drawn,
     show::{embeddable, link_headers},
 };
+use crate::limit::{Limiter, Timeout};
 use crate::model::hex;
 use crate::qr::{self, ErrorCorrection, QrError, QrFormat, QrOptions};
 use crate::sharing::SharingError;
@@ -62,7 +63,7 @@ pub async fn qr_code(
     let id = id.get()?;
     let link = state.sharing.link_state(&id).await?;
     let key = (id, options(&request)?);
-    let draw = || draw(state.urls.url(&key.0), key.1);
+    let draw = || draw(state.urls.url(&key.0), key.1, &state.bodies.makers);
     let link_state = async || Ok(state.sharing.link_state(&key.0).await?);
     let (Drawn { image, tag }, link) = state.qr_codes.image(&key, link, draw, link_state).await?;
     let unchanged = not_modified(&request, tag.to_str().unwrap_or_default());
@@ -82,13 +83,20 @@ pub async fn qr_code(
     Ok(response.insert_header((header::CONTENT_TYPE, media_type)).body(image))
 }
 
-async fn draw(url: String, options: QrOptions) -> Result<Drawn, ApiError> {
+/// Draws the image on a blocking thread, with a permit as for a view's body.
+async fn draw(url: String, options: QrOptions, makers: &Limiter) -> Result<Drawn, ApiError> {
     // `PUBLIC_URL` may change, so the tag depends on the URL.
     let hash = hex(&Sha256::digest(&url)[..6]);
     let QrOptions { format, size, margin, error_correction } = options;
     let tag = format!("\"q2-{hash}-{format:?}-{size}-{margin}-{error_correction:?}\"");
     let tag = HeaderValue::try_from(tag).map_err(SharingError::defect)?;
-    let drawn = spawn_blocking(move || qr::render(&url, &options)).await;
+    let permit = makers.acquire().await;
+    let permit = permit.map_err(|Timeout| ApiError::overloaded("too many images are drawn"))?;
+    let drawing = spawn_blocking(move || {
+        let _permit = permit;
+        qr::render(&url, &options)
+    });
+    let drawn = drawing.await;
     let drawn = drawn.map_err(SharingError::defect)?.map_err(|error| match error {
         QrError::TooSmall { least } => {
             ApiError::bad_value("size", format!("must be at least {least} to be scanned"))

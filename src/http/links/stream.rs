@@ -103,7 +103,7 @@ impl EventStream {
             let chunk = match self.chunk() {
                 Ok(chunk) => chunk,
                 Err(Ended::ChatGone) => return Some(self.revoked()),
-                Err(Ended::TooSlow) => return None,
+                Err(Ended::TooSlow | Ended::NoRoom) => return None,
             };
             if !chunk.is_empty() {
                 telemetry::frames_sent(&chunk);

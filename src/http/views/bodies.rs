@@ -60,7 +60,7 @@ impl From<SharingError> for MakeError {
 #[derive(Clone)]
 pub struct Bodies {
     cache: Cache<Key, Made>,
-    /// Bounds how many bodies are made on blocking threads at the same time.
+    /// Bounds how many bodies and QR codes are made on blocking threads at the same time.
     pub makers: Limiter,
 }
 

@@ -86,8 +86,7 @@ pub fn make_blocking(
 ) -> Result<Bytes, SharingError> {
     let body = match representation.format {
         Format::Json => {
-            let (before, after) =
-                responses::around_messages(chat, content, urls).map_err(SharingError::defect)?;
+            let (before, after) = responses::around_messages(chat, content, urls)?;
             Bytes::from([before.as_slice(), &content.messages.json()?, after].concat())
         }
         Format::Page => html(chat, content, urls)?.into(),
@@ -105,7 +104,8 @@ fn html(chat: &SharedChat, content: &Content, urls: &Urls) -> Result<String, Sha
         created_at: artifact.created_at,
         url: artifact.available.then_some(artifact.url),
     };
-    let artifacts = responses::artifacts(&chat, content, urls);
+    let files = content.files.parse()?;
+    let artifacts = responses::artifacts(&chat, &files, &content.available, urls);
     let artifacts: Option<Vec<_>> =
         artifacts.map(|files| files.into_iter().map(page_artifact).collect());
     let events_url = (!chat.is_frozen()).then(|| urls.events_path(&chat.id));

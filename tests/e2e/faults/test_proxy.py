@@ -110,6 +110,17 @@ def test_a_request_that_waits_longer_in_the_queue_is_refused_as_the_contract_say
     assert "oslo" not in log, "the log has a path"
 
 
+@pytest.mark.parametrize("path", ["/health/ready", "/health/ready?", "/health/re%61dy", "/health/ready/"])
+def test_probes_of_the_database_are_not_published(path, instance, tmp_path):
+    instance.let_go.set()
+    with Proxy(tmp_path, instance.address) as proxy:
+        refused = requests.get(proxy.url + path, timeout=10)
+        assert requests.get(proxy.url + "/health/live", timeout=10).status_code == 200
+    assert_error(refused, 404, "not_found")
+    assert refused.headers["X-Request-Id"] == refused.json()["request_id"]
+    assert instance.paths == ["GET /health/live"]
+
+
 @pytest.mark.parametrize(
     "method, path",
     [
