@@ -17,6 +17,9 @@ pub(super) struct TokenArgs {
     /// For the chat service: the scope `shared_chats:service`.
     #[arg(long)]
     service: bool,
+    /// For an administrator: the scope `shared_chats:admin`.
+    #[arg(long, conflicts_with = "service")]
+    admin: bool,
     /// For how many seconds it is valid.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     ttl: i64,
@@ -34,6 +37,7 @@ pub(super) fn token(env: &Env, args: &TokenArgs) -> Result<String, Failure> {
         ("iss", env.get("AUTH_ISSUER")?),
         (names.audience.as_str(), env.get("AUTH_AUDIENCE")?),
         (scope, args.service.then(|| "shared_chats:service".to_owned())),
+        (scope, args.admin.then(|| "shared_chats:admin".to_owned())),
     ];
     for (claim, value) in optional {
         if let Some(value) = value {

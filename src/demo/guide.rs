@@ -27,6 +27,8 @@ pub(super) struct Guide {
     pub chats: PathBuf,
     /// One or two.
     pub users: Vec<User>,
+    /// The token of an administrator.
+    pub admin: String,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +99,14 @@ impl Guide {
         let auth = format!("-H 'Authorization: Bearer {token}'");
         let viewer_auth = format!("-H 'Authorization: Bearer {}'", viewer.token);
         let json = "-H 'Content-Type: application/json'";
+        let policy = |widest: &str| {
+            format!(
+                "curl -sS -X PUT {api}/api/v1/policy -H 'Authorization: Bearer {}' {json} -d \
+                 '{{\"widest_audience\": \"{widest}\", \"max_lifetime_seconds\": null, \
+                 \"allows_artifacts\": true}}'",
+                self.admin
+            )
+        };
         for (what, line) in [
             ("Anyone with the link sees the chat:", format!("curl -sS {links}/{id}")),
             ("Its QR code:", format!("curl -sS '{links}/{id}/qr_code?format=svg'")),
@@ -108,6 +118,11 @@ impl Guide {
                 ),
             ),
             ("List one's own links:", format!("curl -sS '{links}?filter_type=all' {auth}")),
+            (
+                "As an administrator, let every public link of this service ask to sign in:",
+                policy("signed_in"),
+            ),
+            ("And switch them on again:", policy("anyone")),
             (
                 "Make the first one private:",
                 format!(

@@ -68,8 +68,10 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
     ]);
     let application = build(&env).await?;
     let users = users(&chats, secret.as_bytes())?;
+    let admin = admin_token(secret.as_bytes())?;
     let base = application.public_url().as_str().trim_end_matches('/').to_owned();
-    let guide = Guide { api: format!("http://{}", application.address()), base, chats, users };
+    let guide =
+        Guide { api: format!("http://{}", application.address()), base, chats, users, admin };
     let stopper = application.stopper();
     let showing = async {
         let shown = guide.show().await;
@@ -115,6 +117,13 @@ fn users(path: &Path, secret: &[u8]) -> Result<Vec<User>, Failure> {
         return Err("CHAT_SERVICE_URL: the file holds no chat to share".into());
     }
     Ok(users)
+}
+
+/// The token of an administrator.
+fn admin_token(secret: &[u8]) -> Result<String, Failure> {
+    let exp = Clock::system().now().timestamp() + TOKEN_SECONDS;
+    let claims = serde_json::json!({"sub": "admin", "scope": "shared_chats:admin", "exp": exp});
+    Ok(sign_hs256(secret, &claims)?)
 }
 
 fn token(sub: &str, secret: &[u8]) -> Result<String, Failure> {

@@ -81,8 +81,9 @@ mod tests {
     use super::*;
     use crate::{http::routes::endpoints, model::Action, sharing::SharePath};
 
-    /// Calls that need no credential.
-    const UNAUDITED: [&str; 9] = [
+    /// Calls that need no credential, and the policy, which every user may read.
+    const UNAUDITED: [&str; 10] = [
+        "GET /api/v1/policy",
         "GET /api/v1/shared_chats/{id}/qr_code",
         "GET /docs",
         "GET /docs/{file:.*}",

@@ -70,12 +70,13 @@ impl Open {
         named(&self.links, links).map(|access| &**access)
     }
 
-    /// Counts one stream more, and returns what it shares with others.
+    /// Counts one stream more, and returns what it shares with others. Without a `client`, none can
+    /// be told from others.
     pub(super) fn add(
         &mut self,
         settings: &LiveSettings,
         link: &ShareId,
-        client: &Client,
+        client: Option<&Client>,
         chat: &ChatSessionId,
         new_feed: impl FnOnce() -> Feed,
     ) -> Result<(Arc<LinkAccess>, Arc<ChatFeed>), Full> {
@@ -86,23 +87,28 @@ impl Open {
         if of_link >= settings.max_streams_per_link {
             return Err(Full::Link);
         }
-        if self.clients.get(client).is_some_and(|of| *of >= settings.max_streams_per_client) {
+        let of_client = client.and_then(|client| self.clients.get(client)).copied();
+        if of_client.is_some_and(|streams| streams >= settings.max_streams_per_client) {
             return Err(Full::Client);
         }
         if self.feeds.get(chat).is_some_and(|counted| counted.item.0.has_ended()) {
             return Err(Full::Memory);
         }
         self.streams += 1;
-        *self.clients.entry(client.clone()).or_default() += 1;
+        if let Some(client) = client {
+            *self.clients.entry(client.clone()).or_default() += 1;
+        }
         let access = share(&mut self.links, link, ShareId::short, Arc::default);
         let (feed, _) = share(&mut self.feeds, chat, ChatSessionId::short, new_feed);
         Ok((access, feed))
     }
 
     /// Counts one stream less. The last one of a chat ends its feed.
-    pub(super) fn remove(&mut self, link: &ShareId, client: &Client, chat: &ChatSessionId) {
+    pub(super) fn remove(&mut self, link: &ShareId, client: Option<&Client>, chat: &ChatSessionId) {
         self.streams -= 1;
-        if let Some(of_client) = self.clients.get_mut(client) {
+        if let Some(client) = client
+            && let Some(of_client) = self.clients.get_mut(client)
+        {
             *of_client -= 1;
             if *of_client == 0 {
                 self.clients.remove(client);

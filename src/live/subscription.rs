@@ -56,7 +56,7 @@ struct Inner {
 pub struct Subscription {
     all: Subscriptions,
     chat_id: ChatSessionId,
-    client: Client,
+    client: Option<Client>,
     link: Arc<SharedChat>,
     access: Arc<LinkAccess>,
     access_changed: watch::Receiver<()>,
@@ -117,7 +117,7 @@ impl Subscriptions {
         &self,
         link: SharedChat,
         chat_id: ChatSessionId,
-        client: Client,
+        client: Option<Client>,
         cursor: Option<&str>,
     ) -> Result<Subscription, SubscribeError> {
         let mut subscription = self.register(link, chat_id, client)?;
@@ -147,7 +147,7 @@ impl Subscriptions {
         &self,
         link: SharedChat,
         chat_id: ChatSessionId,
-        client: Client,
+        client: Option<Client>,
     ) -> Result<Subscription, Full> {
         let Inner { settings, chats, held, runtime, .. } = &*self.0;
         let mut open = self.0.open.lock();
@@ -166,7 +166,7 @@ impl Subscriptions {
             let running = runtime.spawn(feed.clone().run(id, chats, interval, make_room));
             (feed, running.abort_handle())
         };
-        let (access, feed) = open.add(settings, &link.id, &client, &chat_id, new_feed)?;
+        let (access, feed) = open.add(settings, &link.id, client.as_ref(), &chat_id, new_feed)?;
         drop(open);
         Ok(Subscription {
             all: self.clone(),
@@ -195,7 +195,7 @@ impl Inner {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.all.0.open.lock().remove(&self.link.id, &self.client, &self.chat_id);
+        self.all.0.open.lock().remove(&self.link.id, self.client.as_ref(), &self.chat_id);
     }
 }
 

@@ -174,7 +174,7 @@ fn watched(open: &mut Open, chat: &str, bytes: usize) -> Arc<ChatFeed> {
     let (link, client) = (ShareId::random(), Client::at([192, 0, 2, 1].into()));
     let new = || (feed.clone(), tokio::spawn(std::future::pending::<()>()).abort_handle());
     let chat = ChatSessionId::parse(chat).unwrap();
-    open.add(&LiveSettings::default(), &link, &client, &chat, new).unwrap();
+    open.add(&LiveSettings::default(), &link, Some(&client), &chat, new).unwrap();
     feed.ingest(state(Instant::now(), &[&format!("a:{}", "x".repeat(bytes))]));
     feed
 }

@@ -177,7 +177,7 @@ impl Sharing {
     pub async fn subscribe(
         &self,
         link: SharedChat,
-        client: Client,
+        client: Option<Client>,
         cursor: Option<&str>,
     ) -> Result<Subscription, SharingError> {
         if link.is_frozen() {

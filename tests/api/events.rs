@@ -251,6 +251,18 @@ async fn one_address_may_have_a_quarter_of_the_streams(setup: Setup) {
     eventually("there is room", async || events("2001:db8:0:1::4").await.status == 200).await;
 }
 
+/// All clients behind the proxy would be one.
+#[apply(on_both_databases)]
+async fn behind_an_unknown_proxy_no_address_is_counted(setup: Setup) {
+    let app = setup.with("MAX_STREAMS", "8").start().await;
+    let link = app.as_user("alice").share_live("chat-1").await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let events = app.anonymous().events(&link).header("x-forwarded-for", "192.0.2.1");
+        open.push(events.stream().await.begun().await);
+    }
+}
+
 #[apply(on_both_databases)]
 async fn one_user_may_have_a_quarter_of_the_streams(setup: Setup) {
     let setup = setup.with("MAX_STREAMS", "8").with("TRUSTED_PROXIES", "127.0.0.0/8");

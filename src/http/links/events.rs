@@ -64,7 +64,7 @@ pub async fn events(
 ) -> Result<HttpResponse, ApiError> {
     let id = id.get()?;
     let link = admitted(&state, &id, &viewer).await?;
-    let client = client(&request, &viewer, &link);
+    let client = client(&request, &state, &viewer, &link);
     let subscription = state.sharing.subscribe(link, client, cursor(&request).as_deref()).await?;
     // Access may have ended while the chat was read.
     let link = admitted(&state, &id, &viewer).await?;
@@ -82,12 +82,22 @@ pub async fn events(
     Ok(response.streaming(stream::events(subscription, viewer, &link)))
 }
 
-/// Whom the stream is counted for: as in a view's rate limit, the address on a public link.
-fn client(request: &HttpRequest, viewer: &OptionalCaller, link: &SharedChat) -> Client {
+/// Whom the stream is counted for: as in a view's rate limit, the address on a public link. `None`
+/// behind a proxy that is not trusted, where the clients cannot be told apart.
+fn client(
+    request: &HttpRequest,
+    state: &State,
+    viewer: &OptionalCaller,
+    link: &SharedChat,
+) -> Option<Client> {
     let caller = if link.is_private() { viewer.verified() } else { None };
     match caller {
-        Some(caller) => Client::User(caller.user_id().clone()),
-        None => Client::at(client_address(request)),
+        Some(caller) => Some(Client::User(caller.user_id().clone())),
+        None => state
+            .settings
+            .trusted_proxies
+            .knows_client(request.headers())
+            .then(|| Client::at(client_address(request))),
     }
 }
 
