@@ -2,7 +2,7 @@
 //!
 //! To add an endpoint: see docs/ARCHITECTURE.md, "Where to change what".
 
-mod admin;
+mod administration;
 mod call;
 mod chats;
 mod endpoint;
@@ -18,7 +18,6 @@ mod management;
 mod middleware;
 mod openapi;
 pub mod page;
-mod policy;
 mod rate_limits;
 mod readiness;
 mod responses;

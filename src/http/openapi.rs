@@ -18,7 +18,7 @@ use utoipa_swagger_ui::Config;
 use crate::http::call::{Plain, Refusals};
 use crate::http::error::{self, ApiError, ErrorType};
 use crate::http::state::{Documents, State};
-use crate::http::{admin, chats, health, links, page, policy, responses};
+use crate::http::{administration, chats, health, links, page, responses};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -53,12 +53,12 @@ use crate::http::{admin, chats, health, links, page, policy, responses};
         chats::delete_links,
         chats::delete_links_of_owner,
         chats::changed,
-        admin::inventory,
-        admin::take_down,
-        admin::end_user,
-        admin::erase_user,
-        policy::read,
-        policy::set,
+        administration::links::inventory,
+        administration::links::take_down,
+        administration::links::end_user,
+        administration::links::erase_user,
+        administration::policy::read,
+        administration::policy::set,
         page::open::open,
         health::live,
         health::ready,

@@ -3,7 +3,8 @@
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, http::Method as M};
 
-use crate::http::admin::{self, EndUser, EraseUser, Inventory, TakeDown};
+use crate::http::administration::links::{self as admin, EndUser, EraseUser, Inventory, TakeDown};
+use crate::http::administration::policy::{self, ReadPolicy, SetPolicy};
 use crate::http::call::Plain;
 use crate::http::chats::{
     ChangeOfChat, DeleteOfChat, DeleteOfOwner, ListOfChat, changed, delete_links,
@@ -23,7 +24,6 @@ use crate::http::links::list::{List, list};
 use crate::http::links::qr_code::{DrawQrCode, qr_code};
 use crate::http::links::view::{View, view};
 use crate::http::page::open::{self, Open};
-use crate::http::policy::{self, ReadPolicy, SetPolicy};
 use crate::http::{openapi, state::State};
 use crate::sharing::SharePath;
 

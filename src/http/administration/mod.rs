@@ -1,0 +1,4 @@
+//! Calls of administrators, and the policy.
+
+pub mod links;
+pub mod policy;
