@@ -275,6 +275,20 @@ def test_an_owner_changes_one_setting_and_the_other_stays(chats, alice, client):
     assert (detail.is_private, detail.includes_artifacts) == (False, False)
 
 
+def test_the_client_never_opens_a_named_link_to_everyone_signed_in(service, chats, alice, bob, client, client_of_bob):
+    """It knows public and private alone; the list of people outlives both."""
+    chat = chats.new_chat(alice.sub)
+    link = service.http(alice).share(chat, audience=["user:another-one"])["id"]
+    with pytest.raises(ForbiddenError):
+        client_of_bob.get_shared_chat(link)
+    client.update_shared_chat(link, is_private=False)
+    assert client_of_bob.get_shared_chat(link).id == link
+    client.update_shared_chat(link, is_private=True)
+    with pytest.raises(ForbiddenError):
+        client_of_bob.get_shared_chat(link)
+    assert client.get_shared_chat(link).id == link
+
+
 def test_an_update_that_changes_nothing_is_fine(chats, alice, client):
     link = id_of(client.share_chat_session(chats.new_chat(alice.sub).id, is_private=True))
     client.update_shared_chat(link)

@@ -116,6 +116,9 @@ def test_a_backup_under_load_holds_all_that_was_acknowledged_before(backup, star
     sharer = Sharer(service, own_chats)
     kept = [sharer.share() for _ in range(5)]
     public, narrowed = (service.http(sharer.alice).share(own_chats.new_chat(sharer.alice.sub)) for _ in range(2))
+    bob = User("Bob")
+    named = service.http(sharer.alice).share(own_chats.new_chat(sharer.alice.sub), audience=[f"user:{bob.sub}"])
+    assert service.http(bob).view(named).status_code == 200
 
     with Recording(lambda: service.url, own_chats, writers=2) as during, sharer:
         time.sleep(0.3)
@@ -129,6 +132,7 @@ def test_a_backup_under_load_holds_all_that_was_acknowledged_before(backup, star
     owner = service.http(sharer.alice)
     assert owner.delete("/api/v1/shared_chats/" + public["id"]).status_code == 204
     assert owner.patch("/api/v1/shared_chats/" + narrowed["id"], json={"is_private": True}).status_code == 204
+    assert owner.patch("/api/v1/shared_chats/" + named["id"], json={"audience": []}).status_code == 204
     service.kill()
 
     backup.restore()
@@ -138,12 +142,14 @@ def test_a_backup_under_load_holds_all_that_was_acknowledged_before(backup, star
     everybody_has_their_files(restored, backup, {link["id"] for link in kept})
     # What a restore brings back: the past.
     assert restored.http().view(public).status_code == restored.http().view(narrowed).status_code == 200
+    assert restored.http(bob).view(named).status_code == 200
     restored.terminate()
 
     backup.run(step_of_the_document())
     restored = start(backup.restored_url, ARTIFACT_STORE_URL=f"file:{copy}")
-    for link in (public, narrowed, *kept):
+    for link in (public, narrowed, named, *kept):
         assert restored.http().view(link).status_code == 401
+        assert restored.http(bob).view(link).status_code == 403
         assert restored.http(sharer.alice).view(link).status_code == 200
     # Their owners open them again.
     assert restored.http(sharer.alice).patch(
