@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::Identity;
+use super::{Identity, UserId};
 
 /// The most principals of one audience.
 const MAX_PRINCIPALS: usize = 100;
@@ -46,13 +46,18 @@ impl Audience {
         Ok(Self(Arc::new(principals.into_iter().collect())))
     }
 
+    /// The principal of a user.
+    pub fn user(id: &UserId) -> String {
+        format!("{USER}{}", id.as_str())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether the viewer is named, or in a group that is.
     pub fn has(&self, viewer: &Identity) -> bool {
-        self.0.contains(&format!("{USER}{}", viewer.user_id.as_str()))
+        self.0.contains(&Self::user(&viewer.user_id))
             || self.groups().any(|group| viewer.groups.contains(group))
     }
 
@@ -120,7 +125,6 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::UserId;
 
     fn audience(principals: &[&str]) -> Audience {
         Audience::new(principals.iter().map(|&it| it.to_owned()).collect()).unwrap()

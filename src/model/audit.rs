@@ -21,6 +21,8 @@ pub enum Actor {
     User(UserId),
     /// The chat service, by its `sub`.
     ChatService(UserId),
+    /// A person who was erased.
+    Erased(ShortId),
     /// A caller without a valid credential.
     Anonymous,
     /// The operator who ran a subcommand.
@@ -32,7 +34,7 @@ pub enum Actor {
 impl Actor {
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::User(_) => "user",
+            Self::User(_) | Self::Erased(_) => "user",
             Self::ChatService(_) => "chat_service",
             Self::Anonymous => "anonymous",
             Self::CommandLine => "command_line",
@@ -44,7 +46,7 @@ impl Actor {
     pub fn id(&self) -> Option<&UserId> {
         match self {
             Self::User(id) | Self::ChatService(id) => Some(id),
-            Self::Anonymous | Self::CommandLine | Self::Service => None,
+            Self::Erased(_) | Self::Anonymous | Self::CommandLine | Self::Service => None,
         }
     }
 }

@@ -13,8 +13,8 @@ const LIFETIMES: std::ops::RangeInclusive<u64> = 60..=3_155_760_000;
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     pub widest_audience: WidestAudience,
-    /// A link is shown for so long after its owner last changed it. Not in a range that
-    /// [`Policy::check`] allows until that was called.
+    /// How long a link is shown after its owner last changed it, in seconds; null is for ever.
+    /// [`Policy::check`] says whether it is in range.
     #[serde(deserialize_with = "Option::deserialize")]
     pub max_lifetime_seconds: Option<u64>,
     pub allows_artifacts: bool,
@@ -90,18 +90,18 @@ impl Policy {
         changed_at.checked_add_signed(self.max_lifetime()?)
     }
 
-    /// The link as viewers see it. Whoever it admits, the link itself admits too, and it shows no
-    /// more and no longer.
+    /// The link as viewers see it. Each viewer whom it admits is one whom the stored link admits, and
+    /// it shows no more and no longer.
     #[must_use]
     pub fn narrow(&self, link: LinkState) -> LinkState {
         let widest = WidestAudience::of(link.visibility, link.audience.as_ref());
-        let (visibility, audience) = match self.widest_audience {
-            allowed if widest <= allowed => (link.visibility, link.audience),
-            WidestAudience::Anyone => (link.visibility, link.audience),
-            WidestAudience::SignedIn => (Visibility::Private, None),
-            WidestAudience::Named | WidestAudience::Owner => {
-                (Visibility::Private, Some(Audience::default()))
-            }
+        let (visibility, audience) = if widest <= self.widest_audience {
+            (link.visibility, link.audience)
+        } else if self.widest_audience == WidestAudience::SignedIn {
+            (Visibility::Private, None)
+        } else {
+            // A list that was not in force does not come into force by the policy.
+            (Visibility::Private, Some(Audience::default()))
         };
         let ends = [link.expires_at, self.latest_end(link.updated_at)];
         LinkState {
@@ -126,7 +126,7 @@ pub fn limited_fields(stored: &LinkState, policy: &Policy) -> Vec<&'static str> 
     limits.into_iter().filter(|(_, is_limited)| *is_limited).map(|(field, _)| field).collect()
 }
 
-/// A policy and how often it was changed; 0 is the default one, which nobody set.
+/// A policy and how often it was changed; 0 is the default one, before any was set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredPolicy {
     pub revision: i64,

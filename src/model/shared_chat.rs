@@ -9,7 +9,7 @@ use super::{Audience, ChatSessionId, ShareId, StoredPolicy, UserId};
 pub enum Visibility {
     /// Anyone who has the link.
     Public,
-    /// Only people who are signed in, or whom its audience names.
+    /// People who are signed in; with an audience, its owner and those whom it names alone.
     Private,
 }
 
@@ -32,7 +32,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
     pub visibility: Visibility,
-    /// A private link has an audience.
+    /// Whether it has an audience, which counts while it is private.
     pub is_named: bool,
     pub mode: Mode,
 }

@@ -68,8 +68,7 @@ impl Sharing {
         let (this, caller) = (self.clone(), caller.clone());
         run_detached(async move {
             let label = request.label.clone();
-            let mut new = this.fetch(&caller, owner_id, request, idempotency.clone()).await?;
-            new.began_at = began_at;
+            let new = this.fetch(&caller, owner_id, request, began_at, idempotency.clone()).await?;
             let (chat, copies) = (new.chat.clone(), new.copies.clone());
             let created = this.store.create(new, record(&caller, &chat, origin)).await;
             let Err(error) = created else { return Ok(chat) };
@@ -140,6 +139,7 @@ impl Sharing {
         caller: &Caller,
         owner_id: UserId,
         request: CreateRequest,
+        began_at: DateTime<Utc>,
         idempotency: Option<(IdempotencyKey, Vec<u8>)>,
     ) -> Result<NewSharedChat, SharingError> {
         let access =
@@ -217,7 +217,7 @@ impl Sharing {
             revision: 1,
             policy: 0,
         };
-        Ok(NewSharedChat { chat, began_at: now, snapshot, copies, idempotency })
+        Ok(NewSharedChat { chat, began_at, snapshot, copies, idempotency })
     }
 }
 

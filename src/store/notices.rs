@@ -44,6 +44,11 @@ impl Notice {
         Self::Links(ids.into_iter().map(ShareId::short).collect())
     }
 
+    /// What needs no announcement.
+    pub fn nothing() -> Self {
+        Self::Links(Vec::new())
+    }
+
     /// The notice as payloads, without the schema.
     pub(super) fn payloads(&self) -> Vec<String> {
         match self {
@@ -59,7 +64,7 @@ impl Notice {
         }
     }
 
-    /// Reads a payload, also one with whole ids, of an instance before 0.2. An unknown one, of a
+    /// Reads a payload, also one with whole ids, of an instance of before the short forms. An unknown one, of a
     /// newer instance perhaps, is [`Notice::Everything`].
     pub(super) fn parse(payload: &str) -> Self {
         let (kind, ids) = payload.split_once(' ').unwrap_or((payload, ""));

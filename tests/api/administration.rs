@@ -254,11 +254,55 @@ async fn an_erasure_finds_names_with_special_characters(app: App) {
     let link = bob.share_with("bobs-chat", json!({"audience": [format!("user:{odd}")]})).await;
     let near = json!({"audience": [r#"user:auth0|"100x_\'"#]});
     let near = bob.share_with("bobs-chat", near).await;
+    // SQLite's LIKE would take it for the same.
+    let case = json!({"audience": [r#"user:AUTH0|"100%_\'"#]});
+    let case = bob.share_with("bobs-chat", case).await;
     let path = "/api/v1/users/auth0%7C%22100%25_%5C'";
     app.as_admin().request("DELETE", path).await.is(200);
     let rows = bob.list("sort=created_at").await.is(200).json();
     assert_eq!((&rows[0]["id"], &rows[0]["audience"]), (&json!(link.id), &json!([])));
-    assert_eq!((&rows[1]["id"], rows[1]["audience"][0].is_string()), (&json!(near.id), true));
+    for (row, link) in [(&rows[1], &near), (&rows[2], &case)] {
+        assert_eq!((&row["id"], row["audience"][0].is_string()), (&json!(link.id), true));
+    }
+    let details = audit_records(&app).await;
+    let kept = details.iter().filter(|record| {
+        let audience = &record["detail"]["audience"][0];
+        audience.as_str().is_some_and(|one| one.starts_with("user:"))
+    });
+    assert_eq!(kept.count(), 2);
+}
+
+/// The lifetime of the policy counts from what their owners changed.
+#[apply(on_both_databases)]
+async fn an_erasure_renews_no_link(app: App) {
+    let audience = json!({"audience": ["user:alice", "user:carol"]});
+    let link = app.as_user("bob").share_with("bobs-chat", audience).await;
+    let policy = json!({
+        "widest_audience": "anyone", "max_lifetime_seconds": 3600, "allows_artifacts": true,
+    });
+    app.as_admin().set_policy(&policy).await.is(200);
+    app.clock.advance(chrono::Duration::hours(2));
+    app.as_user("carol").view(&link).await.fails(404, "not_found");
+    app.as_admin().request("DELETE", "/api/v1/users/alice").await.is(200);
+    app.as_user("carol").view(&link).await.fails(404, "not_found");
+}
+
+#[apply(on_both_databases)]
+async fn an_administrator_who_erases_themself_is_not_named_by_it(app: App) {
+    app.as_admin().get("/api/v1/admin/shared_chats").await.is(200);
+    app.as_admin().request("DELETE", "/api/v1/users/admin").await.is(200);
+    for record in audit_records(&app).await {
+        assert_ne!(record["actor_id"], "admin", "{record}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_take_down_ends_streams(app: App) {
+    let link = app.as_user("alice").share_live("chat-1").await;
+    let mut stream = app.anonymous().watch(&link).await;
+    let body = json!({"shared_chat_ids": [link.id]});
+    app.as_admin().post("/api/v1/admin/shared_chats/batch_delete", &body).await.is(204);
+    assert_eq!(stream.next().await.unwrap().name, "revoked");
 }
 
 #[apply(on_both_databases)]

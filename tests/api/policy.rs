@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Client, Link, Setup, apply, audit_records, behind_its_back, claims, eventually, hs256,
-    on_both_databases,
+    App, Client, Link, Setup, Trouble, apply, audit_records, behind_its_back, claims, eventually,
+    hs256, on_both_databases,
 };
 
 fn policy(widest: &str) -> Value {
@@ -198,6 +198,22 @@ async fn streams_of_who_is_not_admitted_any_more_end(app: App) {
     app.chats.change("chat-1", |chat| chat.messages.push(crate::support::message("m3", "more")));
     app.as_chat_service().chat_changed("chat-1").await.is(202);
     assert_eq!(bobs.next().await.unwrap().name, "message");
+}
+
+#[apply(on_both_databases)]
+async fn a_download_ends_when_the_policy_allows_no_files(app: App) {
+    let path = app.chats.put_file("chat-1", "f1", "a.bin", &[7; 4]);
+    let live = json!({"is_frozen": false, "includes_artifacts": true});
+    let link = app.as_user("alice").share_with("chat-1", live).await;
+    app.chats.misbehaves(&path, Trouble::Stalls(bytes::Bytes::from_static(&[7; 2]), 4));
+    let mut download = app.anonymous().artifact(&link, "f1").begin(200).await;
+    assert!(download.chunk().await.unwrap().is_some());
+    let no_files = json!({
+        "widest_audience": "anyone", "max_lifetime_seconds": null, "allows_artifacts": false,
+    });
+    set(&app, &no_files).await;
+    let rest = tokio::time::timeout(std::time::Duration::from_secs(5), download.chunk()).await;
+    assert!(rest.unwrap().is_err(), "it breaks off");
 }
 
 #[apply(on_both_databases)]

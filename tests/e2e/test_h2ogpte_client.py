@@ -282,11 +282,11 @@ def test_the_client_never_opens_a_named_link_to_everyone_signed_in(service, chat
     with pytest.raises(ForbiddenError):
         client_of_bob.get_shared_chat(link)
     client.update_shared_chat(link, is_private=False)
-    assert client_of_bob.get_shared_chat(link).id == link
+    assert client_of_bob.get_shared_chat(link).is_private is False
     client.update_shared_chat(link, is_private=True)
     with pytest.raises(ForbiddenError):
         client_of_bob.get_shared_chat(link)
-    assert client.get_shared_chat(link).id == link
+    assert client.get_shared_chat(link).is_private is True
 
 
 def test_an_update_that_changes_nothing_is_fine(chats, alice, client):

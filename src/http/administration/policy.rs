@@ -55,17 +55,12 @@ pub async fn read(
 ) -> Result<HttpResponse, ApiError> {
     let stored = state.sharing.policy().await?;
     let tag = PolicyTag::new(stored.revision);
-    let mut response = match not_modified(&request, tag.as_str()) {
-        true => HttpResponse::NotModified(),
-        false => HttpResponse::Ok(),
-    };
+    let is_known = not_modified(&request, tag.as_str());
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((header::ETAG, tag.as_str()))
         .insert_header((header::CACHE_CONTROL, "private, no-cache"));
-    if not_modified(&request, tag.as_str()) {
-        return Ok(response.finish());
-    }
-    Ok(response.json(stored.policy))
+    Ok(if is_known { response.finish() } else { response.json(stored.policy) })
 }
 
 pub struct SetPolicy;

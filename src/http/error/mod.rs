@@ -63,7 +63,7 @@ impl ErrorType {
             Self::IdempotencyConflict => (S::CONFLICT, "The idempotency key is in use."),
             Self::QuotaExceeded => (S::CONFLICT, "You have as much as one owner may have."),
             Self::PreconditionFailed => {
-                (S::PRECONDITION_FAILED, "The link's settings have changed since you read them.")
+                (S::PRECONDITION_FAILED, "The settings have changed since you read them.")
             }
             Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large."),
             Self::UriTooLong => (S::URI_TOO_LONG, "The address is too long."),

@@ -146,7 +146,8 @@ pub fn not_in_audience(viewer: Option<&str>, login_url: Option<&str>) -> askama:
         format!("You are signed in as {}. ", sanitize::without_direction_changes(name))
     });
     let message = format!(
-        "{}The person who shared this chat chose who can open it, and can add you.",
+        "{}Who can open it is decided by the person who shared this chat, and by the rules of \
+         this service.",
         who.unwrap_or_default()
     );
     let title = "This link is for other people";

@@ -21,9 +21,9 @@ pub type Key = (ShareId, Representation);
 pub struct Version {
     /// The link's.
     pub revision: i64,
-    /// Of a live chat.
     /// The revision of the policy.
     pub policy: i64,
+    /// Of a live chat.
     pub hash: Option<ContentHash>,
 }
 

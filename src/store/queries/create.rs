@@ -7,14 +7,14 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     AuditRow, attach, log_audit_record, touch_chat, upsert_where,
-    users::{LockOwner, has_ended_since},
+    users::{CLOCK_SKEW, LockOwner},
 };
 use crate::{
     model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId},
     store::{
         IDEMPOTENCY_RETENTION, Moment, Refused, SharedChatRow, Store, StoreError, on,
         rows::stored_audience,
-        schema::{audit_records, idempotency_keys, shared_chats},
+        schema::{audit_records, ended_users, idempotency_keys, shared_chats},
     },
 };
 
@@ -118,7 +118,13 @@ impl Store {
                 }
             }
             conn.lock_owner(&owner, false).await?;
-            if has_ended_since!(conn, &owner, began_at) {
+            let ended: i64 = ended_users::table
+                .filter(ended_users::user_id.eq(&owner))
+                .filter(ended_users::ended_at.ge(Moment(began_at - CLOCK_SKEW)))
+                .count()
+                .get_result(conn)
+                .await?;
+            if ended > 0 {
                 return Err(StoreError::Refused(Refused::OwnerEnded));
             }
             if touch_chat!(chat_session_id.as_str(), now).execute(conn).await? == 0 {

@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{deleted_links, log_audit_record, record_change};
 use crate::{
-    model::{AuditRecord, ChatSessionId, Deleted, Detail, ShareId, SharedChat, UserId, ViewCounts},
+    model::{AuditRecord, ChatSessionId, Detail, ShareId, SharedChat, UserId, ViewCounts},
     store::{
         Moment, Notice, Store, StoreError, not_expired, on,
         rows::LinkRow,
@@ -104,34 +104,32 @@ impl Store {
             .collect()
     }
 
-    /// Deletes these links, whoever owns them, legacy and expired ones too. Returns how many there
-    /// were.
+    /// Deletes these links of any owner, legacy and expired ones too.
     pub async fn take_down(
         &self,
         ids: &[ShareId],
         mut record: AuditRecord,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(), StoreError> {
         let notice = Notice::links(ids);
         let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
-        let (deleted, record) = on!(&self.database, bulk, |conn| {
+        let record = on!(&self.database, bulk, |conn| {
             let these = shared_chats::table.filter(shared_chats::id.eq_any(&ids));
             let deleted: Vec<String> =
                 diesel::delete(these).returning(shared_chats::id).get_results(conn).await?;
-            let Deleted { deleted: number, links } = deleted_links(&deleted);
-            record.detail = Some(Detail::Deleted(Deleted { deleted: number, links }));
-            // Ids without a link are not announced.
-            let notice = if deleted.is_empty() { Notice::Links(Vec::new()) } else { notice };
+            record.detail = Some(Detail::Deleted(deleted_links(&deleted)));
+            // Nothing is announced if none had a link.
+            let notice = if deleted.is_empty() { Notice::nothing() } else { notice };
             record_change!(conn, &record, &notice);
-            Ok((deleted.len(), record))
+            Ok(record)
         })?;
         log_audit_record(&record);
-        Ok(deleted)
+        Ok(())
     }
 
-    /// Writes an audit record of something that changed nothing.
+    /// Writes an audit record by itself.
     pub async fn record(&self, record: AuditRecord) -> Result<(), StoreError> {
         on!(&self.database, transaction, |conn| {
-            record_change!(conn, &record, &Notice::Links(Vec::new()));
+            record_change!(conn, &record, &Notice::nothing());
             Ok(record)
         })
         .map(|record| log_audit_record(&record))

@@ -184,7 +184,7 @@ impl Store {
             }
             record.detail = Some(Detail::Deleted(deleted_links(&deleted)));
             // Ids without a link are not announced.
-            let notice = if deleted.is_empty() { Notice::Links(Vec::new()) } else { notice };
+            let notice = if deleted.is_empty() { Notice::nothing() } else { notice };
             record_change!(conn, &record, &notice);
             Ok((deleted.len(), record))
         })?;

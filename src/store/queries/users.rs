@@ -1,16 +1,22 @@
 //! The end of a user: their links, and the traces of the person.
 
 use chrono::{DateTime, Duration, Utc};
-use diesel::{prelude::*, sql_types::Text};
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{Bool, Text},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::Value;
 
 use super::{BATCH, log_audit_record, record_change, sweep_until};
 use crate::{
-    model::{AuditRecord, Detail, EndedUser, ShareId, ShortId, UserId},
+    model::{Actor, Audience, AuditRecord, Detail, EndedUser, ShareId, ShortId, UserId},
     store::{
-        Moment, Notice, Store, StoreError, not_expired, on,
+        Moment, Notice, Store, StoreError, not_expired,
+        notices::Announce,
+        on,
         rows::{audience, stored_audience},
         schema::{audit_records, ended_users, idempotency_keys, policy, shared_chats},
         sqlite::SqliteConn,
@@ -22,7 +28,15 @@ const ENDED_USER_RETENTION: Duration = Duration::days(1);
 
 /// By how much the clocks of two instances may differ: a create that began so long after the end by
 /// its instance's clock may have begun before it.
-const CLOCK_SKEW: Duration = Duration::seconds(5);
+pub(in crate::store) const CLOCK_SKEW: Duration = Duration::seconds(5);
+
+/// An audit record: its key, who acted, and its detail.
+type Record = (Moment, i64, Option<String>, Option<String>);
+
+/// Audit records that are read at a time.
+const RECORDS: i64 = 5000;
+/// Audit records that one transaction rewrites.
+const BATCH_OF_RECORDS: usize = 500;
 
 /// Serialises creates of an owner's links with the end of that owner, until the open transaction
 /// ends: creates take the lock together, an end takes it alone.
@@ -59,26 +73,6 @@ impl LockOwner for SqliteConn {
     fn lock_owner<'c>(&'c mut self, _: &str, _: bool) -> BoxFuture<'c, Result<(), StoreError>> {
         std::future::ready(Ok(())).boxed()
     }
-}
-
-/// Whether the owner ended after this moment, from within a create's transaction.
-macro_rules! has_ended_since {
-    ($conn:ident, $owner:expr, $began:expr) => {{
-        use $crate::store::{queries::users::ended_until, schema::ended_users};
-        let ended: i64 = ended_users::table
-            .filter(ended_users::user_id.eq($owner))
-            .filter(ended_users::ended_at.ge(ended_until($began)))
-            .count()
-            .get_result($conn)
-            .await?;
-        ended > 0
-    }};
-}
-pub(in crate::store) use has_ended_since;
-
-/// The least moment of an end that a create which began then comes before.
-pub(in crate::store) fn ended_until(began: DateTime<Utc>) -> Moment {
-    Moment(began - CLOCK_SKEW)
 }
 
 impl Store {
@@ -123,7 +117,7 @@ impl Store {
                 let these = shared_chats::table.filter(shared_chats::id.eq_any(&page));
                 let deleted = diesel::delete(these).execute(conn).await?;
                 let ids: Vec<ShareId> = live.iter().filter_map(|id| ShareId::parse(id)).collect();
-                crate::store::notices::Announce::announce(conn, &Notice::links(&ids)).await?;
+                conn.announce(&Notice::links(&ids)).await?;
                 Ok((deleted, live.len()))
             })?;
             ended += live;
@@ -137,52 +131,55 @@ impl Store {
     }
 
     /// Removes a person: from audiences, idempotency keys, and as an actor. Their own links were
-    /// ended before.
+    /// ended before. It takes several transactions, of which the last one has the audit record, so
+    /// that what a crash left undone is repeated.
     pub async fn erase_user(
         &self,
         user: &UserId,
         mut record: AuditRecord,
         ended: usize,
     ) -> Result<(), StoreError> {
-        let (now, short) = (record.at, user.short());
-        self.erase_from_audiences(user, now).await?;
+        let short = user.short();
+        self.erase_from_audiences(user).await?;
         self.erase_from_records(user, &short).await?;
         let id = user.as_str().to_owned();
-        let replaced = actor(&short);
+        let instead = erased(&short);
+        if record.actor.id() == Some(user) {
+            // An administrator who erases themself is not named by the record of it.
+            record.actor = Actor::Erased(short.clone());
+        }
         record.detail = Some(Detail::EndedUser(EndedUser { user: short, deleted: ended }));
         let record = on!(&self.database, bulk, |conn| {
             let keys = idempotency_keys::table
                 .filter(idempotency_keys::caller_id.eq(&id).or(idempotency_keys::owner_id.eq(&id)));
             diesel::delete(keys).execute(conn).await?;
             diesel::update(policy::table.filter(policy::changed_by.eq(&id)))
-                .set(policy::changed_by.eq(Some(&replaced)))
+                .set(policy::changed_by.eq(Some(&instead)))
                 .execute(conn)
                 .await?;
-            diesel::update(audit_records::table.filter(audit_records::actor_id.eq(&id)))
-                .set(audit_records::actor_id.eq(Some(&replaced)))
-                .execute(conn)
-                .await?;
-            record_change!(conn, &record, &Notice::Links(Vec::new()));
+            record_change!(conn, &record, &Notice::nothing());
             Ok(record)
         })?;
         log_audit_record(&record);
         Ok(())
     }
 
-    /// An audience that loses its last entry stays: none at all would admit every user.
-    async fn erase_from_audiences(
-        &self,
-        user: &UserId,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let principal = principal(user);
-        let pattern = contains(&principal)?;
+    /// An audience that loses its last entry stays: none at all would admit every user. The links
+    /// count as unchanged by their owners, so that a lifetime of the policy goes on.
+    async fn erase_from_audiences(&self, user: &UserId) -> Result<(), StoreError> {
+        let principal = Audience::user(user);
+        let json = Value::from(principal.clone()).to_string();
         loop {
-            let (principal, pattern) = (principal.clone(), pattern.clone());
+            let (principal, json) = (principal.clone(), json.clone());
             let rewritten = on!(&self.database, bulk, |conn| {
                 let page: Vec<(String, Option<String>)> = shared_chats::table
                     .filter(shared_chats::audience.is_not_null())
-                    .filter(shared_chats::audience.assume_not_null().like(&pattern).escape('\\'))
+                    // Not LIKE, which ignores case on SQLite.
+                    .filter(
+                        sql::<Bool>("replace(audience, ")
+                            .bind::<Text, _>(json)
+                            .sql(", '') <> audience"),
+                    )
                     .select((shared_chats::id, shared_chats::audience))
                     .limit(BATCH)
                     .load(conn)
@@ -193,7 +190,6 @@ impl Store {
                     diesel::update(shared_chats::table.find(id))
                         .set((
                             shared_chats::audience.eq(Some(stored_audience(&rest))),
-                            shared_chats::updated_at.eq(Moment(now)),
                             shared_chats::revision.eq(shared_chats::revision + 1),
                         ))
                         .execute(conn)
@@ -201,7 +197,7 @@ impl Store {
                 }
                 let ids: Vec<ShareId> =
                     page.iter().filter_map(|(id, _)| ShareId::parse(id)).collect();
-                crate::store::notices::Announce::announce(conn, &Notice::links(&ids)).await?;
+                conn.announce(&Notice::links(&ids)).await?;
                 Ok(page.len())
             })?;
             if rewritten == 0 {
@@ -210,34 +206,60 @@ impl Store {
         }
     }
 
-    /// The lists of audiences in the details of audit records.
+    /// Who acted, and the lists of audiences, in audit records: read page by page, off SQLite's
+    /// writer, for there may be millions.
     async fn erase_from_records(&self, user: &UserId, short: &ShortId) -> Result<(), StoreError> {
-        let principal = principal(user);
-        let pattern = contains(&principal)?;
-        let instead = format!("user#{}", short.as_str());
+        let (id, principal) = (user.as_str().to_owned(), Audience::user(user));
+        let json = Value::from(principal.clone()).to_string();
+        let instead = erased(short);
+        let mut after = (Moment(DateTime::UNIX_EPOCH), i64::MIN);
         loop {
-            let (principal, pattern, instead) =
-                (principal.clone(), pattern.clone(), instead.clone());
-            let rewritten = on!(&self.database, bulk, |conn| {
-                let page: Vec<(Moment, i64, Option<String>)> = audit_records::table
-                    .filter(audit_records::detail.is_not_null())
-                    .filter(audit_records::detail.assume_not_null().like(&pattern).escape('\\'))
-                    .select((audit_records::at, audit_records::id, audit_records::detail))
-                    .limit(BATCH)
+            let (at, last) = after;
+            let page: Vec<Record> = on!(&self.database, read, |conn| {
+                Ok(audit_records::table
+                    .filter(
+                        audit_records::at
+                            .gt(at)
+                            .or(audit_records::at.eq(at).and(audit_records::id.gt(last))),
+                    )
+                    .order((audit_records::at.asc(), audit_records::id.asc()))
+                    .select((
+                        audit_records::at,
+                        audit_records::id,
+                        audit_records::actor_id,
+                        audit_records::detail,
+                    ))
+                    .limit(RECORDS)
                     .load(conn)
-                    .await?;
-                for (at, id, detail) in &page {
-                    let detail = detail.as_deref().unwrap_or_default();
-                    let replaced = replace(detail, &principal, &instead);
-                    diesel::update(audit_records::table.find((*at, *id)))
-                        .set(audit_records::detail.eq(replaced))
-                        .execute(conn)
-                        .await?;
-                }
-                Ok(page.len())
+                    .await?)
             })?;
-            if rewritten == 0 {
-                return Ok(());
+            let Some((at, id_of_last, ..)) = page.last() else { return Ok(()) };
+            after = (*at, *id_of_last);
+            let of_person: Vec<Record> = page
+                .into_iter()
+                .filter(|(_, _, actor, detail)| {
+                    let is_named = detail.as_ref().is_some_and(|detail| detail.contains(&json));
+                    is_named || actor.as_deref() == Some(&*id)
+                })
+                .collect();
+            for batch in of_person.chunks(BATCH_OF_RECORDS) {
+                let (batch, id) = (batch.to_vec(), id.clone());
+                let (principal, instead) = (principal.clone(), instead.clone());
+                on!(&self.database, bulk, |conn| {
+                    for (at, key, actor, detail) in batch {
+                        let is_actor = actor.as_deref() == Some(&*id);
+                        let actor = if is_actor { Some(instead.clone()) } else { actor };
+                        let detail = detail.map(|it| replace(&it, &principal, &instead));
+                        diesel::update(audit_records::table.find((at, key)))
+                            .set((
+                                audit_records::actor_id.eq(actor),
+                                audit_records::detail.eq(detail),
+                            ))
+                            .execute(conn)
+                            .await?;
+                    }
+                    Ok(())
+                })?;
             }
         }
     }
@@ -251,25 +273,14 @@ impl Store {
     }
 }
 
-/// What stands for an erased person where their `sub` stood.
-fn actor(short: &ShortId) -> String {
+/// What stands for an erased person where their `sub` or principal stood.
+fn erased(short: &ShortId) -> String {
     format!("user#{}", short.as_str())
 }
 
-fn principal(user: &UserId) -> String {
-    format!("user:{}", user.as_str())
-}
-
-/// A `LIKE` pattern for JSON that holds this string.
-fn contains(text: &str) -> Result<String, StoreError> {
-    let json = serde_json::to_string(text).map_err(|e| StoreError::Failed(e.to_string()))?;
-    let json = json.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-    Ok(format!("%{json}%"))
-}
-
-/// A detail with this string, wherever it stands, replaced; null if it cannot be read, so that
-/// nothing of the person is left.
-fn replace(detail: &str, text: &str, instead: &str) -> Option<String> {
+/// A detail with this string, wherever it stands, replaced. One that cannot be read is emptied, so
+/// that nothing of the person is left.
+fn replace(detail: &str, text: &str, instead: &str) -> String {
     fn walk(value: &mut Value, text: &str, instead: &str) {
         match value {
             Value::String(one) if one == text => instead.clone_into(one),
@@ -280,8 +291,7 @@ fn replace(detail: &str, text: &str, instead: &str) -> Option<String> {
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
-    let mut value: Value = serde_json::from_str(detail).ok()?;
+    let mut value: Value = serde_json::from_str(detail).unwrap_or_default();
     walk(&mut value, text, instead);
-    let replaced = value.to_string();
-    (replaced != detail).then_some(replaced)
+    value.to_string()
 }

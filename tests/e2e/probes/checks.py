@@ -19,7 +19,7 @@ BEYOND_SCHEMAS = [
     # Nor what the chat holds: one of the chats has no messages.
     ({CREATE}, 422, r"The chat has no messages, so there is nothing to share\."),
     # Nor whether the settings are still those that the caller has read.
-    ({CHANGE}, 412, r"The link's settings have changed since you read them\.|If-Match: the entity tag is weak .*"),
+    ({CHANGE}, 412, r"The settings have changed since you read them\.|If-Match: the entity tag is weak .*"),
     # Nor whether the link is a frozen one.
     ({"watch_shared_chat"}, 400, r"shared_chat_id: a frozen link does not change; events are for live ones"),
     # The least size follows from the length of the link, the margin and the error correction.
