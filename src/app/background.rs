@@ -1,5 +1,5 @@
-//! The background tasks: sweeps, folding names anew, reconciliation with the chat service, writing view counts, and
-//! listening for changes of other instances.
+//! The background tasks: sweeps, folding names anew, reconciliation with the chat service, writing
+//! view counts, and listening for changes of other instances.
 
 use std::{sync::Arc, time::Duration};
 

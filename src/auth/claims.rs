@@ -17,8 +17,8 @@ const SERVICE_SCOPE: &str = "shared_chats:service";
 /// The scope that makes a caller an administrator (docs/API.md 1).
 const ADMIN_SCOPE: &str = "shared_chats:admin";
 
-/// Groups beyond this number count as none, as they do where the provider leaves them out (Entra's
-/// overage): one that is left out at random would shut a person out at random.
+/// More groups than these count as none, as they do where the provider leaves them out (Entra's
+/// overage): if only some were taken, chance would decide who is admitted.
 const MAX_GROUPS: usize = 256;
 
 /// A longer display name is cut.
@@ -36,8 +36,8 @@ pub struct ClaimNames {
     /// Each a string of words separated by spaces (RFC 8693, 4.2) or an array of words. Whole words
     /// are compared, and a claim of another type is ignored.
     pub scopes: Vec<String>,
-    /// A string or an array of strings: the name of a claim, or a JSON Pointer to a part of one (RFC
-    /// 6901), which begins with `/`.
+    /// A string or an array of strings: the name of a claim, or a JSON Pointer to a part of one
+    /// (RFC 6901), which begins with `/`.
     pub groups: String,
     /// The group whose members are administrators.
     pub admin_group: Option<String>,

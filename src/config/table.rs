@@ -100,8 +100,8 @@ pub(super) const GROUPS: &[Group] = &[
             setting(
                 "AUTH_SCOPE_CLAIMS",
                 "`scope scp`",
-                "the claims in which `shared_chats:service` counts, separated by spaces or \
-                 commas; users must not be able to obtain that word",
+                "the claims in which `shared_chats:service` and `shared_chats:admin` count, \
+                 separated by spaces or commas; users must not be able to obtain those words",
             ),
             setting(
                 "AUTH_GROUPS_CLAIM",
@@ -190,7 +190,8 @@ pub(super) const GROUPS: &[Group] = &[
             setting(
                 "RECONCILE_MAX_GONE",
                 "50%",
-                "if more of the chats are gone than this, nothing is removed",
+                "if more of the chats, or of the owners asked about, are gone than this, nothing of \
+                 that kind is removed",
             ),
         ],
     },

@@ -110,7 +110,8 @@ impl Call for DeleteOfOwner {
 
 /// Deletes one owner's links to a chat, because they may not share it any more.
 ///
-/// Other owners' links stay, and the owner may share the chat again once the chat service lets them.
+/// Other owners' links stay, and the owner may share the chat again once the chat service lets
+/// them.
 #[utoipa::path(
     delete, path = "/api/v1/chats/{chat_session_id}/owners/{owner_id}/shared_chats",
     tag = "chat service", operation_id = "delete_shared_chats_of_owner",

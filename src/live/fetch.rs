@@ -233,7 +233,8 @@ impl LiveChats {
             this.end(&key, &pending, &answer);
             sender.send_replace(Some(answer));
         };
-        // In a trace of its own: its callers share it, and none of them is told to the chat service.
+        // In a trace of its own: its callers share it, and none of them is told to the chat
+        // service.
         self.0.runtime.spawn(shared_work("read a live chat", requesting));
         answer
     }

@@ -210,6 +210,8 @@ impl LabelChange {
 pub struct Listed {
     pub owner: Option<ShortId>,
     pub chat: Option<ShortId>,
+    /// The `filter_type`.
+    pub filter: &'static str,
 }
 
 /// A user whose links were deleted, or who was erased.

@@ -47,10 +47,10 @@ impl ShareId {
     }
 }
 
-/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:`, `chat:` or `user:` and the id,
-/// as hex. It can be reversed by trying all possible ids. That is infeasible for a UUID with 122
-/// random bits. An imported token has at most 6 bits a character: one of 8 is found within a day,
-/// one of 14 random ones is not.
+/// A one-way short form of an id: the first 64 bits of SHA-256 over `link:`, `chat:` or `user:` and
+/// the id, as hex. It can be reversed by trying all possible ids. That is infeasible for a UUID
+/// with 122 random bits. An imported token has at most 6 bits a character: one of 8 is found within
+/// a day, one of 14 random ones is not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShortId(String);

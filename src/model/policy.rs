@@ -90,8 +90,8 @@ impl Policy {
         changed_at.checked_add_signed(self.max_lifetime()?)
     }
 
-    /// The link as viewers see it. Each viewer whom it admits is one whom the stored link admits, and
-    /// it shows no more and no longer.
+    /// The link as viewers see it. Each viewer whom it admits is one whom the stored link admits,
+    /// and it shows no more and no longer.
     #[must_use]
     pub fn narrow(&self, link: LinkState) -> LinkState {
         let widest = WidestAudience::of(link.visibility, link.audience.as_ref());
@@ -208,16 +208,20 @@ mod tests {
             Some(viewer("bob", &[], false)),
             Some(viewer("dave", &finance, false)),
             Some(viewer("eve", &[], false)),
+            Some(Identity { is_admin: true, ..viewer("admin", &[], false) }),
             Some(viewer("chat-service", &[], true)),
         ];
-        let owner = UserId::parse("alice").unwrap();
+        // A legacy link has no owner.
+        let owners = [Some(UserId::parse("alice").unwrap()), None];
         for policy in policies() {
             for link in links() {
                 let seen = policy.narrow(link.clone());
-                for viewer in &viewers {
+                for (owner, viewer) in
+                    owners.iter().flat_map(|o| viewers.iter().map(move |v| (o, v)))
+                {
                     let admits = |link: &LinkState| {
                         let audience = link.audience.as_ref();
-                        may_view(link.visibility, audience, Some(&owner), viewer.as_ref()).is_ok()
+                        may_view(link.visibility, audience, owner.as_ref(), viewer.as_ref()).is_ok()
                     };
                     assert!(admits(&link) || !admits(&seen), "{policy:?} {link:?} {viewer:?}");
                 }

@@ -65,8 +65,8 @@ pub struct SharedChat {
     pub expires_at: Option<DateTime<Utc>>,
     /// Counts the changes of the settings above; ETags and cached bodies depend on it.
     pub revision: i64,
-    /// The revision of the policy that the settings above are narrowed by, on which ETags and cached
-    /// bodies depend too; 0 as they are stored.
+    /// The revision of the policy that the settings above are narrowed by, on which ETags and
+    /// cached bodies depend too; 0 as they are stored.
     pub policy: i64,
 }
 

@@ -12,6 +12,9 @@ use crate::{
 
 impl Sharing {
     /// A page of all owners' links. Who looked, and for what, is recorded.
+    ///
+    /// # Errors
+    /// [`SharingError::Unavailable`]
     pub async fn inventory(
         &self,
         caller: &Caller,
@@ -22,6 +25,7 @@ impl Sharing {
         let detail = Detail::Listed(Listed {
             owner: query.owner.as_ref().map(UserId::short),
             chat: query.chat_session_id.as_ref().map(|chat| chat.short()),
+            filter: query.filter.name(),
         });
         let record = AuditRecord {
             detail: Some(detail),
@@ -31,7 +35,10 @@ impl Sharing {
         Ok(self.store.inventory(query, now).await?)
     }
 
-    /// Deletes links, whoever owns them, legacy ones too. Ids without a link are skipped.
+    /// Deletes links of any owner, legacy ones too. Ids without a link are skipped.
+    ///
+    /// # Errors
+    /// [`SharingError::Unavailable`]
     pub async fn take_down(
         &self,
         caller: &Caller,
@@ -50,8 +57,8 @@ impl Sharing {
         .await
     }
 
-    /// The user left: deletes all their links, and makes their creates in progress fail. Returns how
-    /// many links were deleted. It can be repeated.
+    /// The user left: deletes all their links, and makes their creates in progress fail. Returns
+    /// how many links were deleted. It can be repeated.
     pub async fn user_ended(
         &self,
         caller: &Caller,

@@ -95,8 +95,9 @@ impl Sharing {
     /// to [`Sharing::discard`] them. `listed` is what the chat service lists now.
     ///
     /// # Errors
-    /// [`SharingError::ArtifactTooLarge`] and `QuotaExceeded` before anything is copied; [`SharingError::ChatService`],
-    /// `ArtifactStore` and those of the database. No copy is left then.
+    /// [`SharingError::ArtifactTooLarge`] and `QuotaExceeded` before anything is copied;
+    /// [`SharingError::ChatService`], `ArtifactStore` and those of the database. No copy is left
+    /// then.
     pub(super) async fn copy_files(
         &self,
         reader: &ChatReader<'_>,

@@ -79,8 +79,8 @@ impl Content {
 }
 
 impl Sharing {
-    /// The link as viewers see it, or [`SharingError::NotFound`]. It reads the database each time, so that a revoked
-    /// link is gone at once.
+    /// The link as viewers see it, or [`SharingError::NotFound`]. It reads the database each time,
+    /// so that a revoked link is gone at once.
     pub async fn open(&self, id: &ShareId) -> Result<SharedChat, SharingError> {
         let found = self.store.viewed_link(id, self.clock.now()).await?;
         // It may have expired while the database was read.

@@ -18,7 +18,8 @@ use crate::{
     store::{ChangeGuard, Notice, Refused, StoreError},
 };
 
-/// How often a change that asks the chat service starts over because the link was changed meanwhile.
+/// How often a change that asks the chat service starts over because the link was changed
+/// meanwhile.
 const TRIES: usize = 3;
 
 const DELETES_BY_CHAT: SharingError =
@@ -83,14 +84,15 @@ impl Sharing {
         check_settings(label, change.expires_at.flatten(), self.clock.now())
     }
 
-    /// Changes the settings of the caller's own link. A change that [widens](SettingsChange::widens)
-    /// a live link, or includes files, asks the chat service first, with the caller's token and as a
-    /// create does: an owner who lost the right to share a chat can only narrow its links. The files of a
-    /// frozen link are copied then.
+    /// Changes the settings of the caller's own link. A change that
+    /// [widens](SettingsChange::widens) a live link, or includes files, asks the chat service
+    /// first, with the caller's token and as a create does: an owner who lost the right to share a
+    /// chat can only narrow its links. The files of a frozen link are copied then.
     ///
     /// # Errors
     /// In this order: [`SharingError::Invalid`], `NotFound`, `NotTheOwner`, `Legacy`,
-    /// `PreconditionFailed`, those of asking the chat service. Nothing was changed then.
+    /// `PreconditionFailed`, `PolicyForbids`, those of asking the chat service, `QuotaExceeded`;
+    /// `Unsettled` if the link keeps changing. Nothing was changed then.
     pub async fn change(
         &self,
         caller: &Caller,
@@ -162,8 +164,8 @@ impl Sharing {
         let reader = self.chat_service.read(Access::Caller(caller), session).for_link(intent);
         if chat.mode == Mode::Live {
             // Viewers get the files with the service credential, so the caller's right to them is
-            // checked here alone (docs/API.md 3). A missing list means that there are none, so a 404
-            // comes from the chat alone.
+            // checked here alone (docs/API.md 3). A missing list means that there are none, so a
+            // 404 comes from the chat alone.
             reader.chat().await?;
             if change.includes_artifacts.unwrap_or(chat.includes_artifacts) {
                 reader.files().await?;

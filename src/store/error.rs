@@ -41,8 +41,8 @@ impl StoreError {
         Self::Unavailable(cause.to_string())
     }
 
-    /// The code of PostgreSQL for it, if it is PostgreSQL's error. It quotes nothing, as the message
-    /// may.
+    /// The code of PostgreSQL for it, if it is PostgreSQL's error. It quotes nothing, as the
+    /// message may.
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Unavailable(text) | Self::ReadOnly(text) | Self::Failed(text) => sqlstate(text),

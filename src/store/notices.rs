@@ -22,9 +22,9 @@ pub(super) const CHANNEL: &str = "shared_chats";
 /// Ids in one payload, which must have less than 8000 bytes (PostgreSQL's manual, `NOTIFY`).
 const IDS: usize = 400;
 
-/// Ids are in their short forms: any role that may connect to the database may listen, and the id of a
-/// link gives access to it. Two ids with the same short form share their notices, which are only a
-/// reason to look.
+/// Ids are in their short forms: any role that may connect to the database may listen, and the id
+/// of a link gives access to it. Two ids with the same short form share their notices, which are
+/// only a reason to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The chat's messages or its name, or the chat and its links were deleted.
@@ -64,8 +64,8 @@ impl Notice {
         }
     }
 
-    /// Reads a payload, also one with whole ids, of an instance of before the short forms. An unknown one, of a
-    /// newer instance perhaps, is [`Notice::Everything`].
+    /// Reads a payload, also one with whole ids, of an instance of before the short forms. An
+    /// unknown one, of a newer instance perhaps, is [`Notice::Everything`].
     pub(super) fn parse(payload: &str) -> Self {
         let (kind, ids) = payload.split_once(' ').unwrap_or((payload, ""));
         let read = match kind {

@@ -1,7 +1,7 @@
 //! Metrics for Prometheus, and traces for OpenTelemetry.
 //!
-//! Any module may record; this one depends on no other. Until `app` starts them ([`Metrics::start`],
-//! [`Traces::start`]), recording does nothing.
+//! Any module may record; this one depends on no other. Until `app` starts them
+//! ([`Metrics::start`], [`Traces::start`]), recording does nothing.
 //!
 //! No label and no attribute holds an id, a path, a token, or anything else that a caller chooses:
 //! they are words of this code, routes, status codes.

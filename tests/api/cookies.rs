@@ -1,5 +1,5 @@
-//! The token in a cookie (docs/API.md 1): which of several counts, what does not disable it, and what
-//! another site can do with it.
+//! The token in a cookie (docs/API.md 1): which of several counts, what does not disable it, and
+//! what another site can do with it.
 
 use serde_json::json;
 

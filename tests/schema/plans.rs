@@ -119,8 +119,8 @@ async fn explained(client: &Client, statements: Vec<String>) -> Vec<(String, Str
     plans
 }
 
-/// The index has the beginning of the names: pages are read in its order, and only links whose names
-/// begin alike are sorted.
+/// The index has the beginning of the names: pages are read in its order, and only links whose
+/// names begin alike are sorted.
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_by_name_go_by_the_beginning_of_the_name_on_postgresql() {
     let Some(postgres::Schema { client, name, url }) = postgres::schema().await else { return };

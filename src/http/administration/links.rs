@@ -1,4 +1,4 @@
-//! Calls of administrators (docs/API.md 4, "Administration").
+//! Calls of administrators; the end of a user is the chat service's call too (docs/API.md 4).
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use chrono::{DateTime, Utc};
@@ -128,18 +128,9 @@ fn parse(text: &str) -> Result<(InventoryQuery, Vec<(String, String)>), ApiError
                 query.chat_session_id = Some(chat.map_err(|e| ApiError::bad_value(&name, e))?);
             }
             "filter_type" => {
-                query.filter = match &*value {
-                    "all" => InventoryFilter::All,
-                    "private" => InventoryFilter::Private,
-                    "public" => InventoryFilter::Public,
-                    "frozen" => InventoryFilter::Frozen,
-                    "active" => InventoryFilter::Active,
-                    "legacy" => InventoryFilter::Legacy,
-                    _ => {
-                        let choices = "must be all, private, public, frozen, active or legacy";
-                        return Err(ApiError::bad_value(&name, choices));
-                    }
-                }
+                let named = InventoryFilter::ALL.into_iter().find(|one| one.name() == value);
+                let choices = "must be all, private, public, frozen, active or legacy";
+                query.filter = named.ok_or_else(|| ApiError::bad_value(&name, choices))?;
             }
             "after" => {
                 let after = ShareId::parse(&value);

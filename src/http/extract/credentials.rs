@@ -162,7 +162,8 @@ pub trait Right: 'static {
 
 /// The chat service: its token's scope holds exactly `shared_chats:service` (docs/API.md 1).
 pub struct OfChatService;
-/// An administrator: the scope `shared_chats:admin`, or the group `AUTH_ADMIN_GROUP` (docs/API.md 1).
+/// An administrator: the scope `shared_chats:admin`, or the group `AUTH_ADMIN_GROUP` (docs/API.md
+/// 1).
 pub struct OfAdmin;
 /// Either of them.
 pub struct OfEither;

@@ -109,7 +109,8 @@ async fn send(
     let headers = |status: StatusCode, is_private: bool| {
         let mut response = HttpResponseBuilder::new(status);
         link_headers(&mut response, is_private, tag.clone());
-        // A proxy that compresses would take the size away, and compress a range as if it were a file.
+        // A proxy that compresses would take the size away, and compress a range as if it were a
+        // file.
         let caching =
             if is_private { "private, no-cache, no-transform" } else { "no-cache, no-transform" };
         embeddable(&mut response, is_private);

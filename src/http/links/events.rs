@@ -32,8 +32,9 @@ impl Call for Watch {
 /// message), `removed` `{id}`, `renamed` `{name}`, `settings` `{is_private, includes_artifacts,
 /// expires_at}`, `reset` `{}` (the changes cannot be expressed in events, or the cursor is unknown:
 /// fetch the view again; the stream goes on, or ends if the chat is too large to be watched for
-/// now), `revoked` `{}` (access has ended, and the stream ends). A comment is sent at least every 15 seconds. A client that reconnects with a cursor gets
-/// every later message once; edits and removals that happened in between are in the view only.
+/// now), `revoked` `{}` (access has ended, and the stream ends). A comment is sent at least every
+/// 15 seconds. A client that reconnects with a cursor gets every later message once; edits and
+/// removals that happened in between are in the view only.
 ///
 /// A frozen link is 400.
 #[utoipa::path(

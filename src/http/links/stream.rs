@@ -20,7 +20,8 @@ use crate::telemetry;
 /// The longest time without output (docs/API.md 3).
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream stays open, without output, while access cannot be checked because the
-/// database is down. Browsers do not reconnect after an error response, and the outage may be short.
+/// database is down. Browsers do not reconnect after an error response, and the outage may be
+/// short.
 const OUTAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause between two checks of access during an outage.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);

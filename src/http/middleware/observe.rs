@@ -115,7 +115,8 @@ fn set_common_headers(response: &mut ServiceResponse, id: &RequestId) {
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if is_page {
-        // A page of another origin that opened this one has no handle of it, nor the other way round.
+        // A page of another origin that opened this one has no handle of it, nor the other way
+        // round.
         headers.insert(header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
     }
     headers.insert(X_REQUEST_ID, id.0.clone());

@@ -1,7 +1,7 @@
 //! How much HTML a page may have beside plain text (docs/API.md 3, "The link itself").
 
-/// The HTML of a page's messages and files, in bytes. Plain text comes on top: it is not bounded, as
-/// nothing of a chat is left out, but it is at most six times as long as its source.
+/// The HTML of a page's messages and files, in bytes. Plain text comes on top: it is not bounded,
+/// as nothing of a chat is left out, but it is at most six times as long as its source.
 pub(super) const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// What is left of it.

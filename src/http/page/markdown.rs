@@ -39,8 +39,8 @@ const MAX_FOLDS: usize = 3;
 /// Renders a message as HTML that is safe to include in a page, and takes the HTML from the page's
 /// budget, also if it is given up: it has cost the time. So has reading the source.
 ///
-/// `None` for a message that is shown as [`plain`] text: it is too long, nests too deeply, grows too
-/// much, or is beyond the budget.
+/// `None` for a message that is shown as [`plain`] text: it is too long, nests too deeply, grows
+/// too much, or is beyond the budget.
 pub(in crate::http) fn render(text: &str, budget: &mut Budget) -> Option<String> {
     if text.len() > MARKDOWN_LIMIT {
         return None;
@@ -69,7 +69,8 @@ pub(in crate::http) fn alone(text: &str) -> String {
 }
 
 /// Writes the source and its folded parts, of which each is a document of its own, so that what is
-/// left open in one ends with it. `None` if it nests too deeply, or the HTML grows beyond the limit.
+/// left open in one ends with it. `None` if it nests too deeply, or the HTML grows beyond the
+/// limit.
 fn write(source: &str, folded: usize, limit: usize, out: &mut String) -> Option<()> {
     if nests_too_deeply(source) {
         return None;

@@ -28,8 +28,8 @@ pub(super) fn is_escaped(c: char) -> bool {
 /// The address of a link, if it is an absolute `http`, `https` or `mailto` one. It is written as
 /// parsed, so that the browser reads what was checked, without tabs, line breaks or leading spaces
 /// that browsers skip. A relative address would lead into this site, which no author means. What
-/// stands before an `@` is left out: it looks like a host, as in `https://bank.example@evil.example`,
-/// or is a password.
+/// stands before an `@` is left out: it looks like a host, as in
+/// `https://bank.example@evil.example`, or is a password.
 pub(super) fn link_target(kind: LinkType, destination: &str) -> Option<String> {
     let url = match kind {
         LinkType::Email => Url::parse(&format!("mailto:{destination}")),

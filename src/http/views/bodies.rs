@@ -1,5 +1,5 @@
-//! The cache of the views' bodies. An entry says of which version of the link it is, so a cached body
-//! is never stale. Every view is authorized by what it reads from the database.
+//! The cache of the views' bodies. An entry says of which version of the link it is, so a cached
+//! body is never stale. Every view is authorized by what it reads from the database.
 
 use std::time::Duration;
 

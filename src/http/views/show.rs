@@ -194,8 +194,8 @@ impl View<'_> {
         Some(Answer { tag, body: Some(body) })
     }
 
-    /// Makes the answer. Of a small frozen chat without files, and of a live one whose transcript is
-    /// in memory, it does so without waiting.
+    /// Makes the answer. Of a small frozen chat without files, and of a live one whose transcript
+    /// is in memory, it does so without waiting.
     async fn make(
         &self,
         chat: &SharedChat,

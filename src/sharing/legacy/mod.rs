@@ -113,8 +113,8 @@ impl LegacyImport {
         Ok(counts)
     }
 
-    /// Stores the chunk in one transaction; if the database refuses a line of it, its halves. A line
-    /// that it refuses alone is bad.
+    /// Stores the chunk in one transaction; if the database refuses a line of it, its halves. A
+    /// line that it refuses alone is bad.
     async fn store_chunk(
         &self,
         chunk: Chunk,

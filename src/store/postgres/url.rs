@@ -55,8 +55,8 @@ pub(super) fn parse(url: &str, timeout: Duration) -> Result<(Vec<Config>, Encryp
     Ok((hosts.iter().map(of_host).collect::<Result<_, StoreError>>()?, encryption))
 }
 
-/// Whether the connection to a host that is not this machine may be one without encryption, although
-/// that was not asked for.
+/// Whether the connection to a host that is not this machine may be one without encryption,
+/// although that was not asked for.
 pub(in crate::store) fn may_be_plain_text(url: &str) -> bool {
     let Ok((hosts, Encryption::IfOffered)) = parse(url, Duration::from_secs(1)) else {
         return false;

@@ -80,8 +80,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Refused::KeyTaken`] when the idempotency key was used in the last 24 hours, also by a
-    /// concurrent request; [`Refused::OwnerEnded`]; [`Refused::ChatDeleted`] when the chat has a tombstone, also when it was
-    /// deleted while it was being fetched.
+    /// concurrent request; [`Refused::OwnerEnded`]; [`Refused::ChatDeleted`] when the chat has a
+    /// tombstone, also when it was deleted while it was being fetched.
     pub async fn create(&self, new: NewSharedChat, record: AuditRecord) -> Result<(), StoreError> {
         let audit = AuditRow::from(&record);
         let row = SharedChatRow::from(&new.chat);

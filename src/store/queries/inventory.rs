@@ -37,6 +37,23 @@ pub enum InventoryFilter {
     Legacy,
 }
 
+impl InventoryFilter {
+    pub const ALL: [Self; 6] =
+        [Self::All, Self::Private, Self::Public, Self::Frozen, Self::Active, Self::Legacy];
+
+    /// As `filter_type` names it (docs/API.md 4, "Administration").
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Private => "private",
+            Self::Public => "public",
+            Self::Frozen => "frozen",
+            Self::Active => "active",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
 impl Store {
     /// A page of all owners' links, without expired ones, with their views.
     pub async fn inventory(

@@ -55,9 +55,9 @@ impl Store {
         Ok((!link.is_expired(now)).then_some(link))
     }
 
-    /// The link as viewers see it, unless it has expired by `now`, and its content if that is small: a snapshot of up
-    /// to 16 KiB, as it is stored. Every view reads this or the state, so that a revoked link is
-    /// never served from a cache.
+    /// The link as viewers see it, unless it has expired by `now`, and its content if that is
+    /// small: a snapshot of up to 16 KiB, as it is stored. Every view reads this or the state, so
+    /// that a revoked link is never served from a cache.
     pub async fn link_with_small_snapshot(
         &self,
         id: &ShareId,
