@@ -117,7 +117,8 @@ impl Call for DeleteOfOwner {
     tag = "chat service", operation_id = "delete_shared_chats_of_owner",
     params(
         ("chat_session_id" = String, Path, description = "The chat's id"),
-        ("owner_id" = String, Path, description = "The owner's `sub`, percent-encoded"),
+        ("owner_id" = String, Path, description = "The owner's `sub`, percent-encoded",
+            min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"),
     ),
     responses(
         (status = 200, description = "The links are deleted", body = DeletedLinks),

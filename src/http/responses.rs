@@ -36,7 +36,7 @@ pub struct SharedChatInfo<'a> {
     pub is_private: bool,
     /// Who may open it while it is private, beside its owner: `user:<sub>` and `group:<value>`.
     /// Null: every signed-in user.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<Principal>>)]
     pub audience: Option<&'a Audience>,
     /// It shows a snapshot; otherwise it follows the chat.
     pub is_frozen: bool,
@@ -99,6 +99,16 @@ impl<'a> OwnedSharedChatInfo<'a> {
         }
     }
 }
+
+// The schema of an item of `crate::model::Audience`.
+/// A person or a group: `user:<sub>` or `group:<value>`, each value of 1–255 characters, none of
+/// them a control character.
+#[derive(ToSchema)]
+#[schema(
+    value_type = String, example = "user:bob", max_length = 261,
+    pattern = r"^(user|group):[^\u0000-\u001f\u007f-\u009f]{1,255}$"
+)]
+pub struct Principal(#[expect(dead_code, reason = "for the document alone")] String);
 
 // `messages` comes last, because of `around_messages`.
 /// A shared chat, as a viewer sees it.

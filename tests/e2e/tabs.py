@@ -42,6 +42,8 @@ class Window:
         while True:
             answer = json.loads(self.connection.recv(timeout=30))
             if answer.get("id") == self.number:
+                if answer.get("error", {}).get("message") == "Cannot find default execution context":
+                    return None
                 assert "error" not in answer, answer
                 return answer["result"]
 
@@ -55,7 +57,11 @@ class Window:
         self.call("Target.activateTarget", targetId=tab)
 
     def evaluate(self, tab, script):
-        return self.call("Runtime.evaluate", self.sessions[tab], expression=script)["result"].get("value")
+        # A page whose opener policy differs from that of the one before it begins a context of its own.
+        evaluated = eventually(
+            lambda: self.call("Runtime.evaluate", self.sessions[tab], expression=script), 10, "the page has a context"
+        )
+        return evaluated["result"].get("value")
 
     def is_hidden(self, tab):
         return self.evaluate(tab, "document.hidden")

@@ -46,6 +46,8 @@ ROW = {
     "relative_path",
     "qr_code_url",
     "showcase_id",
+    "audience",
+    "limited_by_policy",
 }
 VIEW = {"id", "name", "shared_at", "shared_by", "is_frozen", "is_private", "includes_artifacts", "expires_at", "messages"}
 

@@ -60,9 +60,10 @@ impl Call for Inventory {
     operation_id = "list_all_shared_chats",
     params(
         ("owner_id" = Option<String>, Query, description = "Only this owner's links",
-            min_length = 1, max_length = 255),
+            min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"),
         ("chat_session_id" = Option<String>, Query, description = "Only links to this chat",
-            min_length = 1, max_length = 128),
+            min_length = 1, max_length = 128,
+            pattern = r"^([A-Za-z0-9_~-]|\.[A-Za-z0-9_~-]|\.\.[A-Za-z0-9._~-])[A-Za-z0-9._~-]*$"),
         ("filter_type" = Option<String>, Query,
             description = "`all`, `private`, `public`, `frozen`, `active` (live) or `legacy`",
             pattern = "^(all|private|public|frozen|active|legacy)$"),
@@ -187,7 +188,8 @@ impl Call for EndUser {
 #[utoipa::path(
     delete, path = "/api/v1/users/{user_id}/shared_chats", tag = "administration",
     operation_id = "delete_shared_chats_of_user",
-    params(("user_id" = String, Path, description = "The user's `sub`, percent-encoded")),
+    params(("user_id" = String, Path, description = "The user's `sub`, percent-encoded",
+        min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")),
     responses(
         (status = 200, description = "The links are deleted", body = DeletedLinks),
         Refusals<EndUser>,
@@ -217,7 +219,8 @@ impl Call for EraseUser {
 #[utoipa::path(
     delete, path = "/api/v1/users/{user_id}", tag = "administration",
     operation_id = "erase_user",
-    params(("user_id" = String, Path, description = "The user's `sub`, percent-encoded")),
+    params(("user_id" = String, Path, description = "The user's `sub`, percent-encoded",
+        min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")),
     responses(
         (status = 200, description = "The links are deleted, the person is erased",
             body = DeletedLinks),

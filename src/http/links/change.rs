@@ -10,6 +10,7 @@ use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, JSON_BODY, Refusals
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::{json_body::JsonBody, link_id::LinkId};
 use crate::http::headers::etag::{names_weak_tag, precondition};
+use crate::http::responses::Principal;
 use crate::model::{Action, Audience, Caller, ClientInfo, parse_rfc3339};
 use crate::sharing::{SettingsChange, SharingError};
 
@@ -35,7 +36,7 @@ pub struct UpdateSharedChatRequest {
     /// Only these may open the link, and its owner: at most 100 of `user:<sub>` and
     /// `group:<value>`. It makes the link private. Null admits every signed-in user again.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(value_type = Option<Vec<Principal>>, max_items = 100)]
     audience: Option<Option<Vec<String>>>,
 }
 

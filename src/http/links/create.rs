@@ -10,7 +10,7 @@ use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, JSON_BODY, Refusals
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::{context::AuditedChat, json_body::JsonBody};
 use crate::http::links::change::{given, is_private_with, parse_audience, rfc3339};
-use crate::http::responses::SharedChatInfo;
+use crate::http::responses::{Principal, SharedChatInfo};
 use crate::model::{Action, Caller, ChatSessionId, ClientInfo, Mode, Object, UserId, Visibility};
 use crate::sharing::{CreateRequest, Owner};
 
@@ -34,7 +34,7 @@ pub struct ShareChatRequest {
     /// Only these may open the link, and its owner: at most 100 of `user:<sub>` and
     /// `group:<value>`, each value of 1–255 characters, none of them a control character. An empty
     /// one admits the owner alone, null everyone whom `is_private` does.
-    #[schema(max_items = 100)]
+    #[schema(value_type = Option<Vec<Principal>>, max_items = 100)]
     audience: Option<Vec<String>>,
     /// The link shows a snapshot; otherwise it follows the chat.
     #[serde(default = "frozen")]

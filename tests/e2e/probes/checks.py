@@ -16,6 +16,8 @@ BEYOND_SCHEMAS = [
     ({CREATE, CHANGE}, 400, r"expires_at: must be in the future"),
     # Nor who asks: `owner` is the chat service's to give, and it has to.
     ({CREATE}, 400, r"owner: the chat service must say whose link it is"),
+    # Nor that two fields contradict each other.
+    ({CREATE, CHANGE}, 400, r"audience: cannot be given with is_private false"),
     # Nor what the chat holds: one of the chats has no messages.
     ({CREATE}, 422, r"The chat has no messages, so there is nothing to share\."),
     # Nor whether the settings are still those that the caller has read.
