@@ -22,7 +22,7 @@ pub struct Policy {
 
 /// Whom a link may admit at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum WidestAudience {
     /// Its owner alone: the off switch.
     Owner,
@@ -32,6 +32,17 @@ pub enum WidestAudience {
     SignedIn,
     /// Anyone who has the link.
     Anyone,
+}
+
+impl TryFrom<String> for WidestAudience {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        [Self::Anyone, Self::SignedIn, Self::Named, Self::Owner]
+            .into_iter()
+            .find(|one| one.name() == name)
+            .ok_or("must be anyone, signed_in, named or owner")
+    }
 }
 
 impl WidestAudience {

@@ -102,6 +102,27 @@ impl LinkState {
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
+
+    /// Whether this state shows the link to more viewers than the other, or more of the chat, or for
+    /// longer.
+    pub fn is_wider_than(&self, other: &Self) -> bool {
+        let admits_more = match (self.visibility, other.visibility) {
+            (_, Visibility::Public) => false,
+            (Visibility::Public, Visibility::Private) => true,
+            (Visibility::Private, Visibility::Private) => match (&self.audience, &other.audience) {
+                (_, None) => false,
+                (None, Some(_)) => true,
+                (Some(now), Some(before)) => !now.is_subset_of(before),
+            },
+        };
+        let adds_files = self.includes_artifacts && !other.includes_artifacts;
+        let is_longer = match (self.expires_at, other.expires_at) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(now), Some(before)) => now > before,
+        };
+        admits_more || adds_files || is_longer
+    }
 }
 
 impl SharedChat {

@@ -85,7 +85,7 @@ impl Sharing {
     }
 
     /// Changes the settings of the caller's own link. A change that
-    /// [widens](SettingsChange::widens) a live link, or includes files, asks the chat service
+    /// [widens](crate::model::LinkState::is_wider_than) a live link, or includes files, asks the chat service
     /// first, with the caller's token and as a create does: an owner who lost the right to share a
     /// chat can only narrow its links. The files of a frozen link are copied then.
     ///
@@ -118,13 +118,7 @@ impl Sharing {
                     expires_at: change.expires_at,
                 })
                 .await?;
-                let guard = if depends_on_settings(&change, &chat) {
-                    // What is asked and copied holds for these settings alone.
-                    let copies = this.ask_for_change(&caller, &chat, &change).await?;
-                    ChangeGuard { revisions: Some(vec![chat.revision]), copies }
-                } else {
-                    ChangeGuard { revisions: precondition.revisions(), copies: Vec::new() }
-                };
+                let guard = this.guard(&caller, &chat, &change, &precondition).await?;
                 let (change, copies) = (change.clone(), guard.copies.clone());
                 let ends_files = change.includes_artifacts == Some(false);
                 match this.commit_change(&caller, &id, change, guard, origin.clone()).await {
@@ -146,6 +140,37 @@ impl Sharing {
         .await
     }
 
+    /// Asks the chat service if the change needs that, and says what the change depends on then.
+    async fn guard(
+        &self,
+        caller: &Caller,
+        chat: &SharedChat,
+        change: &SettingsChange,
+        precondition: &Precondition,
+    ) -> Result<ChangeGuard, SharingError> {
+        if !depends_on_settings(change, chat) {
+            // It is no reason to show a live link for longer: the chat service was not asked.
+            let keeps_updated_at = chat.mode == Mode::Live && self.has_lifetime().await?;
+            let revisions = precondition.revisions();
+            return Ok(ChangeGuard { revisions, keeps_updated_at, ..ChangeGuard::default() });
+        }
+        // What is asked and copied holds for these settings alone.
+        let revisions = Some(vec![chat.revision]);
+        let (before, policy) = (chat.state(), self.store.policy().await?.policy);
+        let after = change.apply(before.clone(), self.clock.now());
+        // A live link may be wider for viewers where it is not by what is stored.
+        let widens = after.is_wider_than(&before)
+            || (chat.mode == Mode::Live
+                && policy.narrow(after).is_wider_than(&policy.narrow(before)));
+        let copies =
+            if widens { self.ask_for_change(caller, chat, change).await? } else { Vec::new() };
+        Ok(ChangeGuard { revisions, copies, keeps_updated_at: false })
+    }
+
+    async fn has_lifetime(&self) -> Result<bool, SharingError> {
+        Ok(self.store.policy().await?.policy.max_lifetime_seconds.is_some())
+    }
+
     /// Asks the chat service whether the caller may still share what the change shows to more
     /// viewers, more of or for longer, and copies the files that a frozen link comes to include.
     async fn ask_for_change(
@@ -154,9 +179,6 @@ impl Sharing {
         chat: &SharedChat,
         change: &SettingsChange,
     ) -> Result<Vec<ObjectKey>, SharingError> {
-        if !change.widens(chat) {
-            return Ok(Vec::new());
-        }
         let session = chat.chat_session_id.as_ref().ok_or(SharingError::ChatNotFound)?;
         let visibility = change.is_private.map_or(chat.visibility, Visibility::of);
         let audience = change.audience.as_ref().unwrap_or(&chat.audience);

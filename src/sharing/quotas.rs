@@ -9,9 +9,10 @@ use std::fmt;
 use super::{Sharing, SharingError};
 use crate::{model::UserId, store::Usage};
 
-/// The most that one owner may have, expired links apart.
+/// The most that one owner may have.
 #[derive(Debug, Clone, Copy)]
 pub struct Quotas {
+    /// Links that have not expired.
     pub links: u64,
     /// Of compressed messages and of kept files.
     pub bytes: u64,

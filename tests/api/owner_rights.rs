@@ -107,6 +107,47 @@ async fn a_link_that_is_narrowed_while_a_widening_asks_is_judged_anew(app: App) 
     app.anonymous().view(&link).await.fails(401, "login_required");
 }
 
+/// What the policy narrows for viewers is widened by a change that is none by what is stored.
+#[apply(on_both_databases)]
+async fn a_live_link_is_not_widened_beyond_what_the_policy_shows(app: App) {
+    let alice = app.as_user("alice");
+    let live = alice.share_live("chat-1").await;
+    let named = json!({
+        "widest_audience": "named", "max_lifetime_seconds": null, "allows_artifacts": true,
+    });
+    app.as_admin().set_policy(&named).await.is(200);
+    passes_to_bob(&app);
+    app.as_user("carol").view(&live).await.fails(403, "not_in_audience");
+    let audience = json!({"audience": ["user:carol"]});
+    alice.change(&live, &audience).await.fails(403, "forbidden");
+    app.as_user("carol").view(&live).await.fails(403, "not_in_audience");
+    // The owner may have it for themself, and close it.
+    alice.change(&live, &json!({"audience": []})).await.is(204);
+}
+
+#[apply(on_both_databases)]
+async fn a_live_link_that_the_policy_ended_is_renewed_by_asking_alone(app: App) {
+    let live = app.as_user("alice").share_live("chat-1").await;
+    let lifetime = json!({
+        "widest_audience": "anyone", "max_lifetime_seconds": 3600, "allows_artifacts": true,
+    });
+    app.as_admin().set_policy(&lifetime).await.is(200);
+    app.clock.advance(chrono::Duration::hours(2));
+    let alice = app.as_user("alice");
+    for change in [json!({"label": "x"}), json!({"is_private": true}), json!({"label": null})] {
+        alice.change(&live, &change).await.is(204);
+        app.as_user("bob").view(&live).await.fails(404, "not_found");
+    }
+    let soon = app.after(chrono::Duration::minutes(30));
+    app.chats.change("chat-1", |chat| chat.owner = "bob");
+    alice.change(&live, &json!({"expires_at": soon})).await.fails(403, "forbidden");
+    alice.change(&live, &json!({"audience": null})).await.fails(403, "forbidden");
+    app.as_user("bob").view(&live).await.fails(404, "not_found");
+    app.chats.change("chat-1", |chat| chat.owner = "alice");
+    alice.change(&live, &json!({"expires_at": soon})).await.is(204);
+    app.as_user("bob").view(&live).await.is(200);
+}
+
 #[apply(on_both_databases)]
 async fn the_chat_service_is_told_what_a_link_is_for(app: App) {
     let alice = app.as_user("alice");

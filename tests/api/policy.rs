@@ -264,6 +264,7 @@ async fn a_bad_policy_is_400(app: App) {
     for (field, value) in [
         ("widest_audience", json!("everyone")),
         ("widest_audience", Value::Null),
+        ("widest_audience", json!({"anyone": null})),
         ("max_lifetime_seconds", json!(0)),
         ("max_lifetime_seconds", json!(59)),
         ("max_lifetime_seconds", json!(1_000_000_000_000_000_000_u64)),

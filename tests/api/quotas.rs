@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{App, Setup, apply, on_both_databases, rows};
+use crate::support::{App, Setup, apply, on_both_databases, rows, store};
 
 fn exceeded(message: &str, quota: &str) {
     assert!(message.contains(&format!("more {quota} than")), "{message}");
@@ -67,6 +67,22 @@ async fn a_snapshot_beyond_the_bytes_is_not_stored(setup: Setup) {
     assert_eq!(rows(&app, "shared_chats").await, 0);
     // A live link stores nothing.
     app.as_user("alice").share_live("chat-1").await;
+}
+
+/// Otherwise links of a minute would fill the database between two sweeps.
+#[apply(on_both_databases)]
+async fn what_an_expired_link_stored_counts_until_it_is_swept(setup: Setup) {
+    let app = setup.with("QUOTA_FILES", "1").start().await;
+    app.chats.put_file("chat-1", "f1", "a.txt", b"abc");
+    let soon = app.after(chrono::Duration::minutes(1));
+    let body = json!({"includes_artifacts": true, "expires_at": soon});
+    app.as_user("alice").share_with("chat-1", body).await;
+    app.clock.advance(chrono::Duration::minutes(2));
+    let again = json!({"chat_session_id": "chat-1", "includes_artifacts": true});
+    let refused = app.as_user("alice").create(&again).await.fails(409, "quota_exceeded");
+    exceeded(&refused, "files");
+    store(&app).sweep(chrono::Duration::days(30), app.now()).await.unwrap();
+    app.as_user("alice").create(&again).await.is(201);
 }
 
 #[apply(on_both_databases)]

@@ -100,8 +100,8 @@ impl Store {
         let pattern = query.name_part.filter(|part| !part.is_empty()).map(|part| contains(&part));
         // PostgreSQL's index has the beginning of the name alone, as an entry has at most 2,704
         // bytes. This order is that of the whole name, too.
-        let by_beginning = matches!(self.database, Database::Postgres(_));
-        let (total, rows, mut audiences) = on!(&self.database, read, |conn| {
+        let on_postgres = matches!(self.database, Database::Postgres(_));
+        let (total, rows): (i64, Vec<LinkRow>) = on!(&self.database, read, |conn| {
             let found = || {
                 let mut found = shared_chats::table
                     .filter(shared_chats::owner_id.eq(&owner))
@@ -126,7 +126,7 @@ impl Store {
             let mut page = found().offset(offset);
             if let Some(Place { key, id }) = after {
                 // Both databases seek to a row value in the index of this order.
-                let behind = sql::<Bool>(match (order, by_beginning) {
+                let behind = sql::<Bool>(match (order, on_postgres) {
                     (LinkOrder::NewestFirst, _) => "(created_at, id) < (",
                     (LinkOrder::OldestFirst, _) => "(created_at, id) > (",
                     (LinkOrder::Name, false) => "(name_folded, id) > (",
@@ -142,7 +142,7 @@ impl Store {
                         let place = behind.bind::<UtcMicros, _>(Moment(at));
                         found().filter(place.sql(", ").bind::<Text, _>(id).sql(")"))
                     }
-                    PlaceKey::FoldedName(name) if by_beginning => {
+                    PlaceKey::FoldedName(name) if on_postgres => {
                         let place = behind.bind::<Text, _>(name.clone()).sql(", 200), ");
                         let place = place.bind::<Text, _>(name);
                         found().filter(place.sql(", ").bind::<Text, _>(id).sql(")"))
@@ -157,10 +157,10 @@ impl Store {
             let page = match order {
                 LinkOrder::NewestFirst => page.order((shared_chats::created_at.desc(), id.desc())),
                 LinkOrder::OldestFirst => page.order((shared_chats::created_at.asc(), id.asc())),
-                LinkOrder::Name if by_beginning => {
+                LinkOrder::Name if on_postgres => {
                     page.order(sql::<Text>("left(name_folded, 200), name_folded, id"))
                 }
-                LinkOrder::NameBackwards if by_beginning => {
+                LinkOrder::NameBackwards if on_postgres => {
                     let order = "left(name_folded, 200) DESC, name_folded DESC, id DESC";
                     page.order(sql::<Text>(order))
                 }
@@ -169,11 +169,17 @@ impl Store {
                     page.order((shared_chats::name_folded.desc(), id.desc()))
                 }
             };
+            let page = page.limit(limit);
+            if on_postgres {
+                let rows: Vec<LinkRow> = page.select(LinkRow::as_select()).load(conn).await?;
+                return Ok((total, rows));
+            }
+            // SQLite reads a page from its index alone, which does not hold the audiences: they have
+            // one of their own.
             let rows: Vec<SharedChatRow> =
-                page.limit(limit).select(SharedChatRow::as_select()).load(conn).await?;
-            // By an index of their own, as those of the lists do not hold them.
+                page.select(SharedChatRow::as_select()).load(conn).await?;
             let ids = rows.iter().map(SharedChatRow::id);
-            let audiences: HashMap<String, Option<String>> = shared_chats::table
+            let mut audiences: HashMap<String, Option<String>> = shared_chats::table
                 .filter(shared_chats::id.eq_any(ids))
                 .filter(shared_chats::audience.is_not_null())
                 .select((shared_chats::id, shared_chats::audience))
@@ -181,13 +187,13 @@ impl Store {
                 .await?
                 .into_iter()
                 .collect();
-            Ok((total, rows, audiences))
+            let rows = rows.into_iter().map(|row| {
+                let audience = audiences.remove(row.id()).flatten();
+                LinkRow { row, audience }
+            });
+            Ok((total, rows.collect()))
         })?;
-        let rows = rows.into_iter().map(|row| {
-            let audience = audiences.remove(row.id()).flatten();
-            LinkRow { row, audience }
-        });
-        Ok(Page { links: into_models(rows.collect())?, total })
+        Ok(Page { links: into_models(rows)?, total })
     }
 }
 

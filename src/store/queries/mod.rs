@@ -21,5 +21,5 @@ use audit::{AuditRow, log_audit_record, record_change};
 use chats::{touch_chat, upsert_where};
 use create::insert_snapshot;
 use owner::deleted_links;
-pub(in crate::store) use policy::policy_revision;
+pub(in crate::store) use policy::{narrowed, policy_revision};
 use sweep::{BATCH, sweep_until};

@@ -7,7 +7,10 @@ use diesel_async::RunQueryDsl;
 
 use super::{attach, detach, log_audit_record, record_change};
 use crate::{
-    model::{Audience, AuditRecord, Deleted, Detail, ObjectKey, ShareId, SharedChat, UserId},
+    model::{
+        Audience, AuditRecord, Deleted, Detail, LinkState, ObjectKey, ShareId, SharedChat, UserId,
+        Visibility,
+    },
     store::{
         Moment, Notice, Refused, Store, StoreError, not_expired, on,
         rows::{LinkRow, short_chat, stored_audience},
@@ -26,27 +29,16 @@ pub struct SettingsChange {
 }
 
 impl SettingsChange {
-    /// Whether the change shows the link to more viewers, or more of the chat, or for longer.
+    /// The state of the link after the change.
     #[must_use]
-    pub fn widens(&self, chat: &SharedChat) -> bool {
-        let adds_files = self.includes_artifacts == Some(true) && !chat.includes_artifacts;
-        let prolongs = match (self.expires_at, chat.expires_at) {
-            (Some(until), Some(old)) => until.is_none_or(|until| until > old),
-            _ => false,
-        };
-        self.admits_more_than(chat) || adds_files || prolongs
-    }
-
-    fn admits_more_than(&self, chat: &SharedChat) -> bool {
-        if !chat.is_private() {
-            return false;
-        }
-        let audience = self.audience.as_ref().unwrap_or(&chat.audience);
-        match (&chat.audience, audience) {
-            _ if self.is_private == Some(false) => true,
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(before), Some(after)) => !after.is_subset_of(before),
+    pub fn apply(&self, to: LinkState, now: DateTime<Utc>) -> LinkState {
+        LinkState {
+            visibility: self.is_private.map_or(to.visibility, Visibility::of),
+            audience: self.audience.clone().unwrap_or(to.audience),
+            includes_artifacts: self.includes_artifacts.unwrap_or(to.includes_artifacts),
+            expires_at: self.expires_at.unwrap_or(to.expires_at),
+            updated_at: now,
+            ..to
         }
     }
 }
@@ -58,6 +50,8 @@ pub struct ChangeGuard {
     pub revisions: Option<Vec<i64>>,
     /// Finished copies of files, to be attached to the link.
     pub copies: Vec<ObjectKey>,
+    /// The change does not count as one that the policy's lifetime begins with anew.
+    pub keeps_updated_at: bool,
 }
 
 impl Store {
@@ -80,7 +74,7 @@ impl Store {
         let any_revision = guard.revisions.is_none();
         let revisions = guard.revisions.unwrap_or_default();
         let ends_artifacts = change.includes_artifacts == Some(false);
-        let copies = guard.copies;
+        let (copies, updated_at) = (guard.copies, (!guard.keeps_updated_at).then_some(Moment(now)));
         let audience = change.audience.map(|list| list.as_ref().map(stored_audience));
         let changed: Option<(LinkRow, AuditRecord)> = on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
@@ -97,7 +91,7 @@ impl Store {
                     change.expires_at.map(|at| shared_chats::expires_at.eq(at.map(Moment))),
                     change.label.map(|label| shared_chats::label.eq(label)),
                     audience.map(|list| shared_chats::audience.eq(list)),
-                    shared_chats::updated_at.eq(Moment(now)),
+                    updated_at.map(|at| shared_chats::updated_at.eq(at)),
                     shared_chats::revision.eq(shared_chats::revision + 1),
                 ))
                 .returning(LinkRow::as_returning())

@@ -23,6 +23,28 @@ macro_rules! policy_revision {
 }
 pub(in crate::store) use policy_revision;
 
+/// How often a link is read because the policy was changed right after.
+pub(in crate::store) const TRIES: usize = 8;
+
+/// Reads a link with the policy's revision until that policy is known, and narrows the link by it.
+macro_rules! narrowed {
+    ($store:expr, $read:expr, $narrow:expr) => {{
+        let mut narrowed = None;
+        for _ in 0..$crate::store::queries::policy::TRIES {
+            let read = $read;
+            let Some((link, revision)) = read else { return Ok(None) };
+            if let Some(policy) = $store.policy_at(revision).await? {
+                narrowed = Some($narrow(link, &policy)?);
+                break;
+            }
+        }
+        narrowed.ok_or_else(|| {
+            $crate::store::StoreError::unavailable("the policy changes all the time")
+        })?
+    }};
+}
+pub(in crate::store) use narrowed;
+
 impl Store {
     /// The policy now.
     ///
@@ -43,23 +65,24 @@ impl Store {
         Ok(StoredPolicy { revision, policy: parse(&document)? })
     }
 
-    /// The policy of this revision, or a later one: the cached one, if it is. The revision comes
-    /// with each read of a link, so that no view goes by an older policy than its link's.
+    /// The policy of this revision, which a link was read together with: the cached one, or else the
+    /// one that is stored. `None` if that is of another revision by now: then the link has to be
+    /// read again, so that no view goes by a policy that is not of its own read.
     pub(in crate::store) async fn policy_at(
         &self,
         revision: Option<i64>,
-    ) -> Result<StoredPolicy, StoreError> {
-        let Some(revision) = revision else { return Ok(StoredPolicy::default()) };
+    ) -> Result<Option<StoredPolicy>, StoreError> {
+        let Some(revision) = revision else { return Ok(Some(StoredPolicy::default())) };
         {
             let cached = self.policy.lock();
             if cached.revision == revision {
-                return Ok(cached.clone());
+                return Ok(Some(cached.clone()));
             }
         }
         // Boxed, as it is rare and would make every view's future larger.
         let current = Box::pin(self.policy()).await?;
         *self.policy.lock() = current.clone();
-        Ok(current)
+        Ok(Some(current).filter(|current| current.revision == revision))
     }
 
     /// Replaces the policy, if it is at one of these revisions; `None` is any. Returns the new

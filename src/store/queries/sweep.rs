@@ -36,8 +36,8 @@ pub struct Swept {
     pub ended_users: usize,
 }
 
-/// The id and the end of an expired link, and the size of its content if that is still there.
-type Expired = (String, Option<Moment>, Option<i32>);
+/// The id and the end of a link, and the size of its content if there is any.
+pub(in crate::store) type SizedLink = (String, Option<Moment>, Option<i32>);
 
 diesel::define_sql_function! {
     /// The size of a binary value. Neither database reads the value for it.
@@ -170,7 +170,7 @@ impl Store {
         &self,
         after: Option<(Moment, String)>,
         until: DateTime<Utc>,
-    ) -> Result<Vec<Expired>, StoreError> {
+    ) -> Result<Vec<SizedLink>, StoreError> {
         on!(&self.database, read, |conn| {
             let expired = || {
                 shared_chats::table
@@ -186,7 +186,7 @@ impl Store {
             };
             let Some((at, id)) = after else { return Ok(expired().load(conn).await?) };
             // Many links may end at the same moment. The index serves each of the two queries.
-            let mut page: Vec<Expired> = expired()
+            let mut page: Vec<SizedLink> = expired()
                 .filter(shared_chats::expires_at.eq(at))
                 .filter(shared_chats::id.gt(id))
                 .load(conn)
@@ -200,7 +200,7 @@ impl Store {
 }
 
 /// The ids of the first links, as many as one statement may delete, but at least one.
-fn in_one_batch(links: &[Expired]) -> Vec<String> {
+pub(in crate::store) fn in_one_batch(links: &[SizedLink]) -> Vec<String> {
     let mut bytes = 0;
     let fitting = links.iter().take_while(|(_, _, content)| {
         let fits = bytes < BATCH_BYTES;

@@ -10,7 +10,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::Value;
 
-use super::{BATCH, log_audit_record, record_change, sweep_until};
+use super::{
+    BATCH, log_audit_record, record_change,
+    sweep::{SizedLink, in_one_batch, length},
+    sweep_until,
+};
 use crate::{
     model::{Actor, Audience, AuditRecord, Detail, EndedUser, ShareId, ShortId, UserId},
     store::{
@@ -18,7 +22,7 @@ use crate::{
         notices::Announce,
         on,
         rows::{audience, stored_audience},
-        schema::{audit_records, ended_users, idempotency_keys, policy, shared_chats},
+        schema::{audit_records, ended_users, idempotency_keys, policy, shared_chats, snapshots},
         sqlite::SqliteConn,
     },
 };
@@ -76,13 +80,10 @@ impl LockOwner for SqliteConn {
 }
 
 impl Store {
-    /// Deletes all links of the user, expired ones too, and makes creates in progress fail. Returns
-    /// how many of the links had not expired.
-    pub async fn end_user(
-        &self,
-        user: &UserId,
-        mut record: AuditRecord,
-    ) -> Result<usize, StoreError> {
+    /// Deletes all links of the user, expired ones too, and makes creates in progress fail. Each
+    /// transaction deletes a bounded number of links and bytes, and has an audit record of its own.
+    /// Returns how many of the links had not expired.
+    pub async fn end_user(&self, user: &UserId, record: AuditRecord) -> Result<usize, StoreError> {
         let now = record.at;
         let short = user.short();
         let user = user.as_str().to_owned();
@@ -101,33 +102,48 @@ impl Store {
         let mut ended = 0;
         loop {
             let owner = user.clone();
-            let (deleted, live) = on!(&self.database, bulk, |conn| {
-                let page: Vec<String> = shared_chats::table
-                    .filter(shared_chats::owner_id.eq(&owner))
-                    .select(shared_chats::id)
+            let page: Vec<SizedLink> = on!(&self.database, read, |conn| {
+                Ok(shared_chats::table
+                    .left_join(snapshots::table)
+                    .filter(shared_chats::owner_id.eq(owner))
+                    .select((
+                        shared_chats::id,
+                        shared_chats::expires_at,
+                        length(snapshots::messages.nullable()),
+                    ))
                     .limit(BATCH)
                     .load(conn)
-                    .await?;
-                let live: Vec<String> = shared_chats::table
-                    .filter(shared_chats::id.eq_any(&page))
-                    .filter(not_expired!(now))
-                    .select(shared_chats::id)
-                    .load(conn)
-                    .await?;
-                let these = shared_chats::table.filter(shared_chats::id.eq_any(&page));
-                let deleted = diesel::delete(these).execute(conn).await?;
-                let ids: Vec<ShareId> = live.iter().filter_map(|id| ShareId::parse(id)).collect();
-                conn.announce(&Notice::links(&ids)).await?;
-                Ok((deleted, live.len()))
+                    .await?)
             })?;
-            ended += live;
-            if deleted == 0 {
-                break;
+            let batch = in_one_batch(&page);
+            if batch.is_empty() && ended > 0 {
+                return Ok(ended);
+            }
+            let (owner, short) = (user.clone(), short.clone());
+            let record = record.clone();
+            let (deleted, record) = on!(&self.database, bulk, |conn| {
+                let these = || {
+                    shared_chats::table
+                        .filter(shared_chats::id.eq_any(&batch))
+                        .filter(shared_chats::owner_id.eq(&owner))
+                };
+                let live: Vec<String> = diesel::delete(these().filter(not_expired!(now)))
+                    .returning(shared_chats::id)
+                    .get_results(conn)
+                    .await?;
+                diesel::delete(these()).execute(conn).await?;
+                let ids: Vec<ShareId> = live.iter().filter_map(|id| ShareId::parse(id)).collect();
+                let detail = EndedUser { user: short, deleted: live.len() };
+                let record = AuditRecord { detail: Some(Detail::EndedUser(detail)), ..record };
+                record_change!(conn, &record, &Notice::links(&ids));
+                Ok((live.len(), record))
+            })?;
+            log_audit_record(&record);
+            ended += deleted;
+            if page.is_empty() {
+                return Ok(ended);
             }
         }
-        record.detail = Some(Detail::EndedUser(EndedUser { user: short, deleted: ended }));
-        self.record(record).await?;
-        Ok(ended)
     }
 
     /// Removes a person: from audiences, idempotency keys, and as an actor. Their own links were
@@ -169,10 +185,13 @@ impl Store {
     async fn erase_from_audiences(&self, user: &UserId) -> Result<(), StoreError> {
         let principal = Audience::user(user);
         let json = Value::from(principal.clone()).to_string();
+        let mut after = String::new();
         loop {
-            let (principal, json) = (principal.clone(), json.clone());
-            let rewritten = on!(&self.database, bulk, |conn| {
-                let page: Vec<(String, Option<String>)> = shared_chats::table
+            let (json, behind) = (json.clone(), after.clone());
+            // It may find more: the string can be a part of another principal.
+            let page: Vec<String> = on!(&self.database, read, |conn| {
+                Ok(shared_chats::table
+                    .filter(shared_chats::id.gt(behind))
                     .filter(shared_chats::audience.is_not_null())
                     // Not LIKE, which ignores case on SQLite.
                     .filter(
@@ -180,29 +199,52 @@ impl Store {
                             .bind::<Text, _>(json)
                             .sql(", '') <> audience"),
                     )
-                    .select((shared_chats::id, shared_chats::audience))
+                    .select(shared_chats::id)
+                    .order(shared_chats::id.asc())
                     .limit(BATCH)
                     .load(conn)
-                    .await?;
-                for (id, stored) in &page {
-                    let list = audience(stored.as_deref())?.unwrap_or_default();
-                    let rest = list.without(&principal);
-                    diesel::update(shared_chats::table.find(id))
-                        .set((
-                            shared_chats::audience.eq(Some(stored_audience(&rest))),
-                            shared_chats::revision.eq(shared_chats::revision + 1),
-                        ))
-                        .execute(conn)
-                        .await?;
-                }
-                let ids: Vec<ShareId> =
-                    page.iter().filter_map(|(id, _)| ShareId::parse(id)).collect();
-                conn.announce(&Notice::links(&ids)).await?;
-                Ok(page.len())
+                    .await?)
             })?;
-            if rewritten == 0 {
-                return Ok(());
-            }
+            let Some(last) = page.last() else { return Ok(()) };
+            after.clone_from(last);
+            let principal = principal.clone();
+            on!(&self.database, bulk, |conn| {
+                let mut changed = Vec::new();
+                for id in &page {
+                    // Its owner may change it at the same moment: then it is looked at again.
+                    loop {
+                        let row: Option<(Option<String>, i64)> = shared_chats::table
+                            .find(id)
+                            .select((shared_chats::audience, shared_chats::revision))
+                            .get_result(conn)
+                            .await
+                            .optional()?;
+                        let Some((Some(stored), revision)) = row else { break };
+                        // A damaged one admits no one, and is left empty.
+                        let list = audience(Some(&stored)).ok().flatten().unwrap_or_default();
+                        let rest = stored_audience(&list.without(&principal));
+                        if rest == stored {
+                            break;
+                        }
+                        let as_read = shared_chats::table
+                            .find(id)
+                            .filter(shared_chats::revision.eq(revision));
+                        let updated = diesel::update(as_read)
+                            .set((
+                                shared_chats::audience.eq(Some(rest)),
+                                shared_chats::revision.eq(shared_chats::revision + 1),
+                            ))
+                            .execute(conn)
+                            .await?;
+                        if updated > 0 {
+                            changed.extend(ShareId::parse(id));
+                            break;
+                        }
+                    }
+                }
+                conn.announce(&Notice::links(&changed)).await?;
+                Ok(())
+            })?;
         }
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
 use diesel_async::RunQueryDsl;
 
-use super::policy_revision;
+use super::{narrowed, policy_revision};
 use crate::{
     model::{LinkState, ShareId, SharedChat},
     store::{
@@ -42,16 +42,23 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<SharedChat>, StoreError> {
         let id = id.as_str().to_owned();
-        let row: Option<(LinkRow, Option<i64>)> = on!(&self.database, fast_read(id), |conn| {
-            Ok(shared_chats::table
-                .find(id)
-                .select((LinkRow::as_select(), policy_revision!()))
-                .get_result(conn)
-                .await
-                .optional()?)
-        })?;
-        let Some((link, policy)) = row else { return Ok(None) };
-        let link = SharedChat::try_from(link)?.narrowed(&self.policy_at(policy).await?);
+        let link = narrowed!(
+            self,
+            {
+                let id = id.clone();
+                let row: Option<(LinkRow, Option<i64>)> =
+                    on!(&self.database, fast_read(id), |conn| {
+                        Ok(shared_chats::table
+                            .find(id)
+                            .select((LinkRow::as_select(), policy_revision!()))
+                            .get_result(conn)
+                            .await
+                            .optional()?)
+                    })?;
+                row
+            },
+            |link, policy| SharedChat::try_from(link).map(|link| link.narrowed(policy))
+        );
         Ok((!link.is_expired(now)).then_some(link))
     }
 
@@ -64,9 +71,17 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<(SharedChat, Option<Snapshot>)>, StoreError> {
         let id = id.as_str().to_owned();
-        let row = on!(@each &self.database, |db| db.link_with_small_snapshot(id))?;
-        let Some((link, snapshot, policy)) = row else { return Ok(None) };
-        let link = SharedChat::try_from(link)?.narrowed(&self.policy_at(policy).await?);
+        let (link, snapshot) = narrowed!(
+            self,
+            {
+                let id = id.clone();
+                let row = on!(@each &self.database, |db| db.link_with_small_snapshot(id))?;
+                row.map(|(link, snapshot, policy)| ((link, snapshot), policy))
+            },
+            |(link, snapshot), policy| {
+                SharedChat::try_from(link).map(|link| (link.narrowed(policy), snapshot))
+            }
+        );
         Ok((!link.is_expired(now)).then(|| (link, snapshot.map(Snapshot::from))))
     }
 
@@ -77,9 +92,14 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<LinkState>, StoreError> {
         let id = id.as_str().to_owned();
-        let row = on!(@each &self.database, |db| db.link_state(id))?;
-        let Some((link, policy)) = row else { return Ok(None) };
-        let link = LinkState::try_from(link)?.narrowed(&self.policy_at(policy).await?);
+        let link = narrowed!(
+            self,
+            {
+                let id = id.clone();
+                on!(@each &self.database, |db| db.link_state(id))?
+            },
+            |link, policy| LinkState::try_from(link).map(|link| link.narrowed(policy))
+        );
         Ok((!link.is_expired(now)).then_some(link))
     }
 
