@@ -40,10 +40,10 @@ struct UsageRow {
 const USAGE: &str = "\
     SELECT COUNT(CASE WHEN l.expires_at IS NULL OR l.expires_at > $1 THEN 1 END) AS links, \
     CAST(COALESCE(SUM(OCTET_LENGTH(s.messages)), 0) AS BIGINT) AS message_bytes, \
-    CAST(COALESCE(SUM((SELECT COUNT(*) FROM artifacts a WHERE a.shared_chat_id = l.id)), 0) \
-    AS BIGINT) AS files, \
-    CAST(COALESCE(SUM((SELECT SUM(a.bytes) FROM artifacts a WHERE a.shared_chat_id = l.id)), 0) \
-    AS BIGINT) AS file_bytes \
+    CAST(COALESCE(SUM(CASE WHEN l.includes_artifacts THEN (SELECT COUNT(*) FROM artifacts a \
+    WHERE a.shared_chat_id = l.id) END), 0) AS BIGINT) AS files, \
+    CAST(COALESCE(SUM(CASE WHEN l.includes_artifacts THEN (SELECT SUM(a.bytes) FROM artifacts a \
+    WHERE a.shared_chat_id = l.id) END), 0) AS BIGINT) AS file_bytes \
     FROM shared_chats l LEFT JOIN snapshots s ON s.shared_chat_id = l.id WHERE l.owner_id = $2";
 
 impl Store {
