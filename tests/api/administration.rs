@@ -44,7 +44,7 @@ async fn the_inventory_has_the_links_of_every_owner(setup: Setup) {
     for (query, expected) in [
         ("", vec![&public.id, &private.id, &live.id, &bobs.id, &old]),
         ("owner_id=alice", vec![&public.id, &private.id, &live.id]),
-        ("owner_id=nobody", vec![]),
+        ("owner_id=dora", vec![]),
         ("chat_session_id=bobs-chat", vec![&bobs.id]),
         ("filter_type=private", vec![&private.id]),
         ("filter_type=active", vec![&live.id]),

@@ -244,7 +244,7 @@ pub const OTHERS: &[Block] = &[
     ),
     block(
         "POST /api/v1/admin/shared_chats/batch_delete",
-        "Whoever owns them; a legacy one too.",
+        "Of any owner; a legacy one too.",
         "
         the owner's link                    401 401 403 403 403 403 204 403",
     ),
