@@ -142,14 +142,12 @@ pub fn sign_in(login_url: Option<&str>) -> askama::Result<String> {
 /// The page of a link that is for other people than its viewer, who may be signed in as the wrong
 /// one. `viewer` is who that is, and `login_url` as for [`sign_in`].
 pub fn not_in_audience(viewer: Option<&str>, login_url: Option<&str>) -> askama::Result<String> {
-    let who = viewer.map(|name| {
-        format!("You are signed in as {}. ", sanitize::without_direction_changes(name))
-    });
-    let message = format!(
-        "{}Who can open it is decided by the person who shared this chat, and by the rules of \
-         this service.",
-        who.unwrap_or_default()
-    );
+    let rule =
+        "person who shared this chat, and the rules of this service, decide who can open it.";
+    let message = match viewer.map(sanitize::without_direction_changes) {
+        Some(name) => format!("You are signed in as {name}, and the {rule}"),
+        None => format!("The {rule}"),
+    };
     let title = "This link is for other people";
     let login = login_url.map(|url| ("Sign in as another user", url));
     Notice { icon: LOCK, title, message: &message, login, failure: None }.render()
