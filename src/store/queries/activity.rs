@@ -54,7 +54,7 @@ impl Store {
 
     pub async fn view_counts(&self, id: &ShareId) -> Result<ViewCounts, StoreError> {
         let id = id.as_str().to_owned();
-        let row: Option<(i64, i64, i64, Option<Moment>)> = on!(&self.database, read, |conn| {
+        let row: Option<CountsRow> = on!(&self.database, read, |conn| {
             Ok(link_activity::table
                 .find(id)
                 .select((
@@ -67,14 +67,22 @@ impl Store {
                 .await
                 .optional()?)
         })?;
-        let Some((views, bots, downloads, last)) = row else { return Ok(ViewCounts::default()) };
-        let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        Ok(ViewCounts {
-            views: count(views),
-            bot_views: count(bots),
-            downloads: count(downloads),
-            last_viewed_at: last.map(|at| at.0),
-        })
+        Ok(counts(row))
+    }
+}
+
+/// The views, views by bots and downloads of a link, and when it was viewed last.
+pub(in crate::store) type CountsRow = (i64, i64, i64, Option<Moment>);
+
+/// A link without a row was not viewed.
+pub(in crate::store) fn counts(row: Option<CountsRow>) -> ViewCounts {
+    let Some((views, bots, downloads, last)) = row else { return ViewCounts::default() };
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    ViewCounts {
+        views: count(views),
+        bot_views: count(bots),
+        downloads: count(downloads),
+        last_viewed_at: last.map(|at| at.0),
     }
 }
 

@@ -4,11 +4,14 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::{deleted_links, log_audit_record, record_change};
+use super::{
+    activity::{CountsRow, counts},
+    deleted_links, log_audit_record, record_change,
+};
 use crate::{
     model::{AuditRecord, ChatSessionId, Detail, ShareId, SharedChat, UserId, ViewCounts},
     store::{
-        Moment, Notice, Store, StoreError, not_expired, on,
+        Notice, Store, StoreError, not_expired, on,
         rows::LinkRow,
         schema::{link_activity, shared_chats},
     },
@@ -66,8 +69,7 @@ impl Store {
         let chat = query.chat_session_id.map(|id| id.as_str().to_owned());
         // No id is empty.
         let after = query.after.map_or_else(String::new, |id| id.as_str().to_owned());
-        type Seen = Option<(i64, i64, i64, Option<Moment>)>;
-        let rows: Vec<(LinkRow, Seen)> = on!(&self.database, read, |conn| {
+        let rows: Vec<(LinkRow, Option<CountsRow>)> = on!(&self.database, read, |conn| {
             let of_the_link = link_activity::shared_chat_id.eq(shared_chats::id);
             let mut found = shared_chats::table
                 .left_join(link_activity::table.on(of_the_link))
@@ -104,21 +106,7 @@ impl Store {
                 .load(conn)
                 .await?)
         })?;
-        let count = |number: i64| u64::try_from(number).unwrap_or_default();
-        rows.into_iter()
-            .map(|(row, seen)| {
-                let seen =
-                    seen.map_or_else(ViewCounts::default, |(views, bots, downloads, last)| {
-                        ViewCounts {
-                            views: count(views),
-                            bot_views: count(bots),
-                            downloads: count(downloads),
-                            last_viewed_at: last.map(|at| at.0),
-                        }
-                    });
-                Ok((SharedChat::try_from(row)?, seen))
-            })
-            .collect()
+        rows.into_iter().map(|(row, seen)| Ok((SharedChat::try_from(row)?, counts(seen)))).collect()
     }
 
     /// Deletes these links of any owner, legacy and expired ones too.
