@@ -24,7 +24,7 @@ use crate::http::links::list::{List, list};
 use crate::http::links::qr_code::{DrawQrCode, qr_code};
 use crate::http::links::view::{View, view};
 use crate::http::page::open::{self, Open};
-use crate::http::{openapi, state::State};
+use crate::http::{openapi, state::State, ui};
 use crate::sharing::SharePath;
 
 /// Registers all endpoints of the service port.
@@ -70,6 +70,7 @@ pub fn endpoints(viewer: Option<&SharePath>, has_docs: bool) -> Vec<Endpoint> {
         at("/health/ready").on(M::GET, Ready, health::ready),
         at("/openapi.json").on(M::GET, Plain, openapi::json),
         at("/openapi.yaml").on(M::GET, Plain, openapi::yaml),
+        at("/ui/{file:.*}").on(M::GET, Plain, ui::file),
     ];
     if has_docs {
         all.push(at("/docs").on(M::GET, Plain, openapi::to_index));
