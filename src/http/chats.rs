@@ -1,23 +1,14 @@
 //! The chat service's calls about its chats (docs/API.md 4).
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use percent_encoding::percent_decode_str;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::http::State;
 use crate::http::call::{Audited, CALLER, Call, Refusals};
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::credentials::ChatServiceCaller;
-use crate::http::responses::OwnedSharedChatInfo;
-use crate::model::{Action, ChatSessionId, ClientInfo, UserId};
-
-/// How many links were deleted.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"deleted": 3}))]
-pub struct DeletedLinks {
-    pub deleted: usize,
-}
+use crate::http::extract::user_id::user_id;
+use crate::http::responses::{DeletedLinks, OwnedSharedChatInfo};
+use crate::model::{Action, ChatSessionId, ClientInfo};
 
 /// The id in the path; 404 if no chat can have it.
 fn chat_id(request: &HttpRequest) -> Result<ChatSessionId, ApiError> {
@@ -83,22 +74,6 @@ pub async fn delete_links(
 ) -> Result<HttpResponse, ApiError> {
     let deleted = state.sharing.chat_deleted(&caller, &chat_id(&request)?, origin).await?;
     Ok(HttpResponse::Ok().json(DeletedLinks { deleted }))
-}
-
-/// A user's id in the path, percent-decoded: the segment that so many others follow.
-///
-/// # Errors
-/// 400 if no user can have it, or if it is `.` or `..`, which clients resolve in an address.
-pub fn user_id(request: &HttpRequest, followed_by: usize) -> Result<UserId, ApiError> {
-    // Not from the router, which replaces what is not UTF-8.
-    let segment = request.uri().path().rsplit('/').nth(followed_by).unwrap_or_default();
-    let invalid = |problem: &str| ApiError::new(E::BadRequest, format!("The user's id {problem}."));
-    let id = percent_decode_str(segment).decode_utf8();
-    let id = id.map_err(|_| invalid("must be percent-encoded UTF-8"))?;
-    if matches!(&*id, "." | "..") {
-        return Err(invalid("cannot be a dot segment"));
-    }
-    UserId::parse(&id).map_err(|problem| invalid(&problem.to_string()))
 }
 
 pub struct DeleteOfOwner;

@@ -239,3 +239,10 @@ pub fn around_messages(
     json.truncate(json.len() - b"[]}".len());
     Ok((json, b"}"))
 }
+
+/// How many links were deleted.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"deleted": 3}))]
+pub struct DeletedLinks {
+    pub deleted: usize,
+}

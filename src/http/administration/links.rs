@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 
 use crate::http::State;
 use crate::http::call::{Audited, CALLER, Call, JSON_BODY, Refusals};
-use crate::http::chats::{DeletedLinks, user_id};
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::credentials::{AdminCaller, EndingCaller};
 use crate::http::extract::json_body::JsonBody;
+use crate::http::extract::user_id::user_id;
 use crate::http::links::batch_delete::DeleteSharedChatsRequest;
 use crate::http::links::list::LIMITS;
 use crate::http::links::query::number;
-use crate::http::responses::OwnedSharedChatInfo;
+use crate::http::responses::{DeletedLinks, OwnedSharedChatInfo};
 use crate::model::{
     Action, ChatSessionId, ClientInfo, Policy, ShareId, SharedChat, UserId, ViewCounts,
 };
