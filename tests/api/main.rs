@@ -58,4 +58,5 @@ mod quotas;
 mod rate_limits;
 mod reconcile;
 mod sweep;
+mod ui;
 mod view;
