@@ -62,7 +62,7 @@ export interface ClientOptions {
    * keep the token until it expires. With `refresh` the last one was refused: get a new one. The
    * request is then repeated, once.
    */
-  token?: ((options?: { refresh?: boolean }) => Promise<string | null> | string | null) | null;
+  token?: ((options: { refresh: boolean }) => Promise<string | null> | string | null) | null;
   fetch?: typeof globalThis.fetch;
 }
 

@@ -198,7 +198,7 @@ export class SharedChatsClient {
   async #authorization({ refresh = false } = {}) {
     if (!this.#token) return null;
     try {
-      if (!refresh) return await this.#token();
+      if (!refresh) return await this.#token({ refresh });
       // Calls that fail at the same moment share one new token.
       this.#refreshing ??= Promise.resolve(this.#token({ refresh: true })).finally(() => {
         this.#refreshing = null;

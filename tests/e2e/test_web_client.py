@@ -124,7 +124,7 @@ class Host:
 START = """([api, tokens]) => {
   // What a host page keeps: a token until it is told that it was refused.
   globalThis.asked = [];
-  const token = async ({ refresh = false } = {}) => {
+  const token = async ({ refresh }) => {
     asked.push(refresh ? "refresh" : "token");
     if (refresh && tokens.length > 1) tokens.shift();
     return tokens[0];

@@ -5,7 +5,7 @@ declare const session: { token(refresh: boolean): Promise<string> };
 
 const client = new SharedChatsClient({
   api: "https://share.example",
-  token: ({ refresh = false } = {}) => session.token(refresh),
+  token: ({ refresh }) => session.token(refresh),
 });
 
 export async function owner(chat: string, signal: AbortSignal): Promise<SharedChatInfo[]> {
