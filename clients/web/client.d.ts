@@ -42,7 +42,7 @@ export interface Page<Row, Query> {
   next: Query | null;
 }
 
-/** The events of docs/API.md, section 3. `id` is a cursor. */
+/** The events of docs/API.md 3. `id` is a cursor. */
 export type WatchEvent = { id?: string } & (
   | { event: "message" | "changed"; data: Message }
   | { event: "removed"; data: { id: string } }
@@ -67,7 +67,7 @@ export interface ClientOptions {
 }
 
 /**
- * A call that failed. Beside the errors of the service (docs/API.md, section 2) there are
+ * A call that failed. Beside the errors of the service (docs/API.md 2) there are
  * `network` (no answer; status 0), `no_token` (`token` failed; status 0) and `unreadable` (not an
  * answer of the service). `cause` has what was caught.
  */

@@ -1,7 +1,7 @@
 // One method for each operation of openapi.yaml, and watch(), which follows a live link. Runs in
 // evergreen browsers and in Node.js 20 or later. client.d.ts has the types.
 
-/** A call that failed. `error_type` is for programs, `message` for people (docs/API.md, section 2). */
+/** A call that failed. `error_type` is for programs, `message` for people (docs/API.md 2). */
 export class ApiError extends Error {
   name = "ApiError";
 
