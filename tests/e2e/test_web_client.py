@@ -155,9 +155,15 @@ WATCH = """([id, after]) => {
 class Frontend:
     """A tab with the host page, and a client in it. What it asks for goes through a wire that can be cut."""
 
-    def __init__(self, service, wire, page, asked):
-        self.service, self.wire, self.page, self.asked = service, wire, page, asked
+    def __init__(self, service, wire, page):
+        self.service, self.wire, self.page = service, wire, page
         self.api = f"http://127.0.0.1:{wire.port}"
+        self.asked, self.open_streams = [], 0
+        page.on("request", lambda request: self.asked.append((request.method, request.url)))
+        page.on("response", self._answered)
+
+    def _answered(self, response):
+        self.open_streams += "/events" in response.url and response.status == 200
 
     def begin(self, *tokens):
         self.page.evaluate(START, [self.api, list(tokens)])
@@ -181,7 +187,7 @@ class Frontend:
 
     def watch(self, link, after=None):
         self.page.evaluate(WATCH, [link["id"], after])
-        eventually(lambda: self.streams() or self.ended(), SECONDS, "the stream is asked for")
+        self.until(lambda _: self.open_streams or self.ended(), "the stream is open")
 
     def streams(self):
         """The addresses of the event streams that were asked for."""
@@ -227,9 +233,7 @@ def frontend(start_service, browser):
         page.set_default_timeout(SECONDS * 1000)
         page.on("pageerror", lambda error: wrong.append(f"uncaught: {error}"))
         page.on("console", lambda said: "Content Security Policy" in said.text and wrong.append(said.text))
-        asked = []
-        page.on("request", lambda request: asked.append((request.method, request.url)))
-        made = Frontend(service, wire, page, asked)
+        made = Frontend(service, wire, page)
         host.integrates(made.api)
         page.goto(host.url)
         page.wait_for_function("Boolean(globalThis.SharedChatsClient)")
@@ -445,7 +449,6 @@ def live(frontend, own_chats, alice):
         link = tab.service.http(alice).share(chat, is_frozen=False, **settings)
         tab.begin(*tokens)
         tab.watch(link, after and chat.messages[0].id)
-        # The stream is open when something arrives on it.
         said = chat.say("Grüße, 世界")
         tell(tab.service, chat)
         tab.until_told("message", said.content)
