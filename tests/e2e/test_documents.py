@@ -290,6 +290,7 @@ def test_a_chat_is_shared_from_an_empty_folder_as_the_page_says(folder_of_the_pa
         assert made.value.status == 201, made.value.text()
         link = made.value.json()["url"]
         page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
         page.get_by_role("button", name="Shared chats").click()
         expect(page.get_by_role("dialog")).to_contain_text("Trip to Oslo")
         page.goto(link)
