@@ -44,7 +44,7 @@ export class ShareChatDialog extends DialogElement {
   }
 
   subtitle() {
-    return h("p", { class: "subtitle", dir: "auto", title: this.chatName }, h("bdi", {}, this.chatName || this.t("common.untitled")));
+    return h("p", { class: "subtitle", dir: "auto", title: this.chatName }, this.chatName || this.t("common.untitled"));
   }
 
   content() {
@@ -190,7 +190,6 @@ export class ShareChatDialog extends DialogElement {
     this.rows = this.rows.filter((other) => other.row.id !== row.id || (other.element.remove(), false));
     this.#count();
     this.result.focus();
-    this.status(t("share.ready"));
   }
 
   /** Back to the form; the link that was made is the first of the list. */

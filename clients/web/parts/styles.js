@@ -132,7 +132,7 @@ input[type="checkbox"], input[type="radio"] { accent-color: var(--accent); }
 }
 .chip > .icon { width: 1rem; height: 1rem; color: var(--muted); }
 .chip > bdi, .options bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
-.chip > button { display: grid; place-items: center; width: 2rem; height: 2rem; padding: 0; border: 0; border-radius: 50%; background: none; color: var(--muted); }
+.chip > button { flex: none; display: grid; place-items: center; width: 2rem; height: 2rem; padding: 0; border: 0; border-radius: 50%; background: none; color: var(--muted); }
 .chip > button:hover { color: var(--danger); }
 .chip > button > .icon { width: 0.875rem; height: 0.875rem; stroke-width: 2.5; }
 .search { position: relative; }
@@ -146,7 +146,7 @@ input[type="checkbox"], input[type="radio"] { accent-color: var(--accent); }
 .options > li[aria-selected="true"] { outline: 2px solid var(--accent); outline-offset: -2px; }
 
 .qr { display: grid; justify-items: center; gap: 0.75rem; }
-.qr canvas { width: 13rem; height: 13rem; max-width: 100%; padding: 0.5rem; background: #fff; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.7); }
+.qr canvas { width: 11rem; height: 11rem; max-width: 100%; padding: 0.5rem; background: #fff; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.7); }
 .qr:has(p) canvas { display: none; }
 .confirm { width: min(26rem, calc(100vw - 2rem)); padding: 1.375rem 1.5rem 1.25rem; gap: 0.625rem; }
 .confirm .buttons { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0.625rem; margin-top: 0.75rem; }

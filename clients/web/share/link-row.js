@@ -6,7 +6,7 @@ import { h, uniqueId } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
 import { qrView } from "../parts/qr.js";
 import { switchOf } from "../parts/switch.js";
-import { sentence } from "./sentence.js";
+import { brief } from "./sentence.js";
 
 const ICONS = { anyone: "globe", signed_in: "user", named: "users", owner: "lock" };
 
@@ -51,12 +51,12 @@ export class LinkRow {
     const access = accessOf(row);
     this.picture.replaceChildren(icon(ICONS[access]));
     this.name.replaceChildren(row.label ? h("bdi", { title: row.label }, row.label) : t("share.linkOf", { date: dates.moment(row.created_at) }));
-    this.meta.replaceChildren(...sentence(this.dialog, row));
+    this.meta.replaceChildren(...brief(this.dialog, row));
     this.limited.replaceChildren(...(row.limited_by_policy.length ? [icon("limit"), t("share.limited")] : []));
     this.limited.hidden = !row.limited_by_policy.length;
     if (row.audience && canName) {
       people.load(row.audience).then(() => {
-        if (this.row === row) this.meta.replaceChildren(...sentence(this.dialog, row));
+        if (this.row === row) this.meta.replaceChildren(...brief(this.dialog, row));
       });
     }
     this.#panel?.update();
@@ -127,9 +127,10 @@ class Panel {
     this.files = switchOf({ label: t("share.files"), onchange: (isOn) => owner.change({ includes_artifacts: isOn }) });
     this.end = new EndField({ t, dates, end: owner.row.expires_at, onchange: () => this.#endChosen() });
     this.element = h("div", { class: "panel" },
-      h("div", { class: "columns" }, h("div", { class: "field" }, h("label", { for: id }, t("share.question")), this.access), this.end.element),
+      h("div", { class: "field" }, h("label", { for: id }, t("share.question")), this.access),
       this.picker && this.picker.element,
       this.files.element,
+      this.end.element,
       h("div", { class: "buttons" },
         h("button", { type: "button", class: "danger", onclick: () => owner.actions.remove(owner) }, icon("trash"), t("share.delete"))));
   }

@@ -8,8 +8,8 @@ export function resultView(dialog, row) {
   const { t, client, signal } = dialog;
   const id = uniqueId("url");
   const url = h("input", { id, type: "text", readonly: true, value: row.url, dir: "ltr", onfocus: () => url.select() });
-  const copy = h("button", { type: "button", class: "primary", onclick: () => dialog.copy(row.url, t("share.copied")) }, icon("copy"), t("share.copy"));
-  const says = h("p", { class: "says" }, ...sentence(dialog, row));
+  const copy = h("button", { type: "button", class: "primary", "aria-describedby": `${id}-ready ${id}-says`, onclick: () => dialog.copy(row.url, t("share.copied")) }, icon("copy"), t("share.copy"));
+  const says = h("p", { class: "says", id: `${id}-says` }, ...sentence(dialog, row));
   const element = h("section", { class: "result", "aria-labelledby": `${id}-ready` },
     h("div", { class: "done" }, icon("check"), h("h3", { id: `${id}-ready` }, t("share.ready"))),
     h("div", { class: "field" },

@@ -25,14 +25,29 @@ export function sentence({ t, dates, people, canName, policy }, settings) {
   });
 }
 
-function who({ t, people, canName, policy }, settings, limited) {
+/** The same in a few words, for a list: what is stored, and when it ends. */
+export function brief({ t, dates, people, canName, policy }, row) {
+  const access = accessOf(row);
+  const whose = access === "named" ? who({ t, people, canName, policy }, row, new Set(), true) : [t(`share.access.${access}`)];
+  const latest = row.limited_by_policy.includes("expires_at") ? latestEnd(policy, Date.parse(row.updated_at)) : null;
+  const end = latest ?? (row.expires_at && Date.parse(row.expires_at));
+  const rest = [
+    t(`share.brief.${row.is_frozen ? "frozen" : "live"}`),
+    row.includes_artifacts && t("share.brief.files"),
+    end && t(`share.brief.${end > Date.now() ? "end" : "ended"}`, { date: dates.moment(end) }),
+  ];
+  return [...whose, ...rest.filter(Boolean).map((text) => ` · ${text}`)];
+}
+
+function who({ t, people, canName, policy }, settings, limited, isBrief = false) {
   let access = accessOf(settings);
   if (limited.has("is_private") || limited.has("audience")) access = policy?.widest_audience === "signed_in" ? "signed_in" : "owner";
   if (access !== "named") return [t(`share.who.${access}`)];
   const { audience } = settings;
-  if (!canName || audience.length > MOST_NAMES) return [t("share.who.count", { n: audience.length })];
+  if (!canName || audience.length > MOST_NAMES) return [t(isBrief ? "share.who.countShort" : "share.who.count", { n: audience.length })];
   const names = audience.map((principal) => h("bdi", { class: "name" }, nameOf(t, people, principal)));
-  const parts = new Intl.ListFormat(t.lang, { type: "conjunction" }).formatToParts([...names.map((_, at) => String(at)), t("share.who.you")]);
-  const list = parts.map(({ type, value }, at, all) => (type === "element" && at < all.length - 1 ? names[Number(value)] : value));
-  return t.nodes("share.who.names", { names: h("span", {}, ...list) });
+  const all = isBrief ? names : [...names, t("share.who.you")];
+  const parts = new Intl.ListFormat(t.lang, { type: "conjunction" }).formatToParts(all.map((_, at) => String(at)));
+  const list = parts.map(({ type, value }) => (type === "element" ? all[Number(value)] : value));
+  return isBrief ? list : t.nodes("share.who.names", { names: h("span", {}, ...list) });
 }

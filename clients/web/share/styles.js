@@ -45,7 +45,7 @@ legend, h3 { margin-bottom: 0.625rem; }
 .line { display: flex; align-items: flex-start; gap: 0.75rem; }
 .line > .picture { color: var(--muted); margin-top: 0.5rem; display: grid; }
 .line > .words { flex: 1; min-width: 0; padding-block: 0.375rem; }
-.line .name { font-weight: 550; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
+.line > .words > .name { font-weight: 550; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
 .tools { display: flex; flex: none; }
 .limited { display: flex; align-items: center; gap: 0.375rem; margin-top: 0.25rem; font-size: 0.8125rem; font-weight: 550; }
 .limited > .icon { width: 1rem; height: 1rem; }
@@ -69,6 +69,7 @@ legend, h3 { margin-bottom: 0.625rem; }
   .address { flex-direction: column; }
   .choice { min-height: 3.5rem; }
   .choices.two .choice { flex-direction: column; align-items: flex-start; gap: 0.375rem; }
+  .choices.two .words { flex: none; }
   .line { flex-wrap: wrap; gap: 0 0.75rem; }
   .line > .words { flex-basis: 70%; }
   .tools { width: 100%; justify-content: flex-end; }
