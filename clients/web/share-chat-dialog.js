@@ -77,7 +77,7 @@ export class ShareChatDialog extends DialogElement {
   }
 
   async #loadPolicy() {
-    this.policy = await this.client.getPolicy({ signal: this.signal });
+    this.policy = (await this.client.getPolicy({ signal: this.signal })).data;
     if (this.form) this.form.policy = this.policy;
     for (const row of this.rows) row.refresh();
   }

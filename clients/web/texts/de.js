@@ -126,6 +126,8 @@ export default {
     unknown: "Das hat nicht geklappt.",
     request: "Anfrage {id}",
     network: "Der Dienst ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es erneut.",
+    no_token: "Sie sind abgemeldet. Melden Sie sich an und versuchen Sie es erneut.",
+    unreadable: "Die Antwort des Dienstes war nicht lesbar. Versuchen Sie es erneut.",
     bad_request: "Der Dienst hat das nicht angenommen.",
     login_required: "Sie sind abgemeldet. Melden Sie sich an und versuchen Sie es erneut.",
     invalid_token: "Ihre Sitzung ist abgelaufen. Melden Sie sich erneut an und versuchen Sie es noch einmal.",

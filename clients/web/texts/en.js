@@ -126,6 +126,8 @@ export default {
     unknown: "That did not work.",
     request: "Request {id}",
     network: "The service is out of reach. Check your connection and try again.",
+    no_token: "You are signed out. Sign in again, then try again.",
+    unreadable: "The answer of the service could not be read. Try again.",
     bad_request: "The service did not accept this.",
     login_required: "You are signed out. Sign in again, then try again.",
     invalid_token: "Your session has ended. Sign in again, then try again.",
