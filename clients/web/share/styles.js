@@ -4,6 +4,13 @@ export const shareSheet = sheet(`
 .subtitle {
   color: var(--muted); margin-top: 0.125rem; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden;
 }
+.to-links {
+  display: inline-flex; align-items: center; gap: 0.375rem; flex: none; min-height: 2rem; margin-top: 0.1875rem; padding: 0 0.75rem;
+  border: 0; border-radius: 1rem; background: var(--tint); color: var(--muted); font-size: 0.8125rem; font-weight: 550;
+}
+.to-links:hover { color: var(--text); }
+.to-links > .icon { width: 1rem; height: 1rem; }
+h3:focus { outline: none; }
 form { display: grid; gap: 1.375rem; }
 legend, h3 { margin-bottom: 0.625rem; }
 .choices { display: grid; gap: 0.5rem; }
@@ -68,6 +75,7 @@ legend, h3 { margin-bottom: 0.625rem; }
   .finish.end > button { flex: 1; }
   .address { flex-direction: column; }
   .choice { min-height: 3.5rem; }
+  .to-links { min-height: 2.75rem; margin-top: 0; border-radius: 1.375rem; }
   .choices.two .choice { flex-direction: column; align-items: flex-start; gap: 0.375rem; }
   .choices.two .words { flex: none; }
   .line { flex-wrap: wrap; gap: 0 0.75rem; }
