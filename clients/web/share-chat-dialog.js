@@ -126,7 +126,7 @@ export class ShareChatDialog extends DialogElement {
 
   /** Once this dialog is out of the way, and the focus is back. */
   #askForManagement() {
-    this.addEventListener("close", () => this.emit("manage"), { once: true });
+    this.addEventListener("close", () => queueMicrotask(() => this.emit("manage")), { once: true });
     this.close();
   }
 
