@@ -64,8 +64,7 @@ legend, h3 { margin-bottom: 0.625rem; }
 
 .finish { display: flex; align-items: center; gap: 1rem; }
 .finish > .says { flex: 1; min-width: 0; }
-.finish > .says bdi { display: inline-block; max-width: 14em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
-.says bdi, .link .hint bdi { font-weight: 550; }
+.says bdi, .link .hint bdi { font-weight: 550; display: inline-block; max-width: 14em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
 .finish > button { flex: none; }
 .finish.end { justify-content: flex-end; flex-wrap: wrap; gap: 0.625rem; }
 
