@@ -115,7 +115,7 @@ export default {
     toLinksLabel: { one: "{n} Link zu diesem Chat zeigen", other: "{n} Links zu diesem Chat zeigen" },
     linkOf: "Link vom {date}",
     brief: { frozen: "Schnappschuss", live: "Live", files: "Dateien", end: "Läuft ab: {date}", ended: "Abgelaufen: {date}" },
-    limited: "Von Ihrer Organisation eingeschränkt",
+    limited: "Von Ihrer Organisation eingeschränkt:",
     rest: { one: "und {n} weiterer", other: "und {n} weitere" },
     manage: "Ändern oder löschen",
     manageAll: "Alle geteilten Chats verwalten",

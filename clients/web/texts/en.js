@@ -115,7 +115,7 @@ export default {
     toLinksLabel: { one: "Show the {n} link to this chat", other: "Show the {n} links to this chat" },
     linkOf: "Link of {date}",
     brief: { frozen: "Snapshot", live: "Live updates", files: "Files", end: "Ends {date}", ended: "Ended {date}" },
-    limited: "Limited by your organization",
+    limited: "Limited by your organization:",
     rest: { one: "and {n} more", other: "and {n} more" },
     manage: "Change or delete",
     manageAll: "Manage all shared chats",
