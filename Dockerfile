@@ -11,6 +11,7 @@ RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked \
     && rm -r src
 COPY migrations migrations
+COPY clients clients
 COPY src src
 # Cargo goes by the time of a file, and COPY keeps that of the checkout.
 RUN touch src/lib.rs src/main.rs && cargo build --release --locked
