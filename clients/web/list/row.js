@@ -30,9 +30,9 @@ export class RowView {
     this.label = h("bdi", {});
     this.labelLine = h("p", { class: "note" }, this.label);
     this.access = h("p", { class: "access" });
-    this.meta = h("p", { class: "small" });
+    this.meta = h("span", {});
     this.kept = h("p", { class: "small" });
-    this.activity = h("p", { class: "small activity" }, " ");
+    this.activity = h("span", { class: "activity" });
     this.limited = h("div", { class: "limited" });
     this.message = h("div", { role: "alert", hidden: true });
     this.switches = {
@@ -47,13 +47,15 @@ export class RowView {
       type: "button", class: "quiet more", "aria-expanded": "false", "aria-controls": `${id}-details`, "aria-describedby": `${id}-name`,
       onclick: () => this.expand(this.panel.hidden),
     }, t("list.details"), icon("chevron"));
-    this.panel = h("div", { id: `${id}-details`, class: "details", role: "group", "aria-labelledby": `${id}-name`, hidden: true });
+    this.panel = h("div", { id: `${id}-details`, class: "details-place", role: "group", "aria-labelledby": `${id}-name`, hidden: true });
     return h("li", { class: "row", "data-id": row.id },
       h("div", { class: "summary" },
         h("label", { class: "pick" }, this.check, h("span", { class: "unseen", id: `${id}-select` }, t("list.select"))),
         h("div", { class: "what" },
           h("h3", { id: `${id}-name` }, this.name),
-          this.labelLine, this.access, this.kept, this.meta, this.activity, this.limited),
+          this.labelLine, this.access, this.kept,
+          h("p", { class: "small meta" }, this.meta, this.activity),
+          this.limited),
         h("div", { class: "switches" }, Object.values(this.switches).map((one) => one.element)),
         h("div", { class: "buttons" }, this.copy, this.more)),
       this.message,
@@ -95,6 +97,7 @@ export class RowView {
     this.limited.hidden = !limits.length;
     this.set("is_private", !row.is_private, isAllowed(policy, "anyone") ? "" : t("list.noPublic"));
     this.set("includes_artifacts", row.includes_artifacts, policy?.allows_artifacts === false ? t("list.noFiles") : "");
+    this.details?.update(row);
   }
 
   /** What the policy forbids can be turned off where it is on. */
