@@ -122,8 +122,31 @@ input[type="checkbox"], input[type="radio"] { accent-color: var(--accent); }
   box-shadow: 0 6px 20px rgb(0 0 0 / 0.25); pointer-events: none; text-align: center;
 }
 .status:empty { display: none; }
+.problem { color: var(--danger); font-size: 0.8125rem; font-weight: 550; }
+.problem:empty { display: none; }
+
+.chips { display: flex; flex-wrap: wrap; gap: 0.375rem; max-height: 10rem; overflow-y: auto; }
+.chip {
+  display: inline-flex; align-items: center; gap: 0.375rem; max-width: 100%; padding-inline-start: 0.625rem; min-height: 2rem;
+  border-radius: 1rem; background: var(--accent-tint);
+}
+.chip > .icon { width: 1rem; height: 1rem; color: var(--muted); }
+.chip > bdi, .options bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
+.chip > button { flex: none; display: grid; place-items: center; width: 2rem; height: 2rem; padding: 0; border: 0; border-radius: 50%; background: none; color: var(--muted); }
+.chip > button:hover { color: var(--danger); }
+.chip > button > .icon { width: 0.875rem; height: 0.875rem; stroke-width: 2.5; }
+.search { position: relative; }
+.search > .icon { position: absolute; inset-block: 0; inset-inline-start: 0.75rem; margin-block: auto; color: var(--muted); width: 1.125rem; height: 1.125rem; pointer-events: none; }
+.search > input { padding-inline-start: 2.375rem !important; }
+.options { max-height: 14rem; overflow-y: auto; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.6); padding: 0.25rem; box-shadow: 0 8px 24px rgb(0 0 0 / 0.12); }
+.options > li { display: flex; align-items: center; gap: 0.625rem; padding: 0.375rem 0.625rem; border-radius: calc(var(--radius) * 0.4); cursor: pointer; }
+.options > li > .icon { color: var(--muted); }
+.options > li > .words { display: grid; min-width: 0; }
+.options > li:is(:hover, [aria-selected="true"]) { background: var(--accent-tint); }
+.options > li[aria-selected="true"] { outline: 2px solid var(--accent); outline-offset: -2px; }
+
 .qr { display: grid; justify-items: center; gap: 0.75rem; }
-.qr canvas { width: 13rem; height: 13rem; max-width: 100%; padding: 0.5rem; background: #fff; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.7); }
+.qr canvas { width: 11rem; height: 11rem; max-width: 100%; padding: 0.5rem; background: #fff; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.7); }
 .qr:has(p) canvas { display: none; }
 .confirm { width: min(26rem, calc(100vw - 2rem)); padding: 1.375rem 1.5rem 1.25rem; gap: 0.625rem; }
 .confirm .buttons { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0.625rem; margin-top: 0.75rem; }
@@ -138,6 +161,10 @@ input[type="checkbox"], input[type="radio"] { accent-color: var(--accent); }
   .body { padding: 0.25rem 1rem 1.25rem; }
   footer { padding: 0.75rem 1rem max(0.75rem, env(safe-area-inset-bottom)); }
   .alert { margin-inline: 1rem; }
+  .chip, .chip > button { min-height: 2.75rem; }
+  .chip { border-radius: 1.375rem; }
+  .chip > button { width: 2.75rem; }
+  .options > li { min-height: 2.75rem; }
   .icon-button { width: 2.75rem; height: 2.75rem; }
   .primary, .quiet, .danger, .switch, select,
   input:not([type]), input:is([type="text"], [type="search"], [type="datetime-local"], [type="url"]) { min-height: 2.75rem; }
