@@ -82,7 +82,7 @@ export class RowView {
   update(row) {
     const { t, dates, policy } = this.dialog;
     this.row = row;
-    this.name.textContent = row.name || t("common.untitled");
+    this.name.textContent = row.name?.trim() || t("common.untitled");
     this.name.title = row.name ?? "";
     this.label.textContent = row.label ?? "";
     this.labelLine.hidden = !row.label;

@@ -22,7 +22,7 @@ export class Toolbar {
         h("span", {}, t(`list.filter.${filter}`))));
     this.sort = h("select", { onchange: () => this.now() },
       SORTS.map((sort) => h("option", { value: sort }, t(`list.sort.${sort}`))));
-    this.element = h("div", { class: "toolbar", role: "search" },
+    this.element = h("div", { class: "toolbar" },
       h("div", { class: "search" }, icon("search"), this.search),
       h("fieldset", { class: "segments" }, h("legend", { class: "unseen" }, t("list.filter.label")), this.filters),
       h("label", { class: "sort" }, h("span", {}, t("list.sort.label")), this.sort));

@@ -12,7 +12,7 @@ const LONGEST_NAME = 80;
 
 /** A name within a sentence: its own direction ends with it, and the sentence stays readable. */
 export function nameText(t, { name }) {
-  const letters = [...(name || t("common.untitled"))];
+  const letters = [...(name?.trim() || t("common.untitled"))];
   const text = letters.length > LONGEST_NAME ? `${letters.slice(0, LONGEST_NAME).join("")}…` : letters.join("");
   return `\u2068${text}\u2069`;
 }
