@@ -103,10 +103,16 @@ export class ShareChatDialog extends DialogElement {
     const manage = this.hasAttribute("manage");
     this.linkMore.replaceChildren(
       ...(rest > 0 ? [h("p", { class: "hint" }, t("share.rest", { n: rest }))] : []),
-      ...(manage ? [h("button", { type: "button", class: "quiet", onclick: () => { this.close(); this.emit("manage"); } }, t("share.manageAll"))] : []));
+      ...(manage ? [h("button", { type: "button", class: "quiet", onclick: () => this.#askForManagement() }, t("share.manageAll"))] : []));
     this.linkMore.hidden = !rest && !manage;
     this.links.hidden = others === 0 && !manage;
     this.linkTitle.hidden = others === 0;
+  }
+
+  /** Once this dialog is out of the way, and the focus is back. */
+  #askForManagement() {
+    this.addEventListener("close", () => this.emit("manage"), { once: true });
+    this.close();
   }
 
   #showForm() {

@@ -16,7 +16,9 @@ const ICONS = { anyone: "globe", signed_in: "user", named: "users", owner: "lock
  */
 export class LinkRow {
   #panel = null;
-  #isBusy = false;
+  #saved;
+  #waiting = 0;
+  #last = Promise.resolve();
 
   /**
    * @param {object} row
@@ -25,6 +27,7 @@ export class LinkRow {
    */
   constructor(row, dialog, actions) {
     Object.assign(this, { row, dialog, actions });
+    this.#saved = row;
     const { t } = dialog;
     const id = uniqueId("link");
     this.name = h("p", { class: "name", id });
@@ -92,24 +95,26 @@ export class LinkRow {
     }
   }
 
-  /** Shows the change at once; what is refused goes back. One at a time. */
-  async change(settings) {
-    if (this.#isBusy) return this.#panel?.update();
-    this.#isBusy = true;
-    const before = this.row;
+  /** Shows the change at once, and sends it when those before it are done; what is refused goes back. */
+  change(settings) {
+    this.#waiting += 1;
     this.say("");
-    this.update({ ...before, ...settings });
+    this.update({ ...this.row, ...settings });
     this.element.setAttribute("aria-busy", "true");
+    this.#last = this.#last.then(() => this.#send(settings));
+  }
+
+  async #send(settings) {
+    let error = null;
     try {
-      const row = await this.actions.change(before, settings);
-      this.update(row);
-    } catch (error) {
-      this.update(before);
-      this.dialog.changeFailed(this, error, () => this.change(settings));
-    } finally {
-      this.#isBusy = false;
-      this.element.removeAttribute("aria-busy");
+      this.#saved = await this.actions.change(this.#saved, settings);
+    } catch (caught) {
+      error = caught;
     }
+    this.#waiting -= 1;
+    if (error || !this.#waiting) this.update(this.#saved);
+    if (!this.#waiting) this.element.removeAttribute("aria-busy");
+    if (error) this.dialog.changeFailed(this, error, () => this.change(settings));
   }
 }
 
