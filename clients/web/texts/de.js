@@ -254,10 +254,10 @@ export default {
     },
     delete: {
       title: { one: "Den Link löschen?", other: "{n} Links löschen?" },
-      named: "„{name}“ lässt sich dann nicht mehr öffnen, auch nicht von Ihnen. Das kann nicht rückgängig gemacht werden. Der Chat selbst bleibt.",
+      named: "Der Link zu „{name}“ funktioniert dann für niemanden mehr. Das kann nicht rückgängig gemacht werden. Der Chat selbst bleibt.",
       text: {
-        one: "Er lässt sich dann nicht mehr öffnen. Das kann nicht rückgängig gemacht werden. Der Chat selbst bleibt.",
-        other: "Sie lassen sich dann nicht mehr öffnen. Das kann nicht rückgängig gemacht werden. Die Chats selbst bleiben.",
+        one: "Er funktioniert dann für niemanden mehr. Das kann nicht rückgängig gemacht werden. Der Chat selbst bleibt.",
+        other: "Sie funktionieren dann für niemanden mehr. Das kann nicht rückgängig gemacht werden. Die Chats selbst bleiben.",
       },
       action: { one: "Löschen", other: "{n} Links löschen" },
     },

@@ -254,10 +254,10 @@ export default {
     },
     delete: {
       title: { one: "Delete the link?", other: "Delete {n} links?" },
-      named: "“{name}” can then not be opened any more, by you neither. This cannot be undone. The chat itself stays.",
+      named: "The link to “{name}” will stop working for everyone. This cannot be undone. The chat itself stays.",
       text: {
-        one: "It can then not be opened any more. This cannot be undone. The chat itself stays.",
-        other: "They can then not be opened any more. This cannot be undone. The chats themselves stay.",
+        one: "It will stop working for everyone. This cannot be undone. The chat itself stays.",
+        other: "They will stop working for everyone. This cannot be undone. The chats themselves stay.",
       },
       action: { one: "Delete", other: "Delete {n} links" },
     },
