@@ -70,7 +70,8 @@ export class ListView {
   async loadPolicy() {
     const { dialog } = this;
     const { signal } = dialog;
-    dialog.policy ??= await dialog.client.getPolicy({ signal }).catch(() => null);
+    const known = dialog.policy ?? (await dialog.client.getPolicy({ signal }).catch(() => null))?.data;
+    dialog.policy = known ?? null;
   }
 
   busy(isBusy) {
