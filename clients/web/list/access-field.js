@@ -19,27 +19,44 @@ export class AccessField {
     const access = accessOf(row);
     this.row = row;
     this.picker = this.dialog.canName ? this.newPicker(row) : null;
-    this.choices = [...ACCESSES].reverse().filter((choice) => choice !== "named" || this.picker || row.audience?.length);
+    this.choices = [...ACCESSES]
+      .reverse()
+      .filter((choice) => choice !== "named" || this.picker || row.audience?.length);
     this.inputs = new Map(this.choices.map((choice) => [choice, this.input(choice, access)]));
     this.named = h("div", { class: "named" }, this.picker?.element ?? []);
     this.element.replaceChildren(
       h("legend", {}, t("list.edit.access")),
-      h("div", { class: "choices" }, this.choices.flatMap((choice) => [
-        this.line(choice),
-        choice === "named" && this.picker ? this.named : null,
-      ])));
+      h(
+        "div",
+        { class: "choices" },
+        this.choices.flatMap((choice) => [
+          this.line(choice),
+          choice === "named" && this.picker ? this.named : null,
+        ]),
+      ),
+    );
     this.before = this.value;
     this.show();
   }
 
   newPicker({ audience }) {
     const { t, people, findPeople } = this.dialog;
-    return new AudiencePicker({ t, people, find: findPeople, value: audience ?? [], onchange: () => this.changed() });
+    return new AudiencePicker({
+      t,
+      people,
+      find: findPeople,
+      value: audience ?? [],
+      onchange: () => this.changed(),
+    });
   }
 
   input(choice, access) {
     return h("input", {
-      type: "radio", name: this.name, value: choice, checked: choice === access, onchange: () => this.changed(),
+      type: "radio",
+      name: this.name,
+      value: choice,
+      checked: choice === access,
+      onchange: () => this.changed(),
       // What it is already stays selectable.
       disabled: choice !== access && !isAllowed(this.dialog.policy, choice),
     });
@@ -52,13 +69,19 @@ export class AccessField {
     const texts = {
       anyone: t("list.access.anyone"),
       signed_in: t("list.access.signed_in"),
-      named: this.picker ? t("list.edit.chosen") : t("list.edit.kept", { n: audience?.length ?? 0 }),
+      named: this.picker
+        ? t("list.edit.chosen")
+        : t("list.edit.kept", { n: audience?.length ?? 0 }),
       owner: t("list.edit.paused"),
     };
     const forgets = audience?.length && (choice === "signed_in" || choice === "owner");
     const hint = input.disabled ? t("list.edit.notAllowed") : forgets ? t("list.edit.forgets") : "";
-    return h("label", { class: "choice" }, input,
-      h("span", {}, texts[choice], hint && h("span", { class: "small" }, ` – ${hint}`)));
+    return h(
+      "label",
+      { class: "choice" },
+      input,
+      h("span", {}, texts[choice], hint && h("span", { class: "small" }, ` – ${hint}`)),
+    );
   }
 
   get choice() {
@@ -77,7 +100,8 @@ export class AccessField {
 
   /** Says what is missing, and moves the focus there. Gives whether all is there. */
   check() {
-    if (!this.isChanged || this.choice !== "named" || !this.picker || this.picker.value.length) return true;
+    if (!this.isChanged || this.choice !== "named" || !this.picker || this.picker.value.length)
+      return true;
     this.picker.complain(this.dialog.t("list.edit.nobody"));
     return false;
   }

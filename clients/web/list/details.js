@@ -27,37 +27,96 @@ export class Details {
     this.access = new AccessField(dialog, row, changed);
     this.end = this.newEnd(row);
     this.label = h("input", {
-      id: labelId, type: "text", maxlength: LONGEST_LABEL, dir: "auto", autocomplete: "off", "aria-describedby": `${labelId}-hint`,
-      value: row.label ?? "", oninput: changed,
+      id: labelId,
+      type: "text",
+      maxlength: LONGEST_LABEL,
+      dir: "auto",
+      autocomplete: "off",
+      "aria-describedby": `${labelId}-hint`,
+      value: row.label ?? "",
+      oninput: changed,
     });
     this.save = h("button", { type: "submit", class: "primary" }, t("list.edit.save"));
-    this.undo = h("button", { type: "button", class: "quiet", onclick: () => this.undone() }, t("list.edit.undo"));
+    this.undo = h(
+      "button",
+      { type: "button", class: "quiet", onclick: () => this.undone() },
+      t("list.edit.undo"),
+    );
     this.endPlace = h("div", {}, this.end.element);
-    this.form = h("form", { novalidate: true, onsubmit: (event) => this.submitted(event) },
+    this.form = h(
+      "form",
+      { novalidate: true, onsubmit: (event) => this.submitted(event) },
       this.access.element,
-      h("div", { class: "fields" },
+      h(
+        "div",
+        { class: "fields" },
         this.endPlace,
-        h("div", { class: "field" },
-          h("label", { for: labelId }, t("list.edit.label")), this.label,
-          h("p", { class: "hint", id: `${labelId}-hint` }, t("list.edit.labelHint")))),
-      h("div", { class: "buttons" }, this.save, this.undo));
+        h(
+          "div",
+          { class: "field" },
+          h("label", { for: labelId }, t("list.edit.label")),
+          this.label,
+          h("p", { class: "hint", id: `${labelId}-hint` }, t("list.edit.labelHint")),
+        ),
+      ),
+      h("div", { class: "buttons" }, this.save, this.undo),
+    );
     const { signal } = this.request;
-    this.qr = qrView({ client, t, id: row.id, url: row.url, signal, onError: (error) => dialog.alert(error) });
+    this.qr = qrView({
+      client,
+      t,
+      id: row.id,
+      url: row.url,
+      signal,
+      onError: (error) => dialog.alert(error),
+    });
     const copy = (key, text) =>
-      h("button", { type: "button", class: "quiet", onclick: () => dialog.copy(text, t(`list.copied.${key}`)) },
-        icon("copy"), t(key === "id" ? "list.edit.copyId" : "list.edit.copyChat"));
-    this.element = h("div", { class: "details" }, this.form, this.qr,
-      h("div", { class: "tools" },
-        h("a", { class: "quiet", href: row.url, target: "_blank", rel: "noopener" }, icon("external"), t("list.edit.open")),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          onclick: () => dialog.copy(text, t(`list.copied.${key}`)),
+        },
+        icon("copy"),
+        t(key === "id" ? "list.edit.copyId" : "list.edit.copyChat"),
+      );
+    this.element = h(
+      "div",
+      { class: "details" },
+      this.form,
+      this.qr,
+      h(
+        "div",
+        { class: "tools" },
+        h(
+          "a",
+          { class: "quiet", href: row.url, target: "_blank", rel: "noopener" },
+          icon("external"),
+          t("list.edit.open"),
+        ),
         copy("id", row.id),
         row.chat_session_id && copy("chat", row.chat_session_id),
-        h("button", { type: "button", class: "danger", onclick: () => actions.delete(view) }, icon("trash"), t("list.edit.delete"))));
+        h(
+          "button",
+          { type: "button", class: "danger", onclick: () => actions.delete(view) },
+          icon("trash"),
+          t("list.edit.delete"),
+        ),
+      ),
+    );
     this.changed();
   }
 
   newEnd(row) {
     const { t, dates, policy } = this.dialog;
-    const end = new EndField({ t, dates, end: row.expires_at, label: t("list.edit.end"), onchange: () => this.changed() });
+    const end = new EndField({
+      t,
+      dates,
+      end: row.expires_at,
+      label: t("list.edit.end"),
+      onchange: () => this.changed(),
+    });
     // A link that ends by itself already is not changed by what the policy would let a new one have.
     if (policy) end.policy = policy;
     this.endBefore = end.choice;
@@ -79,7 +138,8 @@ export class Details {
   /** The row has changed, or is going to. */
   update(row) {
     const before = this.#row;
-    const isSame = (...fields) => fields.every((field) => JSON.stringify(row[field]) === JSON.stringify(before[field]));
+    const isSame = (...fields) =>
+      fields.every((field) => JSON.stringify(row[field]) === JSON.stringify(before[field]));
     const isLabelChanged = this.isLabelChanged;
     this.#row = row;
     if (!this.access.isChanged && !isSame("is_private", "audience")) this.access.set(row);
@@ -96,7 +156,8 @@ export class Details {
   changed() {
     const isChanged = this.isChanged;
     // Not `disabled`: what was pressed would lose the focus.
-    for (const button of [this.save, this.undo]) button.setAttribute("aria-disabled", String(!isChanged));
+    for (const button of [this.save, this.undo])
+      button.setAttribute("aria-disabled", String(!isChanged));
   }
 
   undone() {

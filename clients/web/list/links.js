@@ -68,7 +68,13 @@ export class Links {
 
   async page({ name_filter, ...query }, offset, signal) {
     const filter = name_filter ? { name_filter } : {};
-    const { rows, total } = await this.client.listSharedChats({ ...query, ...filter, offset, limit: PAGE_SIZE, signal });
+    const { rows, total } = await this.client.listSharedChats({
+      ...query,
+      ...filter,
+      offset,
+      limit: PAGE_SIZE,
+      signal,
+    });
     return { rows, total };
   }
 

@@ -7,12 +7,17 @@ export class Pager {
     this.t = t;
     this.links = null;
     const button = (key, offset) =>
-      h("button", {
-        type: "button", class: "quiet",
-        onclick: (event) => {
-          if (event.currentTarget.getAttribute("aria-disabled") !== "true") go(offset());
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          onclick: (event) => {
+            if (event.currentTarget.getAttribute("aria-disabled") !== "true") go(offset());
+          },
         },
-      }, t(`list.page.${key}`));
+        t(`list.page.${key}`),
+      );
     this.back = [
       button("first", () => 0),
       button("previous", () => Math.max(0, this.links.offset - PAGE_SIZE)),
@@ -23,7 +28,13 @@ export class Pager {
     ];
     this.shown = h("p", { class: "shown", role: "status" });
     this.place = h("span", { class: "place" });
-    this.nav = h("nav", { class: "pages", "aria-label": t("list.page.label"), hidden: true }, this.back, this.place, this.forward);
+    this.nav = h(
+      "nav",
+      { class: "pages", "aria-label": t("list.page.label"), hidden: true },
+      this.back,
+      this.place,
+      this.forward,
+    );
   }
 
   update(links) {
@@ -37,7 +48,9 @@ export class Pager {
     this.place.textContent = t("list.page.place", { page, pages });
     this.nav.hidden = pages === 1 && page === 1;
     // Not `disabled`: the button that was pressed would lose the focus on the last page.
-    for (const button of this.back) button.setAttribute("aria-disabled", String(links.offset === 0));
-    for (const button of this.forward) button.setAttribute("aria-disabled", String(links.last >= links.total));
+    for (const button of this.back)
+      button.setAttribute("aria-disabled", String(links.offset === 0));
+    for (const button of this.forward)
+      button.setAttribute("aria-disabled", String(links.last >= links.total));
   }
 }

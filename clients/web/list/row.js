@@ -1,4 +1,5 @@
 import { accessOf, isAllowed } from "../parts/access.js";
+import { iconButton } from "../parts/dialog.js";
 import { h, uniqueId } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
 import { switchOf } from "../parts/switch.js";
@@ -23,7 +24,8 @@ export class RowView {
     const { t } = this.dialog;
     const { id, actions } = this;
     this.check = h("input", {
-      type: "checkbox", "aria-labelledby": `${id}-select ${id}-name`,
+      type: "checkbox",
+      "aria-labelledby": `${id}-select ${id}-name`,
       onchange: () => actions.select(this, this.check.checked),
     });
     this.name = h("bdi", {});
@@ -39,33 +41,76 @@ export class RowView {
       is_private: this.switch("list.public", (isOn) => ({ is_private: !isOn })),
       includes_artifacts: this.switch("list.files", (isOn) => ({ includes_artifacts: isOn })),
     };
-    this.copy = h("button", {
-      type: "button", class: "quiet", "aria-describedby": `${id}-name`,
-      onclick: () => this.dialog.copy(this.row.url, t("list.copied.link")),
-    }, icon("copy"), t("list.copyLink"));
-    this.more = h("button", {
-      type: "button", class: "quiet more", "aria-expanded": "false", "aria-controls": `${id}-details`, "aria-describedby": `${id}-name`,
-      onclick: () => this.expand(this.panel.hidden),
-    }, t("list.details"), icon("chevron"));
-    this.panel = h("div", { id: `${id}-details`, class: "details-place", role: "group", "aria-labelledby": `${id}-name`, hidden: true });
-    return h("li", { class: "row", "data-id": row.id },
-      h("div", { class: "summary" },
-        h("label", { class: "pick" }, this.check, h("span", { class: "unseen", id: `${id}-select` }, t("list.select"))),
-        h("div", { class: "what" },
+    this.copy = h(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-describedby": `${id}-name`,
+        onclick: () => this.dialog.copy(this.row.url, t("list.copied.link")),
+      },
+      icon("copy"),
+      t("list.copyLink"),
+    );
+    this.more = h(
+      "button",
+      {
+        type: "button",
+        class: "quiet more",
+        "aria-expanded": "false",
+        "aria-controls": `${id}-details`,
+        "aria-describedby": `${id}-name`,
+        onclick: () => this.expand(this.panel.hidden),
+      },
+      t("list.details"),
+      icon("chevron"),
+    );
+    this.panel = h("div", {
+      id: `${id}-details`,
+      class: "details-place",
+      role: "group",
+      "aria-labelledby": `${id}-name`,
+      hidden: true,
+    });
+    return h(
+      "li",
+      { class: "row", "data-id": row.id },
+      h(
+        "div",
+        { class: "summary" },
+        h(
+          "label",
+          { class: "pick" },
+          this.check,
+          h("span", { class: "unseen", id: `${id}-select` }, t("list.select")),
+        ),
+        h(
+          "div",
+          { class: "what" },
           h("h3", { id: `${id}-name` }, this.name),
-          this.labelLine, this.access, this.kept,
+          this.labelLine,
+          this.access,
+          this.kept,
           h("p", { class: "small meta" }, this.meta, this.activity),
-          this.limited),
-        h("div", { class: "switches" }, Object.values(this.switches).map((one) => one.element)),
-        h("div", { class: "buttons" }, this.copy, this.more)),
+          this.limited,
+        ),
+        h(
+          "div",
+          { class: "switches" },
+          Object.values(this.switches).map((one) => one.element),
+        ),
+        h("div", { class: "buttons" }, this.copy, this.more),
+      ),
       this.message,
-      this.panel);
+      this.panel,
+    );
   }
 
   switch(key, changeOf) {
     const { t } = this.dialog;
     const made = switchOf({
-      label: t(key), describedBy: `${this.id}-name`,
+      label: t(key),
+      describedBy: `${this.id}-name`,
       onchange: (isOn) => {
         const field = Object.keys(changeOf(isOn))[0];
         if (this.isBusy) this.update(this.row);
@@ -90,13 +135,21 @@ export class RowView {
     this.access.dataset.access = accessOf(row);
     this.kept.textContent = keptText(t, row);
     this.kept.hidden = !this.kept.textContent;
-    const since = t(row.is_frozen ? "list.snapshot" : "list.live", { date: dates.day(row.created_at) });
+    const since = t(row.is_frozen ? "list.snapshot" : "list.live", {
+      date: dates.day(row.created_at),
+    });
     this.meta.textContent = [since, endText(t, dates, row)].filter(Boolean).join(" · ");
     const limits = limitedTexts(t, dates, row, policy);
-    this.limited.replaceChildren(...limits.map((text) => h("p", {}, icon("limit"), h("span", {}, text))));
+    this.limited.replaceChildren(
+      ...limits.map((text) => h("p", {}, icon("limit"), h("span", {}, text))),
+    );
     this.limited.hidden = !limits.length;
     this.set("is_private", !row.is_private, isAllowed(policy, "anyone") ? "" : t("list.noPublic"));
-    this.set("includes_artifacts", row.includes_artifacts, policy?.allows_artifacts === false ? t("list.noFiles") : "");
+    this.set(
+      "includes_artifacts",
+      row.includes_artifacts,
+      policy?.allows_artifacts === false ? t("list.noFiles") : "",
+    );
     this.details?.update(row);
   }
 
@@ -120,21 +173,46 @@ export class RowView {
     this.message.replaceChildren();
     if (!words) return;
     this.message.append(
-      h("div", { class: "alert" }, icon("alert"),
-        h("div", { class: "words" },
+      h(
+        "div",
+        { class: "alert" },
+        icon("alert"),
+        h(
+          "div",
+          { class: "words" },
           h("p", {}, words.text),
           words.detail && h("p", { class: "small", dir: "auto" }, words.detail),
-          words.request && h("p", { class: "small" }, words.request)),
-        retry && words.canRetry && h("button", { type: "button", class: "quiet", onclick: () => {
-          this.say(null);
-          this.more.focus();
-          retry();
-        } }, t("common.retry"))));
+          words.request && h("p", { class: "small" }, words.request),
+        ),
+        retry &&
+          words.canRetry &&
+          h(
+            "button",
+            {
+              type: "button",
+              class: "quiet",
+              onclick: () => {
+                this.dismiss();
+                retry();
+              },
+            },
+            t("common.retry"),
+          ),
+        iconButton("close", t("common.dismiss"), () => this.dismiss()),
+      ),
+    );
+  }
+
+  dismiss() {
+    this.say(null);
+    this.more.focus();
   }
 
   showActivity(activity) {
     const { t, dates } = this.dialog;
-    this.activity.textContent = activity ? activityText(t, dates, activity) : t("list.activity.unknown");
+    this.activity.textContent = activity
+      ? activityText(t, dates, activity)
+      : t("list.activity.unknown");
   }
 
   select(isSelected) {

@@ -69,7 +69,7 @@ dialog > footer { display: flex; flex-wrap: wrap; align-items: center; justify-c
 .empty { display: grid; justify-items: center; gap: 0.75rem; padding: 4rem 1.5rem; text-align: center; }
 .pages { display: flex; flex-wrap: wrap; align-items: center; gap: 0.375rem; }
 .pages > .place { padding-inline: 0.5rem; white-space: nowrap; }
-.pages > [aria-disabled="true"] { color: var(--muted); background: var(--tint); }
+:is(.pages, .details .buttons) > .quiet[aria-disabled="true"] { color: var(--muted); background: var(--tint); }
 .shown { color: var(--muted); font-size: 0.875rem; }
 
 @container (max-width: 44rem) {

@@ -11,29 +11,57 @@ export class Toolbar {
     this.ask = ask;
     this.timer = null;
     this.search = h("input", {
-      type: "search", maxlength: LONGEST_SEARCH, placeholder: t("list.search"), "aria-label": t("list.search"),
-      autocomplete: "off", dir: "auto", enterkeyhint: "search",
+      type: "search",
+      maxlength: LONGEST_SEARCH,
+      placeholder: t("list.search"),
+      "aria-label": t("list.search"),
+      autocomplete: "off",
+      dir: "auto",
+      enterkeyhint: "search",
       // On a touch screen the keyboard would cover the list.
       autofocus: !matchMedia("(pointer: coarse)").matches,
       oninput: () => this.typed(),
       onkeydown: (event) => this.key(event),
     });
     this.filters = FILTERS.map((filter) =>
-      h("label", {},
-        h("input", { type: "radio", name: "filter", value: filter, checked: filter === "all", onchange: () => this.now() }),
-        h("span", {}, t(`list.filter.${filter}`))));
-    this.sort = h("select", { onchange: () => this.now() },
-      SORTS.map((sort) => h("option", { value: sort }, t(`list.sort.${sort}`))));
-    this.element = h("div", { class: "toolbar" },
+      h(
+        "label",
+        {},
+        h("input", {
+          type: "radio",
+          name: "filter",
+          value: filter,
+          checked: filter === "all",
+          onchange: () => this.now(),
+        }),
+        h("span", {}, t(`list.filter.${filter}`)),
+      ),
+    );
+    this.sort = h(
+      "select",
+      { onchange: () => this.now() },
+      SORTS.map((sort) => h("option", { value: sort }, t(`list.sort.${sort}`))),
+    );
+    this.element = h(
+      "div",
+      { class: "toolbar" },
       h("div", { class: "search" }, icon("search"), this.search),
-      h("fieldset", { class: "segments" }, h("legend", { class: "unseen" }, t("list.filter.label")), this.filters),
-      h("label", { class: "sort" }, h("span", {}, t("list.sort.label")), this.sort));
+      h(
+        "fieldset",
+        { class: "segments" },
+        h("legend", { class: "unseen" }, t("list.filter.label")),
+        this.filters,
+      ),
+      h("label", { class: "sort" }, h("span", {}, t("list.sort.label")), this.sort),
+    );
   }
 
   get query() {
     return {
       name_filter: this.search.value,
-      filter_type: this.filters.map((label) => label.querySelector("input")).find((input) => input.checked).value,
+      filter_type: this.filters
+        .map((label) => label.querySelector("input"))
+        .find((input) => input.checked).value,
       sort: this.sort.value,
     };
   }

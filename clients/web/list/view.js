@@ -27,7 +27,8 @@ export class ListView {
     this.scroller = h("div", { class: "scroller" }, this.selection.element, this.list, this.empty);
     this.activity = new ActivityLoader(
       (id, signal) => client.getSharedChatActivity(id, { signal }),
-      (id, activity, error) => this.showActivity(id, activity, error));
+      (id, activity, error) => this.showActivity(id, activity, error),
+    );
     this.actions = {
       select: (view, isSelected) => this.select([view.row], isSelected),
       change: (view, change, field) => this.change(view, change, field),
@@ -70,7 +71,8 @@ export class ListView {
   async loadPolicy() {
     const { dialog } = this;
     const { signal } = dialog;
-    const known = dialog.policy ?? (await dialog.client.getPolicy({ signal }).catch(() => null))?.data;
+    const known =
+      dialog.policy ?? (await dialog.client.getPolicy({ signal }).catch(() => null))?.data;
     dialog.policy = known ?? null;
   }
 
@@ -110,9 +112,17 @@ export class ListView {
     if (links.isFiltered) {
       empty.replaceChildren(
         h("p", {}, t("list.noMatch")),
-        h("button", { type: "button", class: "quiet", onclick: () => this.toolbar.clear() }, t("list.showAll")));
+        h(
+          "button",
+          { type: "button", class: "quiet", onclick: () => this.toolbar.clear() },
+          t("list.showAll"),
+        ),
+      );
     } else {
-      empty.replaceChildren(h("p", {}, t("list.none")), h("p", { class: "hint" }, t("list.noneHint")));
+      empty.replaceChildren(
+        h("p", {}, t("list.none")),
+        h("p", { class: "hint" }, t("list.noneHint")),
+      );
     }
   }
 
@@ -221,7 +231,9 @@ export class ListView {
     const only = n === 1 && this.links.row(ids[0]);
     const isMeant = await this.dialog.confirm({
       title: t("list.delete.title", { n }),
-      text: only ? t("list.delete.named", { name: nameText(t, only) }) : t("list.delete.text", { n }),
+      text: only
+        ? t("list.delete.named", { name: nameText(t, only) })
+        : t("list.delete.text", { n }),
       action: t("list.delete.action", { n }),
     });
     if (isMeant) await this.deleteNow(ids);

@@ -4,7 +4,12 @@ import { accessOf, latestEnd } from "../parts/access.js";
 
 /** Whether the policy narrows any link at all. */
 export function narrows(policy) {
-  return !policy || policy.widest_audience !== "anyone" || policy.max_lifetime_seconds !== null || !policy.allows_artifacts;
+  return (
+    !policy ||
+    policy.widest_audience !== "anyone" ||
+    policy.max_lifetime_seconds !== null ||
+    !policy.allows_artifacts
+  );
 }
 
 /** Characters of a name in a sentence. */
@@ -13,7 +18,10 @@ const LONGEST_NAME = 80;
 /** A name within a sentence: its own direction ends with it, and the sentence stays readable. */
 export function nameText(t, { name }) {
   const letters = [...(name?.trim() || t("common.untitled"))];
-  const text = letters.length > LONGEST_NAME ? `${letters.slice(0, LONGEST_NAME).join("")}…` : letters.join("");
+  const text =
+    letters.length > LONGEST_NAME
+      ? `${letters.slice(0, LONGEST_NAME).join("")}…`
+      : letters.join("");
   return `\u2068${text}\u2069`;
 }
 
@@ -26,13 +34,18 @@ export function accessText(t, row) {
 /** That an audience is kept while the link is public; empty where there is none. */
 export function keptText(t, row) {
   if (row.is_private || !row.audience) return "";
-  return row.audience.length ? t("list.kept.named", { n: row.audience.length }) : t("list.kept.owner");
+  return row.audience.length
+    ? t("list.kept.named", { n: row.audience.length })
+    : t("list.kept.owner");
 }
 
 /** What a change of the switch has come to. */
 export function toggledText(t, row, field) {
-  if (field === "includes_artifacts") return t(row.includes_artifacts ? "list.done.filesOn" : "list.done.filesOff");
-  return [t("list.done.access", { access: accessText(t, row) }), keptText(t, row)].filter(Boolean).join(" ");
+  if (field === "includes_artifacts")
+    return t(row.includes_artifacts ? "list.done.filesOn" : "list.done.filesOff");
+  return [t("list.done.access", { access: accessText(t, row) }), keptText(t, row)]
+    .filter(Boolean)
+    .join(" ");
 }
 
 /** A sentence for each thing that the policy narrows. */
@@ -42,7 +55,9 @@ export function limitedTexts(t, dates, row, policy) {
   if (!policy) return [t("list.limited.something")];
   const sentences = [];
   if (limited.has("is_private") || limited.has("audience")) {
-    sentences.push(t(policy.widest_audience === "signed_in" ? "list.limited.signedIn" : "list.limited.owner"));
+    sentences.push(
+      t(policy.widest_audience === "signed_in" ? "list.limited.signedIn" : "list.limited.owner"),
+    );
   }
   if (limited.has("includes_artifacts")) sentences.push(t("list.limited.files"));
   if (limited.has("expires_at")) {
