@@ -13,11 +13,13 @@ import { shareSheet } from "./share/styles.js";
 const MOST_LISTED = 20;
 
 /**
- * `<share-chat-dialog chat-session-id chat-name api lang default-access manage>`: makes links to a chat, and lists those
- * that it has. `default-access` is `anyone` (default), `signed_in` or `named`. `manage` shows a button that asks the page for the
- * management dialog by the event `manage`.
+ * `<share-chat-dialog chat-session-id chat-name api lang default-access manage>`: makes links to a
+ * chat, and lists those that it has. `default-access` is `anyone` (default), `signed_in` or
+ * `named`. `manage` shows a button that asks the page for the management dialog by the event
+ * `manage`.
  *
- * Events: `share-created` and `share-changed` (detail: the row), `share-deleted` (detail: `{ ids }`), `manage`, `close`.
+ * Events: `share-created` and `share-changed` (detail: the row), `share-deleted` (detail: `{ ids
+ * }`), `manage`, `close`.
  */
 export class ShareChatDialog extends DialogElement {
   static sheets = [shareSheet];
@@ -67,7 +69,13 @@ export class ShareChatDialog extends DialogElement {
     const id = uniqueId("links");
     this.linkWords = h("span", {});
     this.linkTitle = h("h3", { id, tabindex: "-1" }, this.linkWords, this.linkCount);
-    this.links = h("section", { class: "links", "aria-labelledby": id, hidden: true }, this.linkTitle, this.linkList, this.linkMore);
+    this.links = h(
+      "section",
+      { class: "links", "aria-labelledby": id, hidden: true },
+      this.linkTitle,
+      this.linkList,
+      this.linkMore,
+    );
     return [this.main, this.links];
   }
 
@@ -89,7 +97,11 @@ export class ShareChatDialog extends DialogElement {
   }
 
   async #loadLinks() {
-    const { rows, total } = await this.client.listSharedChats({ chat_session_id: this.chat, limit: MOST_LISTED, signal: this.signal });
+    const { rows, total } = await this.client.listSharedChats({
+      chat_session_id: this.chat,
+      limit: MOST_LISTED,
+      signal: this.signal,
+    });
     this.total = total;
     const shown = this.result?.row.id;
     this.rows = rows.filter(({ id }) => id !== shown).map((row) => this.#linkRow(row));
@@ -98,7 +110,10 @@ export class ShareChatDialog extends DialogElement {
   }
 
   #linkRow(row) {
-    return new LinkRow(row, this, { change: (before, settings) => this.#change(before, settings), remove: (owner) => this.#remove(owner) });
+    return new LinkRow(row, this, {
+      change: (before, settings) => this.#change(before, settings),
+      remove: (owner) => this.#remove(owner),
+    });
   }
 
   #count() {
@@ -110,7 +125,16 @@ export class ShareChatDialog extends DialogElement {
     const manage = this.hasAttribute("manage");
     this.linkMore.replaceChildren(
       ...(rest > 0 ? [h("p", { class: "hint" }, t("share.rest", { n: rest }))] : []),
-      ...(manage ? [h("button", { type: "button", class: "quiet", onclick: () => this.#askForManagement() }, t("share.manageAll"))] : []));
+      ...(manage
+        ? [
+            h(
+              "button",
+              { type: "button", class: "quiet", onclick: () => this.#askForManagement() },
+              t("share.manageAll"),
+            ),
+          ]
+        : []),
+    );
     this.linkMore.hidden = !rest && !manage;
     this.links.hidden = others === 0 && !manage;
     this.linkTitle.hidden = others === 0;
@@ -135,8 +159,26 @@ export class ShareChatDialog extends DialogElement {
     const access = this.getAttribute("default-access") ?? "anyone";
     const find = this.canName ? (query) => this.findPeople(query) : null;
     this.says = h("p", { class: "says hint", id: uniqueId("says") });
-    this.shareButton = h("button", { type: "submit", class: "primary", "aria-describedby": this.says.id, onclick: (event) => this.#prevented(event) }, icon("link"), h("span", {}, t("share.share")));
-    this.form = new ShareForm({ t, dates, people, find, access, onchange: () => this.#say(), onsubmit: () => this.#share() });
+    this.shareButton = h(
+      "button",
+      {
+        type: "submit",
+        class: "primary",
+        "aria-describedby": this.says.id,
+        onclick: (event) => this.#prevented(event),
+      },
+      icon("link"),
+      h("span", {}, t("share.share")),
+    );
+    this.form = new ShareForm({
+      t,
+      dates,
+      people,
+      find,
+      access,
+      onchange: () => this.#say(),
+      onsubmit: () => this.#share(),
+    });
     this.shareButton.setAttribute("form", this.form.id);
     this.main.replaceChildren(this.form.element);
     this.finish.className = "finish";
@@ -205,7 +247,8 @@ export class ShareChatDialog extends DialogElement {
     this.finish.className = "finish end";
     this.finish.replaceChildren(
       h("button", { type: "button", class: "quiet", onclick: () => this.#again() }, icon("plus"), t("share.another")),
-      h("button", { type: "button", class: "quiet", onclick: () => this.close() }, t("share.done")));
+      h("button", { type: "button", class: "quiet", onclick: () => this.close() }, t("share.done")),
+    );
     this.body.scrollTop = 0;
     this.total = (this.total ?? 0) + 1;
     this.rows = this.rows.filter((other) => other.row.id !== row.id || (other.element.remove(), false));
@@ -252,7 +295,11 @@ export class ShareChatDialog extends DialogElement {
 
   async #remove(owner) {
     const { t } = this;
-    const isSure = await this.confirm({ title: t("share.deleteTitle"), text: t("share.deleteText"), action: t("share.delete") });
+    const isSure = await this.confirm({
+      title: t("share.deleteTitle"),
+      text: t("share.deleteText"),
+      action: t("share.delete"),
+    });
     if (!isSure || !this.root) return;
     try {
       await this.client.deleteSharedChat(owner.row.id, { signal: this.signal });
@@ -274,7 +321,7 @@ export class ShareChatDialog extends DialogElement {
     this.#count();
     if (why) this.alert(why);
     const next = this.rows[at] ?? this.rows[at - 1];
-    if (hadFocus || this.shadowRoot.activeElement === null) (next ? next.manage : this.form ?? this.result).focus();
+    if (hadFocus || this.shadowRoot.activeElement === null) (next ? next.manage : (this.form ?? this.result)).focus();
   }
 }
 

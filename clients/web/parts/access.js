@@ -13,7 +13,10 @@ export function isAllowed(policy, access) {
   return !policy || ACCESSES.indexOf(access) <= ACCESSES.indexOf(policy.widest_audience);
 }
 
-/** The latest end that the policy lets a link have that is changed now, in milliseconds; null without one. */
+/**
+ * The latest end that the policy lets a link have that is changed now, in milliseconds; null
+ * without one.
+ */
 export function latestEnd(policy, from = Date.now()) {
   return policy?.max_lifetime_seconds ? from + policy.max_lifetime_seconds * 1000 : null;
 }

@@ -12,11 +12,11 @@ const PAUSE_MS = 200;
 const MOST_FOUND = 20;
 
 /**
- * Chooses people and groups by name: a combobox with a list of what the page finds, and what is chosen with a button
- * to take each out. Backspace in the empty field takes the last one out.
+ * Chooses people and groups by name: a combobox with a list of what the page finds, and what is
+ * chosen with a button to take each out. Backspace in the empty field takes the last one out.
  *
- * @param {{ t: object, people: import("./people.js").People, find: (query: string) => Promise<object[]>,
- *   value?: string[], onchange?: (principals: string[]) => void }} options
+ * @param {{ t: object, people: import("./people.js").People, find: (query: string) =>
+ *   Promise<object[]>, value?: string[], onchange?: (principals: string[]) => void }} options
  */
 export class AudiencePicker {
   #found = [];
@@ -28,22 +28,42 @@ export class AudiencePicker {
     Object.assign(this, { t, people, find, onchange });
     this.list = h("ul", { class: "chips", "aria-label": t("people.chosen") });
     const ids = [uniqueId("people"), uniqueId("found"), uniqueId("hint"), uniqueId("problem")];
-    this.options = h("ul", { class: "options", id: ids[1], role: "listbox", "aria-label": t("people.label"), hidden: true });
+    this.options = h("ul", {
+      class: "options",
+      id: ids[1],
+      role: "listbox",
+      "aria-label": t("people.label"),
+      hidden: true,
+    });
     this.input = h("input", {
-      id: ids[0], type: "text", role: "combobox", placeholder: t("people.placeholder"), autocomplete: "off", spellcheck: "false", dir: "auto",
-      "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": ids[1], "aria-describedby": `${ids[2]} ${ids[3]}`,
-      oninput: () => this.#typed(), onkeydown: (event) => this.#key(event), onblur: () => this.#close(),
+      id: ids[0],
+      type: "text",
+      role: "combobox",
+      placeholder: t("people.placeholder"),
+      autocomplete: "off",
+      spellcheck: "false",
+      dir: "auto",
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": ids[1],
+      "aria-describedby": `${ids[2]} ${ids[3]}`,
+      oninput: () => this.#typed(),
+      onkeydown: (event) => this.#key(event),
+      onblur: () => this.#close(),
     });
     this.said = h("p", { class: "hint", role: "status" });
     this.problem = h("p", { class: "problem", id: ids[3], hidden: true });
-    this.element = h("div", { class: "field audience" },
+    this.element = h(
+      "div",
+      { class: "field audience" },
       h("label", { for: ids[0] }, t("people.label")),
       this.list,
       h("div", { class: "search" }, icon("search"), this.input),
       this.options,
       h("p", { class: "hint", id: ids[2] }, t("people.hint")),
       this.said,
-      this.problem);
+      this.problem,
+    );
     this.set(value);
   }
 
@@ -69,11 +89,22 @@ export class AudiencePicker {
   #draw() {
     const { t } = this;
     this.list.hidden = !this.chosen.length;
-    this.list.replaceChildren(...this.chosen.map((principal) => {
-      const name = nameOf(t, this.people, principal);
-      return h("li", { class: "chip" }, icon(isGroup(principal) ? "users" : "user"), h("bdi", { title: name }, name),
-        h("button", { type: "button", "aria-label": t("people.remove", { name }), onclick: () => this.#remove(principal) }, icon("close")));
-    }));
+    this.list.replaceChildren(
+      ...this.chosen.map((principal) => {
+        const name = nameOf(t, this.people, principal);
+        return h(
+          "li",
+          { class: "chip" },
+          icon(isGroup(principal) ? "users" : "user"),
+          h("bdi", { title: name }, name),
+          h(
+            "button",
+            { type: "button", "aria-label": t("people.remove", { name }), onclick: () => this.#remove(principal) },
+            icon("close"),
+          ),
+        );
+      }),
+    );
   }
 
   #add(person) {
@@ -126,11 +157,31 @@ export class AudiencePicker {
     }
     if (search !== this.#search || this.input.getRootNode().activeElement !== this.input) return;
     this.#found = found.filter(({ principal }) => !this.chosen.includes(principal)).slice(0, MOST_FOUND);
-    this.options.replaceChildren(...this.#found.map((person) =>
-      h("li", { id: uniqueId("option"), role: "option", "aria-selected": "false", onpointerdown: (event) => event.preventDefault(), onclick: () => this.#add(person) },
-        icon(isGroup(person.principal) ? "users" : "user"),
-        h("span", { class: "words" }, h("bdi", {}, person.name),
-          h("span", { class: "small" }, h("bdi", {}, person.detail ?? t(isGroup(person.principal) ? "people.group" : "people.person")))))));
+    this.options.replaceChildren(
+      ...this.#found.map((person) =>
+        h(
+          "li",
+          {
+            id: uniqueId("option"),
+            role: "option",
+            "aria-selected": "false",
+            onpointerdown: (event) => event.preventDefault(),
+            onclick: () => this.#add(person),
+          },
+          icon(isGroup(person.principal) ? "users" : "user"),
+          h(
+            "span",
+            { class: "words" },
+            h("bdi", {}, person.name),
+            h(
+              "span",
+              { class: "small" },
+              h("bdi", {}, person.detail ?? t(isGroup(person.principal) ? "people.group" : "people.person")),
+            ),
+          ),
+        ),
+      ),
+    );
     this.#open(this.#found.length > 0);
     this.said.textContent = this.#found.length ? t("people.found", { n: this.#found.length }) : t("people.none");
   }

@@ -1,6 +1,7 @@
 /**
- * Copies text. The clipboard of the browser may be missing (a page without TLS) or forbidden (a frame), and then the
- * old way is tried: a selection in a field, inside `root`, because a modal dialog makes everything else inert.
+ * Copies text. The clipboard of the browser may be missing (a page without TLS) or forbidden (a
+ * frame), and then the old way is tried: a selection in a field, inside `root`, because a modal
+ * dialog makes everything else inert.
  *
  * @returns {Promise<boolean>} whether it was copied
  */

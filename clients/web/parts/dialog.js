@@ -1,4 +1,5 @@
 import { SharedChatsClient } from "../client.js";
+import { confirmed } from "./confirm.js";
 import { copyText } from "./copy.js";
 import { Dates } from "./dates.js";
 import { errorWords, isAborted } from "./errors.js";
@@ -15,16 +16,19 @@ const OWN_SERVICE = new URL("../..", import.meta.url).href;
 const STATUS_MS = 6000;
 
 /**
- * What both dialogs have in common: a shadow root with a modal <dialog>, the client, texts, messages.
+ * What both dialogs have in common: a shadow root with a modal <dialog>, the client, texts,
+ * messages.
  *
  * A subclass has `static sheets = [CSSStyleSheet]` for its own style, and implements
  * - `heading()`: the dialog's title, a string
  * - `content()`: the elements of the body, built anew each time it is shown
  * - `footer()`: elements below the body that do not scroll (optional)
- * - `shown()`: called when it is open, to load what it shows; may be async, and what it throws is reported (optional)
+ * - `shown()`: called when it is open, to load what it shows; may be async, and what it throws is
+ *   reported (optional)
  * - `closed()`: called when it has closed (optional)
  *
- * While it is open: `t`, `dates`, `client`, `people`, `signal` (aborted when it closes), `body`, `root` (the <dialog>).
+ * While it is open: `t`, `dates`, `client`, `people`, `signal` (aborted when it closes), `body`,
+ * `root` (the <dialog>).
  */
 export class DialogElement extends HTMLElement {
   static sheets = [];
@@ -133,7 +137,11 @@ export class DialogElement extends HTMLElement {
     this.#opener = focused();
     this.#controller = new AbortController();
     this.signal = this.#controller.signal;
-    const lang = this.getAttribute("lang") || this.closest("[lang]")?.getAttribute("lang") || document.documentElement.lang || navigator.language;
+    const lang =
+      this.getAttribute("lang") ||
+      this.closest("[lang]")?.getAttribute("lang") ||
+      document.documentElement.lang ||
+      navigator.language;
     this.t = textsOf(lang, this.texts);
     this.dates = new Dates(this.t.lang);
     this.client = new SharedChatsClient({
@@ -156,14 +164,25 @@ export class DialogElement extends HTMLElement {
     this.alerts = h("div", { class: "alerts", role: "alert" });
     this.statusLine = h("p", { class: "status", role: "status" });
     this.body = h("div", { class: "body" });
-    const dialog = h("dialog", { "aria-labelledby": this.titleLine.id, lang: t.lang, dir: t.has("direction") ? t("direction") : "ltr", onclose: () => this.#closed(dialog) },
-      h("header", {},
+    const dialog = h(
+      "dialog",
+      {
+        "aria-labelledby": this.titleLine.id,
+        lang: t.lang,
+        dir: t.has("direction") ? t("direction") : "ltr",
+        onclose: () => this.#closed(dialog),
+      },
+      h(
+        "header",
+        {},
         h("div", { class: "titles" }, this.titleLine, this.subtitle()),
         ...this.tools(),
-        iconButton("close", t("common.close"), () => this.close())),
+        iconButton("close", t("common.close"), () => this.close()),
+      ),
       this.alerts,
       this.body,
-      h("div", { class: "toast" }, this.statusLine));
+      h("div", { class: "toast" }, this.statusLine),
+    );
     return dialog;
   }
 
@@ -220,8 +239,8 @@ export class DialogElement extends HTMLElement {
   /**
    * Says what went wrong, at the top of the dialog, until `clearAlert` or the next one.
    * @param {Error | string} error an error of the client, or a text
-   * @param {{ about?: string, retry?: () => void }} [options] see {@link errorWords}; `retry` puts a button there if
-   *   the error can pass
+   * @param {{ about?: string, retry?: () => void }} [options] see {@link errorWords}; `retry` puts
+   *   a button there if the error can pass
    */
   alert(error, { about = "link", retry } = {}) {
     if (isAborted(error) || !this.root) return;
@@ -230,14 +249,34 @@ export class DialogElement extends HTMLElement {
     const words = typeof error === "string" ? { text: error, canRetry: true } : errorWords(t, error, about);
     this.status("");
     this.alerts.replaceChildren(
-      h("div", { class: "alert" }, icon("alert"),
-        h("div", { class: "words" },
+      h(
+        "div",
+        { class: "alert" },
+        icon("alert"),
+        h(
+          "div",
+          { class: "words" },
           h("p", {}, words.text),
           words.detail && h("p", { class: "small", dir: "auto" }, words.detail),
-          words.request && h("p", { class: "small" }, words.request)),
-        retry && words.canRetry &&
-          h("button", { type: "button", class: "quiet", onclick: () => { this.clearAlert(); retry(); } }, t("common.retry")),
-        iconButton("close", t("common.dismiss"), () => this.clearAlert())));
+          words.request && h("p", { class: "small" }, words.request),
+        ),
+        retry &&
+          words.canRetry &&
+          h(
+            "button",
+            {
+              type: "button",
+              class: "quiet",
+              onclick: () => {
+                this.clearAlert();
+                retry();
+              },
+            },
+            t("common.retry"),
+          ),
+        iconButton("close", t("common.dismiss"), () => this.clearAlert()),
+      ),
+    );
   }
 
   clearAlert() {
@@ -270,29 +309,18 @@ export class DialogElement extends HTMLElement {
    * Asks before something that cannot be taken back.
    * @returns {Promise<boolean>}
    */
-  confirm({ title, text, action, isDangerous = true }) {
-    const { t } = this;
-    const ids = [uniqueId("title"), uniqueId("text")];
-    return new Promise((resolve) => {
-      const answer = (value) => () => dialog.close(value);
-      const dialog = h("dialog", {
-          class: "confirm", role: "alertdialog", "aria-labelledby": ids[0], "aria-describedby": ids[1],
-          onclose: (event) => { event.stopPropagation(); dialog.remove(); resolve(dialog.returnValue === "yes"); },
-        },
-        h("h2", { id: ids[0] }, title),
-        h("p", { id: ids[1] }, text),
-        h("div", { class: "buttons" },
-          h("button", { type: "button", class: "quiet", onclick: answer("") }, t("common.cancel")),
-          h("button", { type: "button", class: isDangerous ? "danger" : "primary", onclick: answer("yes") }, action)));
-      this.root.append(dialog);
-      dialog.showModal();
-    });
+  confirm(question) {
+    return confirmed(this.root, this.t, question);
   }
 }
 
 /** A button that is a picture; the label is its name and its tooltip. */
 export function iconButton(name, label, onclick, props = {}) {
-  return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props },
+    icon(name),
+  );
 }
 
 /** What has the focus, within shadow roots too. */

@@ -8,8 +8,9 @@ const DAY = 86_400_000;
 const PRESETS = { day: 1, week: 7, month: 30 };
 
 /**
- * When a link ends: never, after a while, or at a moment that is typed in the viewer's own zone. `error` says in words what is
- * wrong with that moment. `onchange()` is called for each choice; while a moment is being typed, when the field is left.
+ * When a link ends: never, after a while, or at a moment that is typed in the viewer's own zone.
+ * `error` says in words what is wrong with that moment. `onchange()` is called for each choice;
+ * while a moment is being typed, when the field is left.
  */
 export class EndField {
   #policy = null;
@@ -22,14 +23,27 @@ export class EndField {
     this.onchange = onchange;
     const ids = [uniqueId("end"), uniqueId("moment"), uniqueId("error")];
     const option = (value) => h("option", { value }, "");
-    this.select = h("select", { id: ids[0], onchange: () => this.#chosen() },
-      ["never", ...Object.keys(PRESETS), "custom"].map(option));
+    this.select = h(
+      "select",
+      { id: ids[0], onchange: () => this.#chosen() },
+      ["never", ...Object.keys(PRESETS), "custom"].map(option),
+    );
     this.moment = h("input", {
-      id: ids[1], type: "datetime-local", "aria-label": t("end.moment"), "aria-describedby": ids[2],
+      id: ids[1],
+      type: "datetime-local",
+      "aria-label": t("end.moment"),
+      "aria-describedby": ids[2],
       onchange: () => this.#typed(),
     });
     this.problem = h("p", { class: "problem", id: ids[2], hidden: true });
-    this.element = h("div", { class: "field end" }, h("label", { for: ids[0] }, label), this.select, this.moment, this.problem);
+    this.element = h(
+      "div",
+      { class: "field end" },
+      h("label", { for: ids[0] }, label),
+      this.select,
+      this.moment,
+      this.problem,
+    );
     this.set(end);
   }
 
@@ -54,7 +68,10 @@ export class EndField {
     return this.select.value === "custom" ? this.moment.value : this.select.value;
   }
 
-  /** The end as RFC 3339; null: none of its own; undefined: what is typed is no moment in the future, or too late. */
+  /**
+   * The end as RFC 3339; null: none of its own; undefined: what is typed is no moment in the
+   * future, or too late.
+   */
   get value() {
     if (this.error) return undefined;
     const end = this.#end();

@@ -1,6 +1,14 @@
 /** Errors that pass by themselves. */
 const PASSING = new Set([
-  "network", "no_token", "unreadable", "unavailable", "chat_service_error", "chat_service_timeout", "internal_error", "rate_limited", "too_many_requests",
+  "network",
+  "no_token",
+  "unreadable",
+  "unavailable",
+  "chat_service_error",
+  "chat_service_timeout",
+  "internal_error",
+  "rate_limited",
+  "too_many_requests",
 ]);
 
 /** Errors whose message by the service says what ours cannot: a bound, a field, a file. */
@@ -16,9 +24,10 @@ export function isAborted(error) {
  *
  * @param {object} t the text function
  * @param {Error} error an ApiError, or anything else that was thrown
- * @param {"link" | "chat" | "list"} about what the call was about: `errors.not_found_link` counts before `errors.not_found`
- * @returns {{ text: string, detail: string, request: string, canRetry: boolean }} `detail` and `request` for small
- *   print, or ""; `canRetry`: the same call may succeed later
+ * @param {"link" | "chat" | "list"} about what the call was about: `errors.not_found_link` counts
+ *   before `errors.not_found`
+ * @returns {{ text: string, detail: string, request: string, canRetry: boolean }} `detail` and
+ *   `request` for small print, or ""; `canRetry`: the same call may succeed later
  */
 export function errorWords(t, error, about = "link") {
   const type = error?.error_type ?? "";

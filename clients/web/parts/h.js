@@ -1,8 +1,9 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * An element. `on…` functions listen, `true` sets an empty attribute, `false`, `null` and `undefined` set none;
- * `value` and `checked` are properties. Children that are null or false are left out; strings become text, never HTML.
+ * An element. `on…` functions listen, `true` sets an empty attribute, `false`, `null` and
+ * `undefined` set none; `value` and `checked` are properties. Children that are null or false are
+ * left out; strings become text, never HTML.
  */
 export function h(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);

@@ -5,14 +5,19 @@ import { h } from "./h.js";
 const SIZE = 480;
 
 /**
- * The QR code of a link, with a button that saves it. It is fetched and drawn, not an <img>: pages of other sites may
- * not embed that of a private link.
+ * The QR code of a link, with a button that saves it. It is fetched and drawn, not an <img>: pages
+ * of other sites may not embed that of a private link.
  *
- * @param {{ client: object, t: object, url: string, id: string, signal: AbortSignal, onError: (error: Error) => void }} options
+ * @param {{ client: object, t: object, url: string, id: string, signal: AbortSignal, onError:
+ *   (error: Error) => void }} options
  */
 export function qrView({ client, t, id, url, signal, onError }) {
   const canvas = h("canvas", { width: SIZE, height: SIZE, role: "img", "aria-label": t("qr.alt", { url }) });
-  const save = h("button", { type: "button", class: "quiet", disabled: true, onclick: () => saveImage(canvas, t("qr.file")) }, t("qr.save"));
+  const save = h(
+    "button",
+    { type: "button", class: "quiet", disabled: true, onclick: () => saveImage(canvas, t("qr.file")) },
+    t("qr.save"),
+  );
   const wait = h("p", { class: "hint", role: "status" }, t("qr.loading"));
   const element = h("div", { class: "qr" }, wait, canvas, save);
   const load = async () => {

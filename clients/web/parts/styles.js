@@ -6,8 +6,9 @@ export function sheet(text) {
 }
 
 /**
- * What both dialogs share. A page sets the properties --shared-chats-…; light or dark follows the page's color-scheme.
- * Classes for both: hint, small, unseen, icon-button, primary, quiet, danger, switch, field, segments, badge, list.
+ * What both dialogs share. A page sets the properties --shared-chats-…; light or dark follows the
+ * page's color-scheme. Classes for both: hint, small, unseen, icon-button, primary, quiet, danger,
+ * switch, field, segments, badge, list.
  */
 export const baseSheet = sheet(`
 :host { display: contents; }

@@ -7,11 +7,13 @@ const LANGUAGES = { de, en };
  * The function that gives an element's texts: `t("share.title")`, `t("share.links", { n: 3 })`.
  *
  * A text has `{placeholders}`; numbers are written as the language does. A text with forms, such as
- * `{ one, other }`, is chosen by `n` (Intl.PluralRules). What a language or `overrides` leave out is English.
- * `t.nodes(key, params)` gives strings and elements, for placeholders that are elements.
+ * `{ one, other }`, is chosen by `n` (Intl.PluralRules). What a language or `overrides` leave out
+ * is English. `t.nodes(key, params)` gives strings and elements, for placeholders that are
+ * elements.
  *
  * @param {string} lang a BCP 47 tag
- * @param {object} [overrides] texts of the page, nested as texts/en.js is or with dots: `{ "share.title": "…" }`
+ * @param {object} [overrides] texts of the page, nested as texts/en.js is or with dots: `{
+ *   "share.title": "…" }`
  */
 export function textsOf(lang, overrides) {
   const language = LANGUAGES[lang.toLowerCase().split("-")[0]];

@@ -17,38 +17,78 @@ export class ShareForm {
 
   /**
    * @param {{ t: object, dates: object, people: object, find: Function | null, access: string,
-   *   onchange: () => void, onsubmit: () => void }} options `find` null: people cannot be named; `access`: what is chosen at first
+   *   onchange: () => void, onsubmit: () => void }} options `find` null: people cannot be named;
+   *   `access`: what is chosen at first
    */
   constructor({ t, dates, people, find, access, onchange, onsubmit }) {
     Object.assign(this, { t, onchange });
     this.id = uniqueId("form");
     const group = uniqueId("group");
     const accesses = ["anyone", "signed_in", ...(find ? ["named"] : [])];
-    this.accesses = new Map(accesses.map((value) => [value, this.#choice(`${group}-access`, value, `share.access.${value}`, ICONS[value])]));
-    this.modes = new Map(Object.keys(MODES).map((value) => [value, this.#choice(`${group}-mode`, value, `share.mode.${value}`, MODES[value])]));
+    this.accesses = new Map(
+      accesses.map((value) => [value, this.#choice(`${group}-access`, value, `share.access.${value}`, ICONS[value])]),
+    );
+    this.modes = new Map(
+      Object.keys(MODES).map((value) => [
+        value,
+        this.#choice(`${group}-mode`, value, `share.mode.${value}`, MODES[value]),
+      ]),
+    );
     this.picker = find && new AudiencePicker({ t, people, find, onchange: () => this.#changed() });
     this.files = switchOf({ label: t("share.files"), hint: t("share.filesHint"), onchange: () => this.#changed() });
     this.end = new EndField({ t, dates, onchange: () => this.#changed() });
-    this.label = h("input", { id: uniqueId("label"), type: "text", maxlength: LONGEST_LABEL, autocomplete: "off", dir: "auto", "aria-describedby": `${this.id}-label` });
+    this.label = h("input", {
+      id: uniqueId("label"),
+      type: "text",
+      maxlength: LONGEST_LABEL,
+      autocomplete: "off",
+      dir: "auto",
+      "aria-describedby": `${this.id}-label`,
+    });
     this.notice = h("p", { class: "notice", hidden: true });
-    this.element = h("form", { id: this.id, novalidate: true, onsubmit: (event) => { event.preventDefault(); onsubmit(); } },
-      h("fieldset", { class: "accesses" },
+    this.element = h(
+      "form",
+      {
+        id: this.id,
+        novalidate: true,
+        onsubmit: (event) => {
+          event.preventDefault();
+          onsubmit();
+        },
+      },
+      h(
+        "fieldset",
+        { class: "accesses" },
         h("legend", {}, t("share.question")),
         this.notice,
         h("div", { class: "choices" }, ...[...this.accesses.values()].map(({ element }) => element)),
-        this.picker?.element),
-      h("section", { class: "customize", "aria-labelledby": `${this.id}-customize` },
+        this.picker?.element,
+      ),
+      h(
+        "section",
+        { class: "customize", "aria-labelledby": `${this.id}-customize` },
         h("h3", { id: `${this.id}-customize` }, t("share.customize")),
-        h("fieldset", {},
+        h(
+          "fieldset",
+          {},
           h("legend", { class: "unseen" }, t("share.modes")),
-          h("div", { class: "choices two" }, ...[...this.modes.values()].map(({ element }) => element))),
+          h("div", { class: "choices two" }, ...[...this.modes.values()].map(({ element }) => element)),
+        ),
         this.files.element,
-        h("div", { class: "columns" },
+        h(
+          "div",
+          { class: "columns" },
           this.end.element,
-          h("div", { class: "field" },
+          h(
+            "div",
+            { class: "field" },
             h("label", { for: this.label.id }, t("share.label")),
             this.label,
-            h("p", { class: "hint", id: `${this.id}-label` }, t("share.labelHint"))))));
+            h("p", { class: "hint", id: `${this.id}-label` }, t("share.labelHint")),
+          ),
+        ),
+      ),
+    );
     this.#select(this.modes, "frozen");
     this.#select(this.accesses, this.accesses.has(access) ? access : "anyone");
     this.#changed();
@@ -58,9 +98,22 @@ export class ShareForm {
     const { t } = this;
     const id = uniqueId("choice");
     const hint = h("span", { class: "hint", id: `${id}-hint` }, t(`${key}Hint`));
-    const input = h("input", { type: "radio", name, value, id, "aria-labelledby": `${id}-name`, "aria-describedby": `${id}-hint`, onchange: () => this.#changed() });
-    const element = h("label", { class: "choice" }, input, icon(picture),
-      h("span", { class: "words" }, h("span", { class: "name", id: `${id}-name` }, t(key)), hint));
+    const input = h("input", {
+      type: "radio",
+      name,
+      value,
+      id,
+      "aria-labelledby": `${id}-name`,
+      "aria-describedby": `${id}-hint`,
+      onchange: () => this.#changed(),
+    });
+    const element = h(
+      "label",
+      { class: "choice" },
+      input,
+      icon(picture),
+      h("span", { class: "words" }, h("span", { class: "name", id: `${id}-name` }, t(key)), hint),
+    );
     return { element, input, hint, text: t(`${key}Hint`) };
   }
 
@@ -96,7 +149,9 @@ export class ShareForm {
     // Never wider than what was chosen.
     if (!allowed.includes(this.access)) this.#select(this.accesses, allowed[0] ?? "");
     this.notice.hidden = allowed.length > 0;
-    this.notice.textContent = allowed.length ? "" : t(policy.widest_audience === "named" ? "share.namedOnly" : "share.off");
+    this.notice.textContent = allowed.length
+      ? ""
+      : t(policy.widest_audience === "named" ? "share.namedOnly" : "share.off");
     const hasFiles = policy.allows_artifacts;
     if (!hasFiles) this.files.set(false);
     this.files.forbid(hasFiles ? "" : t("share.noFiles"));
@@ -111,7 +166,14 @@ export class ShareForm {
   /** What is chosen, for telling whether a create is the same as the one before. */
   get choice() {
     const { access, picker, files, end, label } = this;
-    return JSON.stringify([access, this.#chosen(this.modes), access === "named" ? picker.value : null, files.isOn, end.choice, label.value.trim()]);
+    return JSON.stringify([
+      access,
+      this.#chosen(this.modes),
+      access === "named" ? picker.value : null,
+      files.isOn,
+      end.choice,
+      label.value.trim(),
+    ]);
   }
 
   /** The settings as a create takes them, without the chat. */

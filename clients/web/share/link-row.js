@@ -11,8 +11,8 @@ import { brief, sentence } from "./sentence.js";
 const ICONS = { anyone: "globe", signed_in: "user", named: "users", owner: "lock" };
 
 /**
- * A link that the chat has already: copy, QR code, and a panel that changes or deletes it. Changes are shown at once and go
- * back when they are refused.
+ * A link that the chat has already: copy, QR code, and a panel that changes or deletes it. Changes
+ * are shown at once and go back when they are refused.
  */
 export class LinkRow {
   #panel = null;
@@ -23,7 +23,8 @@ export class LinkRow {
   /**
    * @param {object} row
    * @param {object} dialog the `<share-chat-dialog>`: texts, people, client, policy
-   * @param {{ change: (row: object, settings: object) => Promise<object>, remove: (row: LinkRow) => void }} actions
+   * @param {{ change: (row: object, settings: object) => Promise<object>, remove: (row: LinkRow) =>
+   *   void }} actions
    */
   constructor(row, dialog, actions) {
     Object.assign(this, { row, dialog, actions });
@@ -37,13 +38,25 @@ export class LinkRow {
     this.problem = h("p", { class: "problem", role: "alert" });
     const described = { "aria-describedby": id };
     this.qr = iconButton("qr", t("qr.show"), () => this.#toggle("qr"), { ...described, "aria-expanded": "false" });
-    this.manage = iconButton("edit", t("share.manage"), () => this.#toggle("manage"), { ...described, "aria-expanded": "false" });
+    this.manage = iconButton("edit", t("share.manage"), () => this.#toggle("manage"), {
+      ...described,
+      "aria-expanded": "false",
+    });
     this.copy = iconButton("copy", t("share.copy"), () => dialog.copy(this.row.url, t("share.copied")), described);
     this.place = h("div", { class: "place", hidden: true });
-    this.element = h("li", { class: "link" },
-      h("div", { class: "line" }, this.picture, h("div", { class: "words" }, this.name, this.meta, this.limited), h("div", { class: "tools" }, this.copy, this.qr, this.manage)),
+    this.element = h(
+      "li",
+      { class: "link" },
+      h(
+        "div",
+        { class: "line" },
+        this.picture,
+        h("div", { class: "words" }, this.name, this.meta, this.limited),
+        h("div", { class: "tools" }, this.copy, this.qr, this.manage),
+      ),
       this.problem,
-      this.place);
+      this.place,
+    );
     this.update(row);
   }
 
@@ -53,7 +66,9 @@ export class LinkRow {
     this.row = row;
     const access = accessOf(row);
     this.picture.replaceChildren(icon(ICONS[access]));
-    this.name.replaceChildren(row.label ? h("bdi", { title: row.label }, row.label) : t("share.linkOf", { date: dates.moment(row.created_at) }));
+    this.name.replaceChildren(
+      row.label ? h("bdi", { title: row.label }, row.label) : t("share.linkOf", { date: dates.moment(row.created_at) }),
+    );
     this.#describe();
     if (row.audience && canName) {
       people.load(row.audience).then(() => {
@@ -68,7 +83,11 @@ export class LinkRow {
     const { row, dialog } = this;
     const isLimited = row.limited_by_policy.length > 0;
     this.meta.replaceChildren(...brief(dialog, row));
-    this.limited.replaceChildren(...(isLimited ? [icon("limit"), h("span", {}, h("strong", {}, dialog.t("share.limited")), " ", ...sentence(dialog, row))] : []));
+    this.limited.replaceChildren(
+      ...(isLimited
+        ? [icon("limit"), h("span", {}, h("strong", {}, dialog.t("share.limited")), " ", ...sentence(dialog, row))]
+        : []),
+    );
     this.limited.hidden = !isLimited;
   }
 
@@ -94,7 +113,19 @@ export class LinkRow {
     this.place.dataset.what = what;
     if (what === "qr") {
       const { client, signal } = this.dialog;
-      this.place.append(qrView({ client, t, signal, id: this.row.id, url: this.row.url, onError: (error) => { this.#toggle("qr"); this.dialog.alert(error); } }));
+      this.place.append(
+        qrView({
+          client,
+          t,
+          signal,
+          id: this.row.id,
+          url: this.row.url,
+          onError: (error) => {
+            this.#toggle("qr");
+            this.dialog.alert(error);
+          },
+        }),
+      );
     } else {
       this.#panel = new Panel(this);
       this.place.append(this.#panel.element);
@@ -102,7 +133,10 @@ export class LinkRow {
     }
   }
 
-  /** Shows the change at once, and sends it when those before it are done; what is refused goes back. */
+  /**
+   * Shows the change at once, and sends it when those before it are done; what is refused goes
+   * back.
+   */
   change(settings) {
     this.#waiting += 1;
     this.say("");
@@ -132,31 +166,62 @@ class Panel {
     const { t, dates, people, findPeople, canName } = owner.dialog;
     const id = uniqueId("access");
     this.access = h("select", { id, onchange: () => this.#accessChosen() });
-    this.picker = canName && new AudiencePicker({
-      t, people, find: (query) => findPeople(query), value: owner.row.audience ?? [],
-      onchange: (audience) => owner.change({ is_private: true, audience }),
-    });
+    this.picker =
+      canName &&
+      new AudiencePicker({
+        t,
+        people,
+        find: (query) => findPeople(query),
+        value: owner.row.audience ?? [],
+        onchange: (audience) => owner.change({ is_private: true, audience }),
+      });
     this.files = switchOf({ label: t("share.files"), onchange: (isOn) => owner.change({ includes_artifacts: isOn }) });
     this.end = new EndField({ t, dates, end: owner.row.expires_at, onchange: () => this.#endChosen() });
-    this.element = h("div", { class: "panel" },
+    this.element = h(
+      "div",
+      { class: "panel" },
       h("div", { class: "field" }, h("label", { for: id }, t("share.question")), this.access),
       this.picker && this.picker.element,
       this.files.element,
       this.end.element,
-      h("div", { class: "buttons" },
-        h("button", { type: "button", class: "danger", onclick: () => owner.actions.remove(owner) }, icon("trash"), t("share.delete"))));
+      h(
+        "div",
+        { class: "buttons" },
+        h(
+          "button",
+          { type: "button", class: "danger", onclick: () => owner.actions.remove(owner) },
+          icon("trash"),
+          t("share.delete"),
+        ),
+      ),
+    );
   }
 
   update() {
     const { row, dialog } = this.owner;
     const { t, policy, canName } = dialog;
     const access = accessOf(row);
-    const offered = ACCESSES.toReversed().filter((other) => other === access || other === "anyone" || other === "signed_in" || (other === "named" && (canName || row.audience?.length)));
-    this.access.replaceChildren(...offered.map((other) => {
-      const isForbidden = other !== access && !isAllowed(policy, other);
-      const text = other === "named" && !canName ? t("share.who.countShort", { n: row.audience.length }) : t(`share.access.${other}`);
-      return h("option", { value: other, disabled: isForbidden }, isForbidden ? t("share.forbiddenChoice", { choice: text }) : text);
-    }));
+    const offered = ACCESSES.toReversed().filter(
+      (other) =>
+        other === access ||
+        other === "anyone" ||
+        other === "signed_in" ||
+        (other === "named" && (canName || row.audience?.length)),
+    );
+    this.access.replaceChildren(
+      ...offered.map((other) => {
+        const isForbidden = other !== access && !isAllowed(policy, other);
+        const text =
+          other === "named" && !canName
+            ? t("share.who.countShort", { n: row.audience.length })
+            : t(`share.access.${other}`);
+        return h(
+          "option",
+          { value: other, disabled: isForbidden },
+          isForbidden ? t("share.forbiddenChoice", { choice: text }) : text,
+        );
+      }),
+    );
     this.access.value = access;
     if (this.picker) {
       this.picker.element.hidden = access !== "named" && access !== "owner";

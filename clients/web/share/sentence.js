@@ -6,9 +6,11 @@ import { h } from "../parts/h.js";
 const MOST_NAMES = 3;
 
 /**
- * What viewers of a link see, as one sentence in strings and elements. Where the policy narrows the link, it says what holds.
+ * What viewers of a link see, as one sentence in strings and elements. Where the policy narrows the
+ * link, it says what holds.
  *
- * @param {object} settings of a row, or as a create has them; `created_at` is missing where there is no link yet
+ * @param {object} settings of a row, or as a create has them; `created_at` is missing where there
+ *   is no link yet
  */
 export function sentence({ t, dates, people, canName, policy }, settings) {
   const limited = new Set(settings.limited_by_policy ?? []);
@@ -28,7 +30,8 @@ export function sentence({ t, dates, people, canName, policy }, settings) {
 /** The same in a few words, for a list: what is stored, and when it ends. */
 export function brief({ t, dates, people, canName, policy }, row) {
   const access = accessOf(row);
-  const whose = access === "named" ? who({ t, people, canName, policy }, row, new Set(), true) : [t(`share.access.${access}`)];
+  const whose =
+    access === "named" ? who({ t, people, canName, policy }, row, new Set(), true) : [t(`share.access.${access}`)];
   const latest = row.limited_by_policy.includes("expires_at") ? latestEnd(policy, Date.parse(row.updated_at)) : null;
   const end = latest ?? (row.expires_at && Date.parse(row.expires_at));
   const rest = [
@@ -41,10 +44,12 @@ export function brief({ t, dates, people, canName, policy }, row) {
 
 function who({ t, people, canName, policy }, settings, limited, isBrief = false) {
   let access = accessOf(settings);
-  if (limited.has("is_private") || limited.has("audience")) access = policy?.widest_audience === "signed_in" ? "signed_in" : "owner";
+  if (limited.has("is_private") || limited.has("audience"))
+    access = policy?.widest_audience === "signed_in" ? "signed_in" : "owner";
   if (access !== "named") return [t(`share.who.${access}`)];
   const { audience } = settings;
-  if (!canName || audience.length > MOST_NAMES) return [t(isBrief ? "share.who.countShort" : "share.who.count", { n: audience.length })];
+  if (!canName || audience.length > MOST_NAMES)
+    return [t(isBrief ? "share.who.countShort" : "share.who.count", { n: audience.length })];
   const names = audience.map((principal) => h("bdi", { class: "name" }, nameOf(t, people, principal)));
   const all = isBrief ? names : [...names, t("share.who.you")];
   const parts = new Intl.ListFormat(t.lang, { type: "conjunction" }).formatToParts(all.map((_, at) => String(at)));
