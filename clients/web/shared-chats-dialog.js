@@ -3,8 +3,9 @@ import { listSheet } from "./list/styles.js";
 import { ListView } from "./list/view.js";
 
 /**
- * `<shared-chats-dialog api="…" lang="…">`: all links of the caller. Properties `token`, `findPeople`, `describe`, `texts`,
- * methods `show()` and `close()`, events `share-changed` (the row), `share-deleted` (`{ ids }`) and `close`.
+ * `<shared-chats-dialog api="…" lang="…">`: all links of the caller. Properties `token`,
+ * `findPeople`, `describe`, `texts`, methods `show()` and `close()`, events `share-changed` (the row),
+ * `share-deleted` (`{ ids }`) and `close`.
  */
 export class SharedChatsDialog extends DialogElement {
   static sheets = [listSheet];

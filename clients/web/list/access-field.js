@@ -2,7 +2,10 @@ import { ACCESSES, accessOf, isAllowed } from "../parts/access.js";
 import { AudiencePicker } from "../parts/audience.js";
 import { h, uniqueId } from "../parts/h.js";
 
-/** Who can open a link: one choice, from wide to narrow, as far as the policy and what the page knows of people let it be made. */
+/**
+ * Who can open a link: one choice, from wide to narrow. The policy may forbid some, and people are
+ * named only where the page knows them.
+ */
 export class AccessField {
   /** @param onchange called when another choice, or another person, is made */
   constructor(dialog, row, onchange) {
@@ -106,7 +109,7 @@ export class AccessField {
     return false;
   }
 
-  /** The fields of a change. Making a link public keeps the people who are named (docs/API.md 3). */
+  /** The fields of a change. A link that turns public keeps who is named (docs/API.md 3). */
   get change() {
     if (!this.isChanged) return {};
     if (this.choice === "anyone") return { is_private: false };

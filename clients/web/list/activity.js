@@ -12,7 +12,8 @@ const LONGEST_PAUSE_SECONDS = 60;
 export class ActivityLoader {
   /**
    * @param {(id: string, signal: AbortSignal) => Promise<object>} fetch
-   * @param {(id: string, activity: object | null, error?: Error) => void} show activity null: it could not be had
+   * @param {(id: string, activity: object | null, error?: Error) => void} show null: it could not
+   *   be had
    */
   constructor(fetch, show) {
     this.fetch = fetch;

@@ -8,8 +8,9 @@ import { AccessField } from "./access-field.js";
 const LONGEST_LABEL = 200;
 
 /**
- * What is behind a row's "Details": its QR code, what is changed less often, and ids. What is typed is saved at once, with
- * Save. A field that was not touched follows the row, so that a switch that is turned meanwhile is never turned back.
+ * What is behind a row's "Details": its QR code, what is changed less often, and ids. Save sends what
+ * was touched, in one change. A field that was not touched follows the row, so that a switch that is
+ * turned meanwhile is never turned back.
  */
 export class Details {
   #row;
@@ -117,7 +118,6 @@ export class Details {
       label: t("list.edit.end"),
       onchange: () => this.changed(),
     });
-    // A link that ends by itself already is not changed by what the policy would let a new one have.
     if (policy) end.policy = policy;
     this.endBefore = end.choice;
     return end;

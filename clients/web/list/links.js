@@ -10,7 +10,7 @@ export const LONGEST_SEARCH = 256;
 export const FILTERS = ["all", "private", "public"];
 export const SORTS = ["-created_at", "created_at", "name", "-name"];
 
-/** The caller's links: which of them are shown, and which are selected. It knows nothing of the page. */
+/** The caller's links: which of them are shown, and which are selected. */
 export class Links {
   constructor(client) {
     this.client = client;
@@ -40,10 +40,11 @@ export class Links {
   }
 
   /**
-   * Loads a page. The call that began last wins: an earlier one is aborted and gives false.
-   * Where fewer links are left than the page begins at, it is the last page that has some.
-   * What is selected is kept from page to page, and forgotten where other links are asked for: nothing is deleted
-   * that a search has put out of sight.
+   * Loads a page. The call that began last wins: an earlier one is aborted and gives false. Where
+   * fewer links are left than the page begins at, it is the last page that has some.
+   *
+   * What is selected is kept from page to page, and forgotten where other links are asked for:
+   * nothing is deleted that a search has put out of sight.
    */
   async load({ query = this.query, offset = 0 } = {}) {
     this.request?.abort();
@@ -83,7 +84,10 @@ export class Links {
     this.request = null;
   }
 
-  /** The row as the service has it now, or null: a link cannot be asked for by itself without counting a view. */
+  /**
+   * The row as the service has it now, or null. It is looked for in a list, because asking for the
+   * link itself would count as a view.
+   */
   async fresh(row) {
     for (let offset = 0; ; offset += MOST_AT_ONCE) {
       const options = { chat_session_id: row.chat_session_id, offset, limit: MOST_AT_ONCE };
@@ -112,7 +116,7 @@ export class Links {
     for (const id of gone) this.selected.delete(id);
   }
 
-  /** Deletes links, some of which may be gone already. Gives the ids that were dealt with to `onDeleted`, batch by batch. */
+  /** Deletes links, some of which may be gone already. `onDeleted(ids)` is called for each batch. */
   async deleteAll(ids, onDeleted) {
     for (let begin = 0; begin < ids.length; begin += MOST_AT_ONCE) {
       const batch = ids.slice(begin, begin + MOST_AT_ONCE);

@@ -166,7 +166,7 @@ export class RowView {
     this.element.setAttribute("aria-busy", String(isBusy));
   }
 
-  /** What went wrong, beside the link that it is about; see {@link errorWords}. Null takes it away. */
+  /** What went wrong, beside the link that it is about (errorWords). Null takes it away. */
   say(words, retry = null) {
     const { t } = this.dialog;
     this.message.hidden = !words;

@@ -8,7 +8,7 @@ import { Selection } from "./selection.js";
 import { Toolbar } from "./toolbar.js";
 import { nameText, narrows, toggledText } from "./words.js";
 
-/** The content of the dialog: what is done on it, and what becomes of it. `dialog` is the element, while it is open. */
+/** What is done in the dialog, and what becomes of it. `dialog` is the element, while it is open. */
 export class ListView {
   constructor(dialog) {
     const { t, client } = dialog;
@@ -50,7 +50,7 @@ export class ListView {
     return this.fetch({ query: this.links.query, offset: this.links.offset });
   }
 
-  /** Gives whether the page is shown: not where the service refuses, nor where another page is asked for meanwhile. */
+  /** Gives whether the page is shown: not where it is refused, or another is asked for meanwhile. */
   async fetch(asked) {
     this.busy(true);
     try {
@@ -152,7 +152,7 @@ export class ListView {
     else view.update(before);
   }
 
-  /** Changes settings, and gives whether the service did. What it says against it is shown at the row, with `retry`. */
+  /** Changes settings, and gives whether the service did. A refusal is shown at the row. */
   async save(view, change, retry = null) {
     const { dialog } = this;
     view.say(null);
@@ -180,7 +180,7 @@ export class ListView {
     dialog.emit("share-changed", row);
   }
 
-  /** A 404 is a link that is gone or, as files and live links ask for it, a chat that is (docs/API.md 3). */
+  /** A 404 is a link that is gone, or a chat: files and live links ask for it (docs/API.md 3). */
   async refused(view, error, retry) {
     const { t } = this.dialog;
     if (isAborted(error)) return;

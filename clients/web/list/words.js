@@ -1,6 +1,6 @@
 import { accessOf, latestEnd } from "../parts/access.js";
 
-/** What a link's settings mean, in words. `t` is the dialog's text function, `dates` its {@link Dates}. */
+/** What a link's settings mean, in words. */
 
 /** Whether the policy narrows any link at all. */
 export function narrows(policy) {
