@@ -1,0 +1,254 @@
+import { errorWords, isAborted } from "../parts/errors.js";
+import { h } from "../parts/h.js";
+import { ActivityLoader } from "./activity.js";
+import { Links } from "./links.js";
+import { Pager } from "./pager.js";
+import { RowView } from "./row.js";
+import { Selection } from "./selection.js";
+import { Toolbar } from "./toolbar.js";
+import { nameText, narrows, toggledText } from "./words.js";
+
+/** The content of the dialog: what is done on it, and what becomes of it. `dialog` is the element, while it is open. */
+export class ListView {
+  constructor(dialog) {
+    const { t, client } = dialog;
+    this.dialog = dialog;
+    this.links = new Links(client);
+    this.views = new Map();
+    this.toolbar = new Toolbar(t, (query) => this.load({ query }));
+    this.selection = new Selection(dialog, {
+      selectPage: (isSelected) => this.select(this.links.rows, isSelected),
+      clear: () => this.clearSelection(),
+      deleteSelected: () => this.delete([...this.links.selected]),
+    });
+    this.pager = new Pager(dialog, (offset) => this.load({ query: this.links.query, offset }));
+    this.list = h("ul", { class: "rows", "aria-label": t("list.rows"), hidden: true });
+    this.empty = h("div", { class: "empty" }, h("p", {}, t("common.loading")));
+    this.scroller = h("div", { class: "scroller" }, this.selection.element, this.list, this.empty);
+    this.activity = new ActivityLoader(
+      this.scroller,
+      (id, signal) => client.getSharedChatActivity(id, { signal }),
+      (id, activity, error) => this.showActivity(id, activity, error));
+    this.actions = {
+      select: (view, isSelected) => this.select([view.row], isSelected),
+      change: (view, change, field) => this.change(view, change, field),
+      save: (view, change) => this.save(view, change),
+      delete: (view) => this.delete([view.row.id]),
+    };
+  }
+
+  /** Shows a page, from its beginning. */
+  async load({ query = this.toolbar.query, offset = 0 } = {}) {
+    if (!(await this.fetch({ query, offset }))) return;
+    this.dialog.clearAlert();
+    this.scroller.scrollTop = 0;
+  }
+
+  /** Links that move up take the places of those that are gone. */
+  refill() {
+    return this.fetch({ query: this.links.query, offset: this.links.offset });
+  }
+
+  /** Gives whether the page is shown: not where the service refuses, nor where another page is asked for meanwhile. */
+  async fetch(asked) {
+    this.busy(true);
+    try {
+      const policy = this.loadPolicy();
+      if (!(await this.links.load(asked))) return false;
+      await policy;
+      this.render();
+    } catch (error) {
+      this.busy(false);
+      this.dialog.alert(error, { about: "list", retry: () => this.load(asked) });
+      return false;
+    }
+    this.busy(false);
+    return true;
+  }
+
+  /** Where it cannot be had, it stays unknown, and the service judges each change. */
+  async loadPolicy() {
+    const { dialog } = this;
+    const { signal } = dialog;
+    dialog.policy ??= await dialog.client.getPolicy({ signal }).catch(() => null);
+  }
+
+  busy(isBusy) {
+    this.scroller.setAttribute("aria-busy", String(isBusy));
+  }
+
+  /** Rows that were there stay the same elements: they may have the focus, or be open. */
+  render() {
+    const { links, dialog, list } = this;
+    const views = new Map();
+    for (const row of links.rows) {
+      const view = this.views.get(row.id);
+      if (view && !view.isBusy) view.update(row);
+      views.set(row.id, view ?? new RowView(row, dialog, this.actions));
+    }
+    for (const [id, view] of this.views) if (!views.has(id)) view.element.remove();
+    this.views = views;
+    let at = list.firstElementChild;
+    for (const { element } of views.values()) {
+      if (element === at) at = at.nextElementSibling;
+      else list.insertBefore(element, at);
+    }
+    this.activity.watch(list.children);
+    this.renderCounts();
+  }
+
+  /** Everything but the rows. */
+  renderCounts() {
+    const { links, list, empty } = this;
+    const { t } = this.dialog;
+    this.pager.update(links);
+    this.selection.update(links);
+    for (const [id, view] of this.views) view.select(links.selected.has(id));
+    list.hidden = !links.rows.length;
+    empty.hidden = !list.hidden;
+    if (links.isFiltered) {
+      empty.replaceChildren(
+        h("p", {}, t("list.noMatch")),
+        h("button", { type: "button", class: "quiet", onclick: () => this.toolbar.clear() }, t("list.showAll")));
+    } else {
+      empty.replaceChildren(h("p", {}, t("list.none")), h("p", { class: "hint" }, t("list.noneHint")));
+    }
+  }
+
+  select(rows, isSelected) {
+    for (const row of rows) this.links.select(row.id, isSelected);
+    this.renderCounts();
+  }
+
+  clearSelection() {
+    this.links.selected.clear();
+    this.renderCounts();
+  }
+
+  showActivity(id, activity, error) {
+    const view = this.views.get(id);
+    view?.showActivity(activity);
+    if (view && error?.status === 404) this.look(view);
+  }
+
+  /** A switch: the row changes at once, and goes back where the service refuses. */
+  async change(view, change, field) {
+    const { dialog } = this;
+    const before = view.row;
+    view.update({ ...before, ...change });
+    const isChanged = await this.save(view, change, () => this.change(view, change, field));
+    if (isChanged) dialog.status(toggledText(dialog.t, view.row, field));
+    else view.update(before);
+  }
+
+  /** Changes settings, and gives whether the service did. What it says against it is shown at the row, with `retry`. */
+  async save(view, change, retry = null) {
+    const { dialog } = this;
+    view.say(null);
+    view.busy(true);
+    try {
+      await dialog.client.updateSharedChat(view.row.id, change);
+      await this.settle(view, change);
+      return true;
+    } catch (error) {
+      await this.refused(view, error, retry);
+      return false;
+    } finally {
+      view.busy(false);
+    }
+  }
+
+  /** A change is made. Where there is a policy, the service says what it makes of it. */
+  async settle(view, change) {
+    const { dialog, links } = this;
+    let row = { ...view.row, ...change };
+    // The change stands, whether this can be looked up or not.
+    if (narrows(dialog.policy)) row = (await links.fresh(row).catch(() => null)) ?? row;
+    links.replace(row);
+    view.update(row);
+    dialog.emit("share-changed", row);
+  }
+
+  /** A 404 is a link that is gone or, as files and live links ask for it, a chat that is (docs/API.md 3). */
+  async refused(view, error, retry) {
+    const { t } = this.dialog;
+    if (isAborted(error)) return;
+    const isMissing = error.status === 404;
+    if (isMissing && (await this.look(view))) return;
+    if (error.error_type === "policy_forbids") {
+      this.dialog.policy = null;
+      await this.loadPolicy();
+      for (const other of this.views.values()) other.update(other.row);
+    }
+    view.say(errorWords(t, error, isMissing ? "chat" : "link"), retry);
+  }
+
+  /** Takes the row away if there is no such link any more, and says so. */
+  async look(view) {
+    const { dialog, links } = this;
+    const found = await links.fresh(view.row).catch(() => view.row);
+    if (found) return false;
+    this.drop([view.row.id]);
+    dialog.alert(dialog.t("list.gone", { name: nameText(dialog.t, view.row) }));
+    dialog.emit("share-deleted", { ids: [view.row.id] });
+    this.refill();
+    return true;
+  }
+
+  /** Takes rows out. The focus, if it was in one of them, goes to the row that takes its place. */
+  drop(ids) {
+    const { links, list, toolbar, selection } = this;
+    const active = list.getRootNode().activeElement;
+    const rows = [...list.children];
+    const at = rows.findIndex((row) => row.contains(active));
+    const isInSelection = selection.element.contains(active);
+    links.drop(ids);
+    for (const id of ids) {
+      this.views.get(id)?.element.remove();
+      this.views.delete(id);
+    }
+    this.renderCounts();
+    if (isInSelection) (links.rows.length ? selection.all : toolbar.search).focus();
+    if (at < 0 || rows[at].isConnected) return;
+    const near = [...rows.slice(at), ...rows.slice(0, at).reverse()].find((row) => row.isConnected);
+    (near?.querySelector(".more") ?? toolbar.search).focus();
+  }
+
+  async delete(ids) {
+    const { t } = this.dialog;
+    const n = ids.length;
+    const only = n === 1 && this.links.row(ids[0]);
+    const isMeant = await this.dialog.confirm({
+      title: t("list.delete.title", { n }),
+      text: only ? t("list.delete.named", { name: nameText(t, only) }) : t("list.delete.text", { n }),
+      action: t("list.delete.action", { n }),
+    });
+    if (isMeant) await this.deleteNow(ids);
+  }
+
+  /** Links that are gone already are skipped by the service. */
+  async deleteNow(ids) {
+    const { dialog, links } = this;
+    const done = [];
+    this.busy(true);
+    try {
+      await links.deleteAll(ids, (batch) => done.push(...batch));
+      dialog.clearAlert();
+      dialog.status(dialog.t("list.deleted", { n: ids.length }));
+    } catch (error) {
+      const left = ids.filter((id) => !done.includes(id));
+      dialog.alert(error, { retry: () => this.deleteNow(left) });
+    }
+    this.busy(false);
+    if (!done.length) return;
+    this.drop(done);
+    dialog.emit("share-deleted", { ids: done });
+    await this.refill();
+  }
+
+  stop() {
+    this.toolbar.stop();
+    this.links.stop();
+    this.activity.stop();
+  }
+}

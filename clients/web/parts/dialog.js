@@ -1,0 +1,297 @@
+import { SharedChatsClient } from "../client.js";
+import { copyText } from "./copy.js";
+import { Dates } from "./dates.js";
+import { errorWords, isAborted } from "./errors.js";
+import { h, uniqueId } from "./h.js";
+import { icon } from "./icons.js";
+import { People } from "./people.js";
+import { baseSheet } from "./styles.js";
+import { textsOf } from "./texts.js";
+
+/** The service that these modules come from: they are served at /ui/. */
+const OWN_SERVICE = new URL("../..", import.meta.url).href;
+
+/** How long a message of what was done is shown. */
+const STATUS_MS = 6000;
+
+/**
+ * What both dialogs have in common: a shadow root with a modal <dialog>, the client, texts, messages.
+ *
+ * A subclass has `static sheets = [CSSStyleSheet]` for its own style, and implements
+ * - `heading()`: the dialog's title, a string
+ * - `content()`: the elements of the body, built anew each time it is shown
+ * - `footer()`: elements below the body that do not scroll (optional)
+ * - `shown()`: called when it is open, to load what it shows; may be async, and what it throws is reported (optional)
+ * - `hidden()`: called when it has closed (optional)
+ *
+ * While it is open: `t`, `dates`, `client`, `people`, `signal` (aborted when it closes), `body`, `root` (the <dialog>).
+ */
+export class DialogElement extends HTMLElement {
+  static sheets = [];
+  static observedAttributes = ["open"];
+
+  #opener = null;
+  #controller = null;
+  #statusTimer = 0;
+  #values = { token: null, findPeople: null, describe: null, texts: null };
+
+  constructor() {
+    super();
+    this.attachShadow({ mode: "open" }).adoptedStyleSheets = [baseSheet, ...new.target.sheets];
+    // A page may have set these before the module was there.
+    for (const name of ["api", "lang", "open", ...Object.keys(this.#values), ...(new.target.properties ?? [])]) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete this[name];
+      this[name] = value;
+    }
+  }
+
+  /** The base URL of the service. */
+  get api() {
+    return this.getAttribute("api") ?? OWN_SERVICE;
+  }
+
+  set api(value) {
+    this.setAttribute("api", value);
+  }
+
+  /** An async function that gives a JWT: `token({ refresh })`. */
+  get token() {
+    return this.#values.token;
+  }
+
+  set token(value) {
+    this.#values.token = value;
+  }
+
+  /** An async function: what was typed → `[{ principal, name, detail? }]`. */
+  get findPeople() {
+    return this.#values.findPeople;
+  }
+
+  set findPeople(value) {
+    this.#values.findPeople = value;
+  }
+
+  /** An async function: `[principal]` → `{ principal: name }`. */
+  get describe() {
+    return this.#values.describe;
+  }
+
+  set describe(value) {
+    this.#values.describe = value;
+  }
+
+  /** Texts that count before those of the language; they take effect when it is shown next. */
+  get texts() {
+    return this.#values.texts;
+  }
+
+  set texts(value) {
+    this.#values.texts = value;
+  }
+
+  get open() {
+    return this.hasAttribute("open");
+  }
+
+  set open(value) {
+    this.toggleAttribute("open", Boolean(value));
+  }
+
+  /** Whether people can be named: only a page that knows them lets them be found and shown. */
+  get canName() {
+    return typeof this.findPeople === "function" && typeof this.describe === "function";
+  }
+
+  show() {
+    this.open = true;
+  }
+
+  close() {
+    this.root?.close();
+  }
+
+  connectedCallback() {
+    if (this.open) this.#show();
+  }
+
+  disconnectedCallback() {
+    this.close();
+    this.open = false;
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (name !== "open" || !this.isConnected || (before === null) === (after === null)) return;
+    if (after !== null) this.#show();
+    else this.close();
+  }
+
+  #show() {
+    if (this.root) return;
+    this.#opener = focused();
+    this.#controller = new AbortController();
+    this.signal = this.#controller.signal;
+    const lang = this.getAttribute("lang") || this.closest("[lang]")?.getAttribute("lang") || navigator.language;
+    this.t = textsOf(lang, this.texts);
+    this.dates = new Dates(this.t.lang);
+    this.client = new SharedChatsClient({
+      api: this.api,
+      token: (options) => this.token?.(options),
+    });
+    this.people = new People((principals) => this.describe?.(principals));
+    this.root = this.#frame();
+    this.shadowRoot.replaceChildren(this.root);
+    this.body.append(...this.content());
+    const footer = this.footer();
+    if (footer.length) this.root.append(h("footer", {}, ...footer));
+    this.root.showModal();
+    this.run(() => this.shown());
+  }
+
+  #frame() {
+    const { t } = this;
+    const title = uniqueId("title");
+    this.alerts = h("div", { class: "alerts", role: "alert" });
+    this.statusLine = h("p", { class: "status", role: "status" });
+    this.body = h("div", { class: "body" });
+    const dialog = h("dialog", { "aria-labelledby": title, lang: t.lang, dir: t.has("direction") ? t("direction") : "ltr", onclose: () => this.#closed(dialog) },
+      h("header", {},
+        h("div", { class: "titles" }, h("h2", { id: title }, this.heading()), this.subtitle()),
+        iconButton("close", t("common.close"), () => this.close())),
+      this.alerts,
+      this.body,
+      this.statusLine);
+    return dialog;
+  }
+
+  #closed(dialog) {
+    if (this.root !== dialog) return;
+    this.root = null;
+    this.#controller.abort();
+    clearTimeout(this.#statusTimer);
+    this.hidden();
+    this.shadowRoot.replaceChildren();
+    this.open = false;
+    if (this.#opener?.isConnected) this.#opener.focus();
+    this.#opener = null;
+    this.emit("close");
+  }
+
+  heading() {
+    return "";
+  }
+
+  subtitle() {
+    return null;
+  }
+
+  content() {
+    return [];
+  }
+
+  footer() {
+    return [];
+  }
+
+  shown() {}
+
+  hidden() {}
+
+  /** An event of this element, for the page. */
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+  }
+
+  /** Says what was done; it disappears by itself. */
+  status(text) {
+    clearTimeout(this.#statusTimer);
+    this.statusLine.textContent = text;
+    if (text) this.#statusTimer = setTimeout(() => this.status(""), STATUS_MS);
+  }
+
+  /**
+   * Says what went wrong, at the top of the dialog, until `clearAlert` or the next one.
+   * @param {Error | string} error an error of the client, or a text
+   * @param {{ about?: string, retry?: () => void }} [options] see {@link errorWords}; `retry` puts a button there if
+   *   the error can pass
+   */
+  alert(error, { about = "link", retry } = {}) {
+    if (isAborted(error) || !this.root) return;
+    if (typeof error !== "string" && error?.status === undefined) console.error(error);
+    const { t } = this;
+    const words = typeof error === "string" ? { text: error, canRetry: true } : errorWords(t, error, about);
+    this.status("");
+    this.alerts.replaceChildren(
+      h("div", { class: "alert" }, icon("alert"),
+        h("div", { class: "words" },
+          h("p", {}, words.text),
+          words.detail && h("p", { class: "small", dir: "auto" }, words.detail),
+          words.request && h("p", { class: "small" }, words.request)),
+        retry && words.canRetry &&
+          h("button", { type: "button", class: "quiet", onclick: () => { this.clearAlert(); retry(); } }, t("common.retry")),
+        iconButton("close", t("common.dismiss"), () => this.clearAlert())));
+  }
+
+  clearAlert() {
+    const hadFocus = this.alerts.contains(this.shadowRoot.activeElement);
+    this.alerts.replaceChildren();
+    if (hadFocus) this.root.focus();
+  }
+
+  /**
+   * Runs what may fail, and reports the error with a way to run it again.
+   * @returns {Promise<boolean>} whether it succeeded
+   */
+  async run(action, { about } = {}) {
+    try {
+      await action();
+      return true;
+    } catch (error) {
+      this.alert(error, { about, retry: () => this.run(action, { about }) });
+      return false;
+    }
+  }
+
+  /** Copies text and says so; where a browser refuses, says that too. */
+  async copy(text, done = this.t("common.copied")) {
+    if (await copyText(text, this.root)) this.status(done);
+    else this.alert(this.t("common.notCopied"));
+  }
+
+  /**
+   * Asks before something that cannot be taken back.
+   * @returns {Promise<boolean>}
+   */
+  confirm({ title, text, action, isDangerous = true }) {
+    const { t } = this;
+    const ids = [uniqueId("title"), uniqueId("text")];
+    return new Promise((resolve) => {
+      const answer = (value) => () => dialog.close(value);
+      const dialog = h("dialog", {
+          class: "confirm", role: "alertdialog", "aria-labelledby": ids[0], "aria-describedby": ids[1],
+          onclose: (event) => { event.stopPropagation(); dialog.remove(); resolve(dialog.returnValue === "yes"); },
+        },
+        h("h2", { id: ids[0] }, title),
+        h("p", { id: ids[1] }, text),
+        h("div", { class: "buttons" },
+          h("button", { type: "button", class: "quiet", onclick: answer("") }, t("common.cancel")),
+          h("button", { type: "button", class: isDangerous ? "danger" : "primary", onclick: answer("yes") }, action)));
+      this.root.append(dialog);
+      dialog.showModal();
+    });
+  }
+}
+
+/** A button that is a picture; the label is its name and its tooltip. */
+export function iconButton(name, label, onclick, props = {}) {
+  return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props }, icon(name));
+}
+
+/** What has the focus, within shadow roots too. */
+function focused() {
+  let element = document.activeElement;
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+  return element;
+}

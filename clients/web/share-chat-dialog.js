@@ -1,0 +1,266 @@
+import { DialogElement } from "./parts/dialog.js";
+import { errorWords, isAborted } from "./parts/errors.js";
+import { h, uniqueId } from "./parts/h.js";
+import { icon } from "./parts/icons.js";
+import { ShareForm } from "./share/form.js";
+import { newKey } from "./share/key.js";
+import { LinkRow } from "./share/link-row.js";
+import { resultView } from "./share/result.js";
+import { sentence } from "./share/sentence.js";
+import { shareSheet } from "./share/styles.js";
+
+/** Links of the chat that are listed; the management dialog has all of them. */
+const MOST_LISTED = 20;
+
+/**
+ * `<share-chat-dialog chat-session-id chat-name api lang default-access manage>`: makes links to a chat, and lists those
+ * that it has. `default-access` is `anyone` (default), `signed_in` or `named`. `manage` shows a button that asks the page for the
+ * management dialog by the event `manage`.
+ *
+ * Events: `share-created` and `share-changed` (detail: the row), `share-deleted` (detail: `{ ids }`), `manage`, `close`.
+ */
+export class ShareChatDialog extends DialogElement {
+  static sheets = [shareSheet];
+  static properties = ["chatSessionId", "chatName"];
+
+  get chatSessionId() {
+    return this.getAttribute("chat-session-id") ?? "";
+  }
+
+  set chatSessionId(value) {
+    this.setAttribute("chat-session-id", value);
+  }
+
+  get chatName() {
+    return this.getAttribute("chat-name") ?? "";
+  }
+
+  set chatName(value) {
+    this.setAttribute("chat-name", value);
+  }
+
+  heading() {
+    return this.t("share.title");
+  }
+
+  subtitle() {
+    return h("p", { class: "subtitle", dir: "auto", title: this.chatName }, this.chatName || this.t("common.untitled"));
+  }
+
+  content() {
+    // What is shown belongs to this chat, whatever the page sets meanwhile.
+    this.chat = this.chatSessionId;
+    this.policy = null;
+    this.result = null;
+    this.attempt = null;
+    this.isSharing = false;
+    this.rows = [];
+    this.main = h("div", {});
+    this.linkList = h("ul", {});
+    this.linkCount = h("span", { class: "badge" });
+    this.linkMore = h("div", { class: "more", hidden: true });
+    const id = uniqueId("links");
+    this.linkTitle = h("h3", { id, tabindex: "-1" }, this.t("share.links"), this.linkCount);
+    this.links = h("section", { class: "links", "aria-labelledby": id, hidden: true }, this.linkTitle, this.linkList, this.linkMore);
+    return [this.main, this.links];
+  }
+
+  footer() {
+    this.finish = h("div", {});
+    this.#showForm();
+    return [this.finish];
+  }
+
+  async shown() {
+    this.form?.focus();
+    await Promise.all([this.#loadPolicy(), this.#loadLinks()]);
+  }
+
+  async #loadPolicy() {
+    this.policy = await this.client.getPolicy({ signal: this.signal });
+    if (this.form) this.form.policy = this.policy;
+    for (const row of this.rows) row.refresh();
+  }
+
+  async #loadLinks() {
+    const { rows, total } = await this.client.listSharedChats({ chat_session_id: this.chat, limit: MOST_LISTED, signal: this.signal });
+    this.total = total;
+    const shown = this.result?.row.id;
+    this.rows = rows.filter(({ id }) => id !== shown).map((row) => this.#linkRow(row));
+    this.linkList.replaceChildren(...this.rows.map(({ element }) => element));
+    this.#count();
+  }
+
+  #linkRow(row) {
+    return new LinkRow(row, this, { change: (before, settings) => this.#change(before, settings), remove: (owner) => this.#remove(owner) });
+  }
+
+  #count() {
+    const { t } = this;
+    const others = Math.max(0, this.total - (this.result ? 1 : 0));
+    const rest = others - this.rows.length;
+    this.linkCount.textContent = t("share.count", { n: others });
+    const manage = this.hasAttribute("manage");
+    this.linkMore.replaceChildren(
+      ...(rest > 0 ? [h("p", { class: "hint" }, t("share.rest", { n: rest }))] : []),
+      ...(manage ? [h("button", { type: "button", class: "quiet", onclick: () => this.#askForManagement() }, t("share.manageAll"))] : []));
+    this.linkMore.hidden = !rest && !manage;
+    this.links.hidden = others === 0 && !manage;
+    this.linkTitle.hidden = others === 0;
+  }
+
+  /** Once this dialog is out of the way, and the focus is back. */
+  #askForManagement() {
+    this.addEventListener("close", () => this.emit("manage"), { once: true });
+    this.close();
+  }
+
+  #showForm() {
+    const { t, dates, people } = this;
+    const access = this.getAttribute("default-access") ?? "anyone";
+    const find = this.canName ? (query) => this.findPeople(query) : null;
+    this.says = h("p", { class: "says hint", id: uniqueId("says") });
+    this.shareButton = h("button", { type: "submit", class: "primary", "aria-describedby": this.says.id, onclick: (event) => this.#prevented(event) }, icon("link"), h("span", {}, t("share.share")));
+    this.form = new ShareForm({ t, dates, people, find, access, onchange: () => this.#say(), onsubmit: () => this.#share() });
+    this.shareButton.setAttribute("form", this.form.id);
+    this.main.replaceChildren(this.form.element);
+    this.finish.className = "finish";
+    this.finish.replaceChildren(this.says, this.shareButton);
+    if (this.policy) this.form.policy = this.policy;
+    this.#say();
+  }
+
+  #prevented(event) {
+    if (this.shareButton.getAttribute("aria-disabled") === "true") event.preventDefault();
+  }
+
+  /** What viewers of the new link are going to see. */
+  #say() {
+    if (!this.form || !this.says) return;
+    const { canShare, settings } = this.form;
+    this.shareButton.setAttribute("aria-disabled", String(!canShare || this.isSharing));
+    const isNamed = settings.audience;
+    if (!canShare) this.says.replaceChildren(this.t("share.cannot"));
+    else if (isNamed && !isNamed.length) this.says.replaceChildren(this.t("share.choose"));
+    else this.says.replaceChildren(...sentence(this, settings));
+  }
+
+  #setSharing(isSharing) {
+    this.isSharing = isSharing;
+    this.shareButton.lastChild.textContent = this.t(isSharing ? "share.sharing" : "share.share");
+    this.shareButton.setAttribute("aria-busy", String(isSharing));
+    this.#say();
+  }
+
+  async #share() {
+    if (this.isSharing || !this.form.check()) return;
+    const { choice } = this.form;
+    // The same choices again are the same request: however often it is sent, it makes one link.
+    if (this.attempt?.choice !== choice) {
+      this.attempt = { choice, key: newKey(), body: { chat_session_id: this.chat, ...this.form.settings } };
+    }
+    const { key, body } = this.attempt;
+    const { signal } = this;
+    this.clearAlert();
+    this.#setSharing(true);
+    try {
+      const row = await this.client.shareChatSession(body, { idempotencyKey: key, signal });
+      this.attempt = null;
+      this.#showResult(row);
+      this.emit("share-created", row);
+    } catch (error) {
+      if (isAborted(error) || signal.aborted) return;
+      await this.#shareFailed(error);
+    }
+  }
+
+  async #shareFailed(error) {
+    this.#setSharing(false);
+    if (error.error_type === "idempotency_conflict" || error.error_type === "bad_request") this.attempt = null;
+    this.alert(error, { about: "chat", retry: () => this.#share() });
+    if (error.error_type === "policy_forbids") await this.run(() => this.#loadPolicy());
+  }
+
+  #showResult(row) {
+    const { t } = this;
+    this.isSharing = false;
+    this.form = null;
+    this.result = resultView(this, row);
+    this.main.replaceChildren(this.result.element);
+    this.finish.className = "finish end";
+    this.finish.replaceChildren(
+      h("button", { type: "button", class: "quiet", onclick: () => this.#again() }, icon("plus"), t("share.another")),
+      h("button", { type: "button", class: "quiet", onclick: () => this.close() }, t("share.done")));
+    this.body.scrollTop = 0;
+    this.total = (this.total ?? 0) + 1;
+    this.rows = this.rows.filter((other) => other.row.id !== row.id || (other.element.remove(), false));
+    this.#count();
+    this.result.focus();
+  }
+
+  /** Back to the form; the link that was made is the first of the list. */
+  #again() {
+    const row = this.#linkRow(this.result.row);
+    this.result = null;
+    this.rows.unshift(row);
+    this.linkList.prepend(row.element);
+    this.#count();
+    this.#showForm();
+    this.form.focus();
+  }
+
+  /** Changes a link, and gives its row as the service has it then. */
+  async #change(before, settings) {
+    const { signal } = this;
+    await this.client.updateSharedChat(before.id, settings, { signal });
+    let row = { ...before, ...settings, updated_at: new Date().toISOString() };
+    try {
+      const { rows } = await this.client.listSharedChats({ chat_session_id: this.chat, limit: MOST_LISTED, signal });
+      row = rows.find(({ id }) => id === before.id) ?? row;
+    } catch (error) {
+      if (isAborted(error)) throw error;
+    }
+    this.emit("share-changed", row);
+    this.status(this.t("share.saved"));
+    return row;
+  }
+
+  /** Says beside the link what was refused; one that is gone leaves the list. */
+  changeFailed(owner, error, retry) {
+    if (isAborted(error) || !this.root) return;
+    if (error.error_type === "not_found") return this.#gone(owner, this.t("errors.not_found_link"));
+    const words = errorWords(this.t, error, "link");
+    if (words.canRetry) this.alert(error, { retry });
+    else owner.say([words.text, words.detail].filter(Boolean).join(" "));
+    if (error.error_type === "policy_forbids") this.run(() => this.#loadPolicy());
+  }
+
+  async #remove(owner) {
+    const { t } = this;
+    const isSure = await this.confirm({ title: t("share.deleteTitle"), text: t("share.deleteText"), action: t("share.delete") });
+    if (!isSure || !this.root) return;
+    try {
+      await this.client.deleteSharedChat(owner.row.id, { signal: this.signal });
+      this.#gone(owner, "");
+      this.status(t("share.deleted"));
+      this.emit("share-deleted", { ids: [owner.row.id] });
+    } catch (error) {
+      this.changeFailed(owner, error, () => this.#remove(owner));
+    }
+  }
+
+  #gone(owner, why) {
+    const hadFocus = owner.element.contains(this.shadowRoot.activeElement);
+    const at = this.rows.indexOf(owner);
+    if (at < 0) return;
+    this.rows.splice(at, 1);
+    owner.element.remove();
+    this.total -= 1;
+    this.#count();
+    if (why) this.alert(why);
+    const next = this.rows[at] ?? this.rows[at - 1];
+    if (hadFocus || this.shadowRoot.activeElement === null) (next ? next.manage : this.form ?? this.result).focus();
+  }
+}
+
+customElements.define("share-chat-dialog", ShareChatDialog);
