@@ -25,7 +25,7 @@ impl Printed {
     pub fn users(users: &[User], signer: &Signer) -> Result<Vec<Self>, Failure> {
         let printed = users.iter().map(|user| {
             let chats = user.chats.iter().map(|chat| chat.id.clone()).collect();
-            Ok(Self { id: user.id.clone(), chats, token: signer.of_user(user)? })
+            Ok::<_, Failure>(Self { id: user.id.clone(), chats, token: signer.of_user(user)? })
         });
         printed.collect()
     }

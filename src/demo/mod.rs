@@ -170,14 +170,15 @@ mod tests {
 
     #[test]
     fn sign_in_is_offered_where_its_cookie_reaches_the_link() {
-        for (variables, offered) in [
-            (&[][..], true),
+        const CASES: [(&[(&str, &str)], bool); 6] = [
+            (&[], true),
             (&[("BIND_ADDRESS", "127.0.0.1:0")], true),
             (&[("BIND_ADDRESS", "0.0.0.0:8080")], false),
             (&[("BIND_ADDRESS", "0.0.0.0:8080"), ("PUBLIC_URL", "http://127.0.0.1:8080")], true),
             (&[("PUBLIC_URL", "http://192.0.2.1:8080")], false),
             (&[("PUBLIC_URL", "https://127.0.0.1.chat.example")], false),
-        ] {
+        ];
+        for (variables, offered) in CASES {
             let (site, _listener) = Site::bind(0).unwrap();
             let env = with_product(&env(variables), &site).unwrap();
             let login_url = env.get::<String>("LOGIN_URL").unwrap();

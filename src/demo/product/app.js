@@ -35,6 +35,7 @@ function sharing() {
     open(shareDialog);
   });
   find("shared-chats").addEventListener("click", () => open(listDialog));
+  shareDialog.addEventListener("manage", () => open(listDialog));
 }
 
 function open(dialog) {

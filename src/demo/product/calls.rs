@@ -13,7 +13,10 @@ use url::Url;
 use super::{Product, site};
 use crate::{
     chat_service::ChatServiceError,
-    demo::users::{ListedChat, TOKEN_SECONDS, User},
+    demo::{
+        Failure,
+        users::{ListedChat, TOKEN_SECONDS, User},
+    },
     http::page,
 };
 
@@ -60,8 +63,8 @@ enum Problem {
 }
 
 impl Problem {
-    fn failed(error: impl ToString) -> Self {
-        Self::Failed(error.to_string())
+    fn failed(error: impl Into<Failure>) -> Self {
+        Self::Failed(error.into().to_string())
     }
 }
 
@@ -169,8 +172,7 @@ async fn sign_in(
             (place.to_string(), product.signer.of_user(user).map_err(Problem::failed)?)
         }
     };
-    let lasting = |cookie: Cookie<'static>, path: String| {
-        let mut cookie = cookie;
+    let lasting = |mut cookie: Cookie<'static>, path: String| {
         cookie.set_path(path);
         cookie.set_http_only(true);
         cookie.set_same_site(SameSite::Lax);
@@ -243,7 +245,8 @@ impl Product {
             name: user.name.clone(),
             detail: user.groups.join(", "),
         });
-        let mut groups: Vec<&str> = self.users.iter().flat_map(|user| user.groups).copied().collect();
+        let mut groups: Vec<&str> =
+            self.users.iter().flat_map(|user| user.groups).copied().collect();
         groups.sort_unstable();
         groups.dedup();
         let groups = groups.into_iter().map(|group| {

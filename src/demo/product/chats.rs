@@ -98,8 +98,7 @@ mod tests {
     use super::*;
     use crate::chat_service::{ChatServiceSettings, Source};
 
-    const CHAT: &str =
-        r#"[{"id": "c", "owner": "alice", "x": 1, "messages": [{"id": "m", "content": "a **b**"}]}]"#;
+    const CHAT: &str = r#"[{"id": "c", "owner": "alice", "x": 1, "messages": [{"id": "m", "content": "a **b**"}]}]"#;
 
     fn chats(folder: &tempfile::TempDir, is_own: bool) -> Chats {
         let path = folder.path().join("chats.json");

@@ -84,16 +84,14 @@ async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
     let verdict = match request.app_data::<web::Data<Product>>() {
-        Some(product) => {
-            product.site.judge(request.method(), request.path(), request.headers())
-        }
+        Some(product) => product.site.judge(request.method(), request.path(), request.headers()),
         None => Verdict::Refused("There is no product."),
     };
     let refused = match verdict {
         Verdict::Allowed => return Ok(next.call(request).await?.map_into_boxed_body()),
-        Verdict::Elsewhere(url) => HttpResponse::TemporaryRedirect()
-            .insert_header((header::LOCATION, url))
-            .finish(),
+        Verdict::Elsewhere(url) => {
+            HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, url)).finish()
+        }
         Verdict::Refused(why) => HttpResponse::Forbidden().body(why),
     };
     Ok(request.into_response(refused))

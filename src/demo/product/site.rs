@@ -98,7 +98,7 @@ impl Site {
         }
         let has = |name: &HeaderName| headers.contains_key(name);
         let is_from_own_page = if has(&header::ORIGIN) {
-            one(&header::ORIGIN) == Some(&self.origin())
+            one(&header::ORIGIN) == Some(self.origin().as_str())
         } else {
             // Browsers send the origin with every request that is no read.
             is_read
@@ -183,7 +183,8 @@ mod tests {
             let from = ("sec-fetch-site", site);
             let opened = [HOST, from, ("sec-fetch-dest", "document")];
             assert_eq!(judge(Method::GET, "/k/", &opened), Verdict::Allowed, "{site}");
-            for (path, dest) in [("/k/", "iframe"), ("/k/state", "empty"), ("/k/app.js", "script")] {
+            for (path, dest) in [("/k/", "iframe"), ("/k/state", "empty"), ("/k/app.js", "script")]
+            {
                 let judged = judge(Method::GET, path, &[HOST, from, ("sec-fetch-dest", dest)]);
                 assert!(matches!(judged, Verdict::Refused(_)), "{site} {path}");
             }
