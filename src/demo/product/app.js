@@ -22,7 +22,7 @@ function sharing() {
     dialog.token = async () => (await call("token", {})).token;
     dialog.findPeople = async (query) => {
       const words = query.trim().toLowerCase();
-      return state.principals.filter(({ name, detail }) => `${name} ${detail}`.toLowerCase().includes(words));
+      return state.principals.filter(({ name }) => name.toLowerCase().includes(words));
     };
     dialog.describe = async (principals) => {
       const known = state.principals.filter(({ principal }) => principals.includes(principal));
