@@ -47,6 +47,11 @@ export class ShareChatDialog extends DialogElement {
     return h("p", { class: "subtitle", dir: "auto", title: this.chatName }, this.chatName || this.t("common.untitled"));
   }
 
+  tools() {
+    this.toLinks = h("button", { type: "button", class: "to-links", hidden: true, onclick: () => this.#goToLinks() });
+    return [this.toLinks];
+  }
+
   content() {
     // What is shown belongs to this chat, whatever the page sets meanwhile.
     this.chat = this.chatSessionId;
@@ -60,7 +65,8 @@ export class ShareChatDialog extends DialogElement {
     this.linkCount = h("span", { class: "badge" });
     this.linkMore = h("div", { class: "more", hidden: true });
     const id = uniqueId("links");
-    this.linkTitle = h("h3", { id, tabindex: "-1" }, this.t("share.links"), this.linkCount);
+    this.linkWords = h("span", {});
+    this.linkTitle = h("h3", { id, tabindex: "-1" }, this.linkWords, this.linkCount);
     this.links = h("section", { class: "links", "aria-labelledby": id, hidden: true }, this.linkTitle, this.linkList, this.linkMore);
     return [this.main, this.links];
   }
@@ -77,7 +83,7 @@ export class ShareChatDialog extends DialogElement {
   }
 
   async #loadPolicy() {
-    this.policy = await this.client.getPolicy({ signal: this.signal });
+    this.policy = (await this.client.getPolicy({ signal: this.signal })).data;
     if (this.form) this.form.policy = this.policy;
     for (const row of this.rows) row.refresh();
   }
@@ -99,6 +105,7 @@ export class ShareChatDialog extends DialogElement {
     const { t } = this;
     const others = Math.max(0, this.total - (this.result ? 1 : 0));
     const rest = others - this.rows.length;
+    this.linkWords.textContent = t(this.result ? "share.otherLinks" : "share.links");
     this.linkCount.textContent = t("share.count", { n: others });
     const manage = this.hasAttribute("manage");
     this.linkMore.replaceChildren(
@@ -107,11 +114,19 @@ export class ShareChatDialog extends DialogElement {
     this.linkMore.hidden = !rest && !manage;
     this.links.hidden = others === 0 && !manage;
     this.linkTitle.hidden = others === 0;
+    this.toLinks.hidden = others === 0 || this.result !== null;
+    this.toLinks.setAttribute("aria-label", t("share.toLinksLabel", { n: others }));
+    this.toLinks.replaceChildren(icon("link"), t("share.toLinks", { n: others }));
+  }
+
+  #goToLinks() {
+    this.linkTitle.focus({ preventScroll: true });
+    this.linkTitle.scrollIntoView({ block: "start" });
   }
 
   /** Once this dialog is out of the way, and the focus is back. */
   #askForManagement() {
-    this.addEventListener("close", () => this.emit("manage"), { once: true });
+    this.addEventListener("close", () => queueMicrotask(() => this.emit("manage")), { once: true });
     this.close();
   }
 

@@ -324,16 +324,31 @@ def test_a_link_that_was_deleted_in_another_window_goes_with_a_message(shared, u
     assert dialog.host.events == [["share-deleted", {"ids": [link["id"]]}]]
 
 
+def test_a_link_that_is_gone_when_its_activity_is_asked_for_goes_with_a_message(shared, ui_service, chats, alice):
+    ids = many_links(ui_service, alice, chats, 52)
+    dialog = shared(alice)
+    dialog.host.refused = True
+    expect(dialog.names).to_have_count(PAGE_SIZE)
+    ui_service.http(alice).delete(link_path(ids[49]))
+    dialog.row("Many 0049").scroll_into_view_if_needed()
+    expect(dialog.alert).to_contain_text("Many 0049")
+    # The next one takes its place.
+    expect(dialog.names.last).to_have_text("Many 0050")
+    expect(dialog.shown).to_have_text("Showing 1–50 of 51")
+
+
 def test_a_chat_that_is_gone_leaves_its_link_in_the_list(shared, ui_service, chats, alice):
+    """A live link is widened only while the chat is its owner's to share, and that is a 404 too."""
     chat = chats.new_chat(alice.sub, "Report")
-    ui_service.http(alice).share(chat)
+    link = ui_service.http(alice).share(chat, is_frozen=False, is_private=True)
     dialog = shared(alice)
     dialog.host.refused = True
     expect(dialog.names).to_have_count(1)
     del chats.chats[chat.id]
-    dialog.switch("Report", "Files").click()
+    dialog.switch("Report", "Public").click()
     expect(dialog.row("Report").locator("[role=alert]")).to_contain_text("This chat does not exist any more")
-    expect(dialog.switch("Report", "Files")).not_to_be_checked()
+    expect(dialog.switch("Report", "Public")).not_to_be_checked()
+    assert_stored(ui_service, alice, link, is_private=True)
 
 
 def test_making_a_link_public_keeps_the_people_who_are_named(shared, ui_service, chats, alice, bob):

@@ -14,7 +14,7 @@ export class ActivityLoader {
    * @param {(id: string, signal: AbortSignal) => Promise<object>} fetch
    * @param {(id: string, activity: object | null, error?: Error) => void} show activity null: it could not be had
    */
-  constructor(root, fetch, show) {
+  constructor(fetch, show) {
     this.fetch = fetch;
     this.show = show;
     this.inSight = new Set();
@@ -23,7 +23,7 @@ export class ActivityLoader {
     this.underWay = new Map();
     this.pausedUntil = 0;
     this.timer = null;
-    this.observer = new IntersectionObserver((entries) => this.seen(entries), { root });
+    this.observer = new IntersectionObserver((entries) => this.seen(entries));
   }
 
   /** Begins with other rows: elements that carry the id of their link. */

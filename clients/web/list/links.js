@@ -110,7 +110,7 @@ export class Links {
   async deleteAll(ids, onDeleted) {
     for (let begin = 0; begin < ids.length; begin += MOST_AT_ONCE) {
       const batch = ids.slice(begin, begin + MOST_AT_ONCE);
-      await this.client.deleteSharedChats({ shared_chat_ids: batch });
+      await this.client.deleteSharedChats(batch);
       onDeleted(batch);
     }
   }

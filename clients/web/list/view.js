@@ -26,7 +26,6 @@ export class ListView {
     this.empty = h("div", { class: "empty" }, h("p", {}, t("common.loading")));
     this.scroller = h("div", { class: "scroller" }, this.selection.element, this.list, this.empty);
     this.activity = new ActivityLoader(
-      this.scroller,
       (id, signal) => client.getSharedChatActivity(id, { signal }),
       (id, activity, error) => this.showActivity(id, activity, error));
     this.actions = {
@@ -41,7 +40,8 @@ export class ListView {
   async load({ query = this.toolbar.query, offset = 0 } = {}) {
     if (!(await this.fetch({ query, offset }))) return;
     this.dialog.clearAlert();
-    this.scroller.scrollTop = 0;
+    // On a phone it is the body that scrolls.
+    for (const element of [this.scroller, this.scroller.parentElement]) element.scrollTop = 0;
   }
 
   /** Links that move up take the places of those that are gone. */
@@ -70,7 +70,8 @@ export class ListView {
   async loadPolicy() {
     const { dialog } = this;
     const { signal } = dialog;
-    dialog.policy ??= await dialog.client.getPolicy({ signal }).catch(() => null);
+    const known = dialog.policy ?? (await dialog.client.getPolicy({ signal }).catch(() => null))?.data;
+    dialog.policy = known ?? null;
   }
 
   busy(isBusy) {

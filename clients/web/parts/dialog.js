@@ -22,7 +22,7 @@ const STATUS_MS = 6000;
  * - `content()`: the elements of the body, built anew each time it is shown
  * - `footer()`: elements below the body that do not scroll (optional)
  * - `shown()`: called when it is open, to load what it shows; may be async, and what it throws is reported (optional)
- * - `hidden()`: called when it has closed (optional)
+ * - `closed()`: called when it has closed (optional)
  *
  * While it is open: `t`, `dates`, `client`, `people`, `signal` (aborted when it closes), `body`, `root` (the <dialog>).
  */
@@ -133,7 +133,7 @@ export class DialogElement extends HTMLElement {
     this.#opener = focused();
     this.#controller = new AbortController();
     this.signal = this.#controller.signal;
-    const lang = this.getAttribute("lang") || this.closest("[lang]")?.getAttribute("lang") || navigator.language;
+    const lang = this.getAttribute("lang") || this.closest("[lang]")?.getAttribute("lang") || document.documentElement.lang || navigator.language;
     this.t = textsOf(lang, this.texts);
     this.dates = new Dates(this.t.lang);
     this.client = new SharedChatsClient({
@@ -152,17 +152,18 @@ export class DialogElement extends HTMLElement {
 
   #frame() {
     const { t } = this;
-    const title = uniqueId("title");
+    this.titleLine = h("h2", { id: uniqueId("title"), tabindex: "-1" }, this.heading());
     this.alerts = h("div", { class: "alerts", role: "alert" });
     this.statusLine = h("p", { class: "status", role: "status" });
     this.body = h("div", { class: "body" });
-    const dialog = h("dialog", { "aria-labelledby": title, lang: t.lang, dir: t.has("direction") ? t("direction") : "ltr", onclose: () => this.#closed(dialog) },
+    const dialog = h("dialog", { "aria-labelledby": this.titleLine.id, lang: t.lang, dir: t.has("direction") ? t("direction") : "ltr", onclose: () => this.#closed(dialog) },
       h("header", {},
-        h("div", { class: "titles" }, h("h2", { id: title }, this.heading()), this.subtitle()),
+        h("div", { class: "titles" }, this.titleLine, this.subtitle()),
+        ...this.tools(),
         iconButton("close", t("common.close"), () => this.close())),
       this.alerts,
       this.body,
-      this.statusLine);
+      h("div", { class: "toast" }, this.statusLine));
     return dialog;
   }
 
@@ -171,7 +172,7 @@ export class DialogElement extends HTMLElement {
     this.root = null;
     this.#controller.abort();
     clearTimeout(this.#statusTimer);
-    this.hidden();
+    this.closed();
     this.shadowRoot.replaceChildren();
     this.open = false;
     if (this.#opener?.isConnected) this.#opener.focus();
@@ -187,6 +188,11 @@ export class DialogElement extends HTMLElement {
     return null;
   }
 
+  /** Elements beside the button that closes it. */
+  tools() {
+    return [];
+  }
+
   content() {
     return [];
   }
@@ -197,7 +203,7 @@ export class DialogElement extends HTMLElement {
 
   shown() {}
 
-  hidden() {}
+  closed() {}
 
   /** An event of this element, for the page. */
   emit(type, detail) {
@@ -237,7 +243,7 @@ export class DialogElement extends HTMLElement {
   clearAlert() {
     const hadFocus = this.alerts.contains(this.shadowRoot.activeElement);
     this.alerts.replaceChildren();
-    if (hadFocus) this.root.focus();
+    if (hadFocus) this.titleLine.focus();
   }
 
   /**

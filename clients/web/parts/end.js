@@ -36,7 +36,9 @@ export class EndField {
   /** Shows an end, an RFC 3339 moment or null. */
   set(end) {
     this.select.value = end ? "custom" : "never";
-    this.moment.value = end ? toLocalInput(end) : "";
+    const moment = end ? toLocalInput(end) : "";
+    // What is being typed is not begun anew.
+    if (this.moment.value !== moment) this.moment.value = moment;
     this.#draw();
   }
 

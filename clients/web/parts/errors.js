@@ -1,5 +1,7 @@
 /** Errors that pass by themselves. */
-const PASSING = new Set(["network", "unavailable", "chat_service_error", "chat_service_timeout", "internal_error", "rate_limited", "too_many_requests"]);
+const PASSING = new Set([
+  "network", "no_token", "unreadable", "unavailable", "chat_service_error", "chat_service_timeout", "internal_error", "rate_limited", "too_many_requests",
+]);
 
 /** Errors whose message by the service says what ours cannot: a bound, a field, a file. */
 const PRECISE = new Set(["artifact_too_large", "bad_request", "policy_forbids", "quota_exceeded"]);

@@ -41,7 +41,7 @@ dialog {
   overflow-wrap: anywhere;
 }
 dialog[open] { display: flex; flex-direction: column; }
-dialog:focus { outline: none; }
+dialog:focus, h2:focus { outline: none; }
 dialog::backdrop { background: rgb(12 15 22 / 0.55); }
 h2, h3, p, ul, fieldset, legend, dl, dd { margin: 0; padding: 0; border: 0; min-width: 0; }
 ul { list-style: none; }
@@ -116,8 +116,9 @@ input[type="checkbox"], input[type="radio"] { accent-color: var(--accent); }
 .alert > .icon { color: var(--danger); margin-top: 0.25rem; }
 .alert > .words { flex: 1; min-width: 0; padding-block: 0.1875rem; display: grid; gap: 0.25rem; }
 .alert .small { color: var(--text); }
+.toast { position: relative; }
 .status {
-  position: absolute; inset-inline: 0; bottom: 5rem; width: fit-content; max-width: calc(100% - 3rem); margin-inline: auto; z-index: 3;
+  position: absolute; inset-inline: 0; bottom: 0.75rem; width: fit-content; max-width: calc(100% - 3rem); margin-inline: auto; z-index: 3;
   padding: 0.5rem 1rem; border-radius: 2rem; background: var(--text); color: var(--surface); font-size: 0.875rem; font-weight: 550;
   box-shadow: 0 6px 20px rgb(0 0 0 / 0.25); pointer-events: none; text-align: center;
 }

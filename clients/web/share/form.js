@@ -132,7 +132,7 @@ export class ShareForm {
   /** Whether it can be sent; if not, it says why, and the focus is there. */
   check() {
     if (this.access === "named" && !this.picker.value.length) {
-      this.picker.complain(this.t("share.nobody"));
+      this.picker.complain(this.t("share.noneNamed"));
       return false;
     }
     if (this.end.error) {

@@ -6,7 +6,7 @@ import { h, uniqueId } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
 import { qrView } from "../parts/qr.js";
 import { switchOf } from "../parts/switch.js";
-import { brief } from "./sentence.js";
+import { brief, sentence } from "./sentence.js";
 
 const ICONS = { anyone: "globe", signed_in: "user", named: "users", owner: "lock" };
 
@@ -54,15 +54,22 @@ export class LinkRow {
     const access = accessOf(row);
     this.picture.replaceChildren(icon(ICONS[access]));
     this.name.replaceChildren(row.label ? h("bdi", { title: row.label }, row.label) : t("share.linkOf", { date: dates.moment(row.created_at) }));
-    this.meta.replaceChildren(...brief(this.dialog, row));
-    this.limited.replaceChildren(...(row.limited_by_policy.length ? [icon("limit"), t("share.limited")] : []));
-    this.limited.hidden = !row.limited_by_policy.length;
+    this.#describe();
     if (row.audience && canName) {
       people.load(row.audience).then(() => {
-        if (this.row === row) this.meta.replaceChildren(...brief(this.dialog, row));
+        if (this.row === row) this.#describe();
       });
     }
     this.#panel?.update();
+  }
+
+  /** What is stored, and where the policy narrows it, what holds. */
+  #describe() {
+    const { row, dialog } = this;
+    const isLimited = row.limited_by_policy.length > 0;
+    this.meta.replaceChildren(...brief(dialog, row));
+    this.limited.replaceChildren(...(isLimited ? [icon("limit"), h("span", {}, h("strong", {}, dialog.t("share.limited")), " ", ...sentence(dialog, row))] : []));
+    this.limited.hidden = !isLimited;
   }
 
   say(text) {

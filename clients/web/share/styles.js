@@ -4,6 +4,13 @@ export const shareSheet = sheet(`
 .subtitle {
   color: var(--muted); margin-top: 0.125rem; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden;
 }
+.to-links {
+  display: inline-flex; align-items: center; gap: 0.375rem; flex: none; min-height: 2rem; margin-top: 0.1875rem; padding: 0 0.75rem;
+  border: 0; border-radius: 1rem; background: var(--tint); color: var(--muted); font-size: 0.8125rem; font-weight: 550;
+}
+.to-links:hover { color: var(--text); }
+.to-links > .icon { width: 1rem; height: 1rem; }
+h3:focus { outline: none; }
 form { display: grid; gap: 1.375rem; }
 legend, h3 { margin-bottom: 0.625rem; }
 .choices { display: grid; gap: 0.5rem; }
@@ -47,8 +54,9 @@ legend, h3 { margin-bottom: 0.625rem; }
 .line > .words { flex: 1; min-width: 0; padding-block: 0.375rem; }
 .line > .words > .name { font-weight: 550; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
 .tools { display: flex; flex: none; }
-.limited { display: flex; align-items: center; gap: 0.375rem; margin-top: 0.25rem; font-size: 0.8125rem; font-weight: 550; }
-.limited > .icon { width: 1rem; height: 1rem; }
+.limited { display: flex; align-items: flex-start; gap: 0.375rem; margin-top: 0.25rem; font-size: 0.8125rem; line-height: 1.4; }
+.limited strong { font-weight: 550; }
+.limited > .icon { width: 1rem; height: 1rem; margin-top: 0.0625rem; }
 .link > .problem { margin: 0.25rem 0.5rem 0.25rem 0; }
 .place { padding: 0.75rem 0.5rem 0.375rem 0; }
 .panel { display: grid; gap: 0.875rem; border-top: 1px solid var(--line); padding-top: 0.875rem; }
@@ -57,8 +65,7 @@ legend, h3 { margin-bottom: 0.625rem; }
 
 .finish { display: flex; align-items: center; gap: 1rem; }
 .finish > .says { flex: 1; min-width: 0; }
-.finish > .says bdi { display: inline-block; max-width: 14em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
-.says bdi, .link .hint bdi { font-weight: 550; }
+.says bdi, .link :is(.hint, .limited) bdi { font-weight: 550; display: inline-block; max-width: min(14em, 100%); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: bottom; }
 .finish > button { flex: none; }
 .finish.end { justify-content: flex-end; flex-wrap: wrap; gap: 0.625rem; }
 
@@ -68,6 +75,7 @@ legend, h3 { margin-bottom: 0.625rem; }
   .finish.end > button { flex: 1; }
   .address { flex-direction: column; }
   .choice { min-height: 3.5rem; }
+  .to-links { min-height: 2.75rem; margin-top: 0; border-radius: 1.375rem; }
   .choices.two .choice { flex-direction: column; align-items: flex-start; gap: 0.375rem; }
   .choices.two .words { flex: none; }
   .line { flex-wrap: wrap; gap: 0 0.75rem; }
