@@ -209,7 +209,7 @@ function article({ role, created_at, html }) {
   if (!Number.isNaN(sent.valueOf())) {
     const time = document.createElement("time");
     time.dateTime = sent.toISOString();
-    time.textContent = sent.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+    time.textContent = sent.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
     header.append(time);
   }
   const content = document.createElement("div");
