@@ -40,7 +40,7 @@ dialog > footer { display: flex; flex-wrap: wrap; align-items: center; justify-c
 .what > .access { display: flex; align-items: flex-start; gap: 0.4375rem; font-size: 0.875rem; }
 .what > .access > .icon { width: 1.0625rem; height: 1.0625rem; margin-top: 0.09375rem; color: var(--muted); }
 .what > .access[data-access="anyone"] > .icon { color: var(--accent); }
-.what > .meta > .activity:not(:empty)::before { content: "\00a0· "; }
+.what > .meta > .activity:not(:empty)::before { content: "\u00a0· "; }
 .limited { display: grid; gap: 0.25rem; margin-top: 0.1875rem; font-size: 0.8125rem; }
 .limited > p { display: flex; gap: 0.4375rem; width: fit-content; padding: 0.1875rem 0.625rem 0.1875rem 0.4375rem; border-radius: 0.5rem; background: var(--tint); }
 .limited .icon { width: 1rem; height: 1rem; margin-top: 0.0625rem; }

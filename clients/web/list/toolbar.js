@@ -12,7 +12,9 @@ export class Toolbar {
     this.timer = null;
     this.search = h("input", {
       type: "search", maxlength: LONGEST_SEARCH, placeholder: t("list.search"), "aria-label": t("list.search"),
-      autocomplete: "off", dir: "auto", autofocus: true, enterkeyhint: "search",
+      autocomplete: "off", dir: "auto", enterkeyhint: "search",
+      // On a touch screen the keyboard would cover the list.
+      autofocus: !matchMedia("(pointer: coarse)").matches,
       oninput: () => this.typed(),
       onkeydown: (event) => this.key(event),
     });
