@@ -175,10 +175,11 @@ fn citations(text: &str) -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn pages_and_sections_that_the_code_cites_exist() {
-    let code = ["src", "tests", "bench", "deploy", "fuzz", "migrations", ".ci", ".cargo"];
+    let code =
+        ["src", "tests", "bench", "clients", "deploy", "fuzz", "migrations", ".ci", ".cargo"];
     let mut broken = Vec::new();
     for path in code.iter().flat_map(|folder| {
-        files(folder, &["rs", "py", "sql", "toml", "sh", "cfg", "yaml", "html", "mjs", "js"])
+        files(folder, &["rs", "py", "sql", "toml", "sh", "cfg", "yaml", "html", "mjs", "js", "ts"])
     }) {
         for (page, numbers) in citations(&unwrapped(&read(&path))) {
             let text = fs::read_to_string(root().join(&page)).unwrap_or_default();

@@ -1,7 +1,7 @@
 // One method for each operation of openapi.yaml, and watch(), which follows a live link. Runs in
 // evergreen browsers and in Node.js 20 or later. client.d.ts has the types.
 
-/** A call that failed. `error_type` is for programs, `message` for people (docs/API.md, section 2). */
+/** A call that failed. `error_type` is for programs, `message` for people (docs/API.md 2). */
 export class ApiError extends Error {
   name = "ApiError";
 
@@ -18,7 +18,7 @@ export class SharedChatsClient {
   #api;
   #token;
   #fetch;
-  #refreshing = null;
+  #renewed = null;
 
   constructor({ api, token = null, fetch = globalThis.fetch }) {
     if (!api) throw new TypeError("api is missing: the address of the service");
@@ -42,8 +42,7 @@ export class SharedChatsClient {
   }
 
   async deleteSharedChats(ids, { signal } = {}) {
-    const body = { shared_chat_ids: ids };
-    await this.#send("POST", "/api/v1/shared_chats/batch_delete", { body, signal });
+    await this.#send("POST", "/api/v1/shared_chats/batch_delete", { body: { shared_chat_ids: ids }, signal });
   }
 
   async getSharedChat(id, { ifNoneMatch, signal } = {}) {
@@ -88,13 +87,11 @@ export class SharedChatsClient {
   // Policy
 
   async getPolicy({ ifNoneMatch, signal } = {}) {
-    const headers = { "If-None-Match": ifNoneMatch };
-    return tagged(await this.#send("GET", "/api/v1/policy", { headers, signal }));
+    return tagged(await this.#send("GET", "/api/v1/policy", { headers: { "If-None-Match": ifNoneMatch }, signal }));
   }
 
   async setPolicy(policy, { ifMatch, signal } = {}) {
-    const headers = { "If-Match": ifMatch };
-    return tagged(await this.#send("PUT", "/api/v1/policy", { body: policy, headers, signal }));
+    return tagged(await this.#send("PUT", "/api/v1/policy", { body: policy, headers: { "If-Match": ifMatch }, signal }));
   }
 
   // For a chat service, with a token that has its scope
@@ -112,8 +109,7 @@ export class SharedChatsClient {
   }
 
   async deleteSharedChatsOfOwner(chatSessionId, ownerId, { signal } = {}) {
-    const owner = path`/api/v1/chats/${chatSessionId}/owners/${ownerId}/shared_chats`;
-    return json(await this.#send("DELETE", owner, { signal }));
+    return json(await this.#send("DELETE", path`/api/v1/chats/${chatSessionId}/owners/${ownerId}/shared_chats`, { signal }));
   }
 
   async deleteSharedChatsOfUser(userId, { signal } = {}) {
@@ -128,8 +124,7 @@ export class SharedChatsClient {
   }
 
   async takeDownSharedChats(ids, { signal } = {}) {
-    const body = { shared_chat_ids: ids };
-    await this.#send("POST", "/api/v1/admin/shared_chats/batch_delete", { body, signal });
+    await this.#send("POST", "/api/v1/admin/shared_chats/batch_delete", { body: { shared_chat_ids: ids }, signal });
   }
 
   async eraseUser(userId, { signal } = {}) {
@@ -169,7 +164,7 @@ export class SharedChatsClient {
     while (!signal?.aborted) {
       let wait = 0;
       try {
-        if (refresh) await this.#authorization({ refresh });
+        if (refresh && this.#token) await this.#renew(await this.#authorization());
         refresh = false;
         const response = await this.watchSharedChat(id, { after, signal });
         if (!isFirst) onEvent({ event: "reset", data: {} });
@@ -195,33 +190,31 @@ export class SharedChatsClient {
     }
   }
 
-  async #authorization({ refresh = false } = {}) {
-    if (!this.#token) return null;
-    try {
-      if (!refresh) return await this.#token();
-      // Calls that fail at the same moment share one new token.
-      this.#refreshing ??= Promise.resolve(this.#token({ refresh: true })).finally(() => {
-        this.#refreshing = null;
-      });
-      return await this.#refreshing;
-    } catch (cause) {
-      throw new ApiError(`There is no token: ${cause?.message ?? cause}`, { error_type: "no_token", cause });
+  async #authorization() {
+    return this.#token && withToken(() => this.#token({ refresh: false }));
+  }
+
+  /** A token in place of the refused one: one for all calls that were refused with it. */
+  async #renew(refused) {
+    if (this.#renewed?.refused !== refused) {
+      this.#renewed = { refused, token: withToken(() => this.#token({ refresh: true })) };
     }
+    const { token } = this.#renewed;
+    return token.catch((error) => {
+      this.#renewed = null;
+      throw error;
+    });
   }
 
   async #send(method, path, { isAnonymous = false, signal, ...request } = {}) {
     const token = isAnonymous ? null : await this.#authorization();
-    const response = await this.#request(method, path, token, signal, request);
-    if (response.ok || response.status === 304) return response;
+    let response = await this.#request(method, path, token, signal, request);
     if (response.status === 401 && this.#token && !isAnonymous) {
-      const fresh = await this.#authorization({ refresh: true });
-      if (fresh) {
-        await response.body?.cancel();
-        const repeated = await this.#request(method, path, fresh, signal, request);
-        if (repeated.ok || repeated.status === 304) return repeated;
-        throw await failure(repeated);
-      }
+      const fresh = await this.#renew(token);
+      if (fresh) response = await this.#request(method, path, fresh, signal, request);
+      if (response.status === 401) this.#renewed = null;
     }
+    if (response.ok || response.status === 304) return response;
     throw await failure(response);
   }
 
@@ -247,6 +240,14 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
 /** The service sends a comment every 15 s. */
 const SILENCE_MS = 45_000;
+
+async function withToken(ask) {
+  try {
+    return await ask();
+  } catch (cause) {
+    throw new ApiError(`There is no token: ${cause?.message ?? cause}`, { error_type: "no_token", cause });
+  }
+}
 
 /** A path with its values encoded. `.` and `..` would lead to another call. */
 function path(texts, ...values) {

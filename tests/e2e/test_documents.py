@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from conftest import BINARY, REPOSITORY, eventually, service_caller_token
 from test_demo import Demo
@@ -86,7 +88,7 @@ def test_the_api_page_does_what_it_says(demo, tmp_path):
 
 
 def test_the_published_client_works_as_the_page_says(demo, capsys):
-    code = "".join(blocks("docs/INTEGRATION.md", "python"))
+    code = "".join(blocks("docs/INTEGRATION.md", "python", "From Python"))
     exec(as_in(demo, code), {"token": demo.tokens[0], "__name__": "page"})
     assert capsys.readouterr().out.splitlines()[-1] == "Alice"
 
@@ -119,7 +121,7 @@ def test_files_are_shared_as_the_page_says(with_a_file_of_chats, tmp_path):
 
 
 def test_a_chat_service_calls_as_the_page_says(with_a_file_of_chats, tmp_path):
-    lines = "".join(blocks("docs/INTEGRATION.md", "sh"))
+    lines = "".join(blocks("docs/INTEGRATION.md", "sh", "For a chat service"))
     output, statuses = run(with_a_file_of_chats + lines, tmp_path)
     assert statuses == [201, 200, 202, 200, 200]
     assert output.endswith('{"deleted":1}{"deleted":0}')
@@ -141,8 +143,8 @@ def test_the_short_form_of_a_link_is_made_as_the_page_says(tmp_path):
 
 
 def node(script, folder, **variables):
-    """Runs a module beside a copy of docs/examples/."""
-    shutil.copytree(REPOSITORY / "docs" / "examples", folder, dirs_exist_ok=True)
+    """Runs a module, with the client as the page says."""
+    (folder / "client.mjs").write_bytes((REPOSITORY / "clients" / "web" / "client.js").read_bytes())
     (folder / "page.mjs").write_text(script, encoding="utf-8")
     return subprocess.Popen(
         ["node", "page.mjs"],
@@ -168,22 +170,19 @@ def lines_of(process):
 
 @pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
 def test_the_example_of_the_page_follows_a_live_link(service, chats, alice, tmp_path):
-    chat = chats.new_chat(alice.sub)
+    chat = chats.new_chat(alice.sub, messages=False)
+    chat.say("the first one")
     link = service.http(alice).share(chat, is_frozen=False, is_private=True)
     chat_service = service.http(service_caller_token())
-    [script] = blocks("docs/INTEGRATION.md", "js")
-    script = re.sub(r"https://share\.example/\S+/events", f"{service.url}/api/v1/shared_chats/{link['id']}/events", script)
+    [script] = blocks("docs/INTEGRATION.md", "js", "Follow a live link")
+    imported = '"https://share.example/ui/client.js";'
+    assert imported in script
     # What the page leaves to the reader, and a line for each thing that happens.
     script = script.replace("new Map()", "new Told()").replace(
-        'from "./watch.mjs";',
-        """from "./watch.mjs";
+        imported,
+        """"./client.mjs";
 const session = { token: async () => process.env.TOKEN };
-const open = fetch;
-globalThis.fetch = async (...request) => {
-  const response = await open(...request);
-  console.log(`status ${response.status}`);
-  return response;
-};
+const id = process.env.ID;
 class Told extends Map {
   set(id, message) {
     console.log(`set ${message.content}`);
@@ -194,8 +193,8 @@ class Told extends Map {
     return super.delete(id);
   }
 }""",
-    )
-    process = node(script, tmp_path, TOKEN=alice.token())
+    ).replace("https://share.example", service.url)
+    process = node(script, tmp_path, TOKEN=alice.token(), ID=link["id"])
     try:
         lines = lines_of(process)
 
@@ -204,7 +203,7 @@ class Told extends Map {
             assert told.status_code == 202, told.text
             eventually(lambda: last in lines, 10, f"{last}: {lines}")
 
-        eventually(lambda: "status 200" in lines, 10, f"the stream is open: {lines}")
+        eventually(lambda: "set the first one" in lines, 10, f"the view is there: {lines}")
         said = chat.say("Grüße, 世界")
         tell_until("set Grüße, 世界")
         said.content = "edited"
@@ -213,22 +212,21 @@ class Told extends Map {
         tell_until(f"delete {said.id}")
         assert service.http(alice).delete(f"/api/v1/shared_chats/{link['id']}").status_code == 204
         assert process.wait(10) == 0, lines
-        assert lines == ["status 200", "set Grüße, 世界", "set edited", f"delete {said.id}"]
+        assert lines == ["set the first one", "set Grüße, 世界", "set edited", f"delete {said.id}"]
     finally:
         process.kill()
         process.wait()
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
-def test_the_example_comes_back_with_its_cursor(service, chats, alice, tmp_path):
+def test_a_cursor_in_any_script_is_taken_and_a_link_that_is_gone_ends_the_watch(service, chats, alice, tmp_path):
     chat = chats.new_chat(alice.sub, messages=False)
     for number in range(3):
         chat.say(f"message {number}", id=f"nachricht-ü-{number}")
     link = service.http(alice).share(chat, is_frozen=False)
-    url = f"{service.url}/api/v1/shared_chats/{link['id']}/events"
-    script = f"""import {{ watch }} from "./watch.mjs";
-const told = (name, data) => console.log(`${{name}} ${{data.id ?? ""}}`);
-await watch("{url}", () => "none is needed", told, "nachricht-ü-0");
+    script = f"""import {{ SharedChatsClient }} from "./client.mjs";
+const onEvent = ({{ event, data }}) => console.log(`${{event}} ${{data.id ?? ""}}`);
+await new SharedChatsClient({{ api: "{service.url}" }}).watch("{link['id']}", {{ after: "nachricht-ü-0", onEvent }});
 """
     process = node(script, tmp_path)
     try:
@@ -243,3 +241,58 @@ await watch("{url}", () => "none is needed", told, "nachricht-ü-0");
     finally:
         process.kill()
         process.wait()
+
+
+# The empty folder of the integration page
+
+
+@pytest.fixture
+def folder_of_the_page(binary, tmp_path):
+    """The files of sections 1 to 3 in a folder, all of it running. Gives back the address of the page."""
+    files = {"index.html": ("html", "1. The script tag"), "share.js": ("js", "2. The token"), "chats.py": ("python", "3. The four answers")}
+    [script] = blocks("docs/INTEGRATION.md", "sh", "3. The four answers")
+    written = {name: blocks("docs/INTEGRATION.md", *where)[0] for name, where in files.items()}
+    script = f"export BIND_ADDRESS=127.0.0.1:8080\nshared-chats() {{ '{BINARY}' \"$@\"; }}\n{script}"
+    for port in ("8080", "3000", "8001"):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            free = str(probe.getsockname()[1])
+        assert port in script + written["chats.py"]
+        script = script.replace(port, free)
+        written = {name: text.replace(port, free) for name, text in written.items()}
+        if port == "3000":
+            page = f"http://127.0.0.1:{free}/"
+    for name, text in written.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(["bash", "-euc", script], env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+    eventually(lambda: b"listening on" in (tmp_path / "log").read_bytes() or process.poll() is not None, 30, "it listens")
+    assert process.poll() is None, (tmp_path / "log").read_text()
+    yield page
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_chat_is_shared_from_an_empty_folder_as_the_page_says(folder_of_the_page):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(20_000)
+        wrong = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: "Content Security Policy" in said.text and wrong.append(said.text))
+        page.goto(folder_of_the_page)
+        page.get_by_role("button", name="Share", exact=True).click()
+        dialog = page.get_by_role("dialog")
+        with page.expect_response(lambda answer: answer.request.method == "POST") as made:
+            dialog.get_by_role("button", name="Share", exact=True).click()
+        assert made.value.status == 201, made.value.text()
+        link = made.value.json()["url"]
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Shared chats").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Trip to Oslo")
+        page.goto(link)
+        expect(page.locator("main")).to_contain_text("long days")
+        browser.close()
+    assert not wrong
