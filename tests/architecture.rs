@@ -30,7 +30,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("http", "auth chat_service limit live model qr sharing telemetry"),
     ("config", "artifacts auth chat_service http openid sharing store"),
     ("app", "artifacts auth chat_service clock config http model openid sharing store telemetry"),
-    ("demo", "app auth chat_service clock config qr"),
+    ("demo", "app auth chat_service clock config http model qr"),
     ("cli", "app artifacts auth chat_service clock config demo http model sharing store telemetry"),
 ];
 
@@ -244,7 +244,7 @@ fn each_engine_lives_in_its_own_rooms() {
         ("opentelemetry", &["telemetry"]),
         ("opentelemetry_sdk", &["telemetry"]),
         ("tracing_opentelemetry", &["telemetry"]),
-        ("actix_web", &["http", "app"]),
+        ("actix_web", &["http", "app", "demo"]),
         ("askama", &["http"]),
         ("qrcode", &["qr"]),
     ] {

@@ -32,7 +32,8 @@ enum Command {
     /// Serve the API (the default).
     #[command(after_help = config::help())]
     Serve,
-    /// Serve sample chats with a throw-away key and database, share one, and print how to go on.
+    /// Serve sample chats and a chat product to try it in a browser, with a throw-away key and
+    /// database; share one, and print how to go on.
     Demo,
     /// Bring the database of DATABASE_URL up to date, and end.
     Migrate,

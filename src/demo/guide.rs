@@ -8,27 +8,45 @@ use std::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Failure;
+use super::{
+    Failure,
+    users::{Signer, User},
+};
 use crate::qr;
 
-/// An owner of chats.
-pub(super) struct User {
-    pub id: String,
-    pub chats: Vec<String>,
-    pub token: String,
+/// An owner of chats, as the lines name it.
+pub(super) struct Printed {
+    id: String,
+    chats: Vec<String>,
+    token: String,
+}
+
+impl Printed {
+    pub fn users(users: &[User], signer: &Signer) -> Result<Vec<Self>, Failure> {
+        let printed = users.iter().map(|user| {
+            let chats = user.chats.iter().map(|chat| chat.id.clone()).collect();
+            Ok::<_, Failure>(Self { id: user.id.clone(), chats, token: signer.of_user(user)? })
+        });
+        printed.collect()
+    }
 }
 
 /// The values in the printed lines.
 pub(super) struct Guide {
+    /// The address of the chat product.
+    pub product: String,
+    /// Whether others reach the service, who do not reach the product.
+    pub is_reached_from_elsewhere: bool,
     /// The service's address on this machine.
     pub api: String,
     /// The public URL.
     pub base: String,
     pub chats: PathBuf,
     /// One or two.
-    pub users: Vec<User>,
+    pub users: Vec<Printed>,
     /// The token of an administrator.
     pub admin: String,
+    pub client: reqwest::Client,
 }
 
 #[derive(Deserialize)]
@@ -49,10 +67,9 @@ impl Guide {
         Ok(out.flush()?)
     }
 
-    async fn share(&self, owner: &User, is_frozen: bool) -> Result<Link, Failure> {
-        let response = reqwest::Client::builder()
-            .no_proxy()
-            .build()?
+    async fn share(&self, owner: &Printed, is_frozen: bool) -> Result<Link, Failure> {
+        let response = self
+            .client
             .post(format!("{}/api/v1/shared_chats", self.api))
             .bearer_auth(&owner.token)
             .json(&json!({
@@ -71,15 +88,24 @@ impl Guide {
     fn print(
         &self,
         out: &mut impl Write,
-        owner: &User,
-        viewer: &User,
+        owner: &Printed,
+        viewer: &Printed,
         [link, live]: [&Link; 2],
     ) -> Result<(), Failure> {
         let Self { api, base, chats, .. } = self;
         let (id, token) = (&link.id, &owner.token);
         let chat = owner.chats.first().map_or("", String::as_str);
         let other = owner.chats.get(1).map_or(chat, String::as_str);
-        writeln!(out, "listening on {api}\n")?;
+        writeln!(out, "Open this in a browser: a chat product that shares chats.\n")?;
+        writeln!(out, "  {}\n", self.product)?;
+        if self.is_reached_from_elsewhere {
+            writeln!(
+                out,
+                "It hands out tokens, so it is served to browsers on this machine alone: not to your \
+                 network,\nnor from within a container. Only links open elsewhere.\n"
+            )?;
+        }
+        writeln!(out, "The service is listening on {api}\n")?;
         writeln!(out, "{} shared the chat \"{chat}\". Open it in a browser:\n", owner.id)?;
         writeln!(out, "  {}\n", link.url)?;
         writeln!(out, "{}", qr::render_terminal(&link.url)?)?;

@@ -25,7 +25,8 @@ use budget::{Budget, MAX_PAGE_BYTES};
 /// Served at `/favicon.ico`, which browsers request for every page.
 pub const FAVICON: &str = include_str!("favicon.svg");
 
-const STYLE: &str = include_str!("page.css");
+/// The style of the pages, and of what [`formatted`] gives.
+pub const STYLE: &str = include_str!("page.css");
 /// Updates the page of a live link.
 const SCRIPT: &str = include_str!("live.js");
 
@@ -109,6 +110,17 @@ fn within(page: &SharedChatPage<'_>, budget: usize) -> askama::Result<String> {
     let formatted = formatted.collect();
     let is_exceeded = of_files.is_exceeded() || of_messages.is_exceeded();
     SharedChatTemplate { page, listed, formatted, is_exceeded }.render()
+}
+
+/// Messages as safe HTML, within the budget of a page, for another page than that of a link.
+pub fn formatted(messages: &[Message]) -> Vec<String> {
+    let mut budget = Budget::of(MAX_PAGE_BYTES);
+    let texts = messages.iter().map(|message| message.content.text());
+    let html = texts.map(|text| {
+        let formatted = markdown::render(&text, &mut budget);
+        formatted.unwrap_or_else(|| markdown::plain(&text))
+    });
+    html.collect()
 }
 
 /// The page of a link that does not exist.
