@@ -36,6 +36,11 @@ const MARKDOWN_LIMIT: usize = 200_000;
 /// A tag nested deeper in folded parts is text.
 const MAX_FOLDS: usize = 3;
 
+/// Whether a message is given to the parser: it is neither too long nor nests too deeply.
+pub(super) fn is_parsed(text: &str) -> bool {
+    text.len() <= MARKDOWN_LIMIT && !nests_too_deeply(text)
+}
+
 /// Renders a message as HTML that is safe to include in a page, and takes the HTML from the page's
 /// budget, also if it is given up: it has cost the time. So has reading the source.
 ///
