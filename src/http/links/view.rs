@@ -19,7 +19,8 @@ pub struct View;
 
 impl Call for View {
     const AUDITED: Audited = Audited::PrivateLinks(Action::View);
-    const REFUSALS: &'static [&'static [E]] = &[CALLER, CHAT_SERVICE, &[E::BadRequest, E::NotFound]];
+    const REFUSALS: &'static [&'static [E]] =
+        &[CALLER, CHAT_SERVICE, &[E::BadRequest, E::NotFound]];
 }
 
 /// Shows a link: a public one to anyone, a private one to signed-in users. As a Markdown document
@@ -66,8 +67,7 @@ fn wanted(request: &HttpRequest) -> Result<(Format, Delivery), ApiError> {
             _ => Err(ApiError::bad_value("format", "must be json or markdown")),
         },
         None => {
-            let offers =
-                [("application/json", Format::Json), ("text/markdown", Format::Markdown)];
+            let offers = [("application/json", Format::Json), ("text/markdown", Format::Markdown)];
             Ok((preferred(request, &offers).unwrap_or(Format::Json), Delivery::Shown))
         }
     }

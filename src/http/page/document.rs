@@ -22,7 +22,8 @@ const DOT: char = '·';
 /// The document of a link that its viewer may see. CPU work, as for a page.
 pub fn document(chat: &SharedChat, messages: &[Message]) -> String {
     // Writing to a string does not fail.
-    let mut out = format!("# {}\n\n{}\n", one_line(&super::name_of(chat.name.as_deref())), about(chat));
+    let mut out =
+        format!("# {}\n\n{}\n", one_line(&super::name_of(chat.name.as_deref())), about(chat));
     // What is beyond it is not parsed, which makes a code block of it.
     let mut budget = Budget::of(MAX_PAGE_BYTES);
     for (place, message) in messages.iter().enumerate() {

@@ -107,7 +107,8 @@ impl PageArtifact {
         // What is around the name, the type and the address.
         const MARKUP: usize = 256;
         let address = self.url.as_deref().map_or(0, sanitize::escaped_len);
-        let [name, kind] = [&self.filename, &self.media_type].map(|text| sanitize::escaped_len(text));
+        let [name, kind] =
+            [&self.filename, &self.media_type].map(|text| sanitize::escaped_len(text));
         MARKUP + name + kind + address
     }
 }

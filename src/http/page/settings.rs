@@ -98,9 +98,21 @@ mod tests {
                 "https://chat.example/continue?shared=0123456789",
                 "chat.example",
             ),
-            ("http://localhost:3000/#/s/{id}/go", "http://localhost:3000/#/s/0123456789/go", "localhost:3000"),
-            ("https://b\u{fc}cher.example/{id}", "https://b\u{fc}cher.example/0123456789", "xn--bcher-kva.example"),
-            ("https://chat.example:443?{id}", "https://chat.example:443?0123456789", "chat.example"),
+            (
+                "http://localhost:3000/#/s/{id}/go",
+                "http://localhost:3000/#/s/0123456789/go",
+                "localhost:3000",
+            ),
+            (
+                "https://b\u{fc}cher.example/{id}",
+                "https://b\u{fc}cher.example/0123456789",
+                "xn--bcher-kva.example",
+            ),
+            (
+                "https://chat.example:443?{id}",
+                "https://chat.example:443?0123456789",
+                "chat.example",
+            ),
         ] {
             let parsed: ContinueUrl = text.parse().unwrap();
             assert_eq!((parsed.of(&id).as_str(), parsed.host()), (url, host), "{text}");
