@@ -166,6 +166,10 @@ def test_the_page_leads_on_and_its_preview_is_as_set(start_service, own_chats, t
     opened.context.add_cookies([{"name": "session", "value": alice.token(), "url": service.url}])
     opened.open(link["url"])
     assert title.get_attribute("content") == "Shared chat"
+    # The cookie counts for the download too.
+    with opened.page.expect_download() as download:
+        opened.page.get_by_role("link", name="Download as Markdown").click()
+    assert download.value.path().read_text().startswith("# Plans")
 
 
 def test_on_paper_the_chat_is_there_and_what_is_for_a_screen_is_not(service, chats, tab, alice, tmp_path):
