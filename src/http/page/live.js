@@ -29,6 +29,7 @@
     const root = document.scrollingElement;
     const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 80;
     document.title = page.title;
+    addCopyButtons(page);
     // What the reader unfolded stays so.
     const folds = page.querySelectorAll("main details");
     main.querySelectorAll("details").forEach((fold, place) => { if (folds[place]) folds[place].open = fold.open; });
@@ -47,7 +48,7 @@
     now.splice(0, same);
     while (old.length && now.length && old.at(-1).isEqualNode(now.at(-1))) { next = old.pop(); now.pop(); }
     for (const node of old) node.remove();
-    for (const node of now) shown.insertBefore(node, next);
+    for (const node of now) shown.insertBefore(document.importNode(node, true), next);
   }
 
   function end() {

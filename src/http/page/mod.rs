@@ -1,6 +1,6 @@
 //! The read-only page of a link (docs/API.md 3, "The link itself"): pure functions from its content
-//! to HTML. It is readable without script, and loads nothing from other hosts. Only the page of a
-//! live link has a script, which updates it.
+//! to HTML. It is readable without script, and loads nothing from other hosts. Its one script gives
+//! code a button that copies it, and updates the page of a live link.
 //!
 //! To add a page: a template that extends `base.html`, a private struct that derives [`Template`]
 //! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids all
@@ -26,17 +26,22 @@ use budget::{Budget, MAX_PAGE_BYTES};
 pub const FAVICON: &str = include_str!("favicon.svg");
 
 const STYLE: &str = include_str!("page.css");
-/// Updates the page of a live link.
-const SCRIPT: &str = include_str!("live.js");
+/// Gives code a button that copies it.
+const SCRIPT: &str = include_str!("copy.js");
+/// The same, and updates the page of a live link.
+const LIVE_SCRIPT: &str = concat!(include_str!("copy.js"), include_str!("live.js"));
 
-/// The `Content-Security-Policy` of the pages: the inline style by its hash, images of this service
-/// (the QR code), and no script.
-pub static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| policy(""));
+/// The `Content-Security-Policy` of pages without a chat: the inline style by its hash, images of
+/// this service, and no script.
+pub static NOTICE_CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| policy(""));
 
-/// The same for the page of a live link, with its inline script, which may connect to this service
-/// only.
+/// The same for the page of a frozen link, with its inline script.
+pub static CONTENT_SECURITY_POLICY: LazyLock<String> =
+    LazyLock::new(|| policy(&format!("script-src '{}'; ", hash_source(SCRIPT))));
+
+/// The same for the page of a live link, whose script may connect to this service only.
 pub static LIVE_CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
-    policy(&format!("script-src '{}'; connect-src 'self'; ", hash_source(SCRIPT)))
+    policy(&format!("script-src '{}'; connect-src 'self'; ", hash_source(LIVE_SCRIPT)))
 });
 
 fn policy(scripts: &str) -> String {

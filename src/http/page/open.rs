@@ -148,7 +148,7 @@ fn error_page(
     }
     headers.insert(header::VARY, state.vary(request));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    if let Ok(policy) = HeaderValue::from_str(&page::CONTENT_SECURITY_POLICY) {
+    if let Ok(policy) = HeaderValue::from_str(&page::NOTICE_CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     // For the audit record, and the request's line in the log.

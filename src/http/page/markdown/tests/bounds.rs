@@ -4,6 +4,7 @@ use super::super::{
     MARKDOWN_LIMIT, MAX_FOLDS, alone as render,
     assertions::{assert_harmless, greatest_depth},
     depth::MAX_NESTING,
+    mathml::MAX_FORMULA_DEPTH,
     writer::{MAX_DEPTH, MAX_GROWTH},
 };
 
@@ -84,6 +85,13 @@ fn pathological_input_stays_in_proportion() {
         "**「",
         "」**の",
         "*「」*",
+        "$=$ ",
+        "$x^{=}$ ",
+        "$'$ ",
+        "$\\bm x$ ",
+        "$&\\\\&$ ",
+        "```json\n1,1\n```\n",
+        "```js\n/x/`${\n```\n",
     ]
     .map(|part| part.repeat(N / part.len()))
     .into();
@@ -99,13 +107,57 @@ fn pathological_input_stays_in_proportion() {
         format!("{}{}", "<think>\n".repeat(N / 20), "</details>\n".repeat(N / 20)),
         format!("$a$ {}", "\u{1}&#1;".repeat(N / 6)),
     ]);
+    for part in [
+        r"\bm", r"\frac1", r"\sum^", r"x^", r"\sqrt[", r"{\frac{", r"\left(", r"\text{", "&", r"\\",
+    ] {
+        let formula = format!("${}$ ", part.repeat(1990 / part.len()));
+        inputs.push(formula.repeat(N / formula.len()));
+    }
+    for part in [
+        "`${",
+        "<a ",
+        "'",
+        "\"",
+        "/*",
+        "r#\"",
+        "<<A\n",
+        "/",
+        "- a: |\n ",
+        "#[",
+        "{{",
+        "\"\"\"",
+        "$(",
+        "[a](",
+        "--",
+    ] {
+        for language in [
+            "rust",
+            "js",
+            "py",
+            "sh",
+            "html",
+            "css",
+            "yaml",
+            "toml",
+            "md",
+            "dockerfile",
+            "json",
+            "sql",
+            "c",
+            "php",
+        ] {
+            let code = part.repeat(19_000 / part.len());
+            inputs.push(format!("```{language}\n{code}\n```\n").repeat(5));
+        }
+    }
     for input in inputs {
         let html = render(&input);
         let start: String = input.chars().take(12).collect();
         assert!(html.len() <= 8192 + input.len() * MAX_GROWTH, "{start:?}: {} bytes", html.len());
         assert_harmless(&html);
-        // A table is five elements deep by itself.
-        assert!(greatest_depth(&html) <= MAX_DEPTH + MAX_FOLDS + 2, "{start:?}");
+        // A table is five elements deep by itself, and a formula is in one more.
+        let depth = MAX_DEPTH + MAX_FOLDS + 2 + 1 + MAX_FORMULA_DEPTH;
+        assert!(greatest_depth(&html) <= depth, "{start:?}");
     }
 }
 
