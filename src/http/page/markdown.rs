@@ -6,6 +6,11 @@
 //! which `sanitize::link_target` checks. There are no ids, no anchors, and nothing that loads.
 //! The markup of formulas comes from a converter: [`mathml`] writes only what it knows of it.
 
+/// A list of words, written without marks between them.
+macro_rules! words {
+    ($($word:tt)*) => { &[$(stringify!($word)),*] };
+}
+
 #[cfg(any(test, fuzzing))]
 pub(in crate::http) mod assertions;
 mod cjk;

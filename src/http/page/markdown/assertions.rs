@@ -19,7 +19,7 @@ pub(in crate::http) fn assert_harmless(html: &str) {
     const MATH_ATTRIBUTES: &str = " accent accentunder class display displaystyle form height \
                                    linethickness lspace mathvariant maxsize minsize movablelimits \
                                    rspace scriptlevel stretchy symmetric width ";
-    const CLASSES: &str = " a alert bb bl block br bt c caution center f footnote formula important k label \
+    const CLASSES: &str = " a alert bl block br bt c caution center f footnote formula important k label \
                            left long math n note pl plain pr right s scroll t tip v warning ";
     let mut in_math = false;
     for tag in tags(html) {

@@ -21,10 +21,6 @@ struct Language {
     ignores_case: bool,
 }
 
-macro_rules! words {
-    ($($word:tt)*) => { &[$(stringify!($word)),*] };
-}
-
 const C_LIKE: Language = Language {
     names: &[],
     keywords: &[],

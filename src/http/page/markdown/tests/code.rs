@@ -54,7 +54,7 @@ fn code_of_a_known_language_has_colours_and_its_text() {
             "char *s = \"no end\nint é日本 = 0x1f;",
             &["s\">&quot;no end<", "k\">int<", "n\">0x1f<"],
         ),
-        ("c", "/* no end \"", &["c\">/* no end &quot;<"]),
+        ("c", "/* no end \"", &["c\">/* no end &quot;\n<"]),
         ("c#", "var a = \"\"\"", &["k\">var<"]),
     ] {
         let (html, text) = block(language, code);
