@@ -107,48 +107,17 @@ fn pathological_input_stays_in_proportion() {
         format!("{}{}", "<think>\n".repeat(N / 20), "</details>\n".repeat(N / 20)),
         format!("$a$ {}", "\u{1}&#1;".repeat(N / 6)),
     ]);
-    for part in [
-        r"\bm", r"\frac1", r"\sum^", r"x^", r"\sqrt[", r"{\frac{", r"\left(", r"\text{", "&", r"\\",
-    ] {
-        let formula = format!("${}$ ", part.repeat(1990 / part.len()));
-        inputs.push(formula.repeat(N / formula.len()));
+    const OF_FORMULAS: &str =
+        r"\bm \frac1 \sum^ x^ \sqrt[ {\frac{ \left( \text{ & \\ \begin{matrix} \displaystyle1";
+    for part in OF_FORMULAS.split(' ') {
+        inputs.push(format!("${}$ ", part.repeat(1990 / part.len())).repeat(5));
     }
-    for part in [
-        "`${",
-        "<a ",
-        "'",
-        "\"",
-        "/*",
-        "r#\"",
-        "<<A\n",
-        "/",
-        "- a: |\n ",
-        "#[",
-        "{{",
-        "\"\"\"",
-        "$(",
-        "[a](",
-        "--",
-    ] {
-        for language in [
-            "rust",
-            "js",
-            "py",
-            "sh",
-            "html",
-            "css",
-            "yaml",
-            "toml",
-            "md",
-            "dockerfile",
-            "json",
-            "sql",
-            "c",
-            "php",
-        ] {
-            let code = part.repeat(19_000 / part.len());
-            inputs.push(format!("```{language}\n{code}\n```\n").repeat(5));
-        }
+    const OF_CODE: &str = "`${ <a ' \" /* r#\" <<A\n / - #[ {{ \"\"\" $( [a]( -- &a f( <!-- ${";
+    const LANGUAGES: &str = "rust js py sh html css yaml toml md dockerfile json sql c php";
+    for language in LANGUAGES.split(' ') {
+        let block =
+            |part: &str| format!("```{language}\n{}\n```\n", part.repeat(2000 / part.len()));
+        inputs.push(OF_CODE.split(' ').map(block).collect());
     }
     for input in inputs {
         let html = render(&input);
