@@ -30,6 +30,7 @@
     const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 80;
     document.title = page.title;
     showLocalTimes(page);
+    addCopyButtons(page);
     // What the reader unfolded stays so.
     for (const part of main.querySelectorAll("article, nav")) {
       const now = page.querySelector(part.id ? `#${part.id}` : "nav");

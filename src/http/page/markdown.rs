@@ -4,16 +4,25 @@
 //! and raw HTML is shown as its source, but for the few elements that [`writer`] and [`folds`] know
 //! and write themselves. The only untrusted value that a browser acts on is the address of a link,
 //! which `sanitize::link_target` checks. There are no ids, no anchors, and nothing that loads.
+//! The markup of formulas comes from a converter: [`mathml`] writes only what it knows of it.
+
+/// A list of words, written without marks between them.
+macro_rules! words {
+    ($($word:tt)*) => { &[$(stringify!($word)),*] };
+}
 
 #[cfg(any(test, fuzzing))]
 pub(in crate::http) mod assertions;
 mod cjk;
+mod code;
 mod depth;
 mod elements;
 mod folds;
 mod formulas;
 mod html;
+mod languages;
 mod links;
+mod mathml;
 mod output;
 mod parser;
 mod writer;

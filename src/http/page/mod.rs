@@ -1,6 +1,7 @@
 //! The read-only page of a link (docs/API.md 3, "The link itself"): pure functions from its content
 //! to HTML, and to a Markdown document. It is readable without script, and loads nothing from other
-//! hosts. Its one script shows times in the viewer's zone, and updates the page of a live link.
+//! hosts. Its one script shows times in the viewer's zone, gives code a button that copies it, and
+//! updates the page of a live link.
 //!
 //! To add a page: a template that extends `base.html`, a private struct that derives [`Template`]
 //! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids all
@@ -32,10 +33,11 @@ pub use settings::{ContinueUrl, LinkPreview, PageSettings};
 pub const FAVICON: &str = include_str!("favicon.svg");
 
 const STYLE: &str = include_str!("page.css");
-/// Shows times in the viewer's zone.
-const SCRIPT: &str = include_str!("times.js");
+/// Shows times in the viewer's zone, and gives code a button that copies it.
+const SCRIPT: &str = concat!(include_str!("times.js"), include_str!("copy.js"));
 /// The same, and updates the page of a live link.
-const LIVE_SCRIPT: &str = concat!(include_str!("times.js"), include_str!("live.js"));
+const LIVE_SCRIPT: &str =
+    concat!(include_str!("times.js"), include_str!("copy.js"), include_str!("live.js"));
 
 /// To be raised when the page of a chat is another one because of a change of the code: viewers
 /// keep what they have while its entity tag stays.

@@ -306,5 +306,7 @@ fn a_live_page_says_where_its_events_are() {
     let html = page(&live, &[], None);
     assert!(html.contains("<main data-events=\"/events?&#34;&#60;\">"), "{}", body(&html));
     assert!(html.contains("<noscript> Reload the page for new messages.</noscript>"));
-    assert!(!page(&chat(), &[], None).contains("data-events"));
+    let frozen = page(&chat(), &[message("user", r#""```\na\n```""#, "")], None);
+    assert!(!frozen.contains("data-events"));
+    assert!(!frozen.contains("<button"), "the button is made by the script");
 }
