@@ -22,13 +22,7 @@ pub fn make(criterion: &mut Criterion) {
         let snapshot = encode_blocking(&words::messages(count, bytes), &[]).unwrap();
         let messages = Messages::Compressed(snapshot.messages);
         group.throughput(Throughput::Bytes(messages.json().unwrap().len() as u64));
-        let content = Content {
-            name: chat.name.clone(),
-            messages,
-            files: Files::Listed(Vec::new()),
-            available: Available::All,
-            content_hash: None,
-        };
+        let content = content(&chat, messages);
         for coding in [Coding::Identity, Coding::Zstd, Coding::Gzip, Coding::Brotli] {
             let representation = Representation { format: Format::Json, coding };
             group.bench_function(BenchmarkId::new(representation.name(), count), |b| {
@@ -40,7 +34,31 @@ pub fn make(criterion: &mut Criterion) {
             b.iter(|| make_blocking(&chat, &content, &links, representation).unwrap());
         });
     }
+    for (count, _) in words::SIZES {
+        let messages = words::answers(count);
+        let snapshot = encode_blocking(&messages, &[]).unwrap();
+        let messages = Messages::Compressed(snapshot.messages);
+        group.throughput(Throughput::Bytes(messages.json().unwrap().len() as u64));
+        let content = content(&chat, messages);
+        for format in [Format::Json, Format::Page] {
+            let representation = Representation { format, coding: Coding::Identity };
+            let name = format!("{} with code and formulas", representation.name());
+            group.bench_function(BenchmarkId::new(name, count), |b| {
+                b.iter(|| make_blocking(&chat, &content, &links, representation).unwrap());
+            });
+        }
+    }
     group.finish();
+}
+
+fn content(chat: &SharedChat, messages: Messages) -> Content {
+    Content {
+        name: chat.name.clone(),
+        messages,
+        files: Files::Listed(Vec::new()),
+        available: Available::All,
+        content_hash: None,
+    }
 }
 
 fn chat() -> SharedChat {

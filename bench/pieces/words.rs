@@ -40,3 +40,30 @@ pub fn messages(count: usize, bytes: usize) -> Vec<Message> {
 
 /// Chats of these sizes are measured: messages and bytes.
 pub const SIZES: [(usize, usize); 2] = [(20, 8_000), (2_000, 4_000_000)];
+
+/// What an assistant writes of such a report: code, formulas, a list, a table.
+const ANSWERS: [&str; 4] = [
+    "The rows are found by a scan. With an index they are not:\n\n```sql\nCREATE INDEX orders_created_at \
+     ON orders (created_at, region);\n\nSELECT region, sum(amount) AS total -- one quarter\nFROM orders\n\
+     WHERE created_at >= '2026-01-01' AND created_at < '2026-04-01'\nGROUP BY region;\n```\n\n- $n$ rows \
+     cost $O(n)$ without it,\n- and $O(\\log n + k)$ with it.",
+    "The mean is $\\bar{x} = \\frac{1}{n} \\sum_{i=1}^{n} x_i$, and the *variance*\n\n$$s^2 = \
+     \\frac{1}{n-1} \\sum_{i=1}^{n} (x_i - \\bar{x})^2$$\n\nso that `s` is its root.\n\n```python\ndef \
+     variance(values: list[float]) -> float:\n    \"\"\"Of a sample.\"\"\"\n    mean = sum(values) / \
+     len(values)\n    return sum((x - mean) ** 2 for x in values) / (len(values) - 1)\n```",
+    "| region | rows | share |\n|---|--:|--:|\n| EMEA | 81,000 | $p = 0.42$ |\n| APAC | 51,000 | $p = 0.26$ |\
+     \n\n```js\nconst rows = await load('/orders.json', { retries: 3 });\nfor (const { region, amount } of \
+     rows) {\n  totals[region] = (totals[region] ?? 0) + amount; // in euro\n}\n```",
+    "Run it again and compare:\n\n```bash\nset -e\nfor file in *.csv; do\n  psql \"$DATABASE_URL\" -c \
+     \"\\copy orders from '$file' csv header\"  # one file\ndone\n```\n\nThen \\(t_1 / t_2 \\approx 40\\).",
+];
+
+/// A chat of so many messages, of which each second has code and formulas.
+pub fn answers(count: usize) -> Vec<Message> {
+    let mut messages = messages(count, count * 260);
+    for (number, message) in messages.iter_mut().enumerate().filter(|(number, _)| number % 2 == 1) {
+        let text = format!("{}\n\n{}", text(number, 120), ANSWERS[number / 2 % ANSWERS.len()]);
+        message.content = serde_json::from_value(text.into()).unwrap();
+    }
+    messages
+}

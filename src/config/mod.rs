@@ -33,7 +33,7 @@ use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    http::{HttpSettings, RateSettings},
+    http::{HttpSettings, RateSettings, page::PageSettings},
     sharing::{ArtifactLimits, LiveSettings, Quotas, RecordSettings, SharePath, SharingSettings},
     store::{DatabaseSettings, DatabaseUrl},
 };
@@ -218,6 +218,10 @@ fn http(
         has_docs: env.get::<Switch>("DOCS")?.is_none_or(|switch| switch.0),
         auth_cookie: env.get::<CookieName>("AUTH_COOKIE")?.map(|name| name.0),
         login_url: env.get::<PageUrl>("LOGIN_URL")?.map(|url| url.0),
+        page: PageSettings {
+            continue_url: env.get("CONTINUE_URL")?,
+            link_preview: env.get_or("LINK_PREVIEW", "off")?,
+        },
         trusted_proxies: env.get_or("TRUSTED_PROXIES", "")?,
         rates: RateSettings {
             anonymous: rate(ANONYMOUS, "12000/1m")?,

@@ -59,6 +59,17 @@ pub(super) const GROUPS: &[Group] = &[
                 "on while `PUBLIC_URL` is unset",
                 "`on` or `off`: serve the page behind a link, at `SHARE_PATH`",
             ),
+            setting(
+                "CONTINUE_URL",
+                UNSET,
+                "where the page leads to go on with the chat, with `{id}` for the link's id",
+            ),
+            setting(
+                "LINK_PREVIEW",
+                "off",
+                "`off` or `name`: what previews of a link show of the chat, and that of links that \
+                 anyone may open alone",
+            ),
             setting("DOCS", "on", "`on` or `off`: serve `/docs`, to browse the API's description"),
             setting(
                 "CORS_ALLOWED_ORIGINS",

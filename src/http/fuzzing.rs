@@ -12,7 +12,7 @@ use crate::http::extract::presented::{self, Presented};
 use crate::http::headers::ranges::{self, Part};
 use crate::http::headers::{accept::named_quality, disposition, etag};
 use crate::http::links::{events, list, qr_code};
-use crate::http::page::{self, PageArtifact, SharedChatPage, markdown};
+use crate::http::page::{self, PageArtifact, PageSettings, SharedChatPage, markdown};
 use crate::http::{responses, trusted_proxies::TrustedProxies};
 use crate::model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility};
 use crate::qr::QrOptions;
@@ -230,6 +230,7 @@ pub(crate) fn viewed(
         json_url: "/json",
         qr_code_url: "/qr",
         events_url: None,
+        settings: &PageSettings::default(),
     };
     let Ok(html) = page::shared_chat(&shown) else { panic!("there is no page") };
     (json, html)

@@ -5,11 +5,12 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpRequest, http::header::HeaderValue, web::Bytes};
+use actix_web::{http::header::HeaderValue, web::Bytes};
 use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::auth::Authenticator;
+use crate::http::page::{self, PageSettings};
 use crate::http::rate_limits::{RateLimits, RateSettings};
 use crate::http::readiness::DatabaseCheck;
 use crate::http::views::{bodies::Bodies, qr_codes::QrCodes};
@@ -31,6 +32,8 @@ pub struct State {
     pub bodies: Bodies,
     pub qr_codes: QrCodes,
     pub database_check: DatabaseCheck,
+    /// What pages depend on beside their links.
+    pub page_version: String,
     /// Made when it is first asked for.
     pub documents: OnceLock<Documents>,
 }
@@ -50,6 +53,7 @@ pub struct HttpSettings {
     pub has_docs: bool,
     pub auth_cookie: Option<String>,
     pub login_url: Option<Url>,
+    pub page: PageSettings,
     pub trusted_proxies: TrustedProxies,
     pub rates: RateSettings,
     pub max_concurrent_requests: usize,
@@ -85,6 +89,7 @@ impl State {
             qr_codes: QrCodes::new(qr_code_bytes),
             database_check: DatabaseCheck::default(),
             documents: OnceLock::new(),
+            page_version: page::version(&settings.page),
             settings,
         }
     }
@@ -99,13 +104,10 @@ impl State {
     }
 
     /// The `Vary` header of a view.
-    pub fn vary(&self, request: &HttpRequest) -> HeaderValue {
-        let is_api = request.path().starts_with("/api/");
-        HeaderValue::from_static(match (self.settings.auth_cookie.is_some(), is_api) {
-            (false, true) => "Authorization, Accept-Encoding",
-            (false, false) => "Authorization, Accept-Encoding, Accept",
-            (true, true) => "Authorization, Accept-Encoding, Cookie",
-            (true, false) => "Authorization, Accept-Encoding, Accept, Cookie",
+    pub fn vary(&self) -> HeaderValue {
+        HeaderValue::from_static(match self.settings.auth_cookie {
+            None => "Authorization, Accept-Encoding, Accept",
+            Some(_) => "Authorization, Accept-Encoding, Accept, Cookie",
         })
     }
 }

@@ -14,7 +14,7 @@ label!(
 );
 label!(
     /// The representation.
-    FormatKind { Json = "json", Page = "page" }
+    FormatKind { Json = "json", Page = "page", Markdown = "markdown" }
 );
 label!(
     /// The outcome of a view: 200, 304, 4xx or 5xx.

@@ -113,8 +113,15 @@ fn calls_on_link(call: &str, client: &Client, link: &str) -> Vec<Request> {
         .map(|change| client.change(link, &change))
         .into(),
         "GET /shared/{shared_chat_id}" => {
-            vec![client.get(&path).header("accept", "application/json"), client.open(link)]
+            let named = |kind| client.get(&path).header("accept", kind);
+            vec![named("application/json"), named("text/markdown"), client.open(link)]
         }
+        "GET /api/v1/shared_chats/{shared_chat_id}" => vec![
+            client.get(&path),
+            client.request("HEAD", &path),
+            client.get(&path).header("accept", "text/markdown"),
+            client.get(&format!("{path}?format=markdown")),
+        ],
         "GET /api/v1/shared_chats/{shared_chat_id}/events" => vec![client.get(&path)],
         _ if method == "GET" => vec![client.get(&path), client.request("HEAD", &path)],
         other => panic!("{other} is not known here"),

@@ -47,6 +47,7 @@ mod live;
 mod live_events;
 mod live_memory;
 mod live_views;
+mod markdown;
 mod metrics;
 mod narrowing;
 mod outage;

@@ -148,7 +148,7 @@ def test_a_public_link_opens_without_a_complaint(service, chats, tab, alice, tmp
     opened.expect_texts(["What is a share link?", "A link that anyone who has it can open."])
     assert not opened.says(NEVER_SHOWN, alice.sub, chat.id)
     # As a phone's camera sees it.
-    opened.page.locator("summary").click()
+    opened.page.locator("footer summary").click()
     image = opened.page.locator("footer img")
     expect(image).to_be_visible()
     eventually(lambda: image.evaluate("image => image.complete && image.naturalWidth"), 5, "the QR code is drawn")
@@ -245,7 +245,7 @@ def test_what_stays_the_same_stays_as_the_reader_left_it(service, chats, tab, al
     link = service.http(alice).share(chat, is_frozen=False)
     opened = watching_tab(tab, service, link)
     page = opened.page
-    page.locator("summary").click()
+    page.locator("footer summary").click()
     page.locator("pre").focus()
     page.locator("pre").evaluate("pre => { pre.scrollLeft = 300 }")
     page.get_by_text("Select me").evaluate("text => getSelection().selectAllChildren(text)")
@@ -389,7 +389,7 @@ def test_hostile_content_does_nothing_however_it_got_into_the_page(service, chat
     for either in (opened, fresh):
         assert either.page.evaluate(f"{RAN} === undefined")
         assert either.page.locator("main :is(script, img, svg:not(.badge svg), iframe, style, base, object)").count() == 0
-        schemes = either.main.locator("a").evaluate_all("links => links.map(link => link.protocol)")
+        schemes = either.main.locator(".content a").evaluate_all("links => links.map(link => link.protocol)")
         assert set(schemes) == {"https:"}, schemes
         assert either.page.locator("[onclick], [onerror], [onload], [srcdoc]").count() == 0
         assert not either.is_wide()
@@ -411,7 +411,7 @@ def test_without_script_the_page_shows_what_there_is(service, chats, tab, alice)
             expect(hint).to_have_count(0)
         else:
             expect(hint).to_be_visible()
-        opened.page.locator("summary").click()
+        opened.page.locator("footer summary").click()
         expect(opened.page.locator("footer img")).to_be_visible()
 
 

@@ -40,6 +40,19 @@ pub fn named_quality(request: &HttpRequest, media_type: &str) -> Option<f32> {
     exact.or(of_family)
 }
 
+/// Of what is offered, each with its media type, what the client names and prefers; the first of
+/// several with equal weight. `None` if it names nothing of it.
+pub fn preferred<T: Copy>(request: &HttpRequest, offers: &[(&str, T)]) -> Option<T> {
+    let mut best: Option<(T, f32)> = None;
+    for (media_type, offer) in offers {
+        let quality = named_quality(request, media_type).unwrap_or(0.0);
+        if quality > best.map_or(0.0, |(_, best)| best) {
+            best = Some((*offer, quality));
+        }
+    }
+    best.map(|(offer, _)| offer)
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;

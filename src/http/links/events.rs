@@ -75,7 +75,7 @@ pub async fn events(
         // A proxy that compresses would hold events back.
         .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
         .insert_header((X_ACCEL_BUFFERING, "no"))
-        .insert_header((header::VARY, state.vary(&request)));
+        .insert_header((header::VARY, state.vary()));
     unlisted(&mut response);
     if request.method() == Method::HEAD {
         return Ok(response.finish());

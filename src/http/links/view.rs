@@ -1,33 +1,42 @@
 //! `GET /api/v1/shared_chats/{id}`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use url::form_urlencoded;
 
 use crate::http::call::{Audited, CALLER, CHAT_SERVICE, Call, Refusals};
 use crate::http::error::{ApiError, ErrorType as E};
 use crate::http::extract::{credentials::OptionalCaller, link_id::LinkId};
+use crate::http::headers::accept::preferred;
 use crate::http::responses::SharedChatDetail;
 use crate::http::state::State;
-use crate::http::views::{representation::Format, show::show};
+use crate::http::views::{
+    representation::{Delivery, Format},
+    show::show,
+};
 use crate::model::Action;
 
 pub struct View;
 
 impl Call for View {
     const AUDITED: Audited = Audited::PrivateLinks(Action::View);
-    const REFUSALS: &'static [&'static [E]] = &[CALLER, CHAT_SERVICE, &[E::NotFound]];
+    const REFUSALS: &'static [&'static [E]] =
+        &[CALLER, CHAT_SERVICE, &[E::BadRequest, E::NotFound]];
 }
 
-/// Shows a link: a public one to anyone, a private one to signed-in users.
+/// Shows a link: a public one to anyone, a private one to signed-in users. As a Markdown document
+/// for a client that prefers `text/markdown`, or asks for that `format`: then as a file to save.
 #[utoipa::path(
     get, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
     operation_id = "get_shared_chat",
     params(
         ("shared_chat_id" = String, Path, description = "The link's id"),
+        ("format" = Option<String>, Query, pattern = "^(json|markdown)$",
+            description = "By default what `Accept` prefers, else JSON"),
         ("If-None-Match" = Option<String>, Header, description = "An entity tag of the view"),
     ),
     responses(
         (status = 200, description = "The shared chat",
-            body = SharedChatDetail,
+            content((SharedChatDetail = "application/json"), (String = "text/markdown")),
             headers(
                 ("ETag" = String, description = "Strong, one for each coding"),
                 ("Cache-Control" = String,
@@ -44,5 +53,22 @@ pub async fn view(
     id: LinkId,
     viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
-    show(&request, &state, &id.get()?, &viewer, Format::Json).await
+    let id = id.get()?;
+    let (format, delivery) = wanted(&request)?;
+    show(&request, &state, &id, &viewer, format, delivery).await
+}
+
+fn wanted(request: &HttpRequest) -> Result<(Format, Delivery), ApiError> {
+    let query = form_urlencoded::parse(request.query_string().as_bytes());
+    match query.filter(|(name, _)| name == "format").last() {
+        Some((_, value)) => match &*value {
+            "json" => Ok((Format::Json, Delivery::Shown)),
+            "markdown" => Ok((Format::Markdown, Delivery::Saved)),
+            _ => Err(ApiError::bad_value("format", "must be json or markdown")),
+        },
+        None => {
+            let offers = [("application/json", Format::Json), ("text/markdown", Format::Markdown)];
+            Ok((preferred(request, &offers).unwrap_or(Format::Json), Delivery::Shown))
+        }
+    }
 }

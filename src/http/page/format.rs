@@ -11,12 +11,17 @@ pub(super) fn moment(moment: &DateTime<Utc>) -> String {
     format!(r#"<time datetime="{machine}">{human}</time>"#)
 }
 
-/// When a message was sent, as markup; empty if the chat service sent something else than a time.
-pub(super) fn sent(created_at: &str) -> String {
+/// When a message was sent; `None` if the chat service sent something else than a time.
+pub(super) fn time(created_at: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(created_at).map(|time| time.to_utc());
     // Some chat services omit the zone; they mean UTC.
     let time = time.or_else(|_| created_at.parse::<NaiveDateTime>().map(|time| time.and_utc()));
-    time.map(|time| moment(&time)).unwrap_or_default()
+    time.ok()
+}
+
+/// When a message was sent, as markup; empty without a time.
+pub(super) fn sent(created_at: &str) -> String {
+    time(created_at).map(|time| moment(&time)).unwrap_or_default()
 }
 
 pub(super) fn speaker(role: &Role) -> &str {

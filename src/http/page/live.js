@@ -29,9 +29,16 @@
     const root = document.scrollingElement;
     const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 80;
     document.title = page.title;
+    showLocalTimes(page);
+    addCopyButtons(page);
     // What the reader unfolded stays so.
-    const folds = page.querySelectorAll("main details");
-    main.querySelectorAll("details").forEach((fold, place) => { if (folds[place]) folds[place].open = fold.open; });
+    for (const part of main.querySelectorAll("article, nav")) {
+      const now = page.querySelector(part.id ? `#${part.id}` : "nav");
+      const folds = now?.querySelectorAll("details") ?? [];
+      part.querySelectorAll("details").forEach((fold, place) => { if (folds[place]) folds[place].open = fold.open; });
+    }
+    // First alone, so that what else changed does not move them.
+    update(main.querySelector(".messages"), page.querySelector(".messages"));
     update(main, page.querySelector("main"));
     // Without the QR code, which may be open and never changes.
     update(footer.lastElementChild, page.querySelector("footer").lastElementChild);
@@ -47,7 +54,7 @@
     now.splice(0, same);
     while (old.length && now.length && old.at(-1).isEqualNode(now.at(-1))) { next = old.pop(); now.pop(); }
     for (const node of old) node.remove();
-    for (const node of now) shown.insertBefore(node, next);
+    for (const node of now) shown.insertBefore(document.importNode(node, true), next);
   }
 
   function end() {

@@ -4,16 +4,25 @@
 //! and raw HTML is shown as its source, but for the few elements that [`writer`] and [`folds`] know
 //! and write themselves. The only untrusted value that a browser acts on is the address of a link,
 //! which `sanitize::link_target` checks. There are no ids, no anchors, and nothing that loads.
+//! The markup of formulas comes from a converter: [`mathml`] writes only what it knows of it.
+
+/// A list of words, written without marks between them.
+macro_rules! words {
+    ($($word:tt)*) => { &[$(stringify!($word)),*] };
+}
 
 #[cfg(any(test, fuzzing))]
 pub(in crate::http) mod assertions;
 mod cjk;
+mod code;
 mod depth;
 mod elements;
 mod folds;
 mod formulas;
 mod html;
+mod languages;
 mod links;
+mod mathml;
 mod output;
 mod parser;
 mod writer;
@@ -35,6 +44,11 @@ const MARKDOWN_LIMIT: usize = 200_000;
 
 /// A tag nested deeper in folded parts is text.
 const MAX_FOLDS: usize = 3;
+
+/// Whether a message is given to the parser: it is neither too long nor nests too deeply.
+pub(super) fn is_parsed(text: &str) -> bool {
+    text.len() <= MARKDOWN_LIMIT && !nests_too_deeply(text)
+}
 
 /// Renders a message as HTML that is safe to include in a page, and takes the HTML from the page's
 /// budget, also if it is given up: it has cost the time. So has reading the source.

@@ -1,43 +1,68 @@
 //! The read-only page of a link (docs/API.md 3, "The link itself"): pure functions from its content
-//! to HTML. It is readable without script, and loads nothing from other hosts. Only the page of a
-//! live link has a script, which updates it.
+//! to HTML, and to a Markdown document. It is readable without script, and loads nothing from other
+//! hosts. Its one script shows times in the viewer's zone, gives code a button that copies it, and
+//! updates the page of a live link.
 //!
 //! To add a page: a template that extends `base.html`, a private struct that derives [`Template`]
 //! with the same `config`, and a function here. Style goes to `page.css`: the policy forbids all
 //! other style, also `style` attributes.
 
 mod budget;
+mod document;
 mod format;
 pub(super) mod markdown;
 pub(super) mod open;
+mod questions;
 mod sanitize;
+mod settings;
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::sync::LazyLock;
 
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Message, SharedChat};
+use crate::model::{Message, SharedChat, hex};
 use budget::{Budget, MAX_PAGE_BYTES};
+pub use document::document;
+use questions::Questions;
+pub use settings::{ContinueUrl, LinkPreview, PageSettings};
 
 /// Served at `/favicon.ico`, which browsers request for every page.
 pub const FAVICON: &str = include_str!("favicon.svg");
 
 /// The style of the pages, and of what [`formatted`] gives.
 pub const STYLE: &str = include_str!("page.css");
-/// Updates the page of a live link.
-const SCRIPT: &str = include_str!("live.js");
+/// Shows times in the viewer's zone, and gives code a button that copies it.
+const SCRIPT: &str = concat!(include_str!("times.js"), include_str!("copy.js"));
+/// The same, and updates the page of a live link.
+const LIVE_SCRIPT: &str =
+    concat!(include_str!("times.js"), include_str!("copy.js"), include_str!("live.js"));
 
-/// The `Content-Security-Policy` of the pages: the inline style by its hash, images of this service
-/// (the QR code), and no script.
-pub static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| policy(""));
+/// To be raised when the page of a chat is another one because of a change of the code: viewers
+/// keep what they have while its entity tag stays.
+const VERSION: u32 = 1;
 
-/// The same for the page of a live link, with its inline script, which may connect to this service
-/// only.
+/// What the page of an unchanged link depends on, as a part of its entity tag: on the release and
+/// on the settings.
+pub fn version(settings: &PageSettings) -> String {
+    let files = [STYLE, LIVE_SCRIPT, include_str!("base.html"), include_str!("shared_chat.html")];
+    let all = format!("{VERSION}{}{files:?}{settings:?}", env!("CARGO_PKG_VERSION"));
+    hex(&Sha256::digest(all)[..4])
+}
+
+/// The `Content-Security-Policy` of pages without a chat: the inline style by its hash, images of
+/// this service, and no script.
+pub static NOTICE_CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| policy(""));
+
+/// The same for the page of a frozen link, with its inline script.
+pub static CONTENT_SECURITY_POLICY: LazyLock<String> =
+    LazyLock::new(|| policy(&format!("script-src '{}'; ", hash_source(SCRIPT))));
+
+/// The same for the page of a live link, whose script may connect to this service only.
 pub static LIVE_CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
-    policy(&format!("script-src '{}'; connect-src 'self'; ", hash_source(SCRIPT)))
+    policy(&format!("script-src '{}'; connect-src 'self'; ", hash_source(LIVE_SCRIPT)))
 });
 
 fn policy(scripts: &str) -> String {
@@ -66,6 +91,7 @@ pub struct SharedChatPage<'a> {
     pub qr_code_url: &'a str,
     /// The path of a live link's events on this service.
     pub events_url: Option<&'a str>,
+    pub settings: &'a PageSettings,
 }
 
 /// A file in the page's list.
@@ -83,9 +109,10 @@ impl PageArtifact {
     fn row_bytes(&self) -> usize {
         // What is around the name, the type and the address.
         const MARKUP: usize = 256;
-        let escaped = |text: &str| text.len() + 5 * text.matches(sanitize::is_escaped).count();
-        let address = self.url.as_deref().map_or(0, escaped);
-        MARKUP + escaped(&self.filename) + escaped(&self.media_type) + address
+        let address = self.url.as_deref().map_or(0, sanitize::escaped_len);
+        let [name, kind] =
+            [&self.filename, &self.media_type].map(|text| sanitize::escaped_len(text));
+        MARKUP + name + kind + address
     }
 }
 
@@ -101,15 +128,59 @@ fn within(page: &SharedChatPage<'_>, budget: usize) -> askama::Result<String> {
     let listed = page.artifacts.unwrap_or_default().iter();
     let listed = listed.take_while(|file| of_files.take(file.row_bytes())).count();
     let mut of_messages = Budget::of(budget - (budget / 4 - of_files.left()));
-    let formatted = page.messages.iter().map(|message| {
-        if of_messages.is_exceeded() {
-            return None;
-        }
-        markdown::render(&message.content.text(), &mut of_messages)
-    });
-    let formatted = formatted.collect();
+    let mut questions = Questions::default();
+    let mut messages = Vec::with_capacity(page.messages.len());
+    for (message, number) in page.messages.iter().zip(1..) {
+        let text = message.content.text();
+        questions.add(number, &message.role, &text);
+        messages.push(ShownMessage::new(number, message, &text, &mut of_messages));
+    }
     let is_exceeded = of_files.is_exceeded() || of_messages.is_exceeded();
-    SharedChatTemplate { page, listed, formatted, is_exceeded }.render()
+    let questions = questions.within(&mut of_messages);
+    SharedChatTemplate { page, listed, messages, questions, is_exceeded }.render()
+}
+
+/// A message of the page.
+struct ShownMessage<'a> {
+    /// From 1; its address is `#m1`.
+    number: usize,
+    message: &'a Message,
+    /// Its text as markup.
+    html: String,
+    /// Whether a link to it stands beside it.
+    has_link: bool,
+}
+
+impl<'a> ShownMessage<'a> {
+    /// How long the link is, and the element around it.
+    const LINK_BYTES: usize = 128;
+
+    /// What is beyond the budget is plain text, and has no link.
+    fn new(number: usize, message: &'a Message, text: &str, budget: &mut Budget) -> Self {
+        let has_link = budget.take(Self::LINK_BYTES);
+        let formatted = match budget.is_exceeded() {
+            true => None,
+            false => markdown::render(text, budget),
+        };
+        let is_empty = formatted.as_deref().unwrap_or(text).trim().is_empty();
+        let html = match formatted {
+            _ if is_empty => r#"<p class="meta">Empty message</p>"#.to_owned(),
+            Some(html) => html,
+            None => markdown::plain(text),
+        };
+        Self { number, message, html, has_link }
+    }
+}
+
+/// What a [`document`] is saved as; `name` is the chat's.
+pub fn file_name(name: Option<&str>) -> String {
+    name_of(name) + ".md"
+}
+
+/// The chat's name as it is shown.
+fn name_of(name: Option<&str>) -> String {
+    let name = name.map(sanitize::without_direction_changes);
+    name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Untitled chat".to_owned())
 }
 
 /// Messages as safe HTML, within the budget of a page, for another page than that of a link.
@@ -182,31 +253,33 @@ struct SharedChatTemplate<'a> {
     page: &'a SharedChatPage<'a>,
     /// How many files are within the budget.
     listed: usize,
-    /// The HTML of each message; `None` if it is shown as plain text.
-    formatted: Vec<Option<String>>,
+    messages: Vec<ShownMessage<'a>>,
+    questions: Questions,
     is_exceeded: bool,
 }
 
 impl SharedChatTemplate<'_> {
     fn name(&self) -> String {
-        let name = self.page.chat.name.as_deref().map(sanitize::without_direction_changes);
-        name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "Untitled chat".to_owned())
+        name_of(self.page.chat.name.as_deref())
     }
 
-    /// Each message with its text as markup, which is a note if it is empty.
-    fn messages(&self) -> impl Iterator<Item = (&Message, Cow<'_, str>)> {
-        let empty = || Cow::Borrowed(r#"<p class="meta">Empty message</p>"#);
-        self.page.messages.iter().zip(&self.formatted).map(move |(message, html)| {
-            let html = match html {
-                Some(html) if html.trim().is_empty() => empty(),
-                Some(html) => Cow::Borrowed(html.as_str()),
-                None => match message.content.text() {
-                    text if text.trim().is_empty() => empty(),
-                    text => Cow::Owned(markdown::plain(&text)),
-                },
-            };
-            (message, html)
-        })
+    /// What programs that draw a preview show as the title. Without one they would take the name
+    /// from `<title>`.
+    fn preview_title(&self) -> String {
+        match self.page.settings.link_preview {
+            LinkPreview::Name if !self.page.chat.is_private() => self.name(),
+            LinkPreview::Name | LinkPreview::Off => "Shared chat".to_owned(),
+        }
+    }
+
+    /// The host to go on at, and the address there.
+    fn continuation(&self) -> Option<(&str, String)> {
+        let url = self.page.settings.continue_url.as_ref()?;
+        Some((url.host(), url.of(&self.page.chat.id)))
+    }
+
+    fn script(&self) -> &'static str {
+        if self.page.events_url.is_some() { LIVE_SCRIPT } else { SCRIPT }
     }
 
     fn listed_files(&self) -> &[PageArtifact] {

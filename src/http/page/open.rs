@@ -10,15 +10,15 @@ use url::Url;
 use crate::{
     http::{
         State,
-        call::{Audited, Call, Refusals},
+        call::{Audited, CALLER, CHAT_SERVICE, Call, Refusals},
         error::{ApiError, ErrorType},
         extract::{context::RequestId, credentials::OptionalCaller, link_id::LinkId},
-        headers::accept::named_quality,
+        headers::accept::preferred,
         links::view::View,
         page,
         responses::SharedChatDetail,
         views::{
-            representation::Format,
+            representation::{Delivery, Format},
             show::{UNLISTED, show, unlisted},
         },
     },
@@ -30,13 +30,14 @@ pub struct Open;
 
 impl Call for Open {
     const AUDITED: Audited = View::AUDITED;
-    const REFUSALS: &'static [&'static [ErrorType]] = View::REFUSALS;
+    const REFUSALS: &'static [&'static [ErrorType]] =
+        &[CALLER, CHAT_SERVICE, &[ErrorType::NotFound]];
     const HAS_PAGES: bool = true;
 }
 
 /// Opens a link (at `SHARE_PATH`, by default as here, while this service shows links itself): a
-/// page, and what the API gives for a client that prefers `application/json`. Refusals are pages
-/// too. With a slash at its end the path is redirected to the one without.
+/// page, and what the API gives for a client that prefers `application/json` or `text/markdown`.
+/// Refusals are pages too. With a slash at its end the path is redirected to the one without.
 ///
 /// # Errors
 /// Those of [`show`].
@@ -48,7 +49,8 @@ impl Call for Open {
     ),
     responses(
         (status = 200, description = "The shared chat",
-            content((String = "text/html"), (SharedChatDetail = "application/json")),
+            content((String = "text/html"), (SharedChatDetail = "application/json"),
+                (String = "text/markdown")),
             headers(
                 ("ETag" = String, description = "Strong, one for each coding"),
                 ("Cache-Control" = String, description = "`no-cache`; `private, no-cache` for a private link"),
@@ -64,9 +66,9 @@ pub async fn open(
     id: LinkId,
     viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
-    let format = if wants_json(&request) { Format::Json } else { Format::Page };
+    let format = wanted(&request);
     let shown = match id.0.clone() {
-        Some(id) => show(&request, &state, &id, &viewer, format).await,
+        Some(id) => show(&request, &state, &id, &viewer, format, Delivery::Shown).await,
         None => Err(ApiError::no_such_link()),
     };
     match shown {
@@ -86,10 +88,10 @@ pub async fn without_slash(
 ) -> Result<HttpResponse, ApiError> {
     let Some(id) = id.0 else {
         let error = ApiError::no_such_link();
-        if wants_json(&request) {
-            return Err(error);
-        }
-        return error_page(&request, &state, None, None, &error);
+        return match wanted(&request) {
+            Format::Page => error_page(&request, &state, None, None, &error),
+            Format::Json | Format::Markdown => Err(error),
+        };
     };
     let mut response = HttpResponse::PermanentRedirect();
     unlisted(&mut response);
@@ -105,10 +107,14 @@ pub async fn favicon() -> HttpResponse {
         .body(page::FAVICON)
 }
 
-/// Whether the client names JSON and prefers it to HTML. A crawler's `*/*` names neither.
-fn wants_json(request: &HttpRequest) -> bool {
-    let quality = |media_type| named_quality(request, media_type).unwrap_or(0.0);
-    quality("application/json") > quality("text/html")
+/// What the client names and prefers. A crawler's `*/*` names nothing, and gets the page.
+fn wanted(request: &HttpRequest) -> Format {
+    let offers = [
+        ("text/html", Format::Page),
+        ("application/json", Format::Json),
+        ("text/markdown", Format::Markdown),
+    ];
+    preferred(request, &offers).unwrap_or(Format::Page)
 }
 
 fn error_page(
@@ -146,9 +152,9 @@ fn error_page(
     for (name, value) in UNLISTED {
         headers.insert(name, value);
     }
-    headers.insert(header::VARY, state.vary(request));
+    headers.insert(header::VARY, state.vary());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    if let Ok(policy) = HeaderValue::from_str(&page::CONTENT_SECURITY_POLICY) {
+    if let Ok(policy) = HeaderValue::from_str(&page::NOTICE_CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     // For the audit record, and the request's line in the log.
@@ -173,25 +179,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_for_clients_that_name_it() {
+    fn json_and_markdown_are_for_clients_that_name_them() {
+        use Format::{Json, Markdown, Page};
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
-        for (accept, json) in [
-            (browser, false),
-            ("text/html", false),
-            ("*/*", false),
-            ("", false),
-            ("image/png", false),
-            ("text/html, application/json", false),
-            ("application/json;q=0, */*", false),
-            ("application/activity+json, application/ld+json", false),
-            ("application/json", true),
-            ("application/json, text/plain, */*", true),
-            ("application/json, text/html;q=0.5", true),
-            ("application/*", true),
+        for (accept, format) in [
+            (browser, Page),
+            ("text/html", Page),
+            ("*/*", Page),
+            ("", Page),
+            ("image/png", Page),
+            ("text/*", Page),
+            ("text/html, application/json", Page),
+            ("text/markdown, text/html", Page),
+            ("application/json;q=0, */*", Page),
+            ("text/markdown;q=0, */*", Page),
+            ("application/activity+json, application/ld+json", Page),
+            ("application/json", Json),
+            ("application/json, text/plain, */*", Json),
+            ("application/json, text/html;q=0.5", Json),
+            ("application/json, text/markdown", Json),
+            ("application/*", Json),
+            ("text/markdown", Markdown),
+            ("TEXT/Markdown; charset=utf-8, */*;q=0.1", Markdown),
+            ("text/html;q=0.8, text/markdown;q=0.9, application/json;q=0.7", Markdown),
         ] {
             let request =
                 TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();
-            assert_eq!(wants_json(&request), json, "{accept}");
+            assert_eq!(wanted(&request), format, "{accept}");
         }
     }
 }

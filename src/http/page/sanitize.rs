@@ -21,8 +21,13 @@ pub(super) fn escape_into(out: &mut String, text: &str) {
 }
 
 /// Whether [`escape_into`] and the templates write the character as up to six.
-pub(super) fn is_escaped(c: char) -> bool {
+fn is_escaped(c: char) -> bool {
     matches!(c, '&' | '<' | '>' | '"' | '\'')
+}
+
+/// How long the text is at most once it is escaped, in bytes.
+pub(super) fn escaped_len(text: &str) -> usize {
+    text.len() + 5 * text.matches(is_escaped).count()
 }
 
 /// The address of a link, if it is an absolute `http`, `https` or `mailto` one. It is written as

@@ -1,4 +1,5 @@
 mod budget;
+mod reading;
 
 use serde_json::value::RawValue;
 
@@ -50,8 +51,10 @@ fn artifact(filename: &str, url: Option<&str>) -> PageArtifact {
 
 fn page(chat: &SharedChat, messages: &[Message], artifacts: Option<&[PageArtifact]>) -> String {
     let events_url = (!chat.is_frozen()).then_some("/events?\"<");
+    let settings = &PageSettings::default();
     let (json_url, qr_code_url) = ("/json", "/qr?a=1&b=2");
-    let page = SharedChatPage { chat, messages, artifacts, json_url, qr_code_url, events_url };
+    let page =
+        SharedChatPage { chat, messages, artifacts, json_url, qr_code_url, events_url, settings };
     shared_chat(&page).unwrap()
 }
 
@@ -76,11 +79,11 @@ fn the_page_shows_the_link_and_its_messages() {
         "</svg>Snapshot</li>",
         "by <strong><bdi>Alice</bdi></strong>",
         "on <time datetime=\"2026-11-05T07:08:09Z\">5 Nov 2026, 07:08 UTC</time>",
-        "<article class=\"message user\">",
+        "<article id=\"m1\" class=\"message user\">",
         "<h2><bdi>User</bdi></h2>",
         "<time datetime=\"2026-11-05T05:00:00Z\">5 Nov 2026, 05:00 UTC</time>",
         "<div class=\"content\"><p dir=\"auto\">Where <em>to</em>?</p>",
-        "<article class=\"message assistant\">",
+        "<article id=\"m2\" class=\"message assistant\">",
         "<h2><bdi>Assistant</bdi></h2>",
         "<div class=\"content\"><p dir=\"auto\">Home.</p>",
         "<meta name=\"robots\" content=\"noindex, nofollow\">",
@@ -127,6 +130,7 @@ fn a_private_live_link_shows_its_badges_and_expiry() {
 fn the_page_shows_no_owner_session_label_or_ids() {
     let chat = chat();
     let html = page(&chat, &[message("user", r#""x""#, "2026-11-05T07:00:00Z")], None);
+    let html = body(&html);
     assert!(!html.contains("secret") && !html.contains(chat.id.as_str()));
 }
 
@@ -169,7 +173,8 @@ fn untrusted_text_never_becomes_markup() {
     assert_eq!(html.matches('<').count(), plain.matches('<').count());
     assert_eq!(html.matches("</title").count(), 1);
     assert_eq!(html.matches("</style").count(), 1);
-    assert!(!html.contains("<script") && !html.contains("<img src=x"));
+    assert_eq!(html.matches("<script").count(), 1);
+    assert!(!html.contains("<script>alert") && !html.contains("<img src=x"));
     // Inside tags: as many attribute values.
     let quotes = |html: &str| {
         body(html)
@@ -221,7 +226,10 @@ fn an_empty_message_says_so() {
 #[test]
 fn other_roles_are_named_as_sent() {
     let html = page(&chat(), &[message("tool", r#""x""#, "yesterday")], None);
-    assert!(html.contains("<article class=\"message other\">") && html.contains("<bdi>tool</bdi>"));
+    assert!(
+        html.contains("<article id=\"m1\" class=\"message other\">")
+            && html.contains("<bdi>tool</bdi>")
+    );
     // "yesterday" is not a time.
     assert!(!html.contains("yesterday"));
 }
@@ -246,45 +254,59 @@ fn a_failure_names_its_status_and_request() {
 }
 
 #[test]
-fn the_policy_allows_only_the_inline_style() {
-    let pages = [
-        page(&chat(), &[], None),
-        not_found().unwrap(),
-        sign_in(None).unwrap(),
-        failure(502, "a", "b", "c").unwrap(),
-    ];
-    for html in pages {
+fn the_policy_of_a_page_without_a_chat_allows_only_the_inline_style() {
+    for html in [not_found().unwrap(), sign_in(None).unwrap(), failure(502, "a", "b", "c").unwrap()]
+    {
         let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
         let hash = BASE64_STANDARD.encode(Sha256::digest(style));
         assert_eq!(
-            *CONTENT_SECURITY_POLICY,
+            *NOTICE_CONTENT_SECURITY_POLICY,
             format!(
                 "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; \
                  form-action 'none'; frame-ancestors 'none'"
             )
         );
         // A browser normalises line ends before it hashes.
-        assert!(!style.contains('\r'));
-        for forbidden in ["<script", " style=", "<link", "@import", "url(", "http://", "https://"] {
-            assert!(!html.contains(forbidden), "{forbidden}");
-        }
-        assert!(html.contains("noindex, nofollow") && html.contains("no-referrer"));
+        assert!(!style.contains('\r') && !html.contains("<script"));
+        loads_nothing(&html);
+    }
+}
+
+/// Beside what is inline, and of this service.
+fn loads_nothing(html: &str) {
+    for forbidden in [" style=", "@import", "url(", "http://", "https://", "innerHTML", "eval("] {
+        assert!(!html.contains(forbidden), "{forbidden}");
+    }
+    assert!(html.contains("noindex, nofollow") && html.contains("no-referrer"));
+}
+
+#[test]
+fn a_page_has_one_script_which_its_policy_allows() {
+    let live = SharedChat { mode: Mode::Live, ..chat() };
+    for (chat, policy, connects) in [
+        (chat(), &CONTENT_SECURITY_POLICY, ""),
+        (live, &LIVE_CONTENT_SECURITY_POLICY, "connect-src 'self'; "),
+    ] {
+        let html = page(&chat, &[message("user", r#""<script>alert(1)</script>""#, "")], None);
+        assert_eq!(html.matches("<script").count(), 1);
+        let script = html.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
+        assert!(!script.contains('\r'));
+        let hash = BASE64_STANDARD.encode(Sha256::digest(script));
+        let scripts = format!("img-src 'self'; script-src 'sha256-{hash}'; {connects}");
+        let without = policy.replace(&scripts, "img-src 'self'; ");
+        assert_eq!(without, *NOTICE_CONTENT_SECURITY_POLICY);
+        assert_eq!(script.contains("EventSource"), !chat.is_frozen());
+        loads_nothing(&html);
     }
 }
 
 #[test]
-fn a_live_page_has_one_script_which_its_policy_allows() {
+fn a_live_page_says_where_its_events_are() {
     let live = SharedChat { mode: Mode::Live, ..chat() };
-    let html = page(&live, &[message("user", r#""<script>alert(1)</script>""#, "")], None);
-    assert_eq!(html.matches("<script").count(), 1);
-    let script = html.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
-    assert_eq!(script, SCRIPT);
-    assert!(!script.contains('\r') && !script.contains("innerHTML"));
-    let hash = BASE64_STANDARD.encode(Sha256::digest(script));
-    let policy = LIVE_CONTENT_SECURITY_POLICY.as_str();
-    let scripts = format!("img-src 'self'; script-src 'sha256-{hash}'; connect-src 'self'; ");
-    assert_eq!(policy.replace(&scripts, "img-src 'self'; "), *CONTENT_SECURITY_POLICY);
+    let html = page(&live, &[], None);
     assert!(html.contains("<main data-events=\"/events?&#34;&#60;\">"), "{}", body(&html));
     assert!(html.contains("<noscript> Reload the page for new messages.</noscript>"));
-    assert!(!page(&chat(), &[], None).contains("data-events"));
+    let frozen = page(&chat(), &[message("user", r#""```\na\n```""#, "")], None);
+    assert!(!frozen.contains("data-events"));
+    assert!(!frozen.contains("<button"), "the button is made by the script");
 }

@@ -7,7 +7,7 @@ use crate::{
     http::{
         error::ApiError,
         headers::coding::Coding,
-        page::{self, PageArtifact, SharedChatPage},
+        page::{self, PageArtifact, PageSettings, SharedChatPage},
         responses,
     },
     limit::{Limiter, Timeout},
@@ -19,6 +19,15 @@ use crate::{
 pub enum Format {
     Json,
     Page,
+    Markdown,
+}
+
+/// What a browser does with the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    Shown,
+    /// It saves it as a file that is named after the chat.
+    Saved,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,8 +48,19 @@ impl Representation {
             (Format::Page, Coding::Gzip) => "page.gzip",
             (Format::Page, Coding::Brotli) => "page.br",
             (Format::Page, Coding::Zstd) => "page.zstd",
+            (Format::Markdown, Coding::Identity) => "md",
+            (Format::Markdown, Coding::Gzip) => "md.gzip",
+            (Format::Markdown, Coding::Brotli) => "md.br",
+            (Format::Markdown, Coding::Zstd) => "md.zstd",
         }
     }
+}
+
+/// What bodies hold of the service itself.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    pub urls: &'a Urls,
+    pub page: &'a PageSettings,
 }
 
 /// Up to this many bytes of messages are made into JSON on the worker: a hop to a blocking thread
@@ -64,16 +84,17 @@ impl Representation {
 pub async fn make(
     chat: &SharedChat,
     content: Content,
-    urls: &Urls,
+    site: Site<'_>,
     representation: Representation,
     makers: &Limiter,
 ) -> Result<Bytes, ApiError> {
     let permit = makers.acquire().await;
     let permit = permit.map_err(|Timeout| ApiError::overloaded("too many views are being made"))?;
-    let (chat, urls) = (chat.clone(), urls.clone());
+    let (chat, urls, page) = (chat.clone(), site.urls.clone(), site.page.clone());
     let making = spawn_blocking(move || {
         let _permit = permit;
-        make_blocking(&chat, &content, &urls, representation)
+        let site = Site { urls: &urls, page: &page };
+        make_blocking(&chat, &content, site, representation)
     });
     Ok(making.await.map_err(SharingError::defect)??)
 }
@@ -81,22 +102,30 @@ pub async fn make(
 pub fn make_blocking(
     chat: &SharedChat,
     content: &Content,
-    urls: &Urls,
+    site: Site<'_>,
     representation: Representation,
 ) -> Result<Bytes, SharingError> {
     let body = match representation.format {
         Format::Json => {
-            let (before, after) = responses::around_messages(chat, content, urls)?;
+            let (before, after) = responses::around_messages(chat, content, site.urls)?;
             Bytes::from([before.as_slice(), &content.messages.json()?, after].concat())
         }
-        Format::Page => html(chat, content, urls)?.into(),
+        Format::Page => html(chat, content, site)?.into(),
+        Format::Markdown => {
+            page::document(&as_named_now(chat, content), &content.parse_messages()?).into()
+        }
     };
     representation.coding.encode(&body).map_err(SharingError::defect)
 }
 
-fn html(chat: &SharedChat, content: &Content, urls: &Urls) -> Result<String, SharingError> {
-    // A live chat may have been renamed since it was shared.
-    let chat = SharedChat { name: content.name.clone(), ..chat.clone() };
+/// A live chat may have been renamed since it was shared.
+fn as_named_now(chat: &SharedChat, content: &Content) -> SharedChat {
+    SharedChat { name: content.name.clone(), ..chat.clone() }
+}
+
+fn html(chat: &SharedChat, content: &Content, site: Site<'_>) -> Result<String, SharingError> {
+    let chat = as_named_now(chat, content);
+    let Site { urls, page: settings } = site;
     let page_artifact = |artifact: responses::Artifact<'_>| PageArtifact {
         filename: artifact.filename.to_owned(),
         bytes: artifact.bytes,
@@ -116,6 +145,7 @@ fn html(chat: &SharedChat, content: &Content, urls: &Urls) -> Result<String, Sha
         json_url: &urls.api_path(&chat.id),
         qr_code_url: &urls.qr_code_path(&chat.id),
         events_url: events_url.as_deref(),
+        settings,
     };
     page::shared_chat(&page).map_err(SharingError::defect)
 }

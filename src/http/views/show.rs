@@ -1,4 +1,4 @@
-//! Views of a link, as JSON and as a page.
+//! Views of a link, as JSON, as Markdown and as a page.
 //!
 //! A view reads the link from the database each time, and again after anything that may take long
 //! (a token's verification, making a body, an answer of the chat service): what was revoked
@@ -24,6 +24,7 @@ use crate::{
         extract::credentials::OptionalCaller,
         headers::{
             coding::Coding,
+            disposition::attachment,
             etag::{ViewTag, not_modified},
         },
         page,
@@ -31,7 +32,7 @@ use crate::{
             authorize::is_admitted,
             bodies::{MakeError, Version},
             bots::{is_bot, is_prefetch},
-            representation::{self, Format, Representation, make_blocking},
+            representation::{self, Delivery, Format, Representation, Site, make_blocking},
         },
     },
     model::{LinkState, Mode, ShareId, SharedChat, ViewKind},
@@ -64,9 +65,10 @@ pub async fn show(
     id: &ShareId,
     viewer: &OptionalCaller,
     format: Format,
+    delivery: Delivery,
 ) -> Result<HttpResponse, ApiError> {
     let representation = Representation { format, coding: Coding::negotiate(request) };
-    let view = View { request, state, id, viewer, representation };
+    let view = View { request, state, id, viewer, representation, delivery };
     let answer = view.answer().await;
     record_outcome(format, &answer);
     if answer.is_ok() {
@@ -79,6 +81,7 @@ fn record_outcome(format: Format, answer: &Result<(HttpResponse, Mode), ApiError
     let format = match format {
         Format::Json => FormatKind::Json,
         Format::Page => FormatKind::Page,
+        Format::Markdown => FormatKind::Markdown,
     };
     let kind = match answer {
         Ok((_, Mode::Frozen)) => LinkKind::Frozen,
@@ -112,6 +115,8 @@ struct Answer {
     tag: ViewTag,
     /// `None` if the client has it (304).
     body: Option<Bytes>,
+    /// Of the file that a browser saves.
+    name: Option<String>,
 }
 
 /// Whether an answer that was made of the link as it was may be sent to a viewer who was admitted
@@ -130,6 +135,7 @@ struct View<'a> {
     id: &'a ShareId,
     viewer: &'a OptionalCaller,
     representation: Representation,
+    delivery: Delivery,
 }
 
 impl View<'_> {
@@ -139,7 +145,10 @@ impl View<'_> {
         for _ in 0..TRIES {
             // For what the cache or the client has already the state is enough.
             let cached = bodies.get(&key).await.filter(|(version, _)| version.hash.is_none());
-            if cached.is_some() || self.request.headers().contains_key(header::IF_NONE_MATCH) {
+            let may_be_known =
+                cached.is_some() || self.request.headers().contains_key(header::IF_NONE_MATCH);
+            // A download is named after the chat, so it needs the whole row.
+            if may_be_known && self.delivery == Delivery::Shown {
                 let link = sharing.link_state(self.id).await?;
                 if !is_admitted(self.state, self.id, &link, self.viewer).await? {
                     continue;
@@ -180,7 +189,15 @@ impl View<'_> {
     }
 
     fn tag(&self, Version { revision, policy, hash }: &Version) -> ViewTag {
-        ViewTag::new(*revision, *policy, hash.as_deref(), self.representation.name())
+        let form = self.representation.name();
+        let hash = hash.as_deref();
+        match self.representation.format {
+            Format::Json | Format::Markdown => ViewTag::new(*revision, *policy, hash, form),
+            Format::Page => {
+                let form = format!("{form}.{}", self.state.page_version);
+                ViewTag::new(*revision, *policy, hash, &form)
+            }
+        }
     }
 
     /// The answer of a frozen link in this state, if it is a 304 or the cached body.
@@ -188,10 +205,10 @@ impl View<'_> {
         let version = Version { revision: link.revision, policy: link.policy, hash: None };
         let tag = self.tag(&version);
         if not_modified(self.request, tag.as_str()) {
-            return Some(Answer { tag, body: None });
+            return Some(Answer { tag, body: None, name: None });
         }
         let (_, body) = cached.filter(|(cached, _)| *cached == version)?;
-        Some(Answer { tag, body: Some(body) })
+        Some(Answer { tag, body: Some(body), name: None })
     }
 
     /// Makes the answer. Of a small frozen chat without files, and of a live one whose transcript
@@ -201,7 +218,8 @@ impl View<'_> {
         chat: &SharedChat,
         mut small: Option<Snapshot>,
     ) -> Result<Answer, MakeError> {
-        let State { sharing, bodies, urls, .. } = self.state;
+        let State { sharing, bodies, urls, settings, .. } = self.state;
+        let site = Site { urls, page: &settings.page };
         let representation = self.representation;
         // Anything else is read only if the body has to be made.
         let is_at_hand = !chat.is_frozen() || (small.is_some() && !chat.includes_artifacts);
@@ -210,34 +228,38 @@ impl View<'_> {
             false => None,
         };
         let hash = content.as_ref().and_then(|content| content.content_hash.clone());
+        let name = (self.delivery == Delivery::Saved).then(|| {
+            let chat_now = content.as_ref().map(|content| &content.name);
+            page::file_name(chat_now.unwrap_or(&chat.name).as_deref())
+        });
         let version = Version { revision: chat.revision, policy: chat.policy, hash };
         let tag = self.tag(&version);
         if not_modified(self.request, tag.as_str()) {
-            return Ok(Answer { tag, body: None });
+            return Ok(Answer { tag, body: None, name: None });
         }
         let key = (chat.id.clone(), representation);
         if let Some(content) = content.as_ref().filter(|content| representation.is_cheap(content)) {
-            let body = make_blocking(chat, content, urls, representation)?;
+            let body = make_blocking(chat, content, site, representation)?;
             bodies.insert(key, version, body.clone()).await;
-            return Ok(Answer { tag, body: Some(body) });
+            return Ok(Answer { tag, body: Some(body), name });
         }
         let make = async {
             let content = match content {
                 Some(content) => content,
                 None => sharing.content(chat, small).await?,
             };
-            Ok(representation::make(chat, content, urls, representation, &bodies.makers).await?)
+            Ok(representation::make(chat, content, site, representation, &bodies.makers).await?)
         };
         let body = bodies.get_or_make(key, version, make).await?;
-        Ok(Answer { tag, body: Some(body) })
+        Ok(Answer { tag, body: Some(body), name })
     }
 
-    fn respond(&self, link: &LinkState, Answer { tag, body }: Answer) -> HttpResponse {
+    fn respond(&self, link: &LinkState, Answer { tag, body, name }: Answer) -> HttpResponse {
         let Representation { format, coding } = self.representation;
         let is_new = body.is_some();
         let mut response = if is_new { HttpResponse::Ok() } else { HttpResponse::NotModified() };
         link_headers(&mut response, link.is_private(), tag.to_header());
-        response.insert_header((header::VARY, self.state.vary(self.request)));
+        response.insert_header((header::VARY, self.state.vary()));
         let Some(body) = body else {
             return response.finish();
         };
@@ -246,6 +268,7 @@ impl View<'_> {
         }
         match format {
             Format::Json => response.content_type("application/json"),
+            Format::Markdown => response.content_type("text/markdown; charset=utf-8"),
             Format::Page => response.content_type("text/html; charset=utf-8").insert_header((
                 header::CONTENT_SECURITY_POLICY,
                 match link.mode {
@@ -254,6 +277,9 @@ impl View<'_> {
                 },
             )),
         };
+        if let Some(name) = name {
+            response.insert_header((header::CONTENT_DISPOSITION, attachment(&name)));
+        }
         response.body(body)
     }
 }

@@ -1,4 +1,4 @@
-//! Formulas: `$…$`, `$$…$$`, `\(…\)` and `\[…\]`. They are shown as their source.
+//! Formulas: `$…$`, `$$…$$`, `\(…\)` and `\[…\]`, which [`super::mathml`] typesets.
 //!
 //! They are found in the text that the parser leaves, so that `$` in code, in an address and in
 //! other markup is none; and the parser then sees a [`FORMULA`] in place of each, so that `_` and
@@ -203,7 +203,9 @@ impl Finder<'_> {
         opener: usize,
         closer: Option<usize>,
     ) -> Option<Range<usize>> {
-        let (start, Item::Delimiter(delimiter)) = items[opener] else { return None };
+        let (start, Item::Delimiter(delimiter)) = items[opener] else {
+            return None;
+        };
         let (close, _) = items[closer?];
         let length = if delimiter == Delimiter::Dollar { 1 } else { 2 };
         let inner = &self.source[start + length..close];
@@ -233,7 +235,9 @@ fn closers(items: &[(usize, Item)]) -> Vec<Option<usize>> {
     let (mut dollar, mut dollars, mut round, mut square) = (None, None, None, None);
     let mut closers = vec![None; items.len()];
     for (index, (_, item)) in items.iter().enumerate().rev() {
-        let Item::Delimiter(delimiter) = item else { continue };
+        let Item::Delimiter(delimiter) = item else {
+            continue;
+        };
         let is_close = |at: &usize| matches!(items[*at].1, Item::Delimiter(Delimiter::Close(_)));
         closers[index] = match delimiter {
             Delimiter::Dollar => dollar

@@ -20,7 +20,9 @@ pub(super) fn bare(text: &str) -> Vec<Range<usize>> {
         let words = piece.trim_end_matches(|c| is_cjk(c) && !c.is_alphanumeric());
         for link in finder.links(words) {
             let address = link.as_str();
-            let Some((scheme, rest)) = address.split_once("://") else { continue };
+            let Some((scheme, rest)) = address.split_once("://") else {
+                continue;
+            };
             if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
                 let begin = start + link.start();
                 found.push(begin..begin + scheme.len() + 3 + length(rest));

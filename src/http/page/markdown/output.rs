@@ -4,7 +4,7 @@ use std::{mem, ops::Range, slice};
 
 use pulldown_cmark::LinkType;
 
-use super::{cjk::JOINT, formulas::FORMULA, links};
+use super::{cjk::JOINT, code, formulas::FORMULA, links, mathml};
 use crate::http::page::sanitize::{escape_into, link_target};
 
 pub(super) struct Output<'a> {
@@ -83,12 +83,26 @@ impl<'a> Output<'a> {
             if index > 0
                 && let Some(formula) = self.formulas.next()
             {
-                self.html.push_str(r#"<span class="math" dir="ltr">"#);
-                self.without_joints(formula);
-                self.html.push_str("</span>");
+                self.formula(&formula.replace(JOINT, ""));
             }
             self.without_joints(part);
         }
+    }
+
+    fn formula(&mut self, formula: &str) {
+        match mathml::typeset(formula) {
+            Some(markup) => self.html.push_str(&markup),
+            None => {
+                self.html.push_str(r#"<span class="math" dir="ltr">"#);
+                escape_into(self.html, formula);
+                self.html.push_str("</span>");
+            }
+        }
+    }
+
+    /// Writes the text of a code block.
+    pub(super) fn code(&mut self, language: &str, code: &str) {
+        code::write(self.html, language, &code.replace(JOINT, ""));
     }
 
     fn without_joints(&mut self, text: &str) {

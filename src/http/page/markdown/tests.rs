@@ -1,4 +1,5 @@
 mod bounds;
+mod code;
 mod elements;
 mod formulas;
 
@@ -41,7 +42,7 @@ fn markdown_becomes_its_elements() {
         ),
         (
             "$a_b*c$ and *d*",
-            "<p dir=\"auto\"><span class=\"math\" dir=\"ltr\">$a_b*c$</span> and <em>d</em></p>\n",
+            "<p dir=\"auto\"><span class=\"formula\" dir=\"ltr\"><math><msub><mi>a</mi><mi>b</mi></msub><mo lspace=\"0.2222em\" rspace=\"0.2222em\">∗</mo><mi>c</mi></math></span> and <em>d</em></p>\n",
         ),
     ] {
         assert_eq!(render(markdown), html, "{markdown}");

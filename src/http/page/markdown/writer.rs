@@ -27,7 +27,8 @@ pub(super) struct Writer<'a> {
     out: Output<'a>,
     /// How many elements are open, including those left out.
     depth: usize,
-    in_code: bool,
+    /// The open code block: the language and what was read of it.
+    code: Option<(String, String)>,
     /// How many images are open: an image's description can hold images.
     images: usize,
     /// Whether the outermost open image opened the link.
@@ -44,7 +45,7 @@ impl<'a> Writer<'a> {
         Self {
             out,
             depth: 0,
-            in_code: false,
+            code: None,
             images: 0,
             image_is_link: false,
             alignments: Vec::new(),
@@ -59,7 +60,10 @@ impl<'a> Writer<'a> {
         let (tags, directions) = (html::paired(&events), directions(&events));
         for (index, (event, range)) in events.iter().enumerate() {
             if let Event::Text(text) = event {
-                self.out.wait(text, range);
+                match &mut self.code {
+                    Some((_, code)) => code.push_str(text),
+                    None => self.out.wait(text, range),
+                }
                 continue;
             }
             self.write_waiting();
@@ -94,7 +98,7 @@ impl<'a> Writer<'a> {
     }
 
     fn write_waiting(&mut self) {
-        let may_link = !self.in_code && self.images == 0 && self.depth < MAX_DEPTH;
+        let may_link = self.images == 0 && self.depth < MAX_DEPTH;
         self.out.write_waiting(may_link);
     }
 
@@ -153,10 +157,7 @@ impl<'a> Writer<'a> {
                 self.container("blockquote", &attributes, is_right_to_left);
                 self.out.markup(&format!(r#"<p class="label">{label}</p>"#));
             }
-            Tag::CodeBlock(kind) => {
-                self.in_code = true;
-                self.start_code(kind);
-            }
+            Tag::CodeBlock(kind) => self.start_code(kind),
             Tag::HtmlBlock => self.out.markup(r#"<div class="plain" dir="auto">"#),
             Tag::List(None) => self.container("ul", "", is_right_to_left),
             Tag::List(Some(first)) => {
@@ -221,10 +222,7 @@ impl<'a> Writer<'a> {
             TagEnd::Paragraph => self.out.markup("</p>\n"),
             TagEnd::Heading(level) => self.out.markup(&format!("</{}>\n", heading(level))),
             TagEnd::BlockQuote(_) => self.out.markup("</blockquote>\n"),
-            TagEnd::CodeBlock => {
-                self.in_code = false;
-                self.out.markup("</code></pre></figure>\n");
-            }
+            TagEnd::CodeBlock => self.end_code(),
             TagEnd::HtmlBlock | TagEnd::FootnoteDefinition => self.out.markup("</div>\n"),
             TagEnd::List(false) => self.out.markup("</ul>\n"),
             TagEnd::List(true) => self.out.markup("</ol>\n"),
@@ -268,15 +266,24 @@ impl<'a> Writer<'a> {
     }
 
     fn start_code(&mut self, kind: &CodeBlockKind<'_>) {
+        let language = match kind {
+            CodeBlockKind::Fenced(info) => info.split([' ', ',', '{', '\t']).next().unwrap_or(""),
+            CodeBlockKind::Indented => "",
+        };
         self.out.markup("<figure>");
-        if let CodeBlockKind::Fenced(info) = kind
-            && let Some(language) = info.split([' ', ',', '{', '\t']).next()
-            && !language.is_empty()
-        {
+        if !language.is_empty() {
             self.out.wrapped("<figcaption>", language, "</figcaption>");
         }
         // Focusable, so that it can be scrolled by keyboard.
         self.out.markup(r#"<pre dir="ltr" tabindex="0"><code>"#);
+        self.code = Some((language.to_owned(), String::new()));
+    }
+
+    fn end_code(&mut self) {
+        if let Some((language, code)) = self.code.take() {
+            self.out.code(&language, &code);
+        }
+        self.out.markup("</code></pre></figure>\n");
     }
 
     fn start_cell(&mut self, range: &Range<usize>) {

@@ -20,6 +20,7 @@ fn page_within(messages: &[Message], artifacts: Option<&[PageArtifact]>, budget:
         json_url: "/json",
         qr_code_url: "/qr",
         events_url: None,
+        settings: &PageSettings::default(),
     };
     within(&page, budget).unwrap()
 }

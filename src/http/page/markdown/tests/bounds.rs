@@ -4,6 +4,7 @@ use super::super::{
     MARKDOWN_LIMIT, MAX_FOLDS, alone as render,
     assertions::{assert_harmless, greatest_depth},
     depth::MAX_NESTING,
+    mathml::MAX_FORMULA_DEPTH,
     writer::{MAX_DEPTH, MAX_GROWTH},
 };
 
@@ -84,6 +85,13 @@ fn pathological_input_stays_in_proportion() {
         "**「",
         "」**の",
         "*「」*",
+        "$=$ ",
+        "$x^{=}$ ",
+        "$'$ ",
+        "$\\bm x$ ",
+        "$&\\\\&$ ",
+        "```json\n1,1\n```\n",
+        "```js\n/x/`${\n```\n",
     ]
     .map(|part| part.repeat(N / part.len()))
     .into();
@@ -99,13 +107,26 @@ fn pathological_input_stays_in_proportion() {
         format!("{}{}", "<think>\n".repeat(N / 20), "</details>\n".repeat(N / 20)),
         format!("$a$ {}", "\u{1}&#1;".repeat(N / 6)),
     ]);
+    const OF_FORMULAS: &str =
+        r"\bm \frac1 \sum^ x^ \sqrt[ {\frac{ \left( \text{ & \\ \begin{matrix} \displaystyle1";
+    for part in OF_FORMULAS.split(' ') {
+        inputs.push(format!("${}$ ", part.repeat(1990 / part.len())).repeat(5));
+    }
+    const OF_CODE: &str = "`${ <a ' \" /* r#\" <<A\n / - #[ {{ \"\"\" $( [a]( -- &a f( <!-- ${";
+    const LANGUAGES: &str = "rust js py sh html css yaml toml md dockerfile json sql c php";
+    for language in LANGUAGES.split(' ') {
+        let block =
+            |part: &str| format!("```{language}\n{}\n```\n", part.repeat(2000 / part.len()));
+        inputs.push(OF_CODE.split(' ').map(block).collect());
+    }
     for input in inputs {
         let html = render(&input);
         let start: String = input.chars().take(12).collect();
         assert!(html.len() <= 8192 + input.len() * MAX_GROWTH, "{start:?}: {} bytes", html.len());
         assert_harmless(&html);
-        // A table is five elements deep by itself.
-        assert!(greatest_depth(&html) <= MAX_DEPTH + MAX_FOLDS + 2, "{start:?}");
+        // A table is five elements deep by itself, and a formula is in one more.
+        let depth = MAX_DEPTH + MAX_FOLDS + 2 + 1 + MAX_FORMULA_DEPTH;
+        assert!(greatest_depth(&html) <= depth, "{start:?}");
     }
 }
 

@@ -123,7 +123,8 @@ fn details_and_reasoning_are_folded() {
     assert_eq!(
         render("<think>\nLet **me** see:\n\n- $x_1$\n</think>\nThe *answer*"),
         "<details><summary dir=\"auto\">Thinking</summary>\n<p dir=\"auto\">Let <strong>me</strong> \
-         see:</p>\n<ul dir=\"ltr\"><li><span class=\"math\" dir=\"ltr\">$x_1$</span></li>\n</ul>\n\
+         see:</p>\n<ul dir=\"ltr\"><li><span class=\"formula\" dir=\"ltr\"><math>\
+         <msub><mi>x</mi><mn>1</mn></msub></math></span></li>\n</ul>\n\
          </details>\n<p dir=\"auto\">The <em>answer</em></p>\n"
             .replace("<ul dir=\"ltr\">", "<ul>")
     );

@@ -1,12 +1,28 @@
-//! What is a formula, and what are prices.
+//! What is a formula, what are prices, and what a formula may be typeset as.
 
-use super::super::{alone as render, assertions::assert_harmless};
+use super::super::{
+    alone as render,
+    assertions::{assert_harmless, greatest_depth},
+    formulas::marked,
+    mathml::{MAX_FORMULA, MAX_LEVELS},
+};
+use crate::http::page::sanitize::escape_into;
 
-/// The HTML of one paragraph, without the tags around it, and with formulas in ⟨⟩.
+/// The HTML of one paragraph, without the tags around it, and with the source of formulas in ⟨⟩.
 fn line(markdown: &str) -> String {
-    let html = render(markdown);
-    assert_harmless(&html);
-    let html = html.replace("<span class=\"math\" dir=\"ltr\">", "⟨").replace("</span>", "⟩");
+    let rendered = render(markdown);
+    assert_harmless(&rendered);
+    let (_, formulas) = marked(markdown);
+    let (mut html, mut rest) = (String::new(), rendered.as_str());
+    for formula in &formulas {
+        let (before, after) = rest.split_once("<span class=").unwrap();
+        html.push_str(before);
+        html.push('⟨');
+        escape_into(&mut html, formula);
+        html.push('⟩');
+        rest = after.split_once("</span>").unwrap().1;
+    }
+    html.push_str(rest);
     let line = html.strip_prefix("<p dir=\"auto\">").and_then(|rest| rest.strip_suffix("</p>\n"));
     line.unwrap_or(&html).replace("<br>\n", " / ")
 }
@@ -35,7 +51,7 @@ fn prices_are_no_formulas() {
 }
 
 #[test]
-fn formulas_are_shown_as_written() {
+fn formulas_are_found_as_written() {
     for (markdown, html) in [
         ("$a_b*c$ and *d*", "⟨$a_b*c$⟩ and <em>d</em>"),
         ("$x^*$, $y_{*}$ and *see $z^*$*", "⟨$x^*$⟩, ⟨$y_{*}$⟩ and <em>see ⟨$z^*$⟩</em>"),
@@ -52,7 +68,7 @@ fn formulas_are_shown_as_written() {
         assert_eq!(line(markdown), html, "{markdown}");
     }
     assert!(
-        render("> $$\n> a\n> $$").contains("<span class=\"math\" dir=\"ltr\">$$\na\n$$</span>")
+        render("> $$\n> {a\n> $$").contains("<span class=\"math\" dir=\"ltr\">$$\n{a\n$$</span>")
     );
 }
 
@@ -82,10 +98,104 @@ fn dollars_in_code_and_addresses_are_no_formulas() {
 
 #[test]
 fn a_formula_stays_in_its_cell() {
-    let html = render("|f|p|\n|-|-|\n|$\\|a\\|_1*b_1$|$5|\n|$6|*a*$|");
+    let html = render("|f|p|\n|-|-|\n|$\\|{a\\|_1*b_1$|$5|\n|$6|*a*$|");
     assert!(
-        html.contains("<td dir=\"auto\"><span class=\"math\" dir=\"ltr\">$|a|_1*b_1$</span></td>")
+        html.contains("<td dir=\"auto\"><span class=\"math\" dir=\"ltr\">$|{a|_1*b_1$</span></td>")
     );
     assert!(html.contains("<td dir=\"auto\">$5</td>"), "{html}");
     assert!(html.contains("<td dir=\"auto\">$6</td><td dir=\"auto\"><em>a</em>$</td>"), "{html}");
+}
+
+/// The MathML of a formula alone in its line.
+fn mathml(formula: &str) -> Option<String> {
+    let html = render(formula);
+    assert_harmless(&html);
+    greatest_depth(&html);
+    let (_, rest) = html.split_once("<math")?;
+    Some(rest.split_once('>')?.1.split_once("</math>")?.0.to_owned())
+}
+
+#[test]
+fn formulas_are_typeset() {
+    for (formula, parts) in [
+        (r"$\frac{a}{b}$", &["<mfrac><mi>a</mi><mi>b</mi></mfrac>"][..]),
+        (r"\(x^2 \le 1\)", &["<msup><mi>x</mi><mn>2</mn></msup>", "≤"]),
+        (r"$$\sum_{i=1}^n \sqrt{i}$$", &["<munderover>", "<msqrt>"]),
+        (r"\[f = \begin{cases} 1 & a < b \\ 0 \end{cases}\]", &["class=\"left pr\"", "&lt;"]),
+        (
+            r"$$\begin{split} a &= b \\ &= c \end{split}$$",
+            &["class=\"right pr\"", "class=\"left pl\""],
+        ),
+        (
+            r"$\begin{array}{c|c} a & b \\ \hline c & d \end{array}$",
+            &["class=\"br\"", "class=\"bt"],
+        ),
+        (r"$\boxed{x}$", &["<mtable class=\"bl bt\"", "<mi>x</mi>"]),
+        (r"$\textcolor{red}{x}\text{ a \textbf{b}}$", &["<mi>x</mi>", "<mtext>b</mtext>"]),
+        (r"$$x \tag{3}$$", &["<mi>x</mi>", "<mn>3</mn>"]),
+        (r"$a\!b$", &["<mi>a</mi><mspace></mspace><mi>b</mi>"]),
+        (r"$x = \text{שלום}$", &["<mtext>שלום</mtext>"]),
+    ] {
+        let mathml = mathml(formula).unwrap_or_else(|| panic!("{formula}: {}", render(formula)));
+        for part in parts {
+            assert!(mathml.contains(part), "{part} is missing in {mathml}");
+        }
+    }
+    assert!(
+        render(r"\[x\]")
+            .contains("<span class=\"formula block\" dir=\"ltr\"><math display=\"block\">")
+    );
+    let long = format!("$x{}$", "+x".repeat(30));
+    assert!(render(&long).contains("<span class=\"formula long\" dir=\"ltr\"><math>"));
+}
+
+#[test]
+fn links_styles_sizes_and_definitions_have_no_effect() {
+    for formula in [
+        r"$\href{https://e.org}{x}$",
+        r"$\url{https://e.org}$",
+        r"$\style{color:red}{x}$",
+        r"$\class{badge}{x}$",
+        r"$\htmlId{x}{y}$",
+        r"$\unicode{x3c}$",
+        r"$\Huge x$",
+        r"$\rule{9999em}{9999em}$",
+        r"$\hspace{9999em}$",
+        r"$\kern 99cm x$",
+        r"$\genfrac(){99em}{0}{1}{2}$",
+        r"$\phantom{x}$",
+        r"$\cancel{x}$",
+        r"$\def\a{\a\a}\a$",
+        r"$\newcommand{\a}{x}\a$",
+        r"$\require{html}x$",
+        r"$\unknown{x}$",
+        r"$}{$",
+        "$x = שלום$",
+        "$x % }\nx$",
+        r"$\frac{a}$",
+        r"$\begin{matrix} a$",
+    ] {
+        let shown = render(formula);
+        assert!(mathml(formula).is_none(), "{shown}");
+        assert!(shown.contains("<span class=\"math\" dir=\"ltr\">$") && !shown.contains("style="));
+    }
+    let html = render(r"$\color{red} x \text{\textsf{y}\Huge z}$");
+    assert!(html.contains("<mi>x</mi>") && !html.contains("red") && !html.contains("style"));
+}
+
+#[test]
+fn what_is_over_a_bound_is_shown_as_source() {
+    let quads = |count| format!("$x{}$", r"\quad".repeat(count));
+    let rows = |count| format!("${}$", r"\alpha x".repeat(count));
+    let depth = |count| format!("${}x{}$", r"\sqrt{".repeat(count), "}".repeat(count));
+    let long = |length| format!("${}$", "x".repeat(length));
+    for (fits, does_not) in [
+        (quads(40), quads(41)),
+        (rows(MAX_LEVELS), rows(MAX_LEVELS + 1)),
+        (depth(12), depth(50)),
+        (long(MAX_FORMULA), long(MAX_FORMULA + 1)),
+    ] {
+        assert!(mathml(&fits).is_some(), "{fits}");
+        assert!(mathml(&does_not).is_none(), "{does_not}");
+    }
 }
