@@ -148,9 +148,14 @@ async fn hostile_text_stays_text(app: App) {
     let settings = json!({"includes_artifacts": true});
     let link = app.with_token(&hs256(&who)).share_with("hostile", settings).await;
     let page = app.anonymous().open(&link).await.is(200).text();
-    for word in
-        ["<script>alert", "<img src=x", "<svg/onload", "href=\"javascript", "<h1>Fake", "src=\"https"]
-    {
+    for word in [
+        "<script>alert",
+        "<img src=x",
+        "<svg/onload",
+        "href=\"javascript",
+        "<h1>Fake",
+        "src=\"https",
+    ] {
         assert!(!page.contains(word), "{word} in {page}");
     }
     assert!(page.contains("&lt;script&gt;") || page.contains("&#60;script"), "{page}");

@@ -380,10 +380,7 @@ async fn ids_compare_byte_for_byte(app: App) {
 async fn a_view_says_what_it_depends_on(setup: Setup) {
     for (setup, vary) in [
         (setup.clone(), "Authorization, Accept-Encoding, Accept"),
-        (
-            setup.with("AUTH_COOKIE", "session"),
-            "Authorization, Accept-Encoding, Accept, Cookie",
-        ),
+        (setup.with("AUTH_COOKIE", "session"), "Authorization, Accept-Encoding, Accept, Cookie"),
     ] {
         let app = setup.start().await;
         let link = app.as_user("alice").share("chat-1").await;

@@ -46,7 +46,11 @@ const fn block(call: &'static str, note: &'static str, lines: &'static str) -> B
 
 /// Calls that name a link, for each kind of link.
 pub const OF_LINKS: &[Block] = &[
-    block("GET /api/v1/shared_chats/{shared_chat_id}", "The view, as JSON or Markdown; `HEAD` is the same.", VIEW),
+    block(
+        "GET /api/v1/shared_chats/{shared_chat_id}",
+        "The view, as JSON or Markdown; `HEAD` is the same.",
+        VIEW,
+    ),
     block(
         "GET /shared/{shared_chat_id}",
         "The link itself, for a browser and for anything else.",
