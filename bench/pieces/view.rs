@@ -5,7 +5,8 @@ use shared_chats::{
     clock::Clock,
     http::{
         headers::coding::Coding,
-        views::representation::{Format, Representation, make_blocking},
+        page::PageSettings,
+        views::representation::{Format, Representation, Site, make_blocking},
     },
     model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility},
     sharing::{Available, Content, Files, Messages, SharePath, Urls, encode_blocking},
@@ -16,6 +17,8 @@ use crate::words;
 pub fn make(criterion: &mut Criterion) {
     let url = "https://chat.example".parse().unwrap();
     let links = Urls::new(&url, SharePath::parse("/shared/{id}").unwrap());
+    let page = PageSettings::default();
+    let site = Site { urls: &links, page: &page };
     let chat = chat();
     let mut group = criterion.benchmark_group("view");
     for (count, bytes) in words::SIZES {
@@ -26,12 +29,12 @@ pub fn make(criterion: &mut Criterion) {
         for coding in [Coding::Identity, Coding::Zstd, Coding::Gzip, Coding::Brotli] {
             let representation = Representation { format: Format::Json, coding };
             group.bench_function(BenchmarkId::new(representation.name(), count), |b| {
-                b.iter(|| make_blocking(&chat, &content, &links, representation).unwrap());
+                b.iter(|| make_blocking(&chat, &content, site, representation).unwrap());
             });
         }
         let representation = Representation { format: Format::Page, coding: Coding::Identity };
         group.bench_function(BenchmarkId::new(representation.name(), count), |b| {
-            b.iter(|| make_blocking(&chat, &content, &links, representation).unwrap());
+            b.iter(|| make_blocking(&chat, &content, site, representation).unwrap());
         });
     }
     for (count, _) in words::SIZES {

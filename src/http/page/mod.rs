@@ -16,7 +16,7 @@ mod questions;
 mod sanitize;
 mod settings;
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -145,8 +145,8 @@ struct ShownMessage<'a> {
     /// From 1; its address is `#m1`.
     number: usize,
     message: &'a Message,
-    /// Its text as markup.
-    html: String,
+    /// Its text as markup; `None` if it is shown as plain text.
+    formatted: Option<String>,
     /// Whether a link to it stands beside it.
     has_link: bool,
 }
@@ -162,13 +162,21 @@ impl<'a> ShownMessage<'a> {
             true => None,
             false => markdown::render(text, budget),
         };
-        let is_empty = formatted.as_deref().unwrap_or(text).trim().is_empty();
-        let html = match formatted {
-            _ if is_empty => r#"<p class="meta">Empty message</p>"#.to_owned(),
-            Some(html) => html,
-            None => markdown::plain(text),
-        };
-        Self { number, message, html, has_link }
+        Self { number, message, formatted, has_link }
+    }
+
+    /// Its text as markup, which is a note if it is empty. Plain text is made when it is written,
+    /// as it may be long.
+    fn html(&self) -> Cow<'_, str> {
+        let empty = || Cow::Borrowed(r#"<p class="meta">Empty message</p>"#);
+        match &self.formatted {
+            Some(html) if html.trim().is_empty() => empty(),
+            Some(html) => Cow::Borrowed(html.as_str()),
+            None => match self.message.content.text() {
+                text if text.trim().is_empty() => empty(),
+                text => Cow::Owned(markdown::plain(&text)),
+            },
+        }
     }
 }
 
