@@ -265,6 +265,7 @@ fn quotas(env: &Env) -> Result<Quotas, ConfigError> {
         links: count("QUOTA_LINKS", usual.links)?,
         bytes: env.get::<Bytes>("QUOTA_BYTES")?.map_or(usual.bytes, |bytes| bytes.0),
         files: count("QUOTA_FILES", usual.files)?,
+        snapshot_bytes: max_snapshot_bytes(env)?,
     })
 }
 

@@ -76,6 +76,11 @@ impl Audience {
         self.0.iter().map(String::as_str)
     }
 
+    /// The `sub` of each person who is named.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.principals().filter_map(|principal| principal.strip_prefix(USER))
+    }
+
     fn groups(&self) -> impl Iterator<Item = &str> {
         self.principals().filter_map(|principal| principal.strip_prefix(GROUP))
     }

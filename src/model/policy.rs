@@ -164,23 +164,6 @@ mod tests {
         }
     }
 
-    fn policies() -> Vec<Policy> {
-        use WidestAudience::{Anyone, Named, Owner, SignedIn};
-        let mut policies = Vec::new();
-        for widest_audience in [Anyone, SignedIn, Named, Owner] {
-            for max_lifetime_seconds in [None, Some(60), Some(3600)] {
-                for allows_artifacts in [true, false] {
-                    policies.push(Policy {
-                        widest_audience,
-                        max_lifetime_seconds,
-                        allows_artifacts,
-                    });
-                }
-            }
-        }
-        policies
-    }
-
     fn links() -> Vec<LinkState> {
         let audiences: [Option<&[&str]>; 4] =
             [None, Some(&[]), Some(&["user:bob"]), Some(&["group:finance", "user:carol"])];
@@ -198,53 +181,6 @@ mod tests {
             }
         }
         links
-    }
-
-    #[test]
-    fn narrowing_admits_no_one_and_shows_no_more() {
-        use crate::model::{Groups, Identity, UserId};
-        use crate::sharing::may_view;
-        let viewer = |user: &str, groups: &[String], is_chat_service| Identity {
-            user_id: UserId::parse(user).unwrap(),
-            display_name: None,
-            is_chat_service,
-            is_admin: false,
-            groups: Groups::of(groups),
-            expires_at: DateTime::UNIX_EPOCH,
-        };
-        let finance = ["finance".to_owned()];
-        let viewers = [
-            None,
-            Some(viewer("alice", &[], false)),
-            Some(viewer("bob", &[], false)),
-            Some(viewer("dave", &finance, false)),
-            Some(viewer("eve", &[], false)),
-            Some(Identity { is_admin: true, ..viewer("admin", &[], false) }),
-            Some(viewer("chat-service", &[], true)),
-        ];
-        // A legacy link has no owner.
-        let owners = [Some(UserId::parse("alice").unwrap()), None];
-        for policy in policies() {
-            for link in links() {
-                let seen = policy.narrow(link.clone());
-                for (owner, viewer) in
-                    owners.iter().flat_map(|o| viewers.iter().map(move |v| (o, v)))
-                {
-                    let admits = |link: &LinkState| {
-                        let audience = link.audience.as_ref();
-                        may_view(link.visibility, audience, owner.as_ref(), viewer.as_ref()).is_ok()
-                    };
-                    assert!(admits(&link) || !admits(&seen), "{policy:?} {link:?} {viewer:?}");
-                }
-                assert!(link.includes_artifacts || !seen.includes_artifacts);
-                for seconds in [0, 29, 30, 59, 60, 599, 600, 3600, 100_000] {
-                    let now = DateTime::UNIX_EPOCH + Duration::seconds(seconds);
-                    assert!(!link.is_expired(now) || seen.is_expired(now), "{policy:?} {link:?}");
-                }
-                // Narrowing what is narrow changes nothing.
-                assert_eq!(policy.narrow(seen.clone()), seen);
-            }
-        }
     }
 
     #[test]

@@ -3,12 +3,17 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Sharing, SharingError, detached::run_detached, policy::Asked, snapshot};
+use super::{
+    Sharing, SharingError,
+    detached::run_detached,
+    policy::{Asked, judge},
+    snapshot,
+};
 use crate::{
     chat_service::Access,
     model::{
         Action, Audience, AuditRecord, Caller, ChatSessionId, ClientInfo, Detail, Intent,
-        LabelChange, Mode, Settings, ShareId, SharedChat, UserId, Visibility, storable,
+        LabelChange, Mode, Policy, Settings, ShareId, SharedChat, UserId, Visibility, storable,
     },
     store::{IdempotencyKey, NewSharedChat, Refused, StoreError, Usage},
 };
@@ -45,6 +50,8 @@ impl Sharing {
     /// The chat is fetched with the caller's own token, so the chat service decides who may share
     /// it; for the chat service itself with the service credential.
     ///
+    /// Returns the policy too that it was judged by.
+    ///
     /// # Errors
     /// [`SharingError`]; nothing is stored then, and the key is not used.
     pub async fn create(
@@ -53,9 +60,11 @@ impl Sharing {
         request: CreateRequest,
         key: Option<String>,
         origin: ClientInfo,
-    ) -> Result<SharedChat, SharingError> {
+    ) -> Result<(SharedChat, Policy), SharingError> {
         let began_at = self.clock.now();
         let owner_id = self.check(caller, &request)?;
+        // Before the create: an error afterwards would hide a link that was made.
+        let policy = self.store.policy().await?.policy;
         let idempotency = key.map(|key| {
             let (caller, owner) = (caller.user_id().clone(), owner_id.clone());
             (IdempotencyKey { caller, owner, key }, request.hash())
@@ -63,23 +72,26 @@ impl Sharing {
         if let Some(used) = &idempotency
             && let Some(chat) = self.created_before(caller, &request.label, used).await?
         {
-            return Ok(chat);
+            return Ok((chat, policy));
         }
         let (this, caller) = (self.clone(), caller.clone());
         run_detached(async move {
             let label = request.label.clone();
+            check_policy(&policy, &request, began_at)?;
             let new = this.fetch(&caller, owner_id, request, began_at, idempotency.clone()).await?;
             let (chat, copies) = (new.chat.clone(), new.copies.clone());
             let created = this.store.create(new, record(&caller, &chat, origin)).await;
-            let Err(error) = created else { return Ok(chat) };
+            let Err(error) = created else { return Ok((chat, policy)) };
             // If the link was created in spite of the error, it keeps its copies.
             this.discard(copies).await;
             match (error, idempotency) {
                 (StoreError::Refused(Refused::KeyTaken), Some(used)) => this
                     .created_before(&caller, &label, &used)
                     .await?
+                    .map(|chat| (chat, policy))
                     .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
                 (StoreError::Refused(Refused::OwnerEnded), _) => Err(SharingError::OwnerEnded),
+                (StoreError::Refused(Refused::NamedEnded), _) => Err(SharingError::NamedEnded),
                 (StoreError::Refused(_), _) => Err(SharingError::ChatNotFound),
                 (error, _) => Err(error.into()),
             }
@@ -149,15 +161,7 @@ impl Sharing {
             is_named: request.audience.is_some(),
             mode: request.mode,
         };
-        // Without an end a link has the policy's.
-        self.check_policy(Asked {
-            visibility: Some(request.visibility),
-            audience: Some(request.audience.as_ref()),
-            includes_artifacts: Some(request.includes_artifacts),
-            expires_at: request.expires_at.map(Some),
-        })
-        .await?;
-        let mut growth = self.growth_of(&owner_id).await?;
+        let mut growth = self.growth_of(&owner_id, request.includes_artifacts).await?;
         growth.add(Usage { links: 1, ..Usage::default() })?;
         let reader = self.chat_service.read(access, &request.chat_session_id);
         let reader = reader.for_link(intent).counted_for(&owner_id);
@@ -219,6 +223,21 @@ impl Sharing {
         };
         Ok(NewSharedChat { chat, began_at, snapshot, copies, idempotency })
     }
+}
+
+fn check_policy(
+    policy: &Policy,
+    request: &CreateRequest,
+    now: DateTime<Utc>,
+) -> Result<(), SharingError> {
+    let asked = Asked {
+        visibility: Some(request.visibility),
+        audience: Some(request.audience.as_ref()),
+        includes_artifacts: Some(request.includes_artifacts),
+        // Without an end a link has the policy's.
+        expires_at: request.expires_at.map(Some),
+    };
+    judge(policy, &asked, now)
 }
 
 fn record(caller: &Caller, chat: &SharedChat, origin: ClientInfo) -> AuditRecord {

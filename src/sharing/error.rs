@@ -29,6 +29,9 @@ pub enum SharingError {
     /// All links of the owner were ended while this one was made.
     #[error("the owner ended")]
     OwnerEnded,
+    /// A person whom the audience names ended, and may have been erased, while this was under way.
+    #[error("a person of the audience ended")]
+    NamedEnded,
     /// The policy does not allow what the field asks for.
     #[error("the policy forbids {field}: {bound}")]
     PolicyForbids { field: &'static str, bound: String },

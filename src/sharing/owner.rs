@@ -1,19 +1,20 @@
 //! What an owner does with links: list, change, delete. A change that has begun is finished even if
 //! the client disconnects, so that it is recorded and published.
 
+use chrono::{DateTime, Utc};
 use tokio::task::spawn_blocking;
 
 use super::{
     ListQuery, Page, SettingsChange, Sharing, SharingError,
     create::{check_settings, principals},
     detached::run_detached,
-    policy::Asked,
+    policy::{Asked, judge},
 };
 use crate::{
     chat_service::Access,
     model::{
         Action, AuditRecord, Caller, ChatFile, ClientInfo, Detail, Intent, LabelChange, Mode,
-        ObjectKey, Settings, ShareId, SharedChat, Visibility,
+        ObjectKey, Policy, Settings, ShareId, SharedChat, Visibility,
     },
     store::{ChangeGuard, Notice, Refused, StoreError},
 };
@@ -106,22 +107,26 @@ impl Sharing {
             let chat = self.owned(caller, id).await?;
             return precondition.check(&chat).map(|()| chat);
         }
+        let began_at = self.clock.now();
         let (this, caller, id) = (self.clone(), caller.clone(), id.clone());
         run_detached(async move {
             for _ in 0..TRIES {
                 let chat = this.owned(&caller, &id).await?;
                 precondition.check(&chat)?;
-                this.check_policy(Asked {
+                let policy = this.store.policy().await?.policy;
+                let asked = Asked {
                     visibility: change.is_private.map(Visibility::of),
                     audience: change.audience.as_ref().map(Option::as_ref),
                     includes_artifacts: change.includes_artifacts,
                     expires_at: change.expires_at,
-                })
-                .await?;
-                let guard = this.guard(&caller, &chat, &change, &precondition).await?;
+                };
+                judge(&policy, &asked, this.clock.now())?;
+                let guard = this.guard(&caller, &chat, &change, &precondition, &policy).await?;
                 let (change, copies) = (change.clone(), guard.copies.clone());
                 let ends_files = change.includes_artifacts == Some(false);
-                match this.commit_change(&caller, &id, change, guard, origin.clone()).await {
+                let committed =
+                    this.commit_change(&caller, &id, change, guard, began_at, origin.clone());
+                match committed.await {
                     Ok(Some(chat)) => {
                         if ends_files {
                             this.orphans_created();
@@ -131,6 +136,9 @@ impl Sharing {
                     refused => {
                         // If the change was made in spite of an error, the link keeps its copies.
                         this.discard(copies).await;
+                        if let Err(StoreError::Refused(Refused::NamedEnded)) = refused {
+                            return Err(SharingError::NamedEnded);
+                        }
                         refused?;
                     }
                 }
@@ -147,16 +155,17 @@ impl Sharing {
         chat: &SharedChat,
         change: &SettingsChange,
         precondition: &Precondition,
+        policy: &Policy,
     ) -> Result<ChangeGuard, SharingError> {
         if !depends_on_settings(change, chat) {
             // It is no reason to show a live link for longer: the chat service was not asked.
-            let keeps_updated_at = chat.mode == Mode::Live && self.has_lifetime().await?;
+            let keeps_updated_at = chat.mode == Mode::Live && policy.max_lifetime_seconds.is_some();
             let revisions = precondition.revisions();
             return Ok(ChangeGuard { revisions, keeps_updated_at, ..ChangeGuard::default() });
         }
         // What is asked and copied holds for these settings alone.
         let revisions = Some(vec![chat.revision]);
-        let (before, policy) = (chat.state(), self.store.policy().await?.policy);
+        let before = chat.state();
         let after = change.apply(before.clone(), self.clock.now());
         // A live link may be wider for viewers where it is not by what is stored.
         let widens = after.is_wider_than(&before)
@@ -165,10 +174,6 @@ impl Sharing {
         let copies =
             if widens { self.ask_for_change(caller, chat, change).await? } else { Vec::new() };
         Ok(ChangeGuard { revisions, copies, keeps_updated_at: false })
-    }
-
-    async fn has_lifetime(&self) -> Result<bool, SharingError> {
-        Ok(self.store.policy().await?.policy.max_lifetime_seconds.is_some())
     }
 
     /// Asks the chat service whether the caller may still share what the change shows to more
@@ -205,7 +210,7 @@ impl Sharing {
             return Ok(Vec::new());
         }
         let listed = reader.files().await?;
-        let mut growth = self.growth_of(caller.user_id()).await?;
+        let mut growth = self.growth_of(caller.user_id(), true).await?;
         self.copy_files(&reader, &files, &listed, &mut growth).await
     }
 
@@ -216,6 +221,7 @@ impl Sharing {
         id: &ShareId,
         change: SettingsChange,
         guard: ChangeGuard,
+        began_at: DateTime<Utc>,
         origin: ClientInfo,
     ) -> Result<Option<SharedChat>, StoreError> {
         let settings = Settings {
@@ -231,8 +237,9 @@ impl Sharing {
             detail: Some(Detail::Settings(settings)),
             ..AuditRecord::of(Action::Change, caller.into(), origin, self.clock.now())
         };
+        let owner = caller.user_id();
         let changed =
-            self.store.change_settings(id, caller.user_id(), change, guard, record).await?;
+            self.store.change_settings(id, owner, change, guard, began_at, record).await?;
         if changed.is_some() {
             self.notify(&Notice::links([id]));
         }

@@ -53,16 +53,15 @@ impl Sharing {
         })
         .await
     }
-
-    /// # Errors
-    /// [`SharingError::PolicyForbids`] names the field and the bound.
-    pub(super) async fn check_policy(&self, asked: Asked<'_>) -> Result<(), SharingError> {
-        let StoredPolicy { policy, .. } = self.store.policy().await?;
-        judge(&policy, &asked, self.clock.now())
-    }
 }
 
-fn judge(policy: &Policy, asked: &Asked<'_>, now: DateTime<Utc>) -> Result<(), SharingError> {
+/// # Errors
+/// [`SharingError::PolicyForbids`] names the field and the bound.
+pub(super) fn judge(
+    policy: &Policy,
+    asked: &Asked<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), SharingError> {
     let forbidden = |field, bound: String| Err(SharingError::PolicyForbids { field, bound });
     let widest = policy.widest_audience;
     let bound = || format!("links may admit {} at most", widest.name());
@@ -139,5 +138,157 @@ mod tests {
         assert_eq!(refused(&policy, &end(61)), Some("expires_at"));
         let never = Asked { expires_at: Some(None), ..Asked::default() };
         assert_eq!(refused(&policy, &never), Some("expires_at"));
+    }
+}
+
+/// Random policies, links and viewers. The names of people and groups are few, so that they meet.
+#[cfg(test)]
+mod properties {
+    use chrono::Duration;
+    use proptest::{collection::vec, option, prelude::*, sample::subsequence};
+
+    use super::*;
+    use crate::{
+        model::{Groups, Identity, LinkState, Mode, UserId, limited_fields},
+        sharing::may_view,
+    };
+
+    const NAMES: [&str; 4] = ["alice", "bob", "carol", "user:bob"];
+    const GROUPS: [&str; 4] = ["finance", "alice", "group:finance", "ünï"];
+    /// Random times lie in these seconds, as the ends that they are compared with.
+    const SECONDS: i64 = 1000;
+
+    fn moment() -> impl Strategy<Value = DateTime<Utc>> {
+        (0..SECONDS * 1_000_000)
+            .prop_map(|micros| DateTime::UNIX_EPOCH + Duration::microseconds(micros))
+    }
+
+    fn policy() -> impl Strategy<Value = Policy> {
+        use WidestAudience::{Anyone, Named, Owner, SignedIn};
+        let widest = prop_oneof![Just(Anyone), Just(SignedIn), Just(Named), Just(Owner)];
+        let seconds = prop_oneof![3 => 60..SECONDS as u64, 1 => 60..=3_155_760_000_u64];
+        (widest, option::of(seconds), any::<bool>()).prop_map(
+            |(widest_audience, max_lifetime_seconds, allows_artifacts)| Policy {
+                widest_audience,
+                max_lifetime_seconds,
+                allows_artifacts,
+            },
+        )
+    }
+
+    fn audience() -> impl Strategy<Value = Audience> {
+        let user = prop::sample::select(&NAMES[..]).prop_map(|name| format!("user:{name}"));
+        let group = prop::sample::select(&GROUPS[..]).prop_map(|name| format!("group:{name}"));
+        let any = "(user|group):[^\\p{Cc}]{1,12}";
+        let principal = prop_oneof![4 => user, 4 => group, 1 => any];
+        vec(principal, 0..5).prop_map(|list| Audience::new(list).unwrap())
+    }
+
+    fn link() -> impl Strategy<Value = LinkState> {
+        let settings = (any::<bool>(), option::of(audience()), any::<bool>(), any::<bool>());
+        (settings, moment(), option::of(moment()), 1..1000_i64).prop_map(
+            |((is_private, audience, is_live, files), updated_at, expires_at, revision)| {
+                LinkState {
+                    visibility: Visibility::of(is_private),
+                    audience,
+                    mode: if is_live { Mode::Live } else { Mode::Frozen },
+                    includes_artifacts: files,
+                    updated_at,
+                    expires_at,
+                    revision,
+                    policy: 0,
+                }
+            },
+        )
+    }
+
+    fn user() -> impl Strategy<Value = UserId> {
+        prop::sample::select(&NAMES[..]).prop_map(|name| UserId::parse(name).unwrap())
+    }
+
+    fn viewer() -> impl Strategy<Value = Identity> {
+        let groups = subsequence(&GROUPS[..], 0..=GROUPS.len());
+        (user(), groups, any::<bool>(), any::<bool>()).prop_map(
+            |(user_id, groups, is_chat_service, is_admin)| Identity {
+                user_id,
+                display_name: None,
+                is_chat_service,
+                is_admin,
+                groups: Groups::of(&groups.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+                expires_at: DateTime::UNIX_EPOCH,
+            },
+        )
+    }
+
+    /// What a viewer has of the link at a moment: nothing, or whether files are among it.
+    fn shown(
+        link: &LinkState,
+        owner: Option<&UserId>,
+        viewer: Option<&Identity>,
+        now: DateTime<Utc>,
+    ) -> Option<bool> {
+        let is_admitted = may_view(link.visibility, link.audience.as_ref(), owner, viewer).is_ok();
+        (is_admitted && !link.is_expired(now)).then_some(link.includes_artifacts)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// The owner of a legacy link is none.
+        #[test]
+        fn narrowing_admits_no_one_and_shows_no_more(
+            policy in policy(),
+            link in link(),
+            owner in option::of(user()),
+            viewer in option::of(viewer()),
+            now in moment(),
+        ) {
+            let shown = |link| shown(link, owner.as_ref(), viewer.as_ref(), now);
+            let seen = policy.narrow(link.clone());
+            prop_assert!(shown(&seen) <= shown(&link), "{seen:?}");
+            prop_assert!(!seen.is_wider_than(&link));
+            let widest = WidestAudience::of(seen.visibility, seen.audience.as_ref());
+            prop_assert!(widest <= policy.widest_audience, "{seen:?}");
+            prop_assert!(policy.allows_artifacts || !seen.includes_artifacts);
+            if let Some(latest) = policy.latest_end(link.updated_at) {
+                prop_assert!(seen.is_expired(latest));
+            }
+            prop_assert_eq!(policy.narrow(seen.clone()), seen.clone());
+            prop_assert_eq!(limited_fields(&link, &policy).is_empty(), seen == link);
+        }
+
+        #[test]
+        fn a_stricter_policy_shows_no_more(
+            policy in policy(),
+            other in policy(),
+            link in link(),
+            owner in option::of(user()),
+            viewer in option::of(viewer()),
+            now in moment(),
+        ) {
+            let lifetimes = [policy.max_lifetime_seconds, other.max_lifetime_seconds];
+            let stricter = Policy {
+                widest_audience: policy.widest_audience.min(other.widest_audience),
+                max_lifetime_seconds: lifetimes.into_iter().flatten().min(),
+                allows_artifacts: policy.allows_artifacts && other.allows_artifacts,
+            };
+            let shown = |policy: &Policy| {
+                shown(&policy.narrow(link.clone()), owner.as_ref(), viewer.as_ref(), now)
+            };
+            prop_assert!(shown(&stricter) <= shown(&policy));
+        }
+
+        /// What was refused would have been narrowed; what was not is shown as it was asked for.
+        #[test]
+        fn what_the_policy_does_not_refuse_it_does_not_narrow(policy in policy(), link in link()) {
+            let asked = Asked {
+                visibility: Some(link.visibility),
+                audience: Some(link.audience.as_ref()),
+                includes_artifacts: Some(link.includes_artifacts),
+                expires_at: Some(link.expires_at),
+            };
+            let is_allowed = judge(&policy, &asked, link.updated_at).is_ok();
+            prop_assert_eq!(is_allowed, policy.narrow(link.clone()) == link);
+        }
     }
 }

@@ -18,11 +18,13 @@ pub struct Quotas {
     pub bytes: u64,
     /// Kept files of frozen links.
     pub files: u64,
+    /// The most bytes of one chat's messages as JSON (`MAX_SNAPSHOT_BYTES`).
+    pub snapshot_bytes: u64,
 }
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { links: 10_000, bytes: 10 << 30, files: 10_000 }
+        Self { links: 10_000, bytes: 10 << 30, files: 10_000, snapshot_bytes: 16 << 20 }
     }
 }
 
@@ -44,6 +46,13 @@ impl fmt::Display for Quota {
 }
 
 impl Quotas {
+    /// How many links without files, and one more, cannot exceed the quota of bytes. Compressed,
+    /// messages can be a little larger than their JSON.
+    fn links_within_bytes(&self) -> u64 {
+        let largest = self.snapshot_bytes.saturating_mul(2).max(1);
+        (self.bytes / largest).saturating_sub(1)
+    }
+
     /// # Errors
     /// [`SharingError::QuotaExceeded`] names the first quota that is exceeded.
     fn check(&self, usage: Usage) -> Result<(), SharingError> {
@@ -82,8 +91,30 @@ impl Growth {
 
 impl Sharing {
     /// Begins with what the owner has now.
-    pub(super) async fn growth_of(&self, owner: &UserId) -> Result<Growth, SharingError> {
-        let usage = self.store.usage(owner, self.clock.now()).await?;
+    pub(super) async fn growth_of(
+        &self,
+        owner: &UserId,
+        brings_files: bool,
+    ) -> Result<Growth, SharingError> {
+        let few = if brings_files { 0 } else { self.quotas.links_within_bytes() };
+        let usage = self.store.usage(owner, self.clock.now(), few).await?;
         Ok(Growth { usage, quotas: self.quotas })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_links_cannot_exceed_the_quota_of_bytes() {
+        assert_eq!(Quotas::default().links_within_bytes(), 319);
+        for (bytes, snapshot_bytes, few) in [(10, 1, 4), (4, 1, 1), (3, 1, 0), (0, 1, 0), (9, 0, 8)]
+        {
+            let quotas = Quotas { bytes, snapshot_bytes, ..Quotas::default() };
+            assert_eq!(quotas.links_within_bytes(), few, "{bytes}, {snapshot_bytes}");
+        }
+        let all = Quotas { snapshot_bytes: u64::MAX, ..Quotas::default() };
+        assert_eq!(all.links_within_bytes(), 0);
     }
 }

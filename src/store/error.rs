@@ -28,6 +28,8 @@ pub enum Refused {
     ChatDeleted,
     /// The owner ended while the chat was fetched.
     OwnerEnded,
+    /// A person whom the audience names ended while the request was under way.
+    NamedEnded,
     /// The idempotency key was used before.
     KeyTaken,
     /// One of the links belongs to another owner.

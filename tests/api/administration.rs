@@ -277,6 +277,37 @@ async fn an_erasure_finds_names_with_special_characters(app: App) {
     assert_eq!(kept.count(), 2);
 }
 
+/// A live link's change waits for the chat service, a create too: neither may name the person when
+/// the erasure is done.
+#[apply(on_both_databases)]
+async fn what_is_under_way_to_name_a_person_who_is_erased_is_refused(app: App) {
+    let other = app.another_instance().await;
+    let bob = app.as_user("bob");
+    let live = json!({"audience": ["user:carol"], "is_frozen": false});
+    let link = bob.share_with("bobs-chat", live).await;
+    let before = bob.list("").await.is(200).json();
+    let named = json!(["user:alice", "user:carol"]);
+    let held = app.chats.hold("/chats/bobs-chat");
+    let (changing, creating) = (bob.clone(), bob.clone());
+    let (id, audience) = (link.id.clone(), named.clone());
+    let changing =
+        tokio::spawn(async move { changing.change(&id, &json!({"audience": audience})).await });
+    let body = json!({"chat_session_id": "bobs-chat", "audience": named});
+    let creating = creating.create(&body).spawn();
+    held.arrived(2).await;
+    other.as_admin().request("DELETE", "/api/v1/users/alice").await.is(200);
+    held.let_go();
+    let said = changing.await.unwrap().fails(403, "forbidden");
+    assert!(said.starts_with("audience"), "{said}");
+    creating.await.unwrap().fails(403, "forbidden");
+    assert_eq!(bob.list("").await.is(200).json(), before);
+    assert_eq!(rows(&app, "audit_records WHERE detail LIKE '%user:alice%'").await, 0);
+    // Others can be named meanwhile, and who begins later may name a person of that name.
+    bob.change(&link, &json!({"audience": ["user:dave", "group:alice"]})).await.is(204);
+    app.clock.advance(chrono::Duration::seconds(10));
+    app.as_user("bob").change(&link, &json!({"audience": named})).await.is(204);
+}
+
 /// The lifetime of the policy counts from what their owners changed.
 #[apply(on_both_databases)]
 async fn an_erasure_renews_no_link(app: App) {
@@ -319,6 +350,16 @@ async fn a_user_that_no_user_can_be_is_400(app: App) {
         {
             app.as_admin().request("DELETE", &path).await.fails(400, "bad_request");
         }
+    }
+    let mut claims = crate::support::claims(&app.clock, "admin");
+    claims["scope"] = "shared_chats:admin".into();
+    let token = crate::support::hs256(&claims);
+    // Most clients would resolve them, and name another path.
+    for segment in [".", "..", "%2e%2e", "%2E."] {
+        let request = format!(
+            "DELETE /api/v1/users/{segment} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        app.send_raw(request.as_bytes()).await.fails(400, "bad_request");
     }
     app.chats.put_named("theirs", "theirs");
     app.chats.change("theirs", |chat| chat.owner = "a/b+c");

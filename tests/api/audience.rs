@@ -190,9 +190,14 @@ async fn a_bad_audience_is_400_and_named(app: App) {
 async fn groups_that_are_no_strings_or_too_many_count_as_none(app: App) {
     let link = named(&app, json!(["group:finance", "group:g1"])).await;
     let many: Vec<String> = (0..257).map(|number| format!("g{number}")).collect();
-    for groups in
-        [json!(7), json!({"finance": true}), json!(many), json!(["finance", 7]), json!(null)]
-    {
+    for groups in [
+        json!(7),
+        json!({"finance": true}),
+        json!(many),
+        json!(["finance", 7]),
+        json!(null),
+        json!("group:finance"),
+    ] {
         let viewer = in_groups(&app, "carol", &groups);
         viewer.view(&link).await.fails(403, "not_in_audience");
     }
@@ -202,7 +207,9 @@ async fn groups_that_are_no_strings_or_too_many_count_as_none(app: App) {
     }
     // A group does not become a person.
     let person = named(&app, json!(["user:bob"])).await;
-    in_groups(&app, "carol", &json!(["bob", "user:bob"])).view(&person).await.is(403);
+    for groups in [json!(["bob", "user:bob"]), json!("user:bob")] {
+        in_groups(&app, "carol", &groups).view(&person).await.fails(403, "not_in_audience");
+    }
 }
 
 #[apply(on_both_databases)]

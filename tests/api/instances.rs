@@ -77,6 +77,65 @@ async fn a_narrowed_link_is_narrowed_on_every_instance(setup: Setup) {
 }
 
 #[apply(on_both_databases)]
+async fn the_policy_ends_streams_on_every_instance(setup: Setup) {
+    let (here, there) = two(setup).await;
+    let link = here.as_user("alice").share_live("chat-1").await;
+    let mut anonymous = there.anonymous().watch(&link).await;
+    let mut bob = there.as_user("bob").watch(&link).await;
+    let since = Instant::now();
+    let signed_in = json!({
+        "widest_audience": "signed_in", "max_lifetime_seconds": null, "allows_artifacts": true,
+    });
+    here.as_admin().set_policy(&signed_in).await.is(200);
+    is_revoked(&mut anonymous, since).await;
+    assert!(bob.told().await.starts_with("settings"));
+    is_within_a_second(since);
+    tell(&here, "m3").await;
+    assert_eq!(bob.told().await, "message m3 x");
+}
+
+#[apply(on_both_databases)]
+async fn a_removal_from_the_audience_ends_streams_on_every_instance(setup: Setup) {
+    let (here, there) = two(setup).await;
+    let live = json!({"is_frozen": false, "audience": ["user:bob", "user:carol"]});
+    let link = here.as_user("alice").share_with("chat-1", live).await;
+    let mut bob = there.as_user("bob").watch(&link).await;
+    let mut carol = there.as_user("carol").watch(&link).await;
+    let since = Instant::now();
+    let audience = json!({"audience": ["user:carol"]});
+    here.as_user("alice").change(&link, &audience).await.is(204);
+    is_revoked(&mut bob, since).await;
+    tell(&here, "m3").await;
+    assert_eq!(carol.told().await, "message m3 x");
+}
+
+#[apply(on_both_databases)]
+async fn a_take_down_and_the_end_of_a_user_end_streams_on_every_instance(setup: Setup) {
+    let (here, there) = two(setup).await;
+    for way in ["take down", "end", "erase"] {
+        let link = here.as_user("alice").share_live("chat-1").await;
+        let kept = here.as_user("alice").share_live("chat-1").await;
+        let mut stream = there.anonymous().watch(&link).await;
+        let mut of_kept = there.anonymous().watch(&kept).await;
+        let since = Instant::now();
+        let admin = here.as_admin();
+        if way == "take down" {
+            let body = json!({"shared_chat_ids": [link.id]});
+            admin.post("/api/v1/admin/shared_chats/batch_delete", &body).await.is(204);
+            is_revoked(&mut stream, since).await;
+            of_kept.is_quiet_for(Duration::from_millis(100)).await;
+            continue;
+        }
+        let path =
+            if way == "end" { "/api/v1/users/alice/shared_chats" } else { "/api/v1/users/alice" };
+        admin.request("DELETE", path).await.is(200);
+        is_revoked(&mut stream, since).await;
+        is_revoked(&mut of_kept, since).await;
+        here.clock.advance(chrono::Duration::seconds(10));
+    }
+}
+
+#[apply(on_both_databases)]
 async fn settings_reach_viewers_of_every_instance(setup: Setup) {
     let (here, there) = two(setup).await;
     let alice = here.as_user("alice");

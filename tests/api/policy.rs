@@ -268,6 +268,7 @@ async fn a_bad_policy_is_400(app: App) {
         ("max_lifetime_seconds", json!(0)),
         ("max_lifetime_seconds", json!(59)),
         ("max_lifetime_seconds", json!(1_000_000_000_000_000_000_u64)),
+        ("max_lifetime_seconds", json!(1e18)),
         ("max_lifetime_seconds", json!(-60)),
         ("max_lifetime_seconds", json!(60.5)),
         ("max_lifetime_seconds", json!("60")),

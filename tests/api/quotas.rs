@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{App, Setup, apply, on_both_databases, rows, store};
+use crate::support::{
+    App, Chat, Setup, apply, message, on_both_databases, random_name, rows, store,
+};
 
 fn exceeded(message: &str, quota: &str) {
     assert!(message.contains(&format!("more {quota} than")), "{message}");
@@ -67,6 +69,30 @@ async fn a_snapshot_beyond_the_bytes_is_not_stored(setup: Setup) {
     assert_eq!(rows(&app, "shared_chats").await, 0);
     // A live link stores nothing.
     app.as_user("alice").share_live("chat-1").await;
+}
+
+/// Few links cannot reach the quota, and are not summed up; more are.
+#[apply(on_both_databases)]
+async fn snapshots_add_up_to_the_quota_of_bytes(setup: Setup) {
+    let setup = setup.with("MAX_SNAPSHOT_BYTES", "2000").with("QUOTA_BYTES", "10000");
+    let app = setup.start().await;
+    app.chats.put("chat-1", Chat::of("alice", "Plan", &[message("m1", &random_name(600))]));
+    let body = json!({"chat_session_id": "chat-1"});
+    let mut links = 0;
+    let refused = loop {
+        let answer = app.as_user("alice").create(&body).await;
+        if answer.status != 201 || links == 20 {
+            break answer;
+        }
+        links += 1;
+    };
+    exceeded(&refused.fails(409, "quota_exceeded"), "bytes");
+    let bytes = |compared: &str| {
+        format!("(SELECT 1 AS x FROM snapshots HAVING SUM(LENGTH(messages)) {compared}) y")
+    };
+    assert_eq!(rows(&app, &bytes("<= 10000")).await, 1);
+    let next = format!("> 10000 - 10000 / {links}");
+    assert_eq!(rows(&app, &bytes(&next)).await, 1, "one more did not fit");
 }
 
 /// Otherwise links of a minute would fill the database between two sweeps.

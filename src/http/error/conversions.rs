@@ -31,6 +31,9 @@ impl From<SharingError> for ApiError {
             SharingError::OwnerEnded => {
                 Self::new(T::Forbidden, "All links of this owner were just deleted. Try again.")
             }
+            SharingError::NamedEnded => {
+                Self::new(T::Forbidden, "audience: a person in it was just removed. Try again.")
+            }
             SharingError::PolicyForbids { field, bound } => Self::new(
                 T::PolicyForbids,
                 format!("{field}: the policy of this service forbids it: {bound}."),

@@ -143,9 +143,7 @@ pub async fn create(
     let key = idempotency_key(&request)?;
     let create = CreateRequest::try_from(body.read::<ShareChatRequest>().await?)?;
     request.extensions_mut().insert(AuditedChat(create.chat_session_id.clone()));
-    // Before the create: an error afterwards would hide a link that was made.
-    let policy = state.sharing.policy().await?.policy;
-    let chat = state.sharing.create(&caller, create, key, origin).await?;
+    let (chat, policy) = state.sharing.create(&caller, create, key, origin).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, state.urls.api_path(&chat.id)))
         .insert_header((header::CACHE_CONTROL, "no-store"))

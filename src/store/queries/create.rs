@@ -7,14 +7,14 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     AuditRow, attach, log_audit_record, touch_chat, upsert_where,
-    users::{CLOCK_SKEW, LockOwner},
+    users::lock::{LockUsers, ended_since},
 };
 use crate::{
-    model::{AuditRecord, ObjectKey, ShareId, SharedChat, UserId},
+    model::{Audience, AuditRecord, ObjectKey, ShareId, SharedChat, UserId},
     store::{
         IDEMPOTENCY_RETENTION, Moment, Refused, SharedChatRow, Store, StoreError, on,
         rows::stored_audience,
-        schema::{audit_records, ended_users, idempotency_keys, shared_chats},
+        schema::{audit_records, idempotency_keys, shared_chats},
     },
 };
 
@@ -47,7 +47,7 @@ pub struct PastUse {
 #[derive(Debug, Clone)]
 pub struct NewSharedChat {
     pub chat: SharedChat,
-    /// When the request began: an owner who ended since gets no link.
+    /// When the request began: an owner who ended since gets no link, a person who did is not named.
     pub began_at: DateTime<Utc>,
     /// For a frozen link.
     pub snapshot: Option<Snapshot>,
@@ -80,8 +80,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Refused::KeyTaken`] when the idempotency key was used in the last 24 hours, also by a
-    /// concurrent request; [`Refused::OwnerEnded`]; [`Refused::ChatDeleted`] when the chat has a
-    /// tombstone, also when it was deleted while it was being fetched.
+    /// concurrent request; [`Refused::OwnerEnded`], [`Refused::NamedEnded`];
+    /// [`Refused::ChatDeleted`] when the chat has a tombstone, also when it was deleted while it was
+    /// being fetched.
     pub async fn create(&self, new: NewSharedChat, record: AuditRecord) -> Result<(), StoreError> {
         let audit = AuditRow::from(&record);
         let row = SharedChatRow::from(&new.chat);
@@ -91,6 +92,8 @@ impl Store {
         let no_chat = || StoreError::Failed("a link to no chat".to_owned());
         let chat_session_id = new.chat.chat_session_id.ok_or_else(no_chat)?.as_str().to_owned();
         let owner = new.chat.owner_id.as_ref().map_or_else(String::new, |id| id.as_str().into());
+        let named = new.chat.audience.iter().flat_map(Audience::users).map(str::to_owned);
+        let users: Vec<String> = std::iter::once(owner.clone()).chain(named).collect();
         let NewSharedChat { snapshot, copies, idempotency, began_at, .. } = new;
         on!(&self.database, transaction, |conn| {
             if let Some((used, request_hash)) = idempotency {
@@ -117,15 +120,13 @@ impl Store {
                     return Err(StoreError::Refused(Refused::KeyTaken));
                 }
             }
-            conn.lock_owner(&owner, false).await?;
-            let ended: i64 = ended_users::table
-                .filter(ended_users::user_id.eq(&owner))
-                .filter(ended_users::ended_at.ge(Moment(began_at - CLOCK_SKEW)))
-                .count()
-                .get_result(conn)
-                .await?;
-            if ended > 0 {
+            conn.lock_users(&users, false).await?;
+            let ended = ended_since!(conn, &users, began_at);
+            if ended.contains(&owner) {
                 return Err(StoreError::Refused(Refused::OwnerEnded));
+            }
+            if !ended.is_empty() {
+                return Err(StoreError::Refused(Refused::NamedEnded));
             }
             if touch_chat!(chat_session_id.as_str(), now).execute(conn).await? == 0 {
                 return Err(StoreError::Refused(Refused::ChatDeleted));

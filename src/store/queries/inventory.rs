@@ -70,7 +70,11 @@ impl Store {
         // No id is empty.
         let after = query.after.map_or_else(String::new, |id| id.as_str().to_owned());
         let rows: Vec<(LinkRow, Option<CountsRow>)> = on!(&self.database, read, |conn| {
-            let of_the_link = link_activity::shared_chat_id.eq(shared_chats::id);
+            // The second condition is for PostgreSQL, which may merge both in the order of ids: it
+            // would begin with the counts of the first link of all.
+            let of_the_link = link_activity::shared_chat_id
+                .eq(shared_chats::id)
+                .and(link_activity::shared_chat_id.gt(after.clone()));
             let mut found = shared_chats::table
                 .left_join(link_activity::table.on(of_the_link))
                 .filter(shared_chats::id.gt(after))
@@ -82,7 +86,8 @@ impl Store {
                 InventoryFilter::Public => found.filter(shared_chats::is_private.eq(false)),
                 InventoryFilter::Frozen => found.filter(shared_chats::is_frozen.eq(true)),
                 InventoryFilter::Active => found.filter(shared_chats::is_frozen.eq(false)),
-                InventoryFilter::Legacy => found.filter(shared_chats::is_legacy.eq(true)),
+                // As the partial index has it, without a value that is bound.
+                InventoryFilter::Legacy => found.filter(shared_chats::is_legacy),
             };
             if let Some(owner) = owner {
                 found = found.filter(shared_chats::owner_id.eq(owner));

@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sql_types::Bool};
 use diesel_async::RunQueryDsl;
 
-use super::{attach, detach, log_audit_record, record_change};
+use super::{
+    attach, detach, log_audit_record, record_change,
+    users::lock::{LockUsers, ended_since},
+};
 use crate::{
     model::{
         Audience, AuditRecord, Deleted, Detail, LinkState, ObjectKey, ShareId, SharedChat, UserId,
@@ -59,6 +62,7 @@ impl Store {
     /// no such link or the guard does not hold. Files that are no longer included become orphans.
     ///
     /// # Errors
+    /// [`Refused::NamedEnded`] when a person whom the new audience names ended after `began_at`;
     /// [`StoreError::Unavailable`] also when a sweep has deleted a copy.
     pub async fn change_settings(
         &self,
@@ -66,6 +70,7 @@ impl Store {
         owner: &UserId,
         change: SettingsChange,
         guard: ChangeGuard,
+        began_at: DateTime<Utc>,
         mut record: AuditRecord,
     ) -> Result<Option<SharedChat>, StoreError> {
         let now = record.at;
@@ -75,6 +80,8 @@ impl Store {
         let revisions = guard.revisions.unwrap_or_default();
         let ends_artifacts = change.includes_artifacts == Some(false);
         let (copies, updated_at) = (guard.copies, (!guard.keeps_updated_at).then_some(Moment(now)));
+        let named = change.audience.iter().flatten().flat_map(Audience::users);
+        let named: Vec<String> = named.map(str::to_owned).collect();
         let audience = change.audience.map(|list| list.as_ref().map(stored_audience));
         let changed: Option<(LinkRow, AuditRecord)> = on!(&self.database, transaction, |conn| {
             let mine = shared_chats::table
@@ -99,6 +106,12 @@ impl Store {
                 .await
                 .optional()?;
             let Some(changed): Option<LinkRow> = changed else { return Ok(None) };
+            if !named.is_empty() {
+                conn.lock_users(&named, false).await?;
+                if !ended_since!(conn, &named, began_at).is_empty() {
+                    return Err(StoreError::Refused(Refused::NamedEnded));
+                }
+            }
             if ends_artifacts {
                 detach!(conn, [&id]);
             }

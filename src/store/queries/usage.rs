@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    QueryableByName,
-    sql_types::{BigInt, Text},
+    backend::Backend,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    result::QueryResult,
+    serialize::ToSql,
+    sql_types::{BigInt, HasSqlType, Text},
 };
 use diesel_async::RunQueryDsl;
 
@@ -23,45 +26,71 @@ pub struct Usage {
     pub files: u64,
 }
 
-#[derive(QueryableByName)]
-struct UsageRow {
-    #[diesel(sql_type = BigInt)]
-    links: i64,
-    #[diesel(sql_type = BigInt)]
-    message_bytes: i64,
-    #[diesel(sql_type = BigInt)]
-    files: i64,
-    #[diesel(sql_type = BigInt)]
-    file_bytes: i64,
+/// One statement, for it is a part of each create; prepared once for each connection. No content is
+/// read: the indexes of owners, snapshots and files serve it. Sizes are looked up link by link, as
+/// PostgreSQL would answer a join by reading all snapshots. That costs most, and is left out for few
+/// links without files.
+#[derive(QueryId)]
+struct SelectUsage {
+    owner: String,
+    now: Moment,
+    few: i64,
 }
 
-/// One statement, for it is a part of each create. The indexes of owners, snapshots and files serve
-/// it; no content is read.
-const USAGE: &str = "\
-    SELECT COUNT(CASE WHEN l.expires_at IS NULL OR l.expires_at > $1 THEN 1 END) AS links, \
-    CAST(COALESCE(SUM(OCTET_LENGTH(s.messages)), 0) AS BIGINT) AS message_bytes, \
-    CAST(COALESCE(SUM(CASE WHEN l.includes_artifacts THEN (SELECT COUNT(*) FROM artifacts a \
-    WHERE a.shared_chat_id = l.id) END), 0) AS BIGINT) AS files, \
-    CAST(COALESCE(SUM(CASE WHEN l.includes_artifacts THEN (SELECT SUM(a.bytes) FROM artifacts a \
-    WHERE a.shared_chat_id = l.id) END), 0) AS BIGINT) AS file_bytes \
-    FROM shared_chats l LEFT JOIN snapshots s ON s.shared_chat_id = l.id WHERE l.owner_id = $2";
+impl Query for SelectUsage {
+    /// Links that have not expired, bytes of messages, files, and their bytes.
+    type SqlType = (BigInt, BigInt, BigInt, BigInt);
+}
+
+impl<DB: Backend + HasSqlType<UtcMicros>> QueryFragment<DB> for SelectUsage
+where
+    String: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+    Moment: ToSql<UtcMicros, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("SELECT COUNT(CASE WHEN l.expires_at IS NULL OR l.expires_at > ");
+        out.push_bind_param::<UtcMicros, _>(&self.now)?;
+        out.push_sql(" THEN 1 END), CAST(CASE WHEN COUNT(*) > ");
+        out.push_bind_param::<BigInt, _>(&self.few)?;
+        out.push_sql(
+            " OR COUNT(CASE WHEN l.includes_artifacts THEN 1 END) > 0 \
+             THEN (SELECT COALESCE(SUM((SELECT OCTET_LENGTH(s.messages) FROM snapshots s \
+             WHERE s.shared_chat_id = o.id)), 0) FROM shared_chats o WHERE o.owner_id = ",
+        );
+        out.push_bind_param::<Text, _>(&self.owner)?;
+        out.push_sql(
+            ") ELSE 0 END AS BIGINT), \
+             CAST(COALESCE(SUM(CASE WHEN l.includes_artifacts THEN (SELECT COUNT(*) \
+             FROM artifacts a WHERE a.shared_chat_id = l.id) END), 0) AS BIGINT), \
+             CAST(COALESCE(SUM(CASE WHEN l.includes_artifacts THEN (SELECT SUM(a.bytes) \
+             FROM artifacts a WHERE a.shared_chat_id = l.id) END), 0) AS BIGINT) \
+             FROM shared_chats l WHERE l.owner_id = ",
+        );
+        out.push_bind_param::<Text, _>(&self.owner)
+    }
+}
 
 impl Store {
-    /// What the owner's links take at `now`. The cost grows with the number of links.
-    pub async fn usage(&self, owner: &UserId, now: DateTime<Utc>) -> Result<Usage, StoreError> {
+    /// What the owner's links take at `now`. The bytes of messages are not summed, and 0, while the
+    /// owner has up to `few` links and none with files. The cost grows with the number of links.
+    pub async fn usage(
+        &self,
+        owner: &UserId,
+        now: DateTime<Utc>,
+        few: u64,
+    ) -> Result<Usage, StoreError> {
         let owner = owner.as_str().to_owned();
-        let row: UsageRow = on!(&self.database, read, |conn| {
-            Ok(diesel::sql_query(USAGE)
-                .bind::<UtcMicros, _>(Moment(now))
-                .bind::<Text, _>(owner)
-                .get_result(conn)
-                .await?)
-        })?;
+        let few = i64::try_from(few).unwrap_or(i64::MAX);
+        let select = SelectUsage { owner, now: Moment(now), few };
+        let row: (i64, i64, i64, i64) =
+            on!(&self.database, read, |conn| Ok(select.get_result(conn).await?))?;
+        let (links, message_bytes, files, file_bytes) = row;
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
         Ok(Usage {
-            links: count(row.links),
-            bytes: count(row.message_bytes).saturating_add(count(row.file_bytes)),
-            files: count(row.files),
+            links: count(links),
+            bytes: count(message_bytes).saturating_add(count(file_bytes)),
+            files: count(files),
         })
     }
 }

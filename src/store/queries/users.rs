@@ -1,13 +1,11 @@
 //! The end of a user: their links, and the traces of the person.
 
+pub(in crate::store) mod lock;
+
 use chrono::{DateTime, Duration, Utc};
-use diesel::{
-    dsl::sql,
-    prelude::*,
-    sql_types::{Bool, Text},
-};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use futures_util::{FutureExt, future::BoxFuture};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use lock::LockUsers;
 use serde_json::Value;
 
 use super::{
@@ -23,73 +21,31 @@ use crate::{
         on,
         rows::{audience, stored_audience},
         schema::{audit_records, ended_users, idempotency_keys, policy, shared_chats, snapshots},
-        sqlite::SqliteConn,
     },
 };
 
 /// How long the end of a user is remembered: far longer than a create takes.
 const ENDED_USER_RETENTION: Duration = Duration::days(1);
 
-/// By how much the clocks of two instances may differ: a create that began so long after the end by
-/// its instance's clock may have begun before it.
-pub(in crate::store) const CLOCK_SKEW: Duration = Duration::seconds(5);
-
 /// An audit record: its key, who acted, and its detail.
 type Record = (Moment, i64, Option<String>, Option<String>);
 
-/// Audit records that are read at a time.
-const RECORDS: i64 = 5000;
-/// Audit records that one transaction rewrites.
-const BATCH_OF_RECORDS: usize = 500;
-
-/// Serialises creates of an owner's links with the end of that owner, until the open transaction
-/// ends: creates take the lock together, an end takes it alone.
-pub(in crate::store) trait LockOwner {
-    fn lock_owner<'c>(
-        &'c mut self,
-        owner: &str,
-        is_end: bool,
-    ) -> BoxFuture<'c, Result<(), StoreError>>;
-}
-
-impl LockOwner for AsyncPgConnection {
-    fn lock_owner<'c>(
-        &'c mut self,
-        owner: &str,
-        is_end: bool,
-    ) -> BoxFuture<'c, Result<(), StoreError>> {
-        // Two owners with the same hash wait for each other.
-        let statement = match is_end {
-            true => "SELECT pg_advisory_xact_lock(hashtextextended($1, 7352))",
-            false => "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 7352))",
-        };
-        let owner = owner.to_owned();
-        async move {
-            diesel::sql_query(statement).bind::<Text, _>(owner).execute(self).await?;
-            Ok(())
-        }
-        .boxed()
-    }
-}
-
-impl LockOwner for SqliteConn {
-    // There is one writer.
-    fn lock_owner<'c>(&'c mut self, _: &str, _: bool) -> BoxFuture<'c, Result<(), StoreError>> {
-        std::future::ready(Ok(())).boxed()
-    }
-}
+/// Audiences or audit records that are read at a time.
+const ROWS: i64 = 5000;
+/// Those of them that one transaction rewrites.
+const BATCH_OF_ROWS: usize = 500;
 
 impl Store {
-    /// Deletes all links of the user, expired ones too, and makes creates in progress fail. Each
-    /// transaction deletes a bounded number of links and bytes, and has an audit record of its own.
-    /// Returns how many of the links had not expired.
+    /// Deletes all links of the user, expired ones too. Creates in progress fail, and what is under
+    /// way to name the user in an audience. Each transaction deletes a bounded number of links and
+    /// bytes, and has an audit record of its own. Returns how many of the links had not expired.
     pub async fn end_user(&self, user: &UserId, record: AuditRecord) -> Result<usize, StoreError> {
         let now = record.at;
         let short = user.short();
         let user = user.as_str().to_owned();
         let id = user.clone();
         on!(&self.database, transaction, |conn| {
-            conn.lock_owner(&id, true).await?;
+            conn.lock_users(std::slice::from_ref(&id), true).await?;
             diesel::insert_into(ended_users::table)
                 .values((ended_users::user_id.eq(&id), ended_users::ended_at.eq(Moment(now))))
                 .on_conflict(ended_users::user_id)
@@ -103,14 +59,14 @@ impl Store {
         loop {
             let owner = user.clone();
             let page: Vec<SizedLink> = on!(&self.database, read, |conn| {
+                // Not joined: PostgreSQL would read all snapshots, or all of the owner's links.
+                let size = snapshots::table
+                    .filter(snapshots::shared_chat_id.eq(shared_chats::id))
+                    .select(length(snapshots::messages.nullable()))
+                    .single_value();
                 Ok(shared_chats::table
-                    .left_join(snapshots::table)
                     .filter(shared_chats::owner_id.eq(owner))
-                    .select((
-                        shared_chats::id,
-                        shared_chats::expires_at,
-                        length(snapshots::messages.nullable()),
-                    ))
+                    .select((shared_chats::id, shared_chats::expires_at, size))
                     .limit(BATCH)
                     .load(conn)
                     .await?)
@@ -187,65 +143,69 @@ impl Store {
         let json = Value::from(principal.clone()).to_string();
         let mut after = String::new();
         loop {
-            let (json, behind) = (json.clone(), after.clone());
-            // It may find more: the string can be a part of another principal.
-            let page: Vec<String> = on!(&self.database, read, |conn| {
+            let behind = after.clone();
+            // Not searched by the database: a statement would go through all audiences.
+            let page: Vec<(String, Option<String>)> = on!(&self.database, read, |conn| {
                 Ok(shared_chats::table
                     .filter(shared_chats::id.gt(behind))
                     .filter(shared_chats::audience.is_not_null())
-                    // Not LIKE, which ignores case on SQLite.
-                    .filter(
-                        sql::<Bool>("replace(audience, ")
-                            .bind::<Text, _>(json)
-                            .sql(", '') <> audience"),
-                    )
-                    .select(shared_chats::id)
+                    .select((shared_chats::id, shared_chats::audience))
                     .order(shared_chats::id.asc())
-                    .limit(BATCH)
+                    .limit(ROWS)
                     .load(conn)
                     .await?)
             })?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some((last, _)) = page.last() else { return Ok(()) };
             after.clone_from(last);
-            let principal = principal.clone();
-            on!(&self.database, bulk, |conn| {
-                let mut changed = Vec::new();
-                for id in &page {
-                    // Its owner may change it at the same moment: then it is looked at again.
-                    loop {
-                        let row: Option<(Option<String>, i64)> = shared_chats::table
-                            .find(id)
-                            .select((shared_chats::audience, shared_chats::revision))
-                            .get_result(conn)
-                            .await
-                            .optional()?;
-                        let Some((Some(stored), revision)) = row else { break };
-                        // A damaged one admits no one, and is left empty.
-                        let list = audience(Some(&stored)).ok().flatten().unwrap_or_default();
-                        let rest = stored_audience(&list.without(&principal));
-                        if rest == stored {
-                            break;
-                        }
-                        let as_read = shared_chats::table
-                            .find(id)
-                            .filter(shared_chats::revision.eq(revision));
-                        let updated = diesel::update(as_read)
-                            .set((
-                                shared_chats::audience.eq(Some(rest)),
-                                shared_chats::revision.eq(shared_chats::revision + 1),
-                            ))
-                            .execute(conn)
-                            .await?;
-                        if updated > 0 {
-                            changed.extend(ShareId::parse(id));
-                            break;
-                        }
+            // It may find more: the string can be a part of another principal.
+            let may_name =
+                |list: &Option<String>| list.as_ref().is_some_and(|it| it.contains(&json));
+            let named: Vec<String> =
+                page.into_iter().filter(|(_, list)| may_name(list)).map(|(id, _)| id).collect();
+            for batch in named.chunks(BATCH_OF_ROWS) {
+                self.erase_from(batch.to_vec(), principal.clone()).await?;
+            }
+        }
+    }
+
+    /// Removes the principal from the audiences of these links, in one transaction.
+    async fn erase_from(&self, links: Vec<String>, principal: String) -> Result<(), StoreError> {
+        on!(&self.database, bulk, |conn| {
+            let mut changed = Vec::new();
+            for id in &links {
+                // Its owner may change it at the same moment: then it is looked at again.
+                loop {
+                    let row: Option<(Option<String>, i64)> = shared_chats::table
+                        .find(id)
+                        .select((shared_chats::audience, shared_chats::revision))
+                        .get_result(conn)
+                        .await
+                        .optional()?;
+                    let Some((Some(stored), revision)) = row else { break };
+                    // A damaged one admits no one, and is left empty.
+                    let list = audience(Some(&stored)).ok().flatten().unwrap_or_default();
+                    let rest = stored_audience(&list.without(&principal));
+                    if rest == stored {
+                        break;
+                    }
+                    let as_read =
+                        shared_chats::table.find(id).filter(shared_chats::revision.eq(revision));
+                    let updated = diesel::update(as_read)
+                        .set((
+                            shared_chats::audience.eq(Some(rest)),
+                            shared_chats::revision.eq(shared_chats::revision + 1),
+                        ))
+                        .execute(conn)
+                        .await?;
+                    if updated > 0 {
+                        changed.extend(ShareId::parse(id));
+                        break;
                     }
                 }
-                conn.announce(&Notice::links(&changed)).await?;
-                Ok(())
-            })?;
-        }
+            }
+            conn.announce(&Notice::links(&changed)).await?;
+            Ok(())
+        })
     }
 
     /// Who acted, and the lists of audiences, in audit records: read page by page, off SQLite's
@@ -271,7 +231,7 @@ impl Store {
                         audit_records::actor_id,
                         audit_records::detail,
                     ))
-                    .limit(RECORDS)
+                    .limit(ROWS)
                     .load(conn)
                     .await?)
             })?;
@@ -284,7 +244,7 @@ impl Store {
                     is_named || actor.as_deref() == Some(&*id)
                 })
                 .collect();
-            for batch in of_person.chunks(BATCH_OF_RECORDS) {
+            for batch in of_person.chunks(BATCH_OF_ROWS) {
                 let (batch, id) = (batch.to_vec(), id.clone());
                 let (principal, instead) = (principal.clone(), instead.clone());
                 on!(&self.database, bulk, |conn| {
