@@ -196,7 +196,7 @@ export class SharedChatsClient {
 
   /** A token in place of the refused one: one for all calls that were refused with it. */
   async #renew(refused) {
-    if (this.#renewed?.refused !== refused) {
+    if (!this.#renewed || this.#renewed.refused !== refused) {
       this.#renewed = { refused, token: withToken(() => this.#token({ refresh: true })) };
     }
     const { token } = this.#renewed;

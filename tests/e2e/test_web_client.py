@@ -422,6 +422,8 @@ def test_a_caller_who_is_signed_out_is_told_so_at_once(frontend):
     tab.begin(None)
     assert tab.fails("client.listSharedChats()")["error_type"] == "login_required"
     assert (tab.tokens_asked(), len(tab.asked)) == (["token", "refresh"], 1)
+    nothing = "new SharedChatsClient({ api: given, token: () => undefined })"
+    assert tab.fails(f"{nothing}.listSharedChats()", tab.api)["error_type"] == "login_required"
 
 
 def test_a_token_that_cannot_be_had_is_an_error_of_the_same_class(frontend):
