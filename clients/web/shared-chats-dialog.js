@@ -28,7 +28,7 @@ export class SharedChatsDialog extends DialogElement {
     return this.view.load();
   }
 
-  hidden() {
+  closed() {
     this.view.stop();
   }
 }
