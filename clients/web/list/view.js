@@ -263,5 +263,6 @@ export class ListView {
     this.toolbar.stop();
     this.links.stop();
     this.activity.stop();
+    for (const view of this.views.values()) view.details?.stop();
   }
 }
