@@ -101,7 +101,7 @@ def test_a_live_page_keeps_times_contents_and_what_is_read(service, chats, tab, 
     tell(service, chat)
     expect(page.locator("article")).to_have_count(10, timeout=15_000)
     expect(page.locator("nav summary")).to_have_text("Questions (5)")
-    assert page.evaluate("getSelection().toString().trim()") == "Question 1"
+    assert page.evaluate("getSelection().toString().trim()") == "more of it"
     page.locator("nav summary").click()
     chat.exchange("A sixth", "answer")
     tell(service, chat)
