@@ -21,7 +21,7 @@ pub(super) fn escape_into(out: &mut String, text: &str) {
 }
 
 /// Whether [`escape_into`] and the templates write the character as up to six.
-fn is_escaped(c: char) -> bool {
+pub(super) fn is_escaped(c: char) -> bool {
     matches!(c, '&' | '<' | '>' | '"' | '\'')
 }
 

@@ -199,3 +199,32 @@ fn what_is_over_a_bound_is_shown_as_source() {
         assert!(mathml(&does_not).is_none(), "{does_not}");
     }
 }
+
+#[test]
+fn random_mixtures_of_commands_are_harmless() {
+    const PARTS: &str = r"\frac \sqrt [ ] { } { } ^ _ ' & & \\ \left( \right) \left. \right| \middle|
+        \begin{matrix} \end{matrix} \begin{align} \end{align} \begin{cases} \end{cases} \hline
+        \begin{array}{c|c} \end{array} \begin{subarray}{c} \end{subarray} \text{ \textbf{ \mathrm{
+        \operatorname{ \overbrace \underline \hat \vec \not = \sum \int \limits \lim x 12 . | , -
+        \color{red} \boxed{ \substack{ \tag{ \label{a} \eqref{a} \hspace{1em} \kern 1em \, \! \big(
+        \genfrac(){1pt}{0}{1}{2} \binom \over \choose \displaystyle \mathbb \bm \phantom \cancel \# \$
+        é שלום < > ~ \  \dots \mathop \stackrel \xrightarrow \pmod \bmod \prime \mathllap \rlap \sc";
+    let parts: Vec<&str> = PARTS.split_whitespace().collect();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % 1_000_003).unwrap() % below
+    };
+    let mut typeset = 0;
+    for _ in 0..6000 {
+        let length = next(14) + 1;
+        let formula: Vec<&str> = (0..length).map(|_| parts[next(parts.len())]).collect();
+        let html = render(&format!("\\[{}\\]", formula.join(" ")));
+        assert_harmless(&html);
+        greatest_depth(&html);
+        typeset += usize::from(html.contains("<math"));
+    }
+    assert!(typeset > 300, "{typeset}");
+}
