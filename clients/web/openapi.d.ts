@@ -165,7 +165,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows a link: a public one to anyone, a private one to signed-in users. */
+        /**
+         * Shows a link: a public one to anyone, a private one to signed-in users. As a Markdown document
+         *     for a client that prefers `text/markdown`, or asks for that `format`: then as a file to save.
+         */
         get: operations["get_shared_chat"];
         put?: never;
         post?: never;
@@ -384,8 +387,8 @@ export interface paths {
         };
         /**
          * Opens a link (at `SHARE_PATH`, by default as here, while this service shows links itself): a
-         *     page, and what the API gives for a client that prefers `application/json`. Refusals are pages
-         *     too. With a slash at its end the path is redirected to the one without.
+         *     page, and what the API gives for a client that prefers `application/json` or `text/markdown`.
+         *     Refusals are pages too. With a slash at its end the path is redirected to the one without.
          */
         get: operations["open_link"];
         put?: never;
@@ -1644,7 +1647,10 @@ export interface operations {
     };
     get_shared_chat: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description By default what `Accept` prefers, else JSON */
+                format?: string;
+            };
             header?: {
                 /** @description An entity tag of the view */
                 "If-None-Match"?: string;
@@ -1668,6 +1674,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SharedChatDetail"];
+                    "text/markdown": string;
                 };
             };
             /** @description `If-None-Match` names it */
@@ -2138,6 +2145,7 @@ export interface operations {
                 content: {
                     "text/html": string;
                     "application/json": components["schemas"]["SharedChatDetail"];
+                    "text/markdown": string;
                 };
             };
             /** @description `If-None-Match` names it */
