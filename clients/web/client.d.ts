@@ -98,6 +98,8 @@ export class SharedChatsClient {
   shareChatSession(link: ShareChatRequest, options?: { idempotencyKey?: string } & Abortable): Promise<SharedChatInfo>;
   /** At most 1,000 ids. All of them or none. */
   deleteSharedChats(ids: string[], options?: Abortable): Promise<void>;
+  /** The chat as a Markdown document. */
+  getSharedChat(id: string, options: { format: "markdown" } & Abortable): Promise<Tagged<string>>;
   /** Without `ifNoneMatch` there always is `data`; null means that the tag still holds. */
   getSharedChat(id: string, options: { ifNoneMatch: string } & Abortable): Promise<Tagged<SharedChatDetail | null>>;
   getSharedChat(id: string, options?: Abortable): Promise<Tagged<SharedChatDetail>>;

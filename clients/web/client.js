@@ -1,5 +1,4 @@
-// One method for each operation of openapi.yaml, and watch(), which follows a live link. Runs in
-// evergreen browsers and in Node.js 20 or later. client.d.ts has the types.
+// One method for each operation of openapi.yaml, and watch(); for browsers and Node.js 20 or later.
 
 /** A call that failed. `error_type` is for programs, `message` for people (docs/API.md 2). */
 export class ApiError extends Error {
@@ -45,9 +44,10 @@ export class SharedChatsClient {
     await this.#send("POST", "/api/v1/shared_chats/batch_delete", { body: { shared_chat_ids: ids }, signal });
   }
 
-  async getSharedChat(id, { ifNoneMatch, signal } = {}) {
-    const headers = { "If-None-Match": ifNoneMatch };
-    return tagged(await this.#send("GET", path`/api/v1/shared_chats/${id}`, { headers, signal }));
+  async getSharedChat(id, { format, ifNoneMatch, signal } = {}) {
+    const options = { query: { format }, headers: { "If-None-Match": ifNoneMatch }, signal };
+    const response = await this.#send("GET", path`/api/v1/shared_chats/${id}`, options);
+    return tagged(response, format === "markdown" ? "text" : "json");
   }
 
   async updateSharedChat(id, changes, { ifMatch, signal } = {}) {

@@ -35,6 +35,8 @@ export async function viewer(id: string, signal: AbortSignal): Promise<void> {
   const { data: chat, etag } = await client.getSharedChat(id, { signal });
   const again = await client.getSharedChat(id, { ifNoneMatch: etag ?? "*" });
   if (again.data === null) console.info("unchanged");
+  const markdown: string = (await client.getSharedChat(id, { format: "markdown", signal })).data;
+  console.info(markdown.length);
   for (const file of chat.artifacts ?? []) {
     const response = await client.getSharedChatArtifact(id, file.id, { range: "bytes=0-99" });
     console.info(response.status, (await response.arrayBuffer()).byteLength);
