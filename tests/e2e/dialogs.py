@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
-from conftest import Service, settings_for
+from conftest import Service, eventually, settings_for
 
 PHONE = {"width": 375, "height": 700}
 DESKTOP = {"width": 1100, "height": 800}
@@ -236,7 +236,7 @@ def dialog_page(browser, host, ui_service):
             host.pages["/favicon.ico"] = ("", "")
             host.pages["/host.html"] = (html, f"default-src 'none'; {sources}")
             opened.page.goto(f"{origin}/host.html")
-        opened.page.evaluate(f"customElements.whenDefined('{tag}')")
+        eventually(lambda: opened.page.evaluate(f"Boolean(customElements.get('{tag}'))"), 20, f"{tag} is defined")
         opened.page.evaluate(
             "document.querySelector('#opener').addEventListener('click', () => document.querySelector('[data-dialog]').show())"
         )

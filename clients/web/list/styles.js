@@ -7,8 +7,6 @@ dialog > footer { display: flex; flex-wrap: wrap; align-items: center; justify-c
 
 .toolbar { display: flex; flex-wrap: wrap; align-items: center; gap: 0.625rem 0.875rem; padding: 0.25rem 1.5rem 0.875rem; }
 .toolbar > .search { flex: 1 1 16rem; }
-/* What is typed may run the other way than the dialog: it stays clear of the icon at either end. */
-.toolbar > .search > input { padding-inline-end: 2.375rem; }
 .toolbar > .sort { display: flex; align-items: center; gap: 0.5rem; }
 .toolbar > .sort > select { width: auto; }
 .segments { position: relative; display: flex; padding: 0.1875rem; border-radius: calc(var(--radius) * 0.6); background: var(--tint); border: 1px solid var(--line); }

@@ -139,7 +139,8 @@ input[type="checkbox"], input[type="radio"] { accent-color: var(--accent); }
 .chip > button > .icon { width: 0.875rem; height: 0.875rem; stroke-width: 2.5; }
 .search { position: relative; }
 .search > .icon { position: absolute; inset-block: 0; inset-inline-start: 0.75rem; margin-block: auto; color: var(--muted); width: 1.125rem; height: 1.125rem; pointer-events: none; }
-.search > input { padding-inline-start: 2.375rem !important; }
+/* What is typed may run the other way than the dialog: it stays clear of the icon at either end. */
+.search > input { padding-inline: 2.375rem !important; }
 .options { max-height: 14rem; overflow-y: auto; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.6); padding: 0.25rem; box-shadow: 0 8px 24px rgb(0 0 0 / 0.12); }
 .options > li { display: flex; align-items: center; gap: 0.625rem; padding: 0.375rem 0.625rem; border-radius: calc(var(--radius) * 0.4); cursor: pointer; }
 .options > li > .icon { color: var(--muted); }
