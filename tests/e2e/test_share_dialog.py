@@ -428,7 +428,7 @@ def test_a_page_without_a_token_is_told_to_sign_in(share_page, chats, alice):
     opened.as_user(None)
     dialog = open_dialog(opened)
     expect(dialog.get_by_role("alert").first).to_contain_text("You are signed out. Sign in again, then try again.")
-    opened.page.evaluate("document.querySelector('[data-dialog]').token = async () => { throw new Error('offline'); }")
+    opened.page.evaluate("() => { document.querySelector('[data-dialog]').token = async () => { throw new Error('offline'); }; }")
     dialog.get_by_role("button", name="Share", exact=True).click()
     expect(dialog.get_by_role("alert").first).to_contain_text("You are signed out. Sign in again, then try again.")
 
