@@ -63,12 +63,14 @@ def test_the_button_copies_the_code_as_it_is(service, chats, tab, alice):  # noq
     _, link = share(service, chats, alice, [ANSWER])
     opened = tab(service, permissions=["clipboard-read", "clipboard-write"])
     opened.open(link["url"])
-    button = opened.page.get_by_role("button", name="Copy code")
+    button = opened.page.locator(".copy")
     expect(button).to_have_count(1)
     button.click()
     expect(button).to_have_text("Copied")
+    expect(button).to_have_accessible_name("Copied")
     assert opened.page.evaluate("navigator.clipboard.readText()") == CODE
     expect(button).to_have_text("Copy", timeout=5_000)
+    expect(button).to_have_accessible_name("Copy code")
     # By keyboard.
     opened.page.evaluate("navigator.clipboard.writeText('')")
     button.focus()
@@ -82,7 +84,7 @@ def test_without_the_clipboard_the_code_is_copied_by_selection(service, chats, t
     opened.page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     opened.page.add_init_script("window.__copied = null; addEventListener('copy', () => window.__copied = document.activeElement.value)")
     opened.open(link["url"])
-    button = opened.page.get_by_role("button", name="Copy code")
+    button = opened.page.locator(".copy")
     button.click()
     expect(button).not_to_have_text("Copy")
     assert opened.page.evaluate("window.__copied") == CODE
@@ -105,7 +107,7 @@ def test_code_that_arrives_has_a_button_too(service, chats, tab, alice):  # noqa
     expect(opened.page.locator("math")).to_have_count(1)
     chat.say(ANSWER)
     assert service.http(service_caller_token()).post(f"/api/v1/chats/{chat.id}/changes").status_code == 202
-    button = opened.page.get_by_role("button", name="Copy code")
+    button = opened.page.locator(".copy")
     expect(button).to_have_count(1, timeout=15_000)
     opened.page.evaluate("document.execCommand = () => true")
     button.click()

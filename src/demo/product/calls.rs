@@ -56,7 +56,7 @@ enum Problem {
     NoSuchUser,
     #[error("There is no such chat.")]
     NoSuchChat,
-    #[error("A message needs a text.")]
+    #[error("A message needs text.")]
     EmptyMessage,
     #[error("{0}")]
     Failed(String),

@@ -170,7 +170,7 @@ mod tests {
         let localhost = ("host", "localhost:8090");
         let to = Verdict::Elsewhere("http://127.0.0.1:8090/k/".to_owned());
         assert_eq!(judge(Method::GET, "/k/", &[localhost]), to);
-        // Only the page: nothing else is answered there, and the key is not told to who has it not.
+        // Only the page: nothing else is answered there, and a caller without the key is not told it.
         for path in ["/", "/other/", "/k/state"] {
             let judged = judge(Method::GET, path, &[localhost]);
             assert!(matches!(judged, Verdict::Refused(_)), "{path}");

@@ -8,7 +8,7 @@ use crate::{
     model::UserId,
 };
 
-/// A user's id in the path, percent-decoded: the segment that so many others follow.
+/// A user's id in the path, percent-decoded. `followed_by` is how many segments come after it.
 ///
 /// # Errors
 /// 400 if no user can have it, or if it is `.` or `..`, which clients resolve in an address.

@@ -22,7 +22,8 @@ use crate::http::{
 };
 
 /// Passes a request on, or refuses it before it costs anything: 414 if its target is too long, 503
-/// while `MAX_CONCURRENT_REQUESTS` are in flight, 429 over a rate limit. Probes always pass.
+/// while `MAX_CONCURRENT_REQUESTS` are in flight, 429 over a rate limit. Probes always pass, and
+/// scripts are not counted: behind one address are many people, and a page loads dozens.
 pub async fn limit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -40,7 +41,7 @@ pub async fn limit(
         let refusal = ApiError::overloaded("MAX_CONCURRENT_REQUESTS are in flight");
         return Ok(request.error_response(refusal));
     };
-    match &state.rate_limits {
+    match state.rate_limits.as_ref().filter(|_| !request.path().starts_with("/ui/")) {
         Some(limits) => counted(request, next, &state, limits.clone()).await,
         None => Ok(next.call(request).await?.map_into_boxed_body()),
     }

@@ -5,10 +5,13 @@ function addCopyButtons(page) {
     const button = page.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", "Copy code");
+    say(button, "Copy", "Copy code");
     figure.append(button);
   }
+}
+function say(button, text, label) {
+  button.textContent = text;
+  button.setAttribute("aria-label", label);
 }
 // One listener for all, as live.js moves copies of the buttons into the page.
 document.addEventListener("click", async (event) => {
@@ -17,8 +20,8 @@ document.addEventListener("click", async (event) => {
   const code = button.closest("figure").querySelector("code").textContent;
   let said = "Copied";
   try { await navigator.clipboard.writeText(code); } catch { said = copyBySelection(button, code) ? said : "Not copied"; }
-  button.textContent = said;
-  setTimeout(() => button.textContent = "Copy", 2000);
+  say(button, said, said);
+  setTimeout(() => say(button, "Copy", "Copy code"), 2000);
 });
 // For pages that are not served by HTTPS, where there is no clipboard.
 function copyBySelection(button, code) {

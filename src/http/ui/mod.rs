@@ -1,10 +1,13 @@
 //! The JavaScript of `clients/web`, for pages of any origin to load (docs/INTEGRATION.md).
 
+use std::sync::LazyLock;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, HeaderValue},
     web::Bytes,
 };
+use moka::sync::Cache;
 use rust_embed::RustEmbed;
 
 use crate::{
@@ -23,6 +26,9 @@ use crate::{
 #[exclude = "sample/*"]
 struct Files;
 
+/// Encoded files by their entity tags. There are fewer than 64 files, in four codings each.
+static BODIES: LazyLock<Cache<String, Bytes>> = LazyLock::new(|| Cache::new(256));
+
 /// Sends a file. Unlike everything else here it is for every origin, as it holds no data. The files
 /// import each other, so a browser asks for each again (`no-cache`) and never mixes two releases.
 ///
@@ -38,7 +44,7 @@ pub async fn file(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let is_known = not_modified(&request, &tag);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
-        .insert_header((header::ETAG, tag))
+        .insert_header((header::ETAG, tag.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header((header::VARY, "Accept-Encoding"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
@@ -49,7 +55,7 @@ pub async fn file(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     if coding != Coding::Identity {
         response.insert_header((header::CONTENT_ENCODING, coding.name()));
     }
-    let body = coding.encode(&Bytes::from(file.data.into_owned()));
+    let body = BODIES.try_get_with(tag, || coding.encode(&Bytes::from(file.data.into_owned())));
     let body = body.map_err(SharingError::defect)?;
     response.insert_header((header::CONTENT_TYPE, JAVASCRIPT));
     Ok(response.body(body))

@@ -192,8 +192,8 @@ impl View<'_> {
         let form = self.representation.name();
         let hash = hash.as_deref();
         match self.representation.format {
-            Format::Json | Format::Markdown => ViewTag::new(*revision, *policy, hash, form),
-            Format::Page => {
+            Format::Json => ViewTag::new(*revision, *policy, hash, form),
+            Format::Page | Format::Markdown => {
                 let form = format!("{form}.{}", self.state.page_version);
                 ViewTag::new(*revision, *policy, hash, &form)
             }

@@ -1,8 +1,9 @@
 //! A message's text as a part of a document.
 //!
 //! It is changed where it would reach beyond itself, or be taken for what the document says:
-//! a backslash stands before what looks like the heading of a message and before raw HTML, which
-//! the page shows as its source too; a code block that is left open is closed. The parser is asked
+//! a backslash stands before what looks like the heading of a message, before raw HTML, which the
+//! page shows as its source too, and before definitions of links and footnotes, which hold for a
+//! whole document; a code block that is left open is closed. The parser is asked
 //! whether that is enough. If it is not, or the text is not parsed, it is a code block as a whole.
 
 use std::ops::Range;
@@ -79,7 +80,7 @@ fn is_blank(c: char) -> bool {
     matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
 }
 
-/// Puts a backslash into each line that looks like the heading of a message to who reads the
+/// Puts a backslash into each line that looks like the heading of a message to a reader of the
 /// source, wherever it stands.
 fn without_forged_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -94,9 +95,9 @@ fn without_forged_lines(text: &str) -> String {
     out
 }
 
-/// Whether the text could hold a heading, HTML or a code block.
+/// Whether the text could hold a heading, HTML, a definition or a code block.
 fn needs_parser(text: &str) -> bool {
-    let has_mark = text.contains(['<', '&']) || text.contains(is_dot);
+    let has_mark = text.contains(['<', '&']) || text.contains(is_dot) || text.contains("]:");
     has_mark || text.contains("```") || text.contains("~~~")
 }
 
@@ -131,12 +132,15 @@ fn look(text: &str) -> Found {
     let (mut marks, mut ends, mut depth) = (Vec::new(), false, 0_usize);
     let mut heading: Option<(Range<usize>, String)> = None;
     let mut last_fence = None;
-    for (event, range) in Parser::new_ext(&probe, OPTIONS).into_offset_iter() {
+    let parser = Parser::new_ext(&probe, OPTIONS);
+    marks.extend(parser.reference_definitions().iter().map(|(_, link)| link.span.start));
+    for (event, range) in parser.into_offset_iter() {
         match event {
             Event::Start(tag) => {
                 match tag {
                     Tag::Heading { .. } if range.start >= text.len() => ends = depth == 0,
                     Tag::Heading { .. } => heading = Some((range, String::new())),
+                    Tag::FootnoteDefinition(_) => marks.push(range.start),
                     Tag::CodeBlock(CodeBlockKind::Fenced(_)) => last_fence = Some(range.start),
                     _ => {}
                 }
@@ -169,6 +173,7 @@ fn look(text: &str) -> Found {
     marks.retain(|at| *at < text.len());
     // A heading's own comes after those of the HTML in it.
     marks.sort_unstable();
+    marks.dedup();
     let open_fence = if ends { None } else { last_fence.map(|at| fence_at(&probe, at)) };
     Found { marks, ends, open_fence }
 }

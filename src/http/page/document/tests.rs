@@ -267,3 +267,23 @@ fn what_is_long_or_beyond_the_budget_is_a_code_block() {
     assert_eq!(contained("<b>a</b>", &mut budget), "```text\n<b>a</b>\n```");
     assert_eq!(contained("no markup", &mut budget), "no markup");
 }
+
+#[test]
+fn no_message_gives_a_link_to_another_one() {
+    for definition in [
+        "[1]: https://evil.example",
+        "> - [1]: https://evil.example\n",
+        "text\n\n[1]:\nhttps://evil.example 'title'",
+        "[^1]: A footnote.",
+        "[1]: https://a.example\n[1]: https://evil.example",
+        "\\[1]: [1]: https://evil.example\n\n   [1]: <https://evil.example>",
+    ] {
+        let messages =
+            [message("user", definition, ""), message("assistant", "See [1] and [^1].", "")];
+        let document = document(&chat(), &messages);
+        let found = Parser::new_ext(&document, Options::all()).find(|event| {
+            matches!(event, Event::Start(Tag::Link { .. }) | Event::FootnoteReference(_))
+        });
+        assert!(found.is_none(), "{found:?} in {document}");
+    }
+}

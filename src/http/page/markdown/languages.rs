@@ -206,7 +206,7 @@ impl Language {
             let end = end_of_word(code, at);
             return (self.word(&code[at..end], code[end..].starts_with('(')), end);
         }
-        // `@Override`, `#include` and `#[Attribute]`, `$variable`.
+        // `@Override`, `#include`, `$variable`.
         let is_sigil = self.sigils.contains(&mark);
         if (is_sigil || matches!(first, '@' | '#')) && code[next..].starts_with(is_of_word) {
             let kind = if is_sigil { Kind::Variable } else { Kind::Attribute };

@@ -105,7 +105,9 @@ pub(super) fn typeset(formula: &str) -> Option<String> {
         source = source.replace(r"\tag{", r"\numbered{");
     }
     let mathml = CONVERTER.as_ref()?.convert_with_local_state(&source, display).ok()?.mathml;
-    let mut out = format!(r#"<span class="{class}" dir="ltr">"#);
+    // What scrolls can be focused, to be scrolled by the keyboard.
+    let focus = if class == "formula" { "" } else { r#" tabindex="0""# };
+    let mut out = format!(r#"<span class="{class}" dir="ltr"{focus}>"#);
     write_known(&mut out, &mathml)?;
     out.push_str("</span>");
     Some(out)

@@ -21,7 +21,7 @@ fn each_message_has_an_address_and_a_link_to_it() {
     for number in 1..=2 {
         let start = format!("<article id=\"m{number}\" ");
         let article = html.split_once(&start).unwrap().1.split_once("</article>").unwrap().0;
-        let link = format!("href=\"#m{number}\" aria-label=\"Link to message {number}\"");
+        let link = format!("href=\"#m{number}\" aria-label=\"#{number}, link to this message\"");
         assert!(article.contains(&link), "{article}");
     }
 }
