@@ -513,7 +513,7 @@ def walk(admin, **parameters):
 
 
 def test_the_inventory_sees_each_link_that_stays_exactly_once(database_url, instances, own_chats, alice, admin, figures):
-    stay = insert_links(database_url, 20_000)
+    stay = insert_links(database_url, 1_000_000 if FULL else 20_000)
     chat = own_chats.new_chat(alice.sub)
     sessions = [service.http(alice) for service in instances for _ in range(2)]
 
@@ -530,4 +530,7 @@ def test_the_inventory_sees_each_link_that_stays_exactly_once(database_url, inst
     assert stay <= set(rows), f"{len(stay - set(rows))} are missing"
     none, without = walk(admin, filter_type="legacy")
     assert none == []
-    figures(links=len(rows), pages=len(seconds), slowest_page=max(seconds), no_legacy=max(without))
+    figures(
+        links=len(rows), pages=len(seconds), middle_page=sorted(seconds)[len(seconds) // 2], slowest_page=max(seconds),
+        first_pages=sum(seconds[:10]) / 10, last_pages=sum(seconds[-11:-1]) / 10, no_legacy=max(without),
+    )
