@@ -2,7 +2,9 @@
 //!
 //! It hands out tokens, so it listens on loopback alone. That alone does not keep out other users
 //! of the machine, nor pages of other sites in the same browser: its address holds a random key,
-//! and each request must come from its own page, or be a person who goes to it.
+//! and each request must come from its own page, or be a person who goes to it. The key stands in
+//! `LOGIN_URL` too, for who has a private link of the demo; and browsers send the cookie that signs
+//! in to every server on 127.0.0.1.
 
 use std::{
     io,

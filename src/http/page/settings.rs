@@ -66,10 +66,10 @@ impl FromStr for ContinueUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (before, after) = text.split_once(ID).ok_or(WRONG)?;
+        let with = |id| Url::parse(&format!("{before}{id}{after}")).map_err(|_| WRONG);
+        let url = with('0')?;
         // In the host it would lead to another one for each link.
-        let url = Url::parse(before).map_err(|_| WRONG)?;
-        let behind_scheme = before.split_once("://").map_or("", |(_, rest)| rest);
-        let is_behind_host = behind_scheme.contains(['/', '?', '#']);
+        let is_behind_host = url.origin() == with('1')?.origin();
         let is_web = matches!(url.scheme(), "http" | "https");
         let has_user = !url.username().is_empty() || url.password().is_some();
         let is_odd = text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
@@ -132,6 +132,7 @@ mod tests {
             "https://chat.example:80{id}/",
             "https://{id}",
             "https:///{id}",
+            "https:///chat{id}.evil.example/",
             "https://alice:pw@chat.example/{id}",
             "https://alice@chat.example/{id}",
             "javascript:alert(1)//{id}",
