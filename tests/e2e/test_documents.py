@@ -76,10 +76,10 @@ def test_the_api_page_does_what_it_says(demo, tmp_path):
     [files] = blocks("docs/API.md", "sh", FILES)
     script = as_in(demo, "".join(blocks("docs/API.md", "sh")).replace(files, ""))
     output, statuses = run(script, tmp_path)
-    # Create; one for named people, opened as Bob, without a token, paused, as Bob; list, view, 304; change, view without a token and as Bob; delete; create again; QR codes;
+    # Create; one for named people, opened as Bob, without a token, paused, as Bob; list, view, 304, Markdown; change, view without a token and as Bob; delete; create again; QR codes;
     # create a live one and watch it; activity; health.
     named = [201, 200, 401, 204, 403]
-    others = [200, 200, 304, 204, 401, 200, 204, 404, 201, 200, 200, 201, 200, 200, 200, 200]
+    others = [200, 200, 304, 200, 204, 401, 200, 204, 404, 201, 200, 200, 201, 200, 200, 200, 200]
     expected = [201, *named, *others]
     assert statuses == expected, output
     assert "event: message\nid: m2\n" in output
