@@ -19,7 +19,12 @@ const returnTo = new URLSearchParams(location.search).get("return_to");
 /** Dialogs of the service: a token, and people to name. All else they have from their attributes. */
 function sharing() {
   for (const dialog of [shareDialog, listDialog]) {
-    dialog.token = async () => (await call("token", {})).token;
+    dialog.token = async () => {
+      const { user, token } = await call("token", {});
+      // Links of one user are not shown to, nor made by, another.
+      if (user !== state.user) throw new Error("Another window changed the user. Reload the page.");
+      return token;
+    };
     dialog.findPeople = async (query) => {
       const words = query.trim().toLowerCase();
       return state.principals.filter(({ name }) => name.toLowerCase().includes(words));
@@ -110,8 +115,7 @@ async function refresh() {
     for (const dialog of [shareDialog, listDialog]) dialog.close?.();
     return showSignIn();
   }
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  chat = state.chats.find(({ id }) => id === wanted) ?? state.chats[0] ?? null;
+  chat = state.chats.find(({ id }) => `#${encodeURIComponent(id)}` === location.hash) ?? state.chats[0] ?? null;
   showChats();
   await showConversation();
 }
