@@ -1,5 +1,6 @@
 import { DialogElement } from "./parts/dialog.js";
-import { errorWords, isAborted } from "./parts/errors.js";
+import { rowAgain } from "./parts/again.js";
+import { errorWords } from "./parts/errors.js";
 import { h, uniqueId } from "./parts/h.js";
 import { icon } from "./parts/icons.js";
 import { ShareForm } from "./share/form.js";
@@ -19,7 +20,7 @@ const MOST_LISTED = 20;
  * `manage`.
  *
  * Events: `share-created` and `share-changed` (detail: the row), `share-deleted` (detail: `{ ids
- * }`), `manage`, `close`.
+ * }`), `share-failed` (detail: `{ ids, error }`), `manage`, `close`.
  */
 export class ShareChatDialog extends DialogElement {
   static sheets = [shareSheet];
@@ -62,6 +63,8 @@ export class ShareChatDialog extends DialogElement {
     this.attempt = null;
     this.isSharing = false;
     this.rows = [];
+    this.total = 0;
+    this.made = 0;
     this.main = h("div", {});
     this.linkList = h("ul", {});
     this.linkCount = h("span", { class: "badge" });
@@ -97,11 +100,15 @@ export class ShareChatDialog extends DialogElement {
   }
 
   async #loadLinks() {
-    const { rows, total } = await this.client.listSharedChats({
-      chat_session_id: this.chat,
-      limit: MOST_LISTED,
-      signal: this.signal,
-    });
+    const { client, chat, signal } = this;
+    let list;
+    let made;
+    do {
+      // A link that is made meanwhile may be in the answer, or not.
+      made = this.made;
+      list = await client.listSharedChats({ chat_session_id: chat, limit: MOST_LISTED, signal });
+    } while (made !== this.made);
+    const { rows, total } = list;
     this.total = total;
     const shown = this.result?.row.id;
     this.rows = rows.filter(({ id }) => id !== shown).map((row) => this.#linkRow(row));
@@ -110,9 +117,11 @@ export class ShareChatDialog extends DialogElement {
   }
 
   #linkRow(row) {
+    const { root, client } = this;
     return new LinkRow(row, this, {
-      change: (before, settings) => this.#change(before, settings),
-      remove: (owner) => this.#remove(owner),
+      change: (before, settings) => this.#change(client, root, before, settings),
+      failed: (owner, error, retry) => this.#changeFailed(root, owner, error, retry),
+      remove: (owner) => this.#remove(client, root, owner),
     });
   }
 
@@ -217,17 +226,20 @@ export class ShareChatDialog extends DialogElement {
       this.attempt = { choice, key: newKey(), body: { chat_session_id: this.chat, ...this.form.settings } };
     }
     const { key, body } = this.attempt;
-    const { signal } = this;
+    const { root } = this;
     this.clearAlert();
     this.#setSharing(true);
     try {
-      const row = await this.client.shareChatSession(body, { idempotencyKey: key, signal });
-      this.attempt = null;
-      this.#showResult(row);
+      // No signal: what was begun goes on when the dialog closes, here and below.
+      const row = await this.client.shareChatSession(body, { idempotencyKey: key });
+      if (this.root === root) {
+        this.attempt = null;
+        this.#showResult(row);
+      }
       this.emit("share-created", row);
     } catch (error) {
-      if (isAborted(error) || signal.aborted) return;
-      await this.#shareFailed(error);
+      if (this.root === root) await this.#shareFailed(error);
+      else this.emit("share-failed", { ids: [], error });
     }
   }
 
@@ -250,7 +262,8 @@ export class ShareChatDialog extends DialogElement {
       h("button", { type: "button", class: "quiet", onclick: () => this.close() }, t("share.done")),
     );
     this.body.scrollTop = 0;
-    this.total = (this.total ?? 0) + 1;
+    this.total += 1;
+    this.made += 1;
     this.rows = this.rows.filter((other) => other.row.id !== row.id || (other.element.remove(), false));
     this.#count();
     this.result.focus();
@@ -268,24 +281,19 @@ export class ShareChatDialog extends DialogElement {
   }
 
   /** Changes a link, and gives its row as the service has it then. */
-  async #change(before, settings) {
-    const { signal } = this;
-    await this.client.updateSharedChat(before.id, settings, { signal });
-    let row = { ...before, ...settings, updated_at: new Date().toISOString() };
-    try {
-      const { rows } = await this.client.listSharedChats({ chat_session_id: this.chat, limit: MOST_LISTED, signal });
-      row = rows.find(({ id }) => id === before.id) ?? row;
-    } catch (error) {
-      if (isAborted(error)) throw error;
-    }
+  async #change(client, root, before, settings) {
+    await client.updateSharedChat(before.id, settings);
+    const known = { ...before, ...settings, updated_at: new Date().toISOString() };
+    // The change stands, whether this can be looked up or not.
+    const row = (await rowAgain(client, before).catch(() => null)) ?? known;
     this.emit("share-changed", row);
-    this.status(this.t("share.saved"));
+    if (this.root === root) this.status(this.t("common.saved"));
     return row;
   }
 
   /** Says beside the link what was refused; one that is gone leaves the list. */
-  changeFailed(owner, error, retry) {
-    if (isAborted(error) || !this.root) return;
+  #changeFailed(root, owner, error, retry) {
+    if (this.root !== root) return this.emit("share-failed", { ids: [owner.row.id], error });
     if (error.error_type === "not_found") return this.#gone(owner, this.t("errors.not_found_link"));
     const words = errorWords(this.t, error, "link");
     if (words.canRetry) this.alert(error, { retry });
@@ -293,22 +301,25 @@ export class ShareChatDialog extends DialogElement {
     if (error.error_type === "policy_forbids") this.run(() => this.#loadPolicy());
   }
 
-  async #remove(owner) {
+  async #remove(client, root, owner) {
     const { t } = this;
+    const { id } = owner.row;
     const isSure = await this.confirm({
-      title: t("share.deleteTitle"),
+      title: t("list.delete.title", { n: 1 }),
       text: t("share.deleteText"),
       action: t("share.delete"),
     });
-    if (!isSure || !this.root) return;
+    if (!isSure || this.root !== root) return;
     try {
-      await this.client.deleteSharedChat(owner.row.id, { signal: this.signal });
-      this.#gone(owner, "");
-      this.status(t("share.deleted"));
-      this.emit("share-deleted", { ids: [owner.row.id] });
+      await client.deleteSharedChat(id);
     } catch (error) {
-      this.changeFailed(owner, error, () => this.#remove(owner));
+      return this.#changeFailed(root, owner, error, () => this.#remove(client, root, owner));
     }
+    if (this.root === root) {
+      this.#gone(owner, "");
+      this.status(t("list.deleted", { n: 1 }));
+    }
+    this.emit("share-deleted", { ids: [id] });
   }
 
   #gone(owner, why) {

@@ -5,7 +5,7 @@ import { ListView } from "./list/view.js";
 /**
  * `<shared-chats-dialog api="…" lang="…">`: all links of the caller. Properties `token`,
  * `findPeople`, `describe`, `texts`, methods `show()` and `close()`, events `share-changed` (the row),
- * `share-deleted` (`{ ids }`) and `close`.
+ * `share-deleted` (`{ ids }`), `share-failed` (`{ ids, error }`) and `close`.
  */
 export class SharedChatsDialog extends DialogElement {
   static sheets = [listSheet];

@@ -92,6 +92,15 @@ def browser():
         browser.close()
 
 
+def until(page, is_so):
+    """Waits, and lets the browser go on meanwhile: its requests may be for the test to answer."""
+    for _ in range(200):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come to pass")
+
+
 def host_html(module, elements):
     """A page with one script tag, as the integration page has it; `elements` are its dialogs."""
     return (
@@ -172,10 +181,10 @@ class DialogPage:
         )
 
     def records(self, *types):
-        """Keeps the dialogs' events, as `[type, detail]` in `window.events`."""
+        """Keeps the dialogs' events, as `[type, detail]` in `window.events`, those that do not bubble too."""
         self.page.evaluate(
             """(types) => { window.events = []; types.forEach((type) =>
-                document.addEventListener(type, (event) => events.push([event.type, event.detail ?? null]))); }""",
+                document.addEventListener(type, (event) => events.push([event.type, event.detail ?? null]), true)); }""",
             list(types),
         )
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from chat_service import File
 from conftest import User, token
-from dialogs import HOSTILE_NAME, PHONE, RAN, browser, dialog_page, host, ui_service  # noqa: F401
+from dialogs import HOSTILE_NAME, PHONE, RAN, browser, dialog_page, host, ui_service, until  # noqa: F401
 
 MANY_SECONDS = 15_000
 WIDEST = {"widest_audience": "anyone", "max_lifetime_seconds": None, "allows_artifacts": True}
@@ -127,7 +127,7 @@ def test_everything_that_can_be_customized_is_in_the_link(share_page, ui_service
     chat = chats.new_chat(alice.sub)
     chat.files.append(File("report.csv", b"a;b"))
     dialog = open_dialog(share_page(alice, chat))
-    dialog.get_by_role("radio", name="Only people who are signed in").check()
+    dialog.get_by_role("radio", name="Everyone who is signed in").check()
     dialog.get_by_role("radio", name="Live updates").check()
     dialog.get_by_role("switch", name="Include files").check()
     dialog.get_by_label("Ends").select_option("In 7 days")
@@ -265,13 +265,11 @@ def test_a_link_is_changed_and_deleted_where_it_is_listed(share_page, ui_service
     opened.assert_accessible()
     access = row.get_by_label("Who can access this chat?")
 
-    access.select_option("Only people who are signed in")
+    access.select_option("Everyone who is signed in")
     expect(dialog.get_by_text("Saved")).to_be_visible()
     assert (signed_in(link["url"]), signed_in(link["url"], bob)) == (401, 200)
 
-    # None is named yet: until then the link is its owner's.
     access.select_option("Named people and groups")
-    expect(row).to_contain_text("Only you")
     row.get_by_role("combobox", name="People and groups").fill("bob")
     found(row, name="Bob Miller").click()
     expect(row).to_contain_text("Bob Miller · Snapshot")
@@ -345,6 +343,173 @@ def test_a_refused_switch_goes_back(share_page, ui_service, chats, alice):  # no
     opened.assert_accessible()
 
 
+class Held:
+    """Calls that wait until the test lets them go."""
+
+    def __init__(self, opened, method, path_glob):
+        self._waiting = []
+        self._method = method
+        self._is_over = False
+        opened.page.route(opened.service.url + path_glob, self._handle)
+
+    def _handle(self, route):
+        if self._is_over or route.request.method != self._method:
+            return route.fallback()
+        self._waiting.append(route)
+
+    def __len__(self):
+        return len(self._waiting)
+
+    def go(self):
+        self._is_over = True
+        for route in self._waiting:
+            route.continue_()
+
+
+def test_a_change_is_sent_though_the_dialog_closes(share_page, ui_service, chats, alice):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    chat.files.append(File("report.csv", b"a;b"))
+    ui_service.http(alice).share(chat)
+    opened = share_page(alice, chat)
+    dialog = open_dialog(opened)
+    row = dialog.get_by_role("listitem")
+    row.get_by_role("button", name="Change or delete").click()
+    held = Held(opened, "PATCH", API + "/*")
+    row.get_by_label("Who can access this chat?").select_option("Everyone who is signed in")
+    # This one waits for the one before.
+    row.get_by_role("switch", name="Include files").check()
+    until(opened.page, lambda: len(held) == 1)
+    opened.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    held.go()
+    until(opened.page, lambda: [type for type, _ in opened.events].count("share-changed") == 2)
+    expect_settings(ui_service, alice, chat, is_private=True, includes_artifacts=True)
+
+
+def test_a_link_is_made_and_one_is_deleted_though_the_dialog_closes(share_page, ui_service, chats, alice):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    link = ui_service.http(alice).share(chat)
+    opened = share_page(alice, chat)
+    dialog = open_dialog(opened)
+    dialog.get_by_role("button", name="Change or delete").click()
+    deletes, creates = Held(opened, "DELETE", API + "/*"), Held(opened, "POST", API)
+    dialog.get_by_role("button", name="Delete link").click()
+    opened.page.get_by_role("alertdialog").get_by_role("button", name="Delete link").click()
+    dialog.get_by_role("button", name="Share", exact=True).click()
+    until(opened.page, lambda: len(deletes) == len(creates) == 1)
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+    creates.go()
+    deletes.go()
+    until(opened.page, lambda: {type for type, _ in opened.events} == {"close", "share-created", "share-deleted"})
+    assert row_of(ui_service, alice, chat)["id"] != link["id"]
+
+
+def test_what_is_refused_after_the_dialog_closed_is_told_to_the_page(share_page, ui_service, chats, alice):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    link = ui_service.http(alice).share(chat)
+    opened = share_page(alice, chat)
+    opened.refused = True
+    opened.page.evaluate(
+        """document.querySelector("[data-dialog]").addEventListener("share-failed", ({ detail }) => {
+            window.failed = { ids: detail.ids, type: detail.error.error_type }; })"""
+    )
+    dialog = open_dialog(opened)
+    dialog.get_by_role("button", name="Change or delete").click()
+    held = Held(opened, "PATCH", API + "/*")
+    dialog.get_by_role("listitem").get_by_label("Ends").select_option("In 7 days")
+    until(opened.page, lambda: len(held) == 1)
+    dialog.get_by_role("button", name="Close").click()
+    assert ui_service.http(alice).delete(f"{API}/{link['id']}").status_code == 204
+    held.go()
+    until(opened.page, lambda: opened.page.evaluate("window.failed") == {"ids": [link["id"]], "type": "not_found"})
+
+
+def test_a_link_that_is_made_while_the_list_loads_is_counted_once(share_page, ui_service, chats, alice):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    ui_service.http(alice).share(chat, label="old")
+    opened = share_page(alice, chat)
+    held = []
+
+    def answer_late(route):
+        if route.request.method != "GET" or held:
+            return route.fallback()
+        # As it was before the link was made.
+        held.append((route, route.fetch()))
+
+    opened.page.route(ui_service.url + API + "?*", answer_late)
+    dialog = open_dialog(opened)
+    until(opened.page, lambda: held)
+    shared(dialog)
+    held[0][0].fulfill(response=held[0][1])
+    expect(dialog.get_by_role("heading", name="Other links to this chat")).to_contain_text("1")
+    dialog.get_by_role("button", name="Another link").click()
+    expect(dialog.get_by_role("heading", name="Links to this chat")).to_contain_text("2")
+    expect(dialog.get_by_role("listitem")).to_have_count(2)
+
+
+def test_nothing_is_sent_until_a_person_is_chosen(share_page, ui_service, chats, alice, bob):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    ui_service.http(alice).share(chat, is_private=True)
+    opened = share_page(alice, chat, people={f"user:{bob.sub}": "Bob Miller"})
+    dialog = open_dialog(opened)
+    row = dialog.get_by_role("listitem")
+    row.get_by_role("button", name="Change or delete").click()
+    sent = []
+    opened.page.on("request", lambda request: sent.append(request) if request.method == "PATCH" else None)
+    access = row.get_by_label("Who can access this chat?")
+    access.select_option("Named people and groups")
+    box = row.get_by_role("combobox", name="People and groups")
+    expect(box).to_be_focused()
+    expect(access).to_have_value("named")
+    expect(row).to_contain_text("Everyone who is signed in · Snapshot")
+    # Another choice instead, and back.
+    row.get_by_label("Ends").select_option("In 7 days")
+    expect(dialog.get_by_text("Saved")).to_be_visible()
+    expect(access).to_have_value("named")
+    assert [json.loads(request.post_data).keys() for request in sent] == [{"expires_at"}]
+    assert row_of(ui_service, alice, chat)["audience"] is None
+    box.fill("bob")
+    found(row, name="Bob Miller").click()
+    expect_settings(ui_service, alice, chat, is_private=True, audience=[f"user:{bob.sub}"])
+    # The last one is taken out: none but the owner is let in, and that is said.
+    row.get_by_role("button", name="Remove Bob Miller").click()
+    expect(row).to_contain_text("Only you (paused) · Snapshot")
+    expect_settings(ui_service, alice, chat, is_private=True, audience=[])
+
+
+def test_who_is_named_is_not_forgotten_without_a_question(share_page, ui_service, chats, alice, bob):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    ui_service.http(alice).share(chat, audience=[f"user:{bob.sub}"])
+    opened = share_page(alice, chat, people={f"user:{bob.sub}": "Bob Miller"})
+    dialog = open_dialog(opened)
+    row = dialog.get_by_role("listitem")
+    row.get_by_role("button", name="Change or delete").click()
+    access = row.get_by_label("Who can access this chat?")
+    access.select_option("Everyone who is signed in")
+    question = opened.page.get_by_role("alertdialog")
+    expect(question).to_contain_text("The people and groups that are named are forgotten")
+    question.get_by_role("button", name="Cancel").click()
+    expect(access).to_have_value("named")
+    assert row_of(ui_service, alice, chat)["audience"] == [f"user:{bob.sub}"]
+    access.select_option("Everyone who is signed in")
+    question.get_by_role("button", name="Change").click()
+    expect_settings(ui_service, alice, chat, is_private=True, audience=None)
+
+
+def test_while_the_policy_is_unknown_what_is_stored_is_said(share_page, own_service, own_chats, alice):
+    """A link may be limited to a few or to many: who can see it is never understated."""
+    chat = own_chats.new_chat(alice.sub)
+    own_service.http(alice).share(chat)
+    set_policy(own_service, widest_audience="signed_in")
+    opened = share_page(alice, chat, service=own_service)
+    opened.fails("GET", "/api/v1/policy", 503, "unavailable")
+    dialog = open_dialog(opened)
+    row = dialog.get_by_role("listitem")
+    expect(row).to_contain_text("Limited by your organization: Anyone with the link can see")
+    expect(row).not_to_contain_text("Only you")
+
+
 def test_a_named_link_shows_a_count_where_people_cannot_be_named(share_page, ui_service, chats, alice, bob):  # noqa: F811
     chat = chats.new_chat(alice.sub)
     ui_service.http(alice).share(chat, audience=[f"user:{bob.sub}", "group:finance"])
@@ -373,14 +538,15 @@ def test_the_page_is_asked_for_the_management_dialog(share_page, chats, alice):
         (0, None, {}, "The service is out of reach. Check your connection and try again."),
         (400, "bad_request", {}, "The service did not accept this."),
         (403, "forbidden", {}, "You are not allowed to share this chat."),
+        (403, "forbidden", {}, "words of the API"),
         (404, "not_found", {}, "This chat does not exist any more"),
         (409, "quota_exceeded", {}, "You have as many links or files as you may have."),
-        (409, "idempotency_conflict", {}, "Press Share once more to make a new one."),
+        (409, "idempotency_conflict", {}, "Press Share once more."),
         (422, "chat_is_empty", {}, "This chat has no messages to share yet."),
         (422, "chat_too_large", {}, "This chat is too long to be shared."),
         (422, "artifact_too_large", {}, "A file of this chat is too large to be shared."),
         (429, "rate_limited", {"Retry-After": "7"}, "Too many requests. Try again in 7 seconds."),
-        (500, "internal_error", {}, "The service made a mistake."),
+        (500, "internal_error", {}, "Something went wrong in the service."),
         (502, "chat_service_error", {}, "The chat could not be read just now, so nothing was changed."),
         (503, "unavailable", {"Retry-After": "1"}, "The service is not available just now. Nothing was changed."),
         (504, "chat_service_timeout", {}, "Reading the chat took too long"),
@@ -501,7 +667,7 @@ def test_what_the_policy_forbids_is_disabled_with_the_reason(share_page, own_ser
     opened = share_page(alice, chat, service=own_service)
     dialog = open_dialog(opened)
     expect(dialog.get_by_role("radio", name="Anyone with the link")).to_be_disabled()
-    expect(dialog.get_by_role("radio", name="Only people who are signed in")).to_be_checked()
+    expect(dialog.get_by_role("radio", name="Everyone who is signed in")).to_be_checked()
     expect(dialog.get_by_text("Your organization does not allow this.")).to_be_visible()
     files = dialog.get_by_role("switch", name="Include files")
     expect(files).to_have_attribute("aria-disabled", "true")
@@ -531,7 +697,7 @@ def test_a_policy_that_changed_meanwhile_refuses_and_then_is_shown(share_page, o
     expect(dialog.get_by_role("alert")).to_contain_text("Your organization does not allow this.")
     expect(dialog.get_by_role("alert")).to_contain_text("is_private")
     expect(dialog.get_by_role("radio", name="Anyone with the link")).to_be_disabled()
-    expect(dialog.get_by_role("radio", name="Only people who are signed in")).to_be_checked()
+    expect(dialog.get_by_role("radio", name="Everyone who is signed in")).to_be_checked()
     assert own_service.http(alice).list(chat_session_id=chat.id) == []
     shared(dialog)
     assert row_of(own_service, alice, chat)["is_private"]
@@ -626,7 +792,7 @@ def test_it_speaks_german(share_page, ui_service, chats, alice):  # noqa: F811
     opened = share_page(alice, chat, attributes='lang="de-AT"', people={})
     dialog = open_dialog(opened)
     assert dialog.get_attribute("lang") == "de-AT"
-    dialog.get_by_role("radio", name="Nur angemeldete Personen").check()
+    dialog.get_by_role("radio", name="Alle, die angemeldet sind").check()
     expect(dialog).to_contain_text("Alle Angemeldeten mit dem Link sehen den Chat, wie er jetzt ist, ohne Dateien, bis Sie den Link löschen.")
     opened.picture("share-german")
     dialog.get_by_role("button", name="Teilen", exact=True).click()
@@ -645,6 +811,47 @@ def test_german_is_complete(share_page, chats, alice):
 
     english, german = (leaves(language) for language in texts)
     assert english == german
+
+
+@pytest.mark.parametrize(
+    ("page_lang", "spoken", "title"),
+    [
+        ("en_US", "en-US", "Share chat"),
+        ("de_AT", "de-AT", "Chat teilen"),
+        ("constructor", "en", "Share chat"),
+        ("a b", "en", "Share chat"),
+        # The texts are English, and so are their plural forms and what a screen reader is told.
+        ("fr", "en", "Share chat"),
+        ("ja", "en", "Share chat"),
+    ],
+)
+def test_a_page_in_any_language_gets_the_dialog(share_page, ui_service, chats, alice, page_lang, spoken, title):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    ui_service.http(alice).share(chat)
+    opened = share_page(alice, chat)
+    opened.page.evaluate("(lang) => { document.documentElement.lang = lang }", page_lang)
+    dialog = open_dialog(opened)
+    expect(dialog.get_by_role("heading", name=title)).to_be_visible()
+    assert dialog.get_attribute("lang") == spoken
+    expect(dialog.get_by_text(re.compile("^1 [Ll]ink$"))).to_be_visible()
+
+
+def test_a_page_that_brings_the_texts_says_their_language(share_page, chats, alice):
+    opened = share_page(alice, chats.new_chat(alice.sub), attributes='lang="fr"')
+    opened.set(texts={"share.title": "Partager"})
+    dialog = open_dialog(opened)
+    expect(dialog.get_by_role("heading", name="Partager")).to_be_visible()
+    assert dialog.get_attribute("lang") == "fr"
+
+
+def test_the_close_event_does_not_bubble(share_page, chats, alice):
+    """As that of a <dialog>: one around it does not take it for its own."""
+    opened = share_page(alice, chats.new_chat(alice.sub))
+    opened.page.evaluate("document.addEventListener('close', () => { window.bubbled = true })")
+    dialog = open_dialog(opened)
+    dialog.get_by_role("button", name="Close").click()
+    assert [type for type, _ in opened.events] == ["close"]
+    assert opened.page.evaluate("window.bubbled") is None
 
 
 def test_texts_can_be_replaced(share_page, chats, alice):
@@ -674,7 +881,7 @@ def test_two_dialogs_in_one_page_do_not_meet(share_page, chats, alice):
     opened.page.evaluate("document.querySelectorAll('[data-dialog]')[1].show()")
     dialogs = [opened.page.locator("[data-dialog]").nth(at).get_by_role("dialog") for at in (0, 1)]
     expect(dialogs[1]).to_contain_text("Second")
-    dialogs[1].get_by_role("radio", name="Only people who are signed in").check()
+    dialogs[1].get_by_role("radio", name="Everyone who is signed in").check()
     shared(dialogs[1])
     dialogs[1].get_by_role("button", name="Done").click()
     expect(dialogs[1]).to_be_hidden()

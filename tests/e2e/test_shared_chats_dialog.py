@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from chat_service import File
 from conftest import eventually, link_path, token
-from dialogs import DESKTOP, HOSTILE_NAME, PHONE, RAN, browser, dialog_page, host, ui_service  # noqa: F401
+from dialogs import DESKTOP, HOSTILE_NAME, PHONE, RAN, browser, dialog_page, host, ui_service, until  # noqa: F401
 from many_links import many_links
 
 LINKS = "/api/v1/shared_chats"
@@ -256,10 +256,9 @@ REFUSALS = [
     (403, "forbidden", "Only the owner of the link may do this", False),
     (409, "legacy_link", "from the old system", False),
     (409, "quota_exceeded", "as many links or files as you may have", False),
-    (412, "precondition_failed", "changed in another window", False),
     (422, "artifact_too_large", "too large", False),
     (429, "rate_limited", "Too many requests.", True),
-    (500, "internal_error", "The service made a mistake.", True),
+    (500, "internal_error", "Something went wrong in the service.", True),
     (502, "chat_service_error", "nothing was changed", True),
     (503, "unavailable", "not available just now", True),
     (504, "chat_service_timeout", "took too long", True),
@@ -380,14 +379,14 @@ def test_people_are_named_where_the_page_knows_them(shared, ui_service, chats, a
     details.get_by_role("option", name="Bob Brown").click()
     dialog.host.assert_accessible()
     details.get_by_role("button", name="Save", exact=True).click()
-    expect(dialog.status).to_have_text("Saved.")
+    expect(dialog.status).to_have_text("Saved")
     expect(dialog.row("Report").locator(".access")).to_have_text("Only 1 person or group, and you")
     expect(dialog.switch("Report", "Public")).not_to_be_checked()
     assert_stored(ui_service, alice, link, audience=[f"user:{bob.sub}"])
     expect(details.locator(".chip")).to_have_text("Bob Brown")
-    details.get_by_label("Only you (pause the link)").check()
+    details.get_by_label("Only you (paused)").check()
     details.get_by_role("button", name="Save", exact=True).click()
-    expect(dialog.row("Report").locator(".access")).to_have_text("Only you: the link is paused")
+    expect(dialog.row("Report").locator(".access")).to_have_text("Only you (paused)")
     assert_stored(ui_service, alice, link, audience=[])
 
 
@@ -417,7 +416,7 @@ def test_an_end_and_a_note_are_saved_together(shared, ui_service, chats, alice):
     assert save.get_attribute("aria-disabled") == "true"
     details.get_by_label("Ends", exact=True).select_option("On a date …")
     details.get_by_label("Date and time of the end").fill("2020-01-01T00:00")
-    details.get_by_label("Note for yourself").fill("for the team")
+    details.get_by_label("Label").fill("for the team")
     save.click()
     expect(details).to_contain_text("Choose a date in the future.")
     assert_stored(ui_service, alice, link, label=None)
@@ -428,13 +427,13 @@ def test_an_end_and_a_note_are_saved_together(shared, ui_service, chats, alice):
     stop()
     # What was typed is still there.
     save.click()
-    expect(dialog.status).to_have_text("Saved.")
+    expect(dialog.status).to_have_text("Saved")
     row = stored(ui_service, alice, link)
     assert row["label"] == "for the team" and row["expires_at"].startswith("2097-05-04"), row
     expect(dialog.row("Report")).to_contain_text("ends May 4, 2097")
     expect(dialog.row("Report").locator(".note")).to_have_text("for the team")
     details.get_by_label("Ends", exact=True).select_option("Never")
-    details.get_by_label("Note for yourself").fill("")
+    details.get_by_label("Label").fill("")
     save.click()
     expect(dialog.row("Report").locator(".note")).to_be_hidden()
     assert_stored(ui_service, alice, link, label=None, expires_at=None)
@@ -445,10 +444,10 @@ def test_a_note_that_is_saved_turns_no_switch_back(shared, ui_service, chats, al
     link = share(ui_service, chats, alice, "Report")
     dialog = shared(alice)
     details = dialog.details("Report")
-    details.get_by_label("Note for yourself").fill("mine")
+    details.get_by_label("Label").fill("mine")
     dialog.switch("Report", "Public").click()
     expect(details.get_by_label("Everyone who is signed in")).to_be_checked()
-    expect(details.get_by_label("Note for yourself")).to_have_value("mine")
+    expect(details.get_by_label("Label")).to_have_value("mine")
     details.get_by_role("button", name="Save", exact=True).click()
     expect(dialog.row("Report").locator(".note")).to_have_text("mine")
     assert_stored(ui_service, alice, link, is_private=True, label="mine")
@@ -459,9 +458,9 @@ def test_a_link_its_id_and_its_chat_are_copied(shared, ui_service, chats, alice)
     dialog = shared(alice)
     details = dialog.details("Report")
     for button, value, said in [
-        (dialog.row("Report").get_by_role("button", name="Copy link", exact=True), link["url"], "The link is copied."),
-        (details.get_by_role("button", name="Copy link id"), link["id"], "The link id is copied."),
-        (details.get_by_role("button", name="Copy chat id"), link["chat_session_id"], "The chat id is copied."),
+        (dialog.row("Report").get_by_role("button", name="Copy link", exact=True), link["url"], "Link copied"),
+        (details.get_by_role("button", name="Copy link id"), link["id"], "Link id copied"),
+        (details.get_by_role("button", name="Copy chat id"), link["chat_session_id"], "Chat id copied"),
     ]:
         button.click()
         expect(dialog.status).to_have_text(said)
@@ -554,7 +553,7 @@ def test_a_link_is_deleted_after_a_question(shared, ui_service, chats, alice):
     details.get_by_role("button", name="Delete").click()
     dialog.confirm("Delete")
     expect(dialog.names).to_have_text(["Three", "One"])
-    expect(dialog.status).to_have_text("The link is deleted.")
+    expect(dialog.status).to_have_text("Link deleted")
     assert dialog.focused == "Details"
     assert stored(ui_service, alice, links[1]) is None
     assert dialog.host.events == [["share-deleted", {"ids": [links[1]["id"]]}]]
@@ -566,6 +565,7 @@ def test_several_links_are_deleted_one_of_which_is_gone(shared, ui_service, chat
     for name in ("Many 0003", "Many 0005", "Many 0007"):
         dialog.row(name).get_by_role("checkbox", name="Select").check()
     expect(dialog.page.locator(".selection .count")).to_have_text("3 selected")
+    expect(dialog.row("Many 0005").locator(".activity")).not_to_be_empty()
     assert ui_service.http(alice).delete(link_path(ids[5])).status_code == 204
     dialog.page.locator(".selection").get_by_role("button", name="Delete").click()
     stop = dialog.host.fails("POST", LINKS + "/batch_delete", 503, "unavailable")
@@ -574,7 +574,7 @@ def test_several_links_are_deleted_one_of_which_is_gone(shared, ui_service, chat
     expect(dialog.names).to_have_count(PAGE_SIZE)
     stop()
     dialog.alert.get_by_role("button", name="Try again").click()
-    expect(dialog.status).to_have_text("3 links are deleted.")
+    expect(dialog.status).to_have_text("3 links deleted")
     # Those that follow move up.
     expect(dialog.shown).to_have_text("Showing 1–50 of 57")
     expect(dialog.names).to_have_count(PAGE_SIZE)
@@ -585,6 +585,8 @@ def test_several_links_are_deleted_one_of_which_is_gone(shared, ui_service, chat
 def test_a_page_and_what_is_selected_on_others_are_deleted(shared, ui_service, chats, alice):
     many_links(ui_service, alice, chats, 120)
     dialog = shared(alice)
+    # The activity of a link may be asked for just when it is deleted.
+    dialog.host.refused = True
     dialog.row("Many 0001").get_by_role("checkbox", name="Select").check()
     dialog.button("Last").click()
     expect(dialog.names).to_have_count(20)
@@ -688,7 +690,7 @@ def test_everything_is_done_by_keyboard_alone(shared, ui_service, chats, alice):
     expect(row.locator(".access")).to_have_text("Everyone who is signed in")
     tab_to(row.get_by_role("button", name="Details"))
     page.keyboard.press("Enter")
-    tab_to(row.get_by_label("Note for yourself"))
+    tab_to(row.get_by_label("Label"))
     page.keyboard.type("noted")
     page.keyboard.press("Enter")
     expect(row.locator(".note")).to_have_text("noted")
@@ -816,6 +818,33 @@ def test_two_dialogs_are_in_one_page(shared, ui_service, chats, alice):
     expect(second.locator("dialog")).to_have_count(0)
     expect(page.locator("shared-chats-dialog").nth(0).locator(".row")).to_have_count(1)
     assert_stored(ui_service, alice, link, is_private=True)
+
+
+def test_a_change_is_sent_though_the_dialog_closes_and_a_refusal_is_told(shared, ui_service, chats, alice):
+    first, second = (share(ui_service, chats, alice, name) for name in ("First", "Second"))
+    dialog = shared(alice)
+    dialog.host.records("share-changed")
+    dialog.page.evaluate(
+        """document.addEventListener("share-failed", ({ detail }) => {
+            window.failed = { ids: detail.ids, type: detail.error.error_type }; })"""
+    )
+    held = []
+    dialog.page.route(
+        lambda url: LINKS in url, lambda route: held.append(route) if route.request.method == "PATCH" else route.fallback()
+    )
+    dialog.switch("First", "Public").click()
+    dialog.switch("Second", "Public").click()
+    until(dialog.page, lambda: len(held) == 2)
+    dialog.button("Close").click()
+    expect(dialog.dialog).to_be_hidden()
+    dialog.host.refused = True
+    assert ui_service.http(alice).delete(link_path(second)).status_code == 204
+    for route in held:
+        route.continue_()
+    until(dialog.page, lambda: dialog.page.evaluate("Boolean(window.failed && events.length)"))
+    assert_stored(ui_service, alice, first, is_private=True)
+    assert [(kind, detail["id"]) for kind, detail in dialog.host.events] == [("share-changed", first["id"])]
+    assert dialog.page.evaluate("window.failed") == {"ids": [second["id"]], "type": "not_found"}
 
 
 def test_nothing_goes_on_when_the_dialog_is_closed(shared, ui_service, chats, alice):

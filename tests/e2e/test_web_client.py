@@ -366,7 +366,7 @@ def test_what_is_no_answer_of_the_service_is_an_error_of_the_same_class(frontend
     tab.wire.cut()
     error = tab.fails("client.listSharedChats()")
     assert (error["status"], error["error_type"], error["request_id"]) == (0, "network", None)
-    answers = [(502, "<html>Bad gateway</html>"), (200, "<html>Somebody else's front page</html>")]
+    answers = [(502, "<html>Bad gateway</html>"), (200, "<html>Another program's front page</html>")]
     for status, body in answers:
         tab.page.route("**/api/v1/policy", lambda route: route.fulfill(
             status=status, body=body, headers={"Access-Control-Allow-Origin": "*", "Content-Type": "text/html"}))

@@ -43,11 +43,12 @@ export class AccessField {
   }
 
   newPicker({ audience }) {
-    const { t, people, findPeople } = this.dialog;
+    const { dialog } = this;
+    const { t, people } = dialog;
     return new AudiencePicker({
       t,
       people,
-      find: findPeople,
+      find: (query) => dialog.findPeople(query),
       value: audience ?? [],
       onchange: () => this.changed(),
     });
@@ -70,12 +71,12 @@ export class AccessField {
     const { audience } = this.row;
     const input = this.inputs.get(choice);
     const texts = {
-      anyone: t("list.access.anyone"),
-      signed_in: t("list.access.signed_in"),
+      anyone: t("share.access.anyone"),
+      signed_in: t("share.access.signed_in"),
       named: this.picker
         ? t("list.edit.chosen")
         : t("list.edit.kept", { n: audience?.length ?? 0 }),
-      owner: t("list.edit.paused"),
+      owner: t("share.access.owner"),
     };
     const forgets = audience?.length && (choice === "signed_in" || choice === "owner");
     const hint = input.disabled ? t("list.edit.notAllowed") : forgets ? t("list.edit.forgets") : "";
@@ -105,7 +106,7 @@ export class AccessField {
   check() {
     if (!this.isChanged || this.choice !== "named" || !this.picker || this.picker.value.length)
       return true;
-    this.picker.complain(this.dialog.t("list.edit.nobody"));
+    this.picker.complain(this.dialog.t("list.edit.noneNamed"));
     return false;
   }
 

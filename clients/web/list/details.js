@@ -1,11 +1,9 @@
 import { EndField } from "../parts/end.js";
-import { h, uniqueId } from "../parts/h.js";
+import { h } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
+import { labelField } from "../parts/label.js";
 import { qrView } from "../parts/qr.js";
 import { AccessField } from "./access-field.js";
-
-/** Characters of a label (docs/API.md 3). */
-const LONGEST_LABEL = 200;
 
 /**
  * What is behind a row's "Details": its QR code, what is changed less often, and ids. Save sends what
@@ -23,20 +21,11 @@ export class Details {
     this.actions = actions;
     this.request = new AbortController();
     this.#row = row;
-    const labelId = uniqueId("note");
     const changed = () => this.changed();
     this.access = new AccessField(dialog, row, changed);
     this.end = this.newEnd(row);
-    this.label = h("input", {
-      id: labelId,
-      type: "text",
-      maxlength: LONGEST_LABEL,
-      dir: "auto",
-      autocomplete: "off",
-      "aria-describedby": `${labelId}-hint`,
-      value: row.label ?? "",
-      oninput: changed,
-    });
+    const label = labelField({ t, value: row.label ?? "", oninput: changed });
+    this.label = label.input;
     this.save = h("button", { type: "submit", class: "primary" }, t("list.edit.save"));
     this.undo = h(
       "button",
@@ -52,13 +41,7 @@ export class Details {
         "div",
         { class: "fields" },
         this.endPlace,
-        h(
-          "div",
-          { class: "field" },
-          h("label", { for: labelId }, t("list.edit.label")),
-          this.label,
-          h("p", { class: "hint", id: `${labelId}-hint` }, t("list.edit.labelHint")),
-        ),
+        label.element,
       ),
       h("div", { class: "buttons" }, this.save, this.undo),
     );
@@ -183,7 +166,7 @@ export class Details {
     };
     if (await this.actions.save(this.view, change)) {
       this.undone();
-      this.dialog.status(t("list.done.saved"));
+      if (this.dialog.root) this.dialog.status(t("common.saved"));
     }
   }
 

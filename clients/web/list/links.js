@@ -1,7 +1,7 @@
 /** Rows of a page. */
 export const PAGE_SIZE = 50;
 
-/** Ids in one batch_delete, and rows in one list (docs/API.md 3). */
+/** Ids in one batch_delete (docs/API.md 3). */
 export const MOST_AT_ONCE = 1000;
 
 /** Characters of a name_filter. */
@@ -82,20 +82,6 @@ export class Links {
   stop() {
     this.request?.abort();
     this.request = null;
-  }
-
-  /**
-   * The row as the service has it now, or null. It is looked for in a list, because asking for the
-   * link itself would count as a view.
-   */
-  async fresh(row) {
-    for (let offset = 0; ; offset += MOST_AT_ONCE) {
-      const options = { chat_session_id: row.chat_session_id, offset, limit: MOST_AT_ONCE };
-      const { rows, total } = await this.client.listSharedChats(options);
-      const found = rows.find((other) => other.id === row.id);
-      if (found) return found;
-      if (offset + rows.length >= total || !rows.length) return null;
-    }
   }
 
   replace(row) {

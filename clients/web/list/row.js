@@ -1,12 +1,10 @@
-import { accessOf, isAllowed } from "../parts/access.js";
+import { ACCESS_ICONS, accessOf, isAllowed } from "../parts/access.js";
 import { iconButton } from "../parts/dialog.js";
 import { h, uniqueId } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
 import { switchOf } from "../parts/switch.js";
 import { Details } from "./details.js";
 import { accessText, activityText, endText, keptText, limitedTexts } from "./words.js";
-
-const ACCESS_ICONS = { anyone: "globe", signed_in: "user", named: "users", owner: "lock" };
 
 /** A link in the list. What becomes of a change is up to `actions`: see view.js. */
 export class RowView {
@@ -47,7 +45,7 @@ export class RowView {
         type: "button",
         class: "quiet",
         "aria-describedby": `${id}-name`,
-        onclick: () => this.dialog.copy(this.row.url, t("list.copied.link")),
+        onclick: () => this.dialog.copy(this.row.url, t("share.copied")),
       },
       icon("copy"),
       t("list.copyLink"),

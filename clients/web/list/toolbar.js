@@ -2,7 +2,7 @@ import { h } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
 import { FILTERS, LONGEST_SEARCH, SORTS } from "./links.js";
 
-/** A pause in typing of so long is a question. */
+/** How long typing must pause before a search. */
 const TYPING_MS = 250;
 
 /** Search, filter and sort. `ask(query)` is called with what is to be shown. */

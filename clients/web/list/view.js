@@ -1,4 +1,5 @@
-import { errorWords, isAborted } from "../parts/errors.js";
+import { rowAgain } from "../parts/again.js";
+import { errorWords } from "../parts/errors.js";
 import { h } from "../parts/h.js";
 import { ActivityLoader } from "./activity.js";
 import { Links } from "./links.js";
@@ -14,6 +15,7 @@ export class ListView {
     const { t, client } = dialog;
     this.dialog = dialog;
     this.links = new Links(client);
+    this.isStopped = false;
     this.views = new Map();
     this.toolbar = new Toolbar(t, (query) => this.load({ query }));
     this.selection = new Selection(dialog, {
@@ -148,6 +150,7 @@ export class ListView {
     const before = view.row;
     view.update({ ...before, ...change });
     const isChanged = await this.save(view, change, () => this.change(view, change, field));
+    if (this.isStopped) return;
     if (isChanged) dialog.status(toggledText(dialog.t, view.row, field));
     else view.update(before);
   }
@@ -174,7 +177,7 @@ export class ListView {
     const { dialog, links } = this;
     let row = { ...view.row, ...change };
     // The change stands, whether this can be looked up or not.
-    if (narrows(dialog.policy)) row = (await links.fresh(row).catch(() => null)) ?? row;
+    if (narrows(dialog.policy)) row = (await rowAgain(dialog.client, row).catch(() => null)) ?? row;
     links.replace(row);
     view.update(row);
     dialog.emit("share-changed", row);
@@ -182,12 +185,13 @@ export class ListView {
 
   /** A 404 is a link that is gone, or a chat: files and live links ask for it (docs/API.md 3). */
   async refused(view, error, retry) {
-    const { t } = this.dialog;
-    if (isAborted(error)) return;
+    const { dialog } = this;
+    const { t } = dialog;
+    if (this.isStopped) return dialog.emit("share-failed", { ids: [view.row.id], error });
     const isMissing = error.status === 404;
     if (isMissing && (await this.look(view))) return;
     if (error.error_type === "policy_forbids") {
-      this.dialog.policy = null;
+      dialog.policy = null;
       await this.loadPolicy();
       for (const other of this.views.values()) other.update(other.row);
     }
@@ -197,7 +201,7 @@ export class ListView {
   /** Takes the row away if there is no such link any more, and says so. */
   async look(view) {
     const { dialog, links } = this;
-    const found = await links.fresh(view.row).catch(() => view.row);
+    const found = await rowAgain(dialog.client, view.row).catch(() => view.row);
     if (found) return false;
     this.drop([view.row.id]);
     dialog.alert(dialog.t("list.gone", { name: nameText(dialog.t, view.row) }));
@@ -246,20 +250,25 @@ export class ListView {
     this.busy(true);
     try {
       await links.deleteAll(ids, (batch) => done.push(...batch));
-      dialog.clearAlert();
-      dialog.status(dialog.t("list.deleted", { n: ids.length }));
+      if (!this.isStopped) {
+        dialog.clearAlert();
+        dialog.status(dialog.t("list.deleted", { n: ids.length }));
+      }
     } catch (error) {
       const left = ids.filter((id) => !done.includes(id));
-      dialog.alert(error, { retry: () => this.deleteNow(left) });
+      if (this.isStopped) dialog.emit("share-failed", { ids: left, error });
+      else dialog.alert(error, { retry: () => this.deleteNow(left) });
     }
     this.busy(false);
     if (!done.length) return;
-    this.drop(done);
+    if (!this.isStopped) this.drop(done);
     dialog.emit("share-deleted", { ids: done });
-    await this.refill();
+    if (!this.isStopped) await this.refill();
   }
 
+  /** The dialog is closed. Changes that were begun go on, and the page is told what came of them. */
   stop() {
+    this.isStopped = true;
     this.toolbar.stop();
     this.links.stop();
     this.activity.stop();

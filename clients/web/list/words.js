@@ -27,8 +27,8 @@ export function nameText(t, { name }) {
 
 export function accessText(t, row) {
   const access = accessOf(row);
-  if (access === "named") return t("list.access.named", { n: row.audience.length });
-  return t(`list.access.${access}`);
+  if (access === "named") return t("list.named", { n: row.audience.length });
+  return t(`share.access.${access}`);
 }
 
 /** That an audience is kept while the link is public; empty where there is none. */

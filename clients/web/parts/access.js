@@ -1,6 +1,8 @@
 /** Whom a link can admit, from narrow to wide (docs/API.md 4). */
 export const ACCESSES = ["owner", "named", "signed_in", "anyone"];
 
+export const ACCESS_ICONS = { anyone: "globe", signed_in: "user", named: "users", owner: "lock" };
+
 /** One of {@link ACCESSES}: whom the stored settings admit. */
 export function accessOf({ is_private, audience }) {
   if (!is_private) return "anyone";

@@ -5,7 +5,7 @@ import { h, uniqueId } from "./h.js";
  *
  * @returns {Promise<boolean>}
  */
-export function confirmed(root, t, { title, text, action, isDangerous = true }) {
+export function confirmed(root, t, { title, text, action }) {
   const ids = [uniqueId("title"), uniqueId("text")];
   return new Promise((resolve) => {
     const answer = (value) => () => dialog.close(value);
@@ -28,7 +28,7 @@ export function confirmed(root, t, { title, text, action, isDangerous = true }) 
         "div",
         { class: "buttons" },
         h("button", { type: "button", class: "quiet", onclick: answer("") }, t("common.cancel")),
-        h("button", { type: "button", class: isDangerous ? "danger" : "primary", onclick: answer("yes") }, action),
+        h("button", { type: "button", class: "danger", onclick: answer("yes") }, action),
       ),
     );
     root.append(dialog);

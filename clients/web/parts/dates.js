@@ -6,13 +6,12 @@ const STEPS = [
   ["minute", 60],
 ];
 
-/** Moments and numbers in a language, and in the viewer's own zone. */
+/** Moments in a language, and in the viewer's own zone. */
 export class Dates {
   constructor(lang) {
     this.days = new Intl.DateTimeFormat(lang, { dateStyle: "medium" });
     this.moments = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" });
     this.relative = new Intl.RelativeTimeFormat(lang, { numeric: "auto" });
-    this.numbers = new Intl.NumberFormat(lang);
   }
 
   day(moment) {
@@ -27,10 +26,6 @@ export class Dates {
     const seconds = (Date.now() - new Date(moment)) / 1000;
     const [unit, length] = STEPS.find(([, length]) => seconds >= length) ?? ["second", Infinity];
     return this.relative.format(-Math.floor(Math.max(0, seconds) / length) || 0, unit);
-  }
-
-  number(n) {
-    return this.numbers.format(n);
   }
 }
 

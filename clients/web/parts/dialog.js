@@ -143,7 +143,7 @@ export class DialogElement extends HTMLElement {
       document.documentElement.lang ||
       navigator.language;
     this.t = textsOf(lang, this.texts);
-    this.dates = new Dates(this.t.lang);
+    this.dates = new Dates(this.t.locale);
     this.client = new SharedChatsClient({
       api: this.api,
       token: (options) => this.token?.(options),
@@ -196,7 +196,8 @@ export class DialogElement extends HTMLElement {
     this.open = false;
     if (this.#opener?.isConnected) this.#opener.focus();
     this.#opener = null;
-    this.emit("close");
+    // As that of a <dialog>, it does not bubble.
+    this.dispatchEvent(new CustomEvent("close"));
   }
 
   heading() {
@@ -299,8 +300,8 @@ export class DialogElement extends HTMLElement {
     }
   }
 
-  /** Copies text and says so; where a browser refuses, says that too. */
-  async copy(text, done = this.t("common.copied")) {
+  /** Copies text and says `done`; where a browser refuses, says that too. */
+  async copy(text, done) {
     if (await copyText(text, this.root)) this.status(done);
     else this.alert(this.t("common.notCopied"));
   }

@@ -12,7 +12,7 @@ const PASSING = new Set([
 ]);
 
 /** Errors whose message by the service says what ours cannot: a bound, a field, a file. */
-const PRECISE = new Set(["artifact_too_large", "bad_request", "policy_forbids", "quota_exceeded"]);
+const PRECISE = new Set(["artifact_too_large", "bad_request", "forbidden", "policy_forbids", "quota_exceeded"]);
 
 /** Whether a call was given up because its dialog was closed, or another one took its place. */
 export function isAborted(error) {

@@ -7,8 +7,7 @@ export function sheet(text) {
 
 /**
  * What both dialogs share. A page sets the properties --shared-chats-…; light or dark follows the
- * page's color-scheme. Classes for both: hint, small, unseen, icon-button, primary, quiet, danger,
- * switch, field, segments, badge, list.
+ * page's color-scheme.
  */
 export const baseSheet = sheet(`
 :host { display: contents; }
@@ -83,7 +82,7 @@ button:disabled, [aria-disabled="true"] { cursor: not-allowed; }
   border: 0; border-radius: calc(var(--radius) * 0.6); background: transparent; color: var(--muted);
 }
 .icon-button:hover { background: var(--tint); color: var(--text); }
-.icon-button[aria-expanded="true"], .icon-button[aria-pressed="true"] { background: var(--accent-tint); color: var(--accent); }
+.icon-button[aria-expanded="true"] { background: var(--accent-tint); color: var(--accent); }
 
 .field { display: grid; gap: 0.375rem; }
 .field > label, .field > .name { font-weight: 550; }

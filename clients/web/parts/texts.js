@@ -9,20 +9,26 @@ const LANGUAGES = { de, en };
  * A text has `{placeholders}`; numbers are written as the language does. A text with forms, such as
  * `{ one, other }`, is chosen by `n` (Intl.PluralRules). What a language or `overrides` leave out
  * is English. `t.nodes(key, params)` gives strings and elements, for placeholders that are
- * elements.
+ * elements. `t.locale` is that of numbers and dates, `t.lang` the language of the texts.
  *
  * @param {string} lang a BCP 47 tag
  * @param {object} [overrides] texts of the page, nested as texts/en.js is or with dots: `{
  *   "share.title": "…" }`
  */
 export function textsOf(lang, overrides) {
-  const language = LANGUAGES[lang.toLowerCase().split("-")[0]];
-  const locale = Intl.NumberFormat.supportedLocalesOf([lang])[0] ?? "en";
-  const plural = new Intl.PluralRules(locale);
+  const locale = localeOf(lang);
+  const name = locale.split("-")[0];
+  const language = Object.hasOwn(LANGUAGES, name) ? LANGUAGES[name] : null;
+  const own = new Intl.PluralRules(locale);
+  const sources = [
+    { texts: overrides, plural: own },
+    { texts: language, plural: own },
+    { texts: en, plural: new Intl.PluralRules("en") },
+  ].filter(({ texts }) => texts);
   const number = new Intl.NumberFormat(locale);
   const find = (key, n) => {
-    for (const texts of [overrides, language, en]) {
-      const found = texts && lookUp(texts, key);
+    for (const { texts, plural } of sources) {
+      const found = lookUp(texts, key);
       if (typeof found === "string") return found;
       const form = found && (found[plural.select(n ?? 0)] ?? found.other);
       if (typeof form === "string") return form;
@@ -38,7 +44,16 @@ export function textsOf(lang, overrides) {
     });
   };
   const t = (key, params) => nodes(key, params).join("");
-  return Object.assign(t, { nodes, has: (key) => find(key) !== null, lang: locale });
+  return Object.assign(t, { nodes, has: (key) => find(key) !== null, locale, lang: language || overrides ? locale : "en" });
+}
+
+/** The locale for a page's language, which may be written `en_US`, or be none at all. */
+function localeOf(lang) {
+  try {
+    return Intl.NumberFormat.supportedLocalesOf([lang.replaceAll("_", "-")])[0] ?? "en";
+  } catch {
+    return "en";
+  }
 }
 
 function lookUp(texts, key) {

@@ -1,15 +1,12 @@
-import { isAllowed } from "../parts/access.js";
+import { ACCESS_ICONS, isAllowed } from "../parts/access.js";
 import { AudiencePicker } from "../parts/audience.js";
 import { EndField } from "../parts/end.js";
 import { h, uniqueId } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
+import { labelField } from "../parts/label.js";
 import { switchOf } from "../parts/switch.js";
 
-const ICONS = { anyone: "globe", signed_in: "user", named: "users" };
 const MODES = { frozen: "camera", live: "live" };
-
-/** Characters of a label (docs/API.md 3). */
-const LONGEST_LABEL = 200;
 
 /** The settings of a new link. It knows nothing of the service but its policy. */
 export class ShareForm {
@@ -26,7 +23,7 @@ export class ShareForm {
     const group = uniqueId("group");
     const accesses = ["anyone", "signed_in", ...(find ? ["named"] : [])];
     this.accesses = new Map(
-      accesses.map((value) => [value, this.#choice(`${group}-access`, value, `share.access.${value}`, ICONS[value])]),
+      accesses.map((value) => [value, this.#choice(`${group}-access`, value, `share.access.${value}`, ACCESS_ICONS[value])]),
     );
     this.modes = new Map(
       Object.keys(MODES).map((value) => [
@@ -37,14 +34,7 @@ export class ShareForm {
     this.picker = find && new AudiencePicker({ t, people, find, onchange: () => this.#changed() });
     this.files = switchOf({ label: t("share.files"), hint: t("share.filesHint"), onchange: () => this.#changed() });
     this.end = new EndField({ t, dates, onchange: () => this.#changed() });
-    this.label = h("input", {
-      id: uniqueId("label"),
-      type: "text",
-      maxlength: LONGEST_LABEL,
-      autocomplete: "off",
-      dir: "auto",
-      "aria-describedby": `${this.id}-label`,
-    });
+    this.label = labelField({ t });
     this.notice = h("p", { class: "notice", hidden: true });
     this.element = h(
       "form",
@@ -79,13 +69,7 @@ export class ShareForm {
           "div",
           { class: "columns" },
           this.end.element,
-          h(
-            "div",
-            { class: "field" },
-            h("label", { for: this.label.id }, t("share.label")),
-            this.label,
-            h("p", { class: "hint", id: `${this.id}-label` }, t("share.labelHint")),
-          ),
+          this.label.element,
         ),
       ),
     );
@@ -172,14 +156,14 @@ export class ShareForm {
       access === "named" ? picker.value : null,
       files.isOn,
       end.choice,
-      label.value.trim(),
+      label.input.value.trim(),
     ]);
   }
 
   /** The settings as a create takes them, without the chat. */
   get settings() {
     const { access } = this;
-    const label = this.label.value.trim();
+    const label = this.label.input.value.trim();
     const end = this.end.value;
     return {
       is_private: access !== "anyone",

@@ -1,4 +1,4 @@
-import { ACCESSES, accessOf, isAllowed } from "../parts/access.js";
+import { ACCESSES, ACCESS_ICONS, accessOf, isAllowed } from "../parts/access.js";
 import { AudiencePicker } from "../parts/audience.js";
 import { iconButton } from "../parts/dialog.js";
 import { EndField } from "../parts/end.js";
@@ -7,8 +7,6 @@ import { icon } from "../parts/icons.js";
 import { qrView } from "../parts/qr.js";
 import { switchOf } from "../parts/switch.js";
 import { brief, sentence } from "./sentence.js";
-
-const ICONS = { anyone: "globe", signed_in: "user", named: "users", owner: "lock" };
 
 /**
  * A link that the chat has already: copy, QR code, and a panel that changes or deletes it. Changes
@@ -23,8 +21,8 @@ export class LinkRow {
   /**
    * @param {object} row
    * @param {object} dialog the `<share-chat-dialog>`: texts, people, client, policy
-   * @param {{ change: (row: object, settings: object) => Promise<object>, remove: (row: LinkRow) =>
-   *   void }} actions
+   * @param {{ change: (row: object, settings: object) => Promise<object>, failed: (row: LinkRow,
+   *   error: Error, retry: () => void) => void, remove: (row: LinkRow) => void }} actions
    */
   constructor(row, dialog, actions) {
     Object.assign(this, { row, dialog, actions });
@@ -65,7 +63,7 @@ export class LinkRow {
     const { t, dates, people, canName } = this.dialog;
     this.row = row;
     const access = accessOf(row);
-    this.picture.replaceChildren(icon(ICONS[access]));
+    this.picture.replaceChildren(icon(ACCESS_ICONS[access]));
     this.name.replaceChildren(
       row.label ? h("bdi", { title: row.label }, row.label) : t("share.linkOf", { date: dates.moment(row.created_at) }),
     );
@@ -155,15 +153,19 @@ export class LinkRow {
     this.#waiting -= 1;
     if (error || !this.#waiting) this.update(this.#saved);
     if (!this.#waiting) this.element.removeAttribute("aria-busy");
-    if (error) this.dialog.changeFailed(this, error, () => this.change(settings));
+    if (error) this.actions.failed(this, error, () => this.change(settings));
   }
 }
 
 /** The settings of a link that can be changed. */
 class Panel {
+  /** People are to be named, and none is chosen yet: until then nothing is sent. */
+  #isNaming = false;
+
   constructor(owner) {
     this.owner = owner;
-    const { t, dates, people, findPeople, canName } = owner.dialog;
+    const { dialog } = owner;
+    const { t, dates, people, canName } = dialog;
     const id = uniqueId("access");
     this.access = h("select", { id, onchange: () => this.#accessChosen() });
     this.picker =
@@ -171,7 +173,7 @@ class Panel {
       new AudiencePicker({
         t,
         people,
-        find: (query) => findPeople(query),
+        find: (query) => dialog.findPeople(query),
         value: owner.row.audience ?? [],
         onchange: (audience) => owner.change({ is_private: true, audience }),
       });
@@ -201,6 +203,7 @@ class Panel {
     const { row, dialog } = this.owner;
     const { t, policy, canName } = dialog;
     const access = accessOf(row);
+    if (access === "named") this.#isNaming = false;
     const offered = ACCESSES.toReversed().filter(
       (other) =>
         other === access ||
@@ -222,9 +225,9 @@ class Panel {
         );
       }),
     );
-    this.access.value = access;
+    this.access.value = this.#isNaming ? "named" : access;
     if (this.picker) {
-      this.picker.element.hidden = access !== "named" && access !== "owner";
+      this.picker.element.hidden = !this.#isNaming && access !== "named" && access !== "owner";
       if (String(this.picker.value) !== String(row.audience ?? [])) this.picker.set(row.audience ?? []);
     }
     this.files.set(row.includes_artifacts);
@@ -233,15 +236,35 @@ class Panel {
     if (!this.end.error) this.end.set(row.expires_at);
   }
 
-  #accessChosen() {
+  async #accessChosen() {
     const { row } = this.owner;
-    const settings = {
-      anyone: { is_private: false },
-      signed_in: { is_private: true, audience: null },
-      named: row.audience?.length ? { is_private: true } : { is_private: true, audience: [] },
-      owner: { is_private: true, audience: [] },
-    }[this.access.value];
-    this.owner.change(settings);
+    const { value } = this.access;
+    const isNamed = row.audience?.length > 0;
+    this.#isNaming = value === "named" && !isNamed;
+    if (this.#isNaming) {
+      this.update();
+      return this.picker.input.focus();
+    }
+    const forgets = isNamed && (value === "signed_in" || value === "owner");
+    if (forgets && !(await this.#mayForget())) return this.update();
+    this.owner.change(
+      {
+        anyone: { is_private: false },
+        signed_in: { is_private: true, audience: null },
+        named: { is_private: true },
+        owner: { is_private: true, audience: [] },
+      }[value],
+    );
+  }
+
+  #mayForget() {
+    const { dialog } = this.owner;
+    const { t } = dialog;
+    return dialog.confirm({
+      title: t("share.changeTitle"),
+      text: t("share.changeText", { forgets: t("list.edit.forgets") }),
+      action: t("share.change"),
+    });
   }
 
   #endChosen() {

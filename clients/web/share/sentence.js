@@ -44,8 +44,10 @@ export function brief({ t, dates, people, canName, policy }, row) {
 
 function who({ t, people, canName, policy }, settings, limited, isBrief = false) {
   let access = accessOf(settings);
-  if (limited.has("is_private") || limited.has("audience"))
-    access = policy?.widest_audience === "signed_in" ? "signed_in" : "owner";
+  // Where the policy is not known, or changed since, what is stored is said: it may be so wide.
+  const widest = policy?.widest_audience ?? "anyone";
+  if (widest !== "anyone" && (limited.has("is_private") || limited.has("audience")))
+    access = widest === "signed_in" ? "signed_in" : "owner";
   if (access !== "named") return [t(`share.who.${access}`)];
   const { audience } = settings;
   if (!canName || audience.length > MOST_NAMES)
