@@ -596,6 +596,8 @@ def test_a_page_without_a_token_is_told_to_sign_in(share_page, chats, alice):
     expect(dialog.get_by_role("alert").first).to_contain_text("You are signed out. Sign in again, then try again.")
     opened.page.evaluate("() => { document.querySelector('[data-dialog]').token = async () => { throw new Error('offline'); }; }")
     dialog.get_by_role("button", name="Share", exact=True).click()
+    # What the page says itself stands in small print.
+    expect(dialog.get_by_role("alert").first).to_contain_text("offline")
     expect(dialog.get_by_role("alert").first).to_contain_text("You are signed out. Sign in again, then try again.")
 
 

@@ -11,8 +11,15 @@ const PASSING = new Set([
   "too_many_requests",
 ]);
 
-/** Errors whose message by the service says what ours cannot: a bound, a field, a file. */
-const PRECISE = new Set(["artifact_too_large", "bad_request", "forbidden", "policy_forbids", "quota_exceeded"]);
+/** Errors whose own message says what ours cannot: a bound, a field, a file, why there is no token. */
+const PRECISE = new Set([
+  "artifact_too_large",
+  "bad_request",
+  "forbidden",
+  "no_token",
+  "policy_forbids",
+  "quota_exceeded",
+]);
 
 /** Whether a call was given up because its dialog was closed, or another one took its place. */
 export function isAborted(error) {
