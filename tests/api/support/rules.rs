@@ -14,7 +14,7 @@ pub fn check(answer: &Answer) {
     if answer.status != 304 {
         assert!(!answer.header("content-security-policy").is_empty(), "{what}");
         let is_embeddable = answer.status < 300
-            && ["/qr_code", "/artifacts/"].iter().any(|part| answer.path.contains(part));
+            && ["/qr_code", "/artifacts/", "/ui/"].iter().any(|part| answer.path.contains(part));
         let policy = match is_embeddable {
             true if answer.header("cache-control").contains("private") => "same-site",
             true => "cross-origin",
