@@ -118,8 +118,8 @@ def test_share_gives_the_link_a_qr_code_and_a_sentence(share_page, ui_service, c
     assert download.value.suggested_filename == "qr-code.png"
     dialog.get_by_role("button", name="Done").click()
     expect(dialog).to_be_hidden()
+    until(opened.page, lambda: [type for type, _ in opened.events] == ["share-created", "close"])
     assert focused(opened) == "opener"
-    assert [type for type, _ in opened.events] == ["share-created", "close"]
     assert opened.events[0][1]["id"] == row["id"]
 
 
@@ -525,7 +525,7 @@ def test_a_named_link_shows_a_count_where_people_cannot_be_named(share_page, ui_
 def test_the_page_is_asked_for_the_management_dialog(share_page, chats, alice):
     opened = share_page(alice, chats.new_chat(alice.sub), attributes="manage")
     open_dialog(opened).get_by_role("button", name="Manage all shared chats").click()
-    assert [type for type, _ in opened.events] == ["close", "manage"]
+    until(opened.page, lambda: [type for type, _ in opened.events] == ["close", "manage"])
     assert focused(opened) == "opener"
 
 
@@ -852,7 +852,7 @@ def test_the_close_event_does_not_bubble(share_page, chats, alice):
     opened.page.evaluate("document.addEventListener('close', () => { window.bubbled = true })")
     dialog = open_dialog(opened)
     dialog.get_by_role("button", name="Close").click()
-    assert [type for type, _ in opened.events] == ["close"]
+    until(opened.page, lambda: [type for type, _ in opened.events] == ["close"])
     assert opened.page.evaluate("window.bubbled") is None
 
 
