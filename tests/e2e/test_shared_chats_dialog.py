@@ -250,6 +250,21 @@ def test_switches_change_a_link_at_once_and_say_what_it_is_now(shared, ui_servic
     ]
 
 
+def test_a_link_turns_private_for_those_whom_the_row_shows(shared, ui_service, chats, alice, bob):
+    named = [f"user:{bob.sub}"]
+    owner = ui_service.http(alice)
+    link = share(ui_service, chats, alice, "Report", audience=named)
+    assert owner.patch(link_path(link), json={"is_private": False}).status_code == 204
+    dialog = shared(alice)
+    expect(dialog.row("Report").locator(".access")).to_have_text("Anyone with the link")
+    # In another window.
+    for settings in ({"audience": None}, {"is_private": False}):
+        assert owner.patch(link_path(link), json=settings).status_code == 204
+    dialog.switch("Report", "Public").click()
+    expect(dialog.status).to_contain_text("Only 1 person or group, and you")
+    assert_stored(ui_service, alice, link, is_private=True, audience=named)
+
+
 REFUSALS = [
     (403, "policy_forbids", "Your organization does not allow this.", False),
     (401, "invalid_token", "Your session has ended.", True),

@@ -116,7 +116,8 @@ export class AccessField {
     if (this.choice === "anyone") return { is_private: false };
     if (this.choice === "signed_in") return { is_private: true, audience: null };
     if (this.choice === "owner") return { is_private: true, audience: [] };
-    return this.picker ? { is_private: true, audience: this.picker.value } : { is_private: true };
+    // With the list that is shown: another window may have changed it.
+    return { is_private: true, audience: this.picker ? this.picker.value : this.row.audience };
   }
 
   changed() {

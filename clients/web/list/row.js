@@ -36,7 +36,11 @@ export class RowView {
     this.limited = h("div", { class: "limited" });
     this.message = h("div", { role: "alert", hidden: true });
     this.switches = {
-      is_private: this.switch("list.public", (isOn) => ({ is_private: !isOn })),
+      // Private, for those whom the row shows: another window may have changed the list.
+      is_private: this.switch("list.public", (isOn) => ({
+        is_private: !isOn,
+        ...(!isOn && this.row.audience ? { audience: this.row.audience } : {}),
+      })),
       includes_artifacts: this.switch("list.files", (isOn) => ({ includes_artifacts: isOn })),
     };
     this.copy = h(

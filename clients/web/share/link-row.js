@@ -251,7 +251,8 @@ class Panel {
       {
         anyone: { is_private: false },
         signed_in: { is_private: true, audience: null },
-        named: { is_private: true },
+        // With the list that is shown: another window may have changed it.
+        named: { is_private: true, audience: row.audience },
         owner: { is_private: true, audience: [] },
       }[value],
     );

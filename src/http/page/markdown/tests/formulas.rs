@@ -141,12 +141,11 @@ fn formulas_are_typeset() {
             assert!(mathml.contains(part), "{part} is missing in {mathml}");
         }
     }
-    assert!(
-        render(r"\[x\]")
-            .contains("<span class=\"formula block\" dir=\"ltr\"><math display=\"block\">")
-    );
+    assert!(render(r"\[x\]").contains(
+        "<span class=\"formula block\" dir=\"ltr\" tabindex=\"0\"><math display=\"block\">"
+    ));
     let long = format!("$x{}$", "+x".repeat(30));
-    assert!(render(&long).contains("<span class=\"formula long\" dir=\"ltr\"><math>"));
+    assert!(render(&long).contains("<span class=\"formula long\" dir=\"ltr\" tabindex=\"0\"><math>"));
 }
 
 #[test]
