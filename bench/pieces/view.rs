@@ -47,7 +47,7 @@ pub fn make(criterion: &mut Criterion) {
             let representation = Representation { format, coding: Coding::Identity };
             let name = format!("{} with code and formulas", representation.name());
             group.bench_function(BenchmarkId::new(name, count), |b| {
-                b.iter(|| make_blocking(&chat, &content, &links, representation).unwrap());
+                b.iter(|| make_blocking(&chat, &content, site, representation).unwrap());
             });
         }
     }

@@ -292,7 +292,7 @@ async fn a_view_that_waits_while_its_link_is_narrowed_shows_nothing_that_was_tak
         match narrowing {
             "private" | "policy-signed-in" => assert_eq!(answer.status, 401),
             "without-files" | "policy-without-files" => {
-                assert!(!answer.is(200).text().contains("chart.png"))
+                assert!(!answer.is(200).text().contains("chart.png"));
             }
             _ => assert_eq!(answer.status, 404, "{narrowing}"),
         }

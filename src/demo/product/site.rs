@@ -137,19 +137,19 @@ mod tests {
         Site { port: 8090, key: "k".to_owned() }
     }
 
-    fn judge(method: Method, path: &str, headers: &[(&str, &str)]) -> Verdict {
+    fn judge(method: &Method, path: &str, headers: &[(&str, &str)]) -> Verdict {
         let mut request = TestRequest::default();
         for header in headers {
             request = request.append_header(*header);
         }
-        site().judge(&method, path, request.to_http_request().headers())
+        site().judge(method, path, request.to_http_request().headers())
     }
 
     const HOST: (&str, &str) = ("host", "127.0.0.1:8090");
 
     #[test]
     fn only_the_printed_host_is_answered() {
-        assert_eq!(judge(Method::GET, "/k/", &[HOST]), Verdict::Allowed);
+        assert_eq!(judge(&Method::GET, "/k/", &[HOST]), Verdict::Allowed);
         for host in [
             "attacker.example:8090",
             "127.0.0.1",
@@ -159,22 +159,22 @@ mod tests {
             "localhost",
             "",
         ] {
-            let judged = judge(Method::GET, "/k/", &[("host", host)]);
+            let judged = judge(&Method::GET, "/k/", &[("host", host)]);
             assert!(matches!(judged, Verdict::Refused(_)), "{host}");
         }
-        assert!(matches!(judge(Method::GET, "/k/", &[]), Verdict::Refused(_)));
+        assert!(matches!(judge(&Method::GET, "/k/", &[]), Verdict::Refused(_)));
         let two = [HOST, ("host", "attacker.example")];
-        assert!(matches!(judge(Method::GET, "/k/", &two), Verdict::Refused(_)));
+        assert!(matches!(judge(&Method::GET, "/k/", &two), Verdict::Refused(_)));
     }
 
     #[test]
     fn localhost_leads_to_the_printed_address() {
         let localhost = ("host", "localhost:8090");
         let to = Verdict::Elsewhere("http://127.0.0.1:8090/k/".to_owned());
-        assert_eq!(judge(Method::GET, "/k/", &[localhost]), to);
+        assert_eq!(judge(&Method::GET, "/k/", &[localhost]), to);
         // Only the page: nothing else is answered there, and a caller without the key is not told it.
         for path in ["/", "/other/", "/k/state"] {
-            let judged = judge(Method::GET, path, &[localhost]);
+            let judged = judge(&Method::GET, path, &[localhost]);
             assert!(matches!(judged, Verdict::Refused(_)), "{path}");
         }
     }
@@ -184,21 +184,21 @@ mod tests {
         for site in ["cross-site", "same-site"] {
             let from = ("sec-fetch-site", site);
             let opened = [HOST, from, ("sec-fetch-dest", "document")];
-            assert_eq!(judge(Method::GET, "/k/", &opened), Verdict::Allowed, "{site}");
+            assert_eq!(judge(&Method::GET, "/k/", &opened), Verdict::Allowed, "{site}");
             for (path, dest) in [("/k/", "iframe"), ("/k/state", "empty"), ("/k/app.js", "script")]
             {
-                let judged = judge(Method::GET, path, &[HOST, from, ("sec-fetch-dest", dest)]);
+                let judged = judge(&Method::GET, path, &[HOST, from, ("sec-fetch-dest", dest)]);
                 assert!(matches!(judged, Verdict::Refused(_)), "{site} {path}");
             }
         }
         let own = [HOST, ("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "empty")];
-        assert_eq!(judge(Method::GET, "/k/state", &own), Verdict::Allowed);
+        assert_eq!(judge(&Method::GET, "/k/state", &own), Verdict::Allowed);
     }
 
     #[test]
     fn a_post_names_its_own_origin() {
         let own = ("origin", "http://127.0.0.1:8090");
-        assert_eq!(judge(Method::POST, "/k/token", &[HOST, own]), Verdict::Allowed);
+        assert_eq!(judge(&Method::POST, "/k/token", &[HOST, own]), Verdict::Allowed);
         let service = ("origin", "http://127.0.0.1:8080");
         for headers in [
             &[HOST][..],
@@ -207,10 +207,10 @@ mod tests {
             &[HOST, own, service],
             &[HOST, own, ("sec-fetch-site", "cross-site")],
         ] {
-            let judged = judge(Method::POST, "/k/token", headers);
+            let judged = judge(&Method::POST, "/k/token", headers);
             assert!(matches!(judged, Verdict::Refused(_)), "{headers:?}");
         }
-        assert!(matches!(judge(Method::GET, "/k/state", &[HOST, service]), Verdict::Refused(_)));
+        assert!(matches!(judge(&Method::GET, "/k/state", &[HOST, service]), Verdict::Refused(_)));
     }
 
     #[test]

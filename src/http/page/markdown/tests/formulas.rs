@@ -145,7 +145,9 @@ fn formulas_are_typeset() {
         "<span class=\"formula block\" dir=\"ltr\" tabindex=\"0\"><math display=\"block\">"
     ));
     let long = format!("$x{}$", "+x".repeat(30));
-    assert!(render(&long).contains("<span class=\"formula long\" dir=\"ltr\" tabindex=\"0\"><math>"));
+    assert!(
+        render(&long).contains("<span class=\"formula long\" dir=\"ltr\" tabindex=\"0\"><math>")
+    );
 }
 
 #[test]
