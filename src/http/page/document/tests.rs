@@ -276,7 +276,7 @@ fn no_message_gives_a_link_to_another_one() {
         "text\n\n[1]:\nhttps://evil.example 'title'",
         "[^1]: A footnote.",
         "[1]: https://a.example\n[1]: https://evil.example",
-        "\\[1]: [1]: https://evil.example\n\n   [1]: <https://evil.example>",
+        "\\[1]: [1]: https://evil.example\n\n   [1]: https://evil.example",
     ] {
         let messages =
             [message("user", definition, ""), message("assistant", "See [1] and [^1].", "")];
