@@ -498,18 +498,20 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.elements.append((tag, dict(attributes)))
-        self._hidden += tag == "style"
+        self._hidden += tag in ("style", "script")
 
     def handle_endtag(self, tag):
-        self._hidden -= tag == "style"
+        self._hidden -= tag in ("style", "script")
 
     def handle_data(self, data):
         if not self._hidden:
             self.text += data
 
     def assert_harmless(self, own_url):
+        assert [tag for tag, _ in self.elements].count("script") <= 1, "the page's own alone"
         for tag, attributes in self.elements:
-            assert tag not in ("script", "iframe", "object", "embed", "base", "marquee"), tag
+            assert tag not in ("iframe", "object", "embed", "base", "marquee"), tag
+            assert tag != "script" or not attributes, "the page's own is inline"
             for name, value in attributes.items():
                 assert not name.startswith("on"), (tag, name)
                 if name in ("src", "href", "action", "data", "srcset", "poster"):
@@ -522,7 +524,7 @@ class Page(HTMLParser):
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
-def test_a_browser_gets_a_page_with_the_messages_and_no_script(service, chats, alice):
+def test_a_browser_gets_a_page_with_the_messages_and_its_own_script_alone(service, chats, alice):
     hostile = '<script>alert("hello")</script><img src=x onerror=alert(1)><marquee>'
     chat = chats.new_chat(alice.sub, f"A page {hostile}", messages=False)
     for content in ("What is 1 < 2 && 3 > 2?", hostile, "[click](javascript:alert(1))", "مرحبا بالعالم", "`let x = 1;`"):

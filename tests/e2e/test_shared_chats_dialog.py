@@ -867,7 +867,7 @@ def test_nothing_goes_on_when_the_dialog_is_closed(shared, ui_service, chats, al
     dialog = shared(alice)
     expect(dialog.names).to_have_count(PAGE_SIZE)
     dialog.host.refused = True
-    dialog.page.wait_for_timeout(500)
+    dialog.page.wait_for_load_state("networkidle")
     requests = asked(dialog.page, "/api/")
     dialog.search.evaluate(
         """(search) => { search.value = "Many 0001"; search.dispatchEvent(new Event("input"));

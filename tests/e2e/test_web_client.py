@@ -521,7 +521,7 @@ def test_a_silent_connection_is_opened_again(frontend, own_chats, alice):
 
 
 def test_a_stream_that_ends_with_its_token_goes_on_with_a_new_one(live, alice):
-    tab, chat, _ = live(alice.token(lasts=3), alice.token(), is_private=True)
+    tab, chat, _ = live(alice.token(lasts=8), alice.token(), is_private=True)
     began = datetime.now(timezone.utc)
     tab.until(lambda told: ("reset", "") in told, "the stream is open again")
     print(f"open again after {datetime.now(timezone.utc) - began}")
