@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, expect
+from playwright.sync_api import expect
 
 from dialogs import AXE, DESKTOP, HOSTILE_NAME, PHONE, RAN, SCREENSHOTS, browser  # noqa: F401
 from test_demo import demo, demo_with  # noqa: F401
@@ -20,11 +20,15 @@ class Profile:
     def __init__(self, browser, name, **options):
         self.name = name
         self.context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
         self.wrong = []
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.wrong.append(f"uncaught: {error}"))
+        self.page = self._tab()
+
+    def _tab(self):
+        page = self.context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.wrong.append(f"uncaught: {error}"))
+        return page
 
     def _console(self, message):
         # A link that was made private or deleted answers 401, 403 and 404.
@@ -35,12 +39,10 @@ class Profile:
         return self.page.get_by_role("button", name=name, **{"exact": True, **options})
 
     def open(self, address):
-        """Twice if need be: the page of a live link reloads itself when it is narrowed, perhaps at the same moment."""
-        try:
-            self.page.goto(address)
-        except Error:
-            self.page.wait_for_load_state()
-            self.page.goto(address)
+        """In a tab of its own: the page of a live link reloads itself when it is narrowed, perhaps at the same moment."""
+        before, self.page = self.page, self._tab()
+        before.close()
+        self.page.goto(address)
 
     def sees(self, text, **options):
         expect(self.page.get_by_text(text, **options).first).to_be_visible(timeout=SLOW)
