@@ -1,5 +1,5 @@
 import { ACCESS_ICONS, accessOf, isAllowed } from "../parts/access.js";
-import { iconButton } from "../parts/dialog.js";
+import { alertBox } from "../parts/alert.js";
 import { h, uniqueId } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
 import { switchOf } from "../parts/switch.js";
@@ -174,35 +174,7 @@ export class RowView {
     this.message.hidden = !words;
     this.message.replaceChildren();
     if (!words) return;
-    this.message.append(
-      h(
-        "div",
-        { class: "alert" },
-        icon("alert"),
-        h(
-          "div",
-          { class: "words" },
-          h("p", {}, words.text),
-          words.detail && h("p", { class: "small", dir: "auto" }, words.detail),
-          words.request && h("p", { class: "small" }, words.request),
-        ),
-        retry &&
-          words.canRetry &&
-          h(
-            "button",
-            {
-              type: "button",
-              class: "quiet",
-              onclick: () => {
-                this.dismiss();
-                retry();
-              },
-            },
-            t("common.retry"),
-          ),
-        iconButton("close", t("common.dismiss"), () => this.dismiss()),
-      ),
-    );
+    this.message.append(alertBox(t, words, { retry, dismiss: () => this.dismiss() }));
   }
 
   dismiss() {

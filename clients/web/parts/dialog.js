@@ -1,10 +1,11 @@
 import { SharedChatsClient } from "../client.js";
+import { alertBox } from "./alert.js";
 import { confirmed } from "./confirm.js";
 import { copyText } from "./copy.js";
 import { Dates } from "./dates.js";
 import { errorWords, isAborted } from "./errors.js";
 import { h, uniqueId } from "./h.js";
-import { icon } from "./icons.js";
+import { iconButton } from "./icons.js";
 import { People } from "./people.js";
 import { baseSheet } from "./styles.js";
 import { textsOf } from "./texts.js";
@@ -249,35 +250,7 @@ export class DialogElement extends HTMLElement {
     const { t } = this;
     const words = typeof error === "string" ? { text: error, canRetry: true } : errorWords(t, error, about);
     this.status("");
-    this.alerts.replaceChildren(
-      h(
-        "div",
-        { class: "alert" },
-        icon("alert"),
-        h(
-          "div",
-          { class: "words" },
-          h("p", {}, words.text),
-          words.detail && h("p", { class: "small", dir: "auto" }, words.detail),
-          words.request && h("p", { class: "small" }, words.request),
-        ),
-        retry &&
-          words.canRetry &&
-          h(
-            "button",
-            {
-              type: "button",
-              class: "quiet",
-              onclick: () => {
-                this.clearAlert();
-                retry();
-              },
-            },
-            t("common.retry"),
-          ),
-        iconButton("close", t("common.dismiss"), () => this.clearAlert()),
-      ),
-    );
+    this.alerts.replaceChildren(alertBox(t, words, { retry, dismiss: () => this.clearAlert() }));
   }
 
   clearAlert() {
@@ -313,15 +286,6 @@ export class DialogElement extends HTMLElement {
   confirm(question) {
     return confirmed(this.root, this.t, question);
   }
-}
-
-/** A button that is a picture; the label is its name and its tooltip. */
-export function iconButton(name, label, onclick, props = {}) {
-  return h(
-    "button",
-    { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props },
-    icon(name),
-  );
 }
 
 /** What has the focus, within shadow roots too. */

@@ -1,4 +1,4 @@
-import { svg } from "./h.js";
+import { h, svg } from "./h.js";
 
 /** Strokes on a grid of 24. */
 const PATHS = {
@@ -29,4 +29,13 @@ const PATHS = {
 export function icon(name) {
   const paths = PATHS[name].map((d) => svg("path", { d }));
   return svg("svg", { class: `icon icon-${name}`, viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" }, ...paths);
+}
+
+/** A button that is a picture; the label is its name and its tooltip. */
+export function iconButton(name, label, onclick, props = {}) {
+  return h(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props },
+    icon(name),
+  );
 }

@@ -1,9 +1,8 @@
 import { ACCESSES, ACCESS_ICONS, accessOf, isAllowed } from "../parts/access.js";
 import { AudiencePicker } from "../parts/audience.js";
-import { iconButton } from "../parts/dialog.js";
 import { EndField } from "../parts/end.js";
 import { h, uniqueId } from "../parts/h.js";
-import { icon } from "../parts/icons.js";
+import { icon, iconButton } from "../parts/icons.js";
 import { qrView } from "../parts/qr.js";
 import { switchOf } from "../parts/switch.js";
 import { brief, sentence } from "./sentence.js";
