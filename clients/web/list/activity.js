@@ -44,7 +44,9 @@ export class ActivityLoader {
 
   seen(entries) {
     const now = performance.now();
-    for (const { target, isIntersecting } of entries) {
+    // An observer may still tell of rows that it was taken off.
+    const there = entries.filter(({ target }) => target.isConnected);
+    for (const { target, isIntersecting } of there) {
       const id = target.dataset.id;
       if (isIntersecting) this.inSight.add(id);
       else this.inSight.delete(id);
