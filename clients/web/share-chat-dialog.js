@@ -1,6 +1,5 @@
 import { DialogElement } from "./parts/dialog.js";
-import { rowAgain } from "./parts/again.js";
-import { errorWords } from "./parts/errors.js";
+import { Changes } from "./parts/changes.js";
 import { h, uniqueId } from "./parts/h.js";
 import { icon } from "./parts/icons.js";
 import { ShareForm } from "./share/form.js";
@@ -65,6 +64,10 @@ export class ShareChatDialog extends DialogElement {
     this.rows = [];
     this.total = 0;
     this.made = 0;
+    this.changes = new Changes(this, {
+      gone: (view) => this.#gone(view, this.t("errors.not_found_link")),
+      policyChanged: () => this.run(() => this.#loadPolicy()),
+    });
     this.main = h("div", {});
     this.linkList = h("ul", {});
     this.linkCount = h("span", { class: "badge" });
@@ -96,7 +99,7 @@ export class ShareChatDialog extends DialogElement {
   async #loadPolicy() {
     this.policy = (await this.client.getPolicy({ signal: this.signal })).data;
     if (this.form) this.form.policy = this.policy;
-    for (const row of this.rows) row.refresh();
+    for (const view of this.rows) view.update(view.row);
   }
 
   async #loadLinks() {
@@ -117,11 +120,11 @@ export class ShareChatDialog extends DialogElement {
   }
 
   #linkRow(row) {
-    const { root, client } = this;
+    const { changes, client } = this;
     return new LinkRow(row, this, {
-      change: (before, settings) => this.#change(client, root, before, settings),
-      failed: (owner, error, retry) => this.#changeFailed(root, owner, error, retry),
-      remove: (owner) => this.#remove(client, root, owner),
+      change: (view, change) => changes.change(view, change),
+      save: (view, change) => changes.save(view, change),
+      remove: (view) => this.#remove(client, changes, view),
     });
   }
 
@@ -166,7 +169,7 @@ export class ShareChatDialog extends DialogElement {
   #showForm() {
     const { t, dates, people } = this;
     const access = this.getAttribute("default-access") ?? "anyone";
-    const find = this.canName ? (query) => this.findPeople(query) : null;
+    const find = this.canName ? (query) => this.find(query) : null;
     this.says = h("p", { class: "says hint", id: uniqueId("says") });
     this.shareButton = h(
       "button",
@@ -280,54 +283,33 @@ export class ShareChatDialog extends DialogElement {
     this.form.focus();
   }
 
-  /** Changes a link, and gives its row as the service has it then. */
-  async #change(client, root, before, settings) {
-    await client.updateSharedChat(before.id, settings);
-    const known = { ...before, ...settings, updated_at: new Date().toISOString() };
-    // The change stands, whether this can be looked up or not.
-    const row = (await rowAgain(client, before).catch(() => null)) ?? known;
-    this.emit("share-changed", row);
-    if (this.root === root) this.status(this.t("common.saved"));
-    return row;
-  }
-
-  /** Says beside the link what was refused; one that is gone leaves the list. */
-  #changeFailed(root, owner, error, retry) {
-    if (this.root !== root) return this.emit("share-failed", { ids: [owner.row.id], error });
-    if (error.error_type === "not_found") return this.#gone(owner, this.t("errors.not_found_link"));
-    const words = errorWords(this.t, error, "link");
-    if (words.canRetry) this.alert(error, { retry });
-    else owner.say([words.text, words.detail].filter(Boolean).join(" "));
-    if (error.error_type === "policy_forbids") this.run(() => this.#loadPolicy());
-  }
-
-  async #remove(client, root, owner) {
+  async #remove(client, changes, view) {
     const { t } = this;
-    const { id } = owner.row;
+    const { id } = view.row;
     const isSure = await this.confirm({
-      title: t("list.delete.title", { n: 1 }),
-      text: t("share.deleteText"),
-      action: t("share.delete"),
+      title: t("delete.title", { n: 1 }),
+      text: t("delete.text", { n: 1 }),
+      action: t("delete.action", { n: 1 }),
     });
-    if (!isSure || this.root !== root) return;
+    if (!isSure || changes.isOver) return;
     try {
       await client.deleteSharedChat(id);
     } catch (error) {
-      return this.#changeFailed(root, owner, error, () => this.#remove(client, root, owner));
+      return changes.refused(view, error, () => this.#remove(client, changes, view));
     }
-    if (this.root === root) {
-      this.#gone(owner, "");
-      this.status(t("list.deleted", { n: 1 }));
+    if (!changes.isOver) {
+      this.#gone(view, "");
+      this.status(t("delete.done", { n: 1 }));
     }
     this.emit("share-deleted", { ids: [id] });
   }
 
-  #gone(owner, why) {
-    const hadFocus = owner.element.contains(this.shadowRoot.activeElement);
-    const at = this.rows.indexOf(owner);
+  #gone(view, why) {
+    const hadFocus = view.element.contains(this.shadowRoot.activeElement);
+    const at = this.rows.indexOf(view);
     if (at < 0) return;
     this.rows.splice(at, 1);
-    owner.element.remove();
+    view.element.remove();
     this.total -= 1;
     this.#count();
     if (why) this.alert(why);

@@ -9,7 +9,7 @@ import requests
 from playwright.sync_api import expect
 
 from chat_service import File
-from conftest import User, token
+from conftest import User, eventually, token
 from dialogs import HOSTILE_NAME, PHONE, RAN, browser, dialog_page, host, ui_service, until  # noqa: F401
 
 MANY_SECONDS = 15_000
@@ -212,6 +212,7 @@ def test_all_of_it_by_keyboard_alone(share_page, ui_service, chats, alice, bob):
     address(dialog)
     assert focused(opened).strip() == "Copy link"
     keys.press("Enter")
+    expect(dialog.get_by_role("status").filter(has_text="Link copied")).to_be_visible()
     assert opened.page.evaluate("navigator.clipboard.readText()") == row_of(ui_service, alice, chat)["url"]
     for _ in range(30):
         keys.press("Tab")
@@ -263,26 +264,29 @@ def test_a_link_is_changed_and_deleted_where_it_is_listed(share_page, ui_service
     row.get_by_role("button", name="Change or delete").click()
     expect(row.get_by_role("img", name="QR code of the link")).to_have_count(0)
     opened.assert_accessible()
-    access = row.get_by_label("Who can access this chat?")
 
-    access.select_option("Everyone who is signed in")
+    row.get_by_label("Everyone who is signed in").check()
+    save(row)
     expect(dialog.get_by_text("Saved")).to_be_visible()
+    expect(save_button(row)).to_be_focused()
     assert (signed_in(link["url"]), signed_in(link["url"], bob)) == (401, 200)
 
-    access.select_option("Named people and groups")
+    row.get_by_label("Only people and groups that you name").check()
     row.get_by_role("combobox", name="People and groups").fill("bob")
     found(row, name="Bob Miller").click()
-    expect(row).to_contain_text("Bob Miller · Snapshot")
-    expect_settings(ui_service, alice, chat, is_private=True, audience=[f"user:{bob.sub}"])
+    row.get_by_label("Ends").select_option("In 30 days")
+    row.get_by_label("Label").fill("for the board")
+    save(row)
+    row = dialog.get_by_role("listitem").filter(has_text="for the board")
+    expect(row).to_contain_text(re.compile("Bob Miller · Snapshot · Ends "))
+    expect_settings(ui_service, alice, chat, is_private=True, audience=[f"user:{bob.sub}"], label="for the board")
 
     row.get_by_role("switch", name="Include files").check()
     expect_settings(ui_service, alice, chat, includes_artifacts=True)
-    row.get_by_label("Ends").select_option("In 30 days")
-    expect(row).to_contain_text("Ends ")
     row.get_by_label("Ends").select_option("Never")
-    expect_settings(ui_service, alice, chat, expires_at=None)
-    access.select_option("Anyone with the link")
-    expect_settings(ui_service, alice, chat, is_private=False)
+    row.get_by_label("Anyone with the link").check()
+    save(row)
+    expect_settings(ui_service, alice, chat, expires_at=None, is_private=False, includes_artifacts=True)
 
     row.get_by_role("button", name="Delete link").click()
     question = opened.page.get_by_role("alertdialog", name="Delete this link?")
@@ -291,21 +295,29 @@ def test_a_link_is_changed_and_deleted_where_it_is_listed(share_page, ui_service
     expect(question).to_be_hidden()
     expect(dialog).to_be_visible()
     row.get_by_role("button", name="Delete link").click()
-    question.get_by_role("button", name="Delete link").click()
+    question.get_by_role("button", name="Delete", exact=True).click()
     expect(row).to_have_count(0)
     assert focus_is_in(opened, dialog)
     assert signed_in(link["url"]) == 404
     types = [type for type, _ in opened.events]
-    assert types.count("share-changed") >= 6 and types[-1] == "share-deleted"
+    assert types == ["share-changed"] * 4 + ["share-deleted"]
     assert opened.events[-1][1] == {"ids": [link["id"]]}
 
 
+def save_button(row):
+    return row.get_by_role("button", name="Save", exact=True)
+
+
+def save(row):
+    save_button(row).click()
+
+
 def expect_settings(service, user, chat, **settings):
-    for _ in range(100):
+    def is_so():
         row = row_of(service, user, chat)
-        if all(row[name] == value for name, value in settings.items()):
-            return
-    raise AssertionError((settings, row))
+        return {name: row[name] for name in settings} == settings
+
+    eventually(is_so, 5, f"the link has {settings}")
 
 
 def test_a_link_that_was_deleted_in_another_window_leaves_the_list(share_page, ui_service, chats, alice):  # noqa: F811
@@ -319,7 +331,7 @@ def test_a_link_that_was_deleted_in_another_window_leaves_the_list(share_page, u
     row.get_by_role("button", name="Change or delete").click()
     ui_service.http(alice).delete(f"{API}/{link['id']}")
     row.get_by_role("switch", name="Include files").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("This link does not exist any more.")
+    expect(dialog.get_by_role("alert").first).to_contain_text("This link does not exist any more.")
     expect(row).to_have_count(0)
     expect(dialog.get_by_role("listitem").filter(has_text="stays")).to_be_visible()
     assert focus_is_in(opened, dialog)
@@ -375,15 +387,13 @@ def test_a_change_is_sent_though_the_dialog_closes(share_page, ui_service, chats
     row = dialog.get_by_role("listitem")
     row.get_by_role("button", name="Change or delete").click()
     held = Held(opened, "PATCH", API + "/*")
-    row.get_by_label("Who can access this chat?").select_option("Everyone who is signed in")
-    # This one waits for the one before.
     row.get_by_role("switch", name="Include files").check()
     until(opened.page, lambda: len(held) == 1)
     opened.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     held.go()
-    until(opened.page, lambda: [type for type, _ in opened.events].count("share-changed") == 2)
-    expect_settings(ui_service, alice, chat, is_private=True, includes_artifacts=True)
+    until(opened.page, lambda: [type for type, _ in opened.events] == ["close", "share-changed"])
+    expect_settings(ui_service, alice, chat, includes_artifacts=True)
 
 
 def test_a_link_is_made_and_one_is_deleted_though_the_dialog_closes(share_page, ui_service, chats, alice):  # noqa: F811
@@ -394,7 +404,7 @@ def test_a_link_is_made_and_one_is_deleted_though_the_dialog_closes(share_page, 
     dialog.get_by_role("button", name="Change or delete").click()
     deletes, creates = Held(opened, "DELETE", API + "/*"), Held(opened, "POST", API)
     dialog.get_by_role("button", name="Delete link").click()
-    opened.page.get_by_role("alertdialog").get_by_role("button", name="Delete link").click()
+    opened.page.get_by_role("alertdialog").get_by_role("button", name="Delete", exact=True).click()
     dialog.get_by_role("button", name="Share", exact=True).click()
     until(opened.page, lambda: len(deletes) == len(creates) == 1)
     dialog.get_by_role("button", name="Close").click()
@@ -418,6 +428,7 @@ def test_what_is_refused_after_the_dialog_closed_is_told_to_the_page(share_page,
     dialog.get_by_role("button", name="Change or delete").click()
     held = Held(opened, "PATCH", API + "/*")
     dialog.get_by_role("listitem").get_by_label("Ends").select_option("In 7 days")
+    save(dialog.get_by_role("listitem"))
     until(opened.page, lambda: len(held) == 1)
     dialog.get_by_role("button", name="Close").click()
     assert ui_service.http(alice).delete(f"{API}/{link['id']}").status_code == 204
@@ -448,53 +459,87 @@ def test_a_link_that_is_made_while_the_list_loads_is_counted_once(share_page, ui
     expect(dialog.get_by_role("listitem")).to_have_count(2)
 
 
-def test_nothing_is_sent_until_a_person_is_chosen(share_page, ui_service, chats, alice, bob):  # noqa: F811
+def test_nothing_is_sent_until_it_is_saved(share_page, ui_service, chats, alice, bob):  # noqa: F811
     chat = chats.new_chat(alice.sub)
     ui_service.http(alice).share(chat, is_private=True)
     opened = share_page(alice, chat, people={f"user:{bob.sub}": "Bob Miller"})
     dialog = open_dialog(opened)
-    row = dialog.get_by_role("listitem")
+    row = dialog.locator(".link")
     row.get_by_role("button", name="Change or delete").click()
     sent = []
     opened.page.on("request", lambda request: sent.append(request) if request.method == "PATCH" else None)
-    access = row.get_by_label("Who can access this chat?")
-    access.select_option("Named people and groups")
+    expect(row.get_by_label("Everyone who is signed in")).to_be_checked()
+    expect(save_button(row)).to_have_attribute("aria-disabled", "true")
+    row.get_by_label("Only people and groups that you name").check()
+    row.get_by_label("Ends").select_option("In 7 days")
+    save(row)
+    expect(row.get_by_text("Name at least one person or group, or pause the link.")).to_be_visible()
     box = row.get_by_role("combobox", name="People and groups")
     expect(box).to_be_focused()
-    expect(access).to_have_value("named")
     expect(row).to_contain_text("Everyone who is signed in · Snapshot")
-    # Another choice instead, and back.
-    row.get_by_label("Ends").select_option("In 7 days")
-    expect(dialog.get_by_text("Saved")).to_be_visible()
-    expect(access).to_have_value("named")
-    assert [json.loads(request.post_data).keys() for request in sent] == [{"expires_at"}]
-    assert row_of(ui_service, alice, chat)["audience"] is None
+    row.get_by_role("button", name="Undo").click()
+    expect(row.get_by_label("Everyone who is signed in")).to_be_checked()
+    expect(row.get_by_label("Ends")).to_have_value("never")
+    expect(box).to_be_hidden()
+    row.get_by_label("Only people and groups that you name").check()
     box.fill("bob")
     found(row, name="Bob Miller").click()
-    expect_settings(ui_service, alice, chat, is_private=True, audience=[f"user:{bob.sub}"])
-    # The last one is taken out: none but the owner is let in, and that is said.
+    save(row)
+    expect(row).to_contain_text("Bob Miller · Snapshot")
+    assert [json.loads(request.post_data) for request in sent] == [{"is_private": True, "audience": [f"user:{bob.sub}"]}]
+    # The last one is taken out: that names no one, and is not sent.
     row.get_by_role("button", name="Remove Bob Miller").click()
+    save(row)
+    expect(row.get_by_text("Name at least one person or group, or pause the link.")).to_be_visible()
+    row.get_by_label("Only you (paused)").check()
+    save(row)
     expect(row).to_contain_text("Only you (paused) · Snapshot")
     expect_settings(ui_service, alice, chat, is_private=True, audience=[])
+    assert len(sent) == 2
 
 
-def test_who_is_named_is_not_forgotten_without_a_question(share_page, ui_service, chats, alice, bob):  # noqa: F811
+def test_that_those_who_are_named_are_forgotten_is_said_before_it_is_saved(share_page, ui_service, chats, alice, bob):  # noqa: F811
     chat = chats.new_chat(alice.sub)
     ui_service.http(alice).share(chat, audience=[f"user:{bob.sub}"])
     opened = share_page(alice, chat, people={f"user:{bob.sub}": "Bob Miller"})
     dialog = open_dialog(opened)
-    row = dialog.get_by_role("listitem")
+    row = dialog.locator(".link")
     row.get_by_role("button", name="Change or delete").click()
-    access = row.get_by_label("Who can access this chat?")
-    access.select_option("Everyone who is signed in")
-    question = opened.page.get_by_role("alertdialog")
-    expect(question).to_contain_text("The people and groups that are named are forgotten")
-    question.get_by_role("button", name="Cancel").click()
-    expect(access).to_have_value("named")
+    wider = row.get_by_label("Everyone who is signed in – The people and groups that are named are forgotten")
+    wider.check()
     assert row_of(ui_service, alice, chat)["audience"] == [f"user:{bob.sub}"]
-    access.select_option("Everyone who is signed in")
-    question.get_by_role("button", name="Change").click()
+    save(row)
     expect_settings(ui_service, alice, chat, is_private=True, audience=None)
+
+
+def test_a_stale_dialog_admits_those_whom_it_shows(share_page, ui_service, chats, alice, bob):  # noqa: F811
+    chat, named, owner = chats.new_chat(alice.sub), [f"user:{bob.sub}"], ui_service.http(alice)
+    link = owner.share(chat, audience=named)
+    assert owner.patch(f"{API}/{link['id']}", json={"is_private": False}).status_code == 204
+    dialog = open_dialog(share_page(alice, chat))
+    row = dialog.locator(".link")
+    row.get_by_role("button", name="Change or delete").click()
+    # In another window.
+    assert owner.patch(f"{API}/{link['id']}", json={"is_private": False, "audience": None}).status_code == 204
+    row.get_by_label("Only 1 person or group that is named already").check()
+    save(row)
+    expect_settings(ui_service, alice, chat, is_private=True, audience=named)
+
+
+def test_a_link_stays_in_the_list_when_its_chat_is_gone(share_page, ui_service, chats, alice):  # noqa: F811
+    """A live link is widened only while the chat is its owner's to share, and that is a 404 too."""
+    chat = chats.new_chat(alice.sub)
+    ui_service.http(alice).share(chat, is_frozen=False, is_private=True)
+    opened = share_page(alice, chat)
+    opened.refused = True
+    dialog = open_dialog(opened)
+    chats.remove(chat)
+    row = dialog.locator(".link")
+    row.get_by_role("button", name="Change or delete").click()
+    row.get_by_label("Anyone with the link").check()
+    save(row)
+    expect(row.get_by_role("alert")).to_contain_text("This chat does not exist any more")
+    expect(row).to_contain_text("Everyone who is signed in · Live updates")
 
 
 def test_while_the_policy_is_unknown_what_is_stored_is_said(share_page, own_service, own_chats, alice):
@@ -518,7 +563,7 @@ def test_a_named_link_shows_a_count_where_people_cannot_be_named(share_page, ui_
     expect(dialog.get_by_role("listitem")).to_contain_text("2 named people and groups · Snapshot")
     dialog.get_by_role("button", name="Change or delete").click()
     expect(dialog.get_by_role("combobox", name="People and groups")).to_have_count(0)
-    expect(dialog.get_by_role("listitem").get_by_label("Who can access this chat?")).to_have_value("named")
+    expect(dialog.get_by_label("Only 2 people and groups that are named already")).to_be_checked()
     assert bob.sub not in dialog.inner_text()
 
 
@@ -687,6 +732,15 @@ def test_what_the_policy_forbids_is_disabled_with_the_reason(share_page, own_ser
     ends.select_option("In 7 days")
     url = shared(dialog)
     assert (signed_in(url), signed_in(url, bob)) == (401, 200)
+    # In a link that was there before, what it is can be kept; once it is narrower, it cannot be widened.
+    row = dialog.get_by_role("listitem")
+    row.get_by_role("button", name="Change or delete").click()
+    expect(row.get_by_role("switch", name="Include files")).to_have_attribute("aria-disabled", "true")
+    expect(row.get_by_label("Anyone with the link")).to_be_enabled()
+    row.get_by_label("Everyone who is signed in").check()
+    save(row)
+    expect(row.get_by_label("Anyone with the link – not allowed by your organization")).to_be_disabled()
+    opened.assert_accessible()
 
 
 def test_a_policy_that_changed_meanwhile_refuses_and_then_is_shown(share_page, own_service, own_chats, alice):
@@ -761,8 +815,8 @@ def test_on_a_phone_it_fills_the_screen_and_all_can_be_touched(share_page, ui_se
     assert dialog.bounding_box() == {"x": 0, "y": 0, **PHONE}
     dialog.get_by_role("button", name="Change or delete").click()
     small = dialog.evaluate(
-        """(dialog) => [...dialog.querySelectorAll("button, select, input, .switch")]
-            .filter((e) => e.offsetParent && Math.round(e.getBoundingClientRect().height) < 44).map((e) => e.outerHTML.slice(0, 200))"""
+        """(dialog) => [...dialog.querySelectorAll("button, select, input, .switch, .radio")]
+            .filter((e) => e.offsetParent && e.parentElement.className !== "radio" && Math.round(e.getBoundingClientRect().height) < 44).map((e) => e.outerHTML.slice(0, 200))"""
     )
     assert not small
 

@@ -1,5 +1,6 @@
 """All links of a user in a dialog: Chromium, in pages as integrators write them."""
 
+import json
 import re
 
 import pytest
@@ -494,6 +495,29 @@ def test_a_note_that_is_saved_turns_no_switch_back(shared, ui_service, chats, al
     assert_stored(ui_service, alice, link, is_private=True, label="mine")
 
 
+def test_what_is_saved_while_a_switch_is_on_its_way_follows_it(shared, ui_service, chats, alice):
+    link = share(ui_service, chats, alice, "Report")
+    dialog = shared(alice)
+    details = dialog.details("Report")
+    held = []
+    dialog.page.route(ui_service.url + link_path(link), lambda route: held.append(route) if route.request.method == "PATCH" else route.fallback())
+    dialog.switch("Report", "Public").click()
+    until(dialog.page, lambda: held)
+    details.get_by_label("Label").fill("mine")
+    details.get_by_label("Label").press("Enter")
+    # Pressed twice, it is sent once.
+    details.get_by_role("button", name="Save", exact=True).click()
+    dialog.page.wait_for_timeout(200)
+    assert len(held) == 1
+    held[0].continue_()
+    until(dialog.page, lambda: len(held) == 2)
+    assert [json.loads(route.request.post_data) for route in held] == [{"is_private": True}, {"label": "mine"}]
+    held[1].continue_()
+    expect(dialog.status).to_have_text("Saved")
+    assert_stored(ui_service, alice, link, is_private=True, label="mine")
+    assert len(held) == 2
+
+
 def test_a_link_its_id_and_its_chat_are_copied(shared, ui_service, chats, alice):
     link = share(ui_service, chats, alice, "Report")
     dialog = shared(alice)
@@ -802,7 +826,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(shared, ui_service, chats, ali
     assert not dialog.host.is_wide()
     if "phone" in look:
         small = dialog.page.evaluate(
-            """() => [...document.querySelector("[data-dialog]").shadowRoot.querySelectorAll("button, select, label.switch, label.pick, label.choice, input[type=text], input[type=search]")]
+            """() => [...document.querySelector("[data-dialog]").shadowRoot.querySelectorAll("button, select, label.switch, label.pick, label.radio, input[type=text], input[type=search]")]
                 .filter((e) => e.checkVisibility()).map((e) => [e.className, e.innerText, e.getBoundingClientRect()])
                 .filter(([, , box]) => box.height < 43.5 || box.width < 43.5).map(([name, text, box]) => `${name} ${text} ${box.width}x${box.height}`)"""
         )
@@ -921,4 +945,23 @@ def test_an_observer_that_tells_late_of_rows_in_sight_starts_nothing(shared, ui_
     close(dialog)
     dialog.page.evaluate("told.forEach((tell) => tell())")
     dialog.page.wait_for_timeout(500)
+    assert not requests
+
+
+def test_a_link_that_is_found_gone_after_the_dialog_closed_is_told_to_the_page(shared, ui_service, chats, alice):
+    link = share(ui_service, chats, alice, "Report")
+    dialog = shared(alice)
+    dialog.host.records("share-deleted")
+    dialog.host.refused = True
+    expect_activity(dialog)
+    held = []
+    dialog.page.route(lambda url: "chat_session_id=" in url, lambda route: held.append(route))
+    assert ui_service.http(alice).delete(link_path(link)).status_code == 204
+    dialog.switch("Report", "Public").click()
+    until(dialog.page, lambda: held)
+    close(dialog)
+    requests = asked(dialog.page, LINKS + "?")
+    held[0].continue_()
+    until(dialog.page, lambda: dialog.host.events == [["share-deleted", {"ids": [link["id"]]}]])
+    dialog.page.wait_for_timeout(300)
     assert not requests

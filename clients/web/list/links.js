@@ -84,10 +84,6 @@ export class Links {
     this.request = null;
   }
 
-  replace(row) {
-    this.rows = this.rows.map((other) => (other.id === row.id ? row : other));
-  }
-
   select(id, isSelected) {
     if (isSelected) this.selected.add(id);
     else this.selected.delete(id);

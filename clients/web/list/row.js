@@ -1,5 +1,5 @@
 import { ACCESS_ICONS, accessOf, isAllowed } from "../parts/access.js";
-import { alertBox } from "../parts/alert.js";
+import { alertPlace } from "../parts/alert.js";
 import { h, uniqueId } from "../parts/h.js";
 import { icon } from "../parts/icons.js";
 import { switchOf } from "../parts/switch.js";
@@ -34,7 +34,7 @@ export class RowView {
     this.kept = h("p", { class: "small" });
     this.activity = h("span", { class: "activity" });
     this.limited = h("div", { class: "limited" });
-    this.message = h("div", { role: "alert", hidden: true });
+    this.message = alertPlace(t, () => this.more.focus());
     this.switches = {
       // Private, for those whom the row shows: another window may have changed the list.
       is_private: this.switch("list.public", (isOn) => ({
@@ -103,7 +103,7 @@ export class RowView {
         ),
         h("div", { class: "buttons" }, this.copy, this.more),
       ),
-      this.message,
+      this.message.element,
       this.panel,
     );
   }
@@ -114,9 +114,8 @@ export class RowView {
       label: t(key),
       describedBy: `${this.id}-name`,
       onchange: (isOn) => {
-        const field = Object.keys(changeOf(isOn))[0];
-        if (this.isBusy) this.update(this.row);
-        else this.actions.change(this, changeOf(isOn), field);
+        const change = changeOf(isOn);
+        this.actions.change(this, change, Object.keys(change)[0]);
       },
     });
     made.input.addEventListener("click", (event) => {
@@ -170,16 +169,7 @@ export class RowView {
 
   /** What went wrong, beside the link that it is about (errorWords). Null takes it away. */
   say(words, retry = null) {
-    const { t } = this.dialog;
-    this.message.hidden = !words;
-    this.message.replaceChildren();
-    if (!words) return;
-    this.message.append(alertBox(t, words, { retry, dismiss: () => this.dismiss() }));
-  }
-
-  dismiss() {
-    this.say(null);
-    this.more.focus();
+    this.message.say(words, retry);
   }
 
   showActivity(activity) {

@@ -53,15 +53,7 @@ dialog > footer { display: flex; flex-wrap: wrap; align-items: center; justify-c
 .row > [role="alert"] > .alert { margin-top: 0; }
 
 .details { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 1.25rem 2rem; margin: 0 1.5rem 1.125rem; padding: 1.125rem 1.25rem; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.8); background: var(--tint); }
-.details form { display: grid; gap: 1.125rem; align-content: start; min-width: 0; }
-.details .fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1.125rem; align-items: start; }
-.details .choices { display: grid; gap: 0.25rem; margin-top: 0.375rem; }
-.details .choice { display: flex; align-items: flex-start; gap: 0.625rem; min-height: 1.75rem; cursor: pointer; }
-.details .choice > input { flex: none; width: 1.125rem; height: 1.125rem; margin: 0.125rem 0 0; }
-.details .choice:has(:disabled) { cursor: not-allowed; }
-.details .named { margin-inline-start: 1.75rem; }
 .details .qr { align-content: start; }
-.details .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; }
 .details .tools { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 0.5rem; padding-top: 1.125rem; border-top: 1px solid var(--line); }
 .details .tools > .danger { margin-inline-start: auto; }
 .details a.quiet { text-decoration: none; color: inherit; }
@@ -69,7 +61,6 @@ dialog > footer { display: flex; flex-wrap: wrap; align-items: center; justify-c
 .empty { display: grid; justify-items: center; gap: 0.75rem; padding: 4rem 1.5rem; text-align: center; }
 .pages { display: flex; flex-wrap: wrap; align-items: center; gap: 0.375rem; }
 .pages > .place { padding-inline: 0.5rem; white-space: nowrap; }
-:is(.pages, .details .buttons) > .quiet[aria-disabled="true"] { color: var(--muted); background: var(--tint); }
 .shown { color: var(--muted); font-size: 0.875rem; }
 
 @container (max-width: 44rem) {
@@ -92,8 +83,6 @@ dialog > footer { display: flex; flex-wrap: wrap; align-items: center; justify-c
   .summary > .buttons { grid-column: 1 / -1; display: grid; grid-template-columns: 1fr 1fr; }
   .summary > .buttons > button { min-height: 2.75rem; }
   .details { margin-inline: 1rem; padding: 1rem; }
-  .details .choice { min-height: 2.75rem; align-items: center; }
-  .details .choice > input { margin: 0; }
   .details .tools > * { flex: 1 1 40%; }
 }
 @media (max-width: 480px) {

@@ -1,5 +1,4 @@
-import { rowAgain } from "../parts/again.js";
-import { errorWords } from "../parts/errors.js";
+import { Changes } from "../parts/changes.js";
 import { h } from "../parts/h.js";
 import { ActivityLoader } from "./activity.js";
 import { Links } from "./links.js";
@@ -7,7 +6,7 @@ import { Pager } from "./pager.js";
 import { RowView } from "./row.js";
 import { Selection } from "./selection.js";
 import { Toolbar } from "./toolbar.js";
-import { nameText, narrows, toggledText } from "./words.js";
+import { nameText, toggledText } from "./words.js";
 
 /** What is done in the dialog, and what becomes of it. `dialog` is the element, while it is open. */
 export class ListView {
@@ -15,7 +14,6 @@ export class ListView {
     const { t, client } = dialog;
     this.dialog = dialog;
     this.links = new Links(client);
-    this.isStopped = false;
     this.views = new Map();
     this.toolbar = new Toolbar(t, (query) => this.load({ query }));
     this.selection = new Selection(dialog, {
@@ -31,10 +29,15 @@ export class ListView {
       (id, signal) => client.getSharedChatActivity(id, { signal }),
       (id, activity, error) => this.showActivity(id, activity, error),
     );
+    this.changes = new Changes(dialog, {
+      gone: (view) => this.gone(view),
+      policyChanged: () => this.policyChanged(),
+    });
     this.actions = {
       select: (view, isSelected) => this.select([view.row], isSelected),
-      change: (view, change, field) => this.change(view, change, field),
-      save: (view, change) => this.save(view, change),
+      change: (view, change, field) =>
+        this.changes.change(view, change, (row) => toggledText(t, row, field)),
+      save: (view, change) => this.changes.save(view, change),
       delete: (view) => this.delete([view.row.id]),
     };
   }
@@ -141,73 +144,20 @@ export class ListView {
   showActivity(id, activity, error) {
     const view = this.views.get(id);
     view?.showActivity(activity);
-    if (view && error?.status === 404) this.look(view);
+    if (view && error?.status === 404) this.changes.look(view);
   }
 
-  /** A switch: the row changes at once, and goes back where the service refuses. */
-  async change(view, change, field) {
-    const { dialog } = this;
-    const before = view.row;
-    view.update({ ...before, ...change });
-    const isChanged = await this.save(view, change, () => this.change(view, change, field));
-    if (this.isStopped) return;
-    if (isChanged) dialog.status(toggledText(dialog.t, view.row, field));
-    else view.update(before);
-  }
-
-  /** Changes settings, and gives whether the service did. A refusal is shown at the row. */
-  async save(view, change, retry = null) {
-    const { dialog } = this;
-    view.say(null);
-    view.busy(true);
-    try {
-      await dialog.client.updateSharedChat(view.row.id, change);
-      await this.settle(view, change);
-      return true;
-    } catch (error) {
-      await this.refused(view, error, retry);
-      return false;
-    } finally {
-      view.busy(false);
-    }
-  }
-
-  /** A change is made. Where there is a policy, the service says what it makes of it. */
-  async settle(view, change) {
-    const { dialog, links } = this;
-    let row = { ...view.row, ...change };
-    // The change stands, whether this can be looked up or not.
-    if (narrows(dialog.policy)) row = (await rowAgain(dialog.client, row).catch(() => null)) ?? row;
-    links.replace(row);
-    view.update(row);
-    dialog.emit("share-changed", row);
-  }
-
-  /** A 404 is a link that is gone, or a chat: files and live links ask for it (docs/API.md 3). */
-  async refused(view, error, retry) {
-    const { dialog } = this;
-    const { t } = dialog;
-    if (this.isStopped) return dialog.emit("share-failed", { ids: [view.row.id], error });
-    const isMissing = error.status === 404;
-    if (isMissing && (await this.look(view))) return;
-    if (error.error_type === "policy_forbids") {
-      dialog.policy = null;
-      await this.loadPolicy();
-      for (const other of this.views.values()) other.update(other.row);
-    }
-    view.say(errorWords(t, error, isMissing ? "chat" : "link"), retry);
-  }
-
-  /** Takes the row away if there is no such link any more, and says so. */
-  async look(view) {
-    const { dialog, links } = this;
-    const found = await rowAgain(dialog.client, view.row).catch(() => view.row);
-    if (found) return false;
+  gone(view) {
+    const { t } = this.dialog;
     this.drop([view.row.id]);
-    dialog.alert(dialog.t("list.gone", { name: nameText(dialog.t, view.row) }));
-    dialog.emit("share-deleted", { ids: [view.row.id] });
+    this.dialog.alert(t("list.gone", { name: nameText(t, view.row) }));
     this.refill();
-    return true;
+  }
+
+  async policyChanged() {
+    this.dialog.policy = null;
+    await this.loadPolicy();
+    for (const view of this.views.values()) view.update(view.row);
   }
 
   /** Takes rows out. The focus, if it was in one of them, goes to the row that takes its place. */
@@ -234,11 +184,11 @@ export class ListView {
     const n = ids.length;
     const only = n === 1 && this.links.row(ids[0]);
     const isMeant = await this.dialog.confirm({
-      title: t("list.delete.title", { n }),
+      title: t("delete.title", { n }),
       text: only
-        ? t("list.delete.named", { name: nameText(t, only) })
-        : t("list.delete.text", { n }),
-      action: t("list.delete.action", { n }),
+        ? t("delete.named", { name: nameText(t, only) })
+        : t("delete.text", { n }),
+      action: t("delete.action", { n }),
     });
     if (isMeant) await this.deleteNow(ids);
   }
@@ -250,25 +200,24 @@ export class ListView {
     this.busy(true);
     try {
       await links.deleteAll(ids, (batch) => done.push(...batch));
-      if (!this.isStopped) {
+      if (!this.changes.isOver) {
         dialog.clearAlert();
-        dialog.status(dialog.t("list.deleted", { n: ids.length }));
+        dialog.status(dialog.t("delete.done", { n: ids.length }));
       }
     } catch (error) {
       const left = ids.filter((id) => !done.includes(id));
-      if (this.isStopped) dialog.emit("share-failed", { ids: left, error });
+      if (this.changes.isOver) dialog.emit("share-failed", { ids: left, error });
       else dialog.alert(error, { retry: () => this.deleteNow(left) });
     }
     this.busy(false);
     if (!done.length) return;
-    if (!this.isStopped) this.drop(done);
+    if (!this.changes.isOver) this.drop(done);
     dialog.emit("share-deleted", { ids: done });
-    if (!this.isStopped) await this.refill();
+    if (!this.changes.isOver) await this.refill();
   }
 
-  /** The dialog is closed. Changes that were begun go on, and the page is told what came of them. */
+  /** The dialog is closed. Changes that were begun go on. */
   stop() {
-    this.isStopped = true;
     this.toolbar.stop();
     this.links.stop();
     this.activity.stop();

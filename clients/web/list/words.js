@@ -2,16 +2,6 @@ import { accessOf, latestEnd } from "../parts/access.js";
 
 /** What a link's settings mean, in words. */
 
-/** Whether the policy narrows any link at all. */
-export function narrows(policy) {
-  return (
-    !policy ||
-    policy.widest_audience !== "anyone" ||
-    policy.max_lifetime_seconds !== null ||
-    !policy.allows_artifacts
-  );
-}
-
 /** Characters of a name in a sentence. */
 const LONGEST_NAME = 80;
 

@@ -15,6 +15,16 @@ export function isAllowed(policy, access) {
   return !policy || ACCESSES.indexOf(access) <= ACCESSES.indexOf(policy.widest_audience);
 }
 
+/** Whether the policy narrows any link at all. */
+export function narrows(policy) {
+  return (
+    !policy ||
+    policy.widest_audience !== "anyone" ||
+    policy.max_lifetime_seconds !== null ||
+    !policy.allows_artifacts
+  );
+}
+
 /**
  * The latest end that the policy lets a link have that is changed now, in milliseconds; null
  * without one.

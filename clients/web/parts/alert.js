@@ -8,7 +8,7 @@ import { icon, iconButton } from "./icons.js";
  * @param {{ retry?: (() => void) | null, dismiss: () => void }} actions `retry` has a button where
  *   the words say that it may help
  */
-export function alertBox(t, words, { retry, dismiss }) {
+function alertBox(t, words, { retry, dismiss }) {
   const again = () => {
     dismiss();
     retry();
@@ -29,4 +29,17 @@ export function alertBox(t, words, { retry, dismiss }) {
       h("button", { type: "button", class: "quiet", onclick: again }, t("common.retry")),
     iconButton("close", t("common.dismiss"), dismiss),
   );
+}
+
+/** The place of an alert. `dismissed()` moves the focus on from its button. */
+export function alertPlace(t, dismissed) {
+  const element = h("div", { role: "alert" });
+  const say = (words, retry = null) => {
+    const dismiss = () => {
+      say(null);
+      dismissed();
+    };
+    element.replaceChildren(...(words ? [alertBox(t, words, { retry, dismiss })] : []));
+  };
+  return { element, say };
 }

@@ -16,7 +16,7 @@ const MOST_FOUND = 20;
  * chosen with a button to take each out. Backspace in the empty field takes the last one out.
  *
  * @param {{ t: object, people: import("./people.js").People, find: (query: string) =>
- *   Promise<object[]>, value?: string[], onchange?: (principals: string[]) => void }} options
+ *   Promise<object[]>, onchange: () => void }} options
  */
 export class AudiencePicker {
   #found = [];
@@ -24,7 +24,7 @@ export class AudiencePicker {
   #timer = 0;
   #search = 0;
 
-  constructor({ t, people, find, value = [], onchange = () => {} }) {
+  constructor({ t, people, find, onchange }) {
     Object.assign(this, { t, people, find, onchange });
     this.list = h("ul", { class: "chips", "aria-label": t("people.chosen") });
     const ids = [uniqueId("people"), uniqueId("found"), uniqueId("hint"), uniqueId("problem")];
@@ -64,7 +64,7 @@ export class AudiencePicker {
       this.said,
       this.problem,
     );
-    this.set(value);
+    this.set([]);
   }
 
   get value() {
@@ -117,7 +117,7 @@ export class AudiencePicker {
     this.complain("");
     this.#draw();
     this.said.textContent = t("people.added", { name: person.name });
-    this.onchange(this.value);
+    this.onchange();
   }
 
   #remove(principal) {
@@ -126,7 +126,7 @@ export class AudiencePicker {
     this.#draw();
     this.said.textContent = t("people.removed", { name: nameOf(t, this.people, principal) });
     this.input.focus();
-    this.onchange(this.value);
+    this.onchange();
   }
 
   #typed() {

@@ -1,5 +1,5 @@
 import { SharedChatsClient } from "../client.js";
-import { alertBox } from "./alert.js";
+import { alertPlace } from "./alert.js";
 import { confirmed } from "./confirm.js";
 import { copyText } from "./copy.js";
 import { Dates } from "./dates.js";
@@ -110,6 +110,11 @@ export class DialogElement extends HTMLElement {
     return typeof this.findPeople === "function" && typeof this.describe === "function";
   }
 
+  /** The people whom the page finds for what was typed. */
+  find(query) {
+    return this.findPeople(query);
+  }
+
   show() {
     this.open = true;
   }
@@ -162,7 +167,7 @@ export class DialogElement extends HTMLElement {
   #frame() {
     const { t } = this;
     this.titleLine = h("h2", { id: uniqueId("title"), tabindex: "-1" }, this.heading());
-    this.alerts = h("div", { class: "alerts", role: "alert" });
+    this.alerts = alertPlace(t, () => this.titleLine.focus());
     this.statusLine = h("p", { class: "status", role: "status" });
     this.body = h("div", { class: "body" });
     const dialog = h(
@@ -180,7 +185,7 @@ export class DialogElement extends HTMLElement {
         ...this.tools(),
         iconButton("close", t("common.close"), () => this.close()),
       ),
-      this.alerts,
+      h("div", { class: "alerts" }, this.alerts.element),
       this.body,
       h("div", { class: "toast" }, this.statusLine),
     );
@@ -250,12 +255,12 @@ export class DialogElement extends HTMLElement {
     const { t } = this;
     const words = typeof error === "string" ? { text: error, canRetry: true } : errorWords(t, error, about);
     this.status("");
-    this.alerts.replaceChildren(alertBox(t, words, { retry, dismiss: () => this.clearAlert() }));
+    this.alerts.say(words, retry);
   }
 
   clearAlert() {
-    const hadFocus = this.alerts.contains(this.shadowRoot.activeElement);
-    this.alerts.replaceChildren();
+    const hadFocus = this.alerts.element.contains(this.shadowRoot.activeElement);
+    this.alerts.say(null);
     if (hadFocus) this.titleLine.focus();
   }
 

@@ -17,7 +17,7 @@ export class EndField {
   #t;
   #dates;
 
-  constructor({ t, dates, end = null, label = t("end.label"), onchange = () => {} }) {
+  constructor({ t, dates, onchange }) {
     this.#t = t;
     this.#dates = dates;
     this.onchange = onchange;
@@ -39,20 +39,18 @@ export class EndField {
     this.element = h(
       "div",
       { class: "field end" },
-      h("label", { for: ids[0] }, label),
+      h("label", { for: ids[0] }, t("end.label")),
       this.select,
       this.moment,
       this.problem,
     );
-    this.set(end);
+    this.set(null);
   }
 
   /** Shows an end, an RFC 3339 moment or null. */
   set(end) {
     this.select.value = end ? "custom" : "never";
-    const moment = end ? toLocalInput(end) : "";
-    // What is being typed is not begun anew.
-    if (this.moment.value !== moment) this.moment.value = moment;
+    this.moment.value = end ? toLocalInput(end) : "";
     this.#draw();
   }
 

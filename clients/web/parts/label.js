@@ -4,7 +4,7 @@ import { h, uniqueId } from "./h.js";
 const LONGEST_LABEL = 200;
 
 /** The field of a link's label, which its owner alone sees. */
-export function labelField({ t, value = "", oninput = () => {} }) {
+export function labelField({ t, oninput = () => {} }) {
   const id = uniqueId("label");
   const input = h("input", {
     id,
@@ -13,7 +13,6 @@ export function labelField({ t, value = "", oninput = () => {} }) {
     autocomplete: "off",
     dir: "auto",
     "aria-describedby": `${id}-hint`,
-    value,
     oninput,
   });
   const hint = h("p", { class: "hint", id: `${id}-hint` }, t("label.hint"));

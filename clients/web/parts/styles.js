@@ -76,6 +76,7 @@ button:disabled, [aria-disabled="true"] { cursor: not-allowed; }
 .danger { background: var(--surface); border-color: var(--danger); color: var(--danger); }
 .danger:hover { background: var(--danger-tint); }
 .primary:is(:disabled, [aria-disabled="true"]) { background: var(--line); color: var(--muted); }
+.quiet[aria-disabled="true"] { background: var(--tint); color: var(--muted); }
 :is(.primary, .quiet, .danger) .icon { width: 1.125rem; height: 1.125rem; }
 .icon-button {
   display: inline-grid; place-items: center; flex: none; width: 2.375rem; height: 2.375rem; padding: 0;
@@ -126,6 +127,15 @@ input[type="checkbox"], input[type="radio"] { accent-color: var(--accent); }
 .problem { color: var(--danger); font-size: 0.8125rem; font-weight: 550; }
 .problem:empty { display: none; }
 
+.settings { display: grid; gap: 1.125rem; align-content: start; min-width: 0; }
+.settings > .fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1.125rem; align-items: start; }
+.settings > .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; }
+.radios { display: grid; gap: 0.25rem; margin-top: 0.375rem; }
+.radios > .named { margin-inline-start: 1.75rem; }
+.radio { display: flex; align-items: flex-start; gap: 0.625rem; min-height: 1.75rem; cursor: pointer; }
+.radio > input { flex: none; width: 1.125rem; height: 1.125rem; margin: 0.125rem 0 0; }
+.radio:has(:disabled) { cursor: not-allowed; }
+
 .chips { display: flex; flex-wrap: wrap; gap: 0.375rem; max-height: 10rem; overflow-y: auto; }
 .chip {
   display: inline-flex; align-items: center; gap: 0.375rem; max-width: 100%; padding-inline-start: 0.625rem; min-height: 2rem;
@@ -167,6 +177,8 @@ input[type="checkbox"], input[type="radio"] { accent-color: var(--accent); }
   .chip { border-radius: 1.375rem; }
   .chip > button { width: 2.75rem; }
   .options > li { min-height: 2.75rem; }
+  .radio { min-height: 2.75rem; align-items: center; }
+  .radio > input { margin: 0; }
   .icon-button { width: 2.75rem; height: 2.75rem; }
   .primary, .quiet, .danger, .switch, select,
   input:not([type]), input:is([type="text"], [type="search"], [type="datetime-local"], [type="url"]) { min-height: 2.75rem; }

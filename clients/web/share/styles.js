@@ -57,9 +57,10 @@ legend, h3 { margin-bottom: 0.625rem; }
 .limited { display: flex; align-items: flex-start; gap: 0.375rem; margin-top: 0.25rem; font-size: 0.8125rem; line-height: 1.4; }
 .limited strong { font-weight: 550; }
 .limited > .icon { width: 1rem; height: 1rem; margin-top: 0.0625rem; }
-.link > .problem { margin: 0.25rem 0.5rem 0.25rem 0; }
+.link > [role="alert"] > .alert { margin: 0.5rem 0.5rem 0.25rem 0; }
 .place { padding: 0.75rem 0.5rem 0.375rem 0; }
 .panel { display: grid; gap: 0.875rem; border-top: 1px solid var(--line); padding-top: 0.875rem; }
+.panel > .switch { border-top: 1px solid var(--line); padding-top: 0.875rem; }
 .panel > .buttons { display: flex; justify-content: flex-end; }
 .more { margin-top: 0.75rem; display: flex; flex-wrap: wrap; align-items: center; gap: 0.75rem; justify-content: space-between; }
 
