@@ -114,7 +114,9 @@ export class ShareChatDialog extends DialogElement {
     const { rows, total } = list;
     this.total = total;
     const shown = this.result?.row.id;
-    this.rows = rows.filter(({ id }) => id !== shown).map((row) => this.#linkRow(row));
+    // More rows than were asked for would freeze the page.
+    const listed = rows.slice(0, MOST_LISTED).filter(({ id }) => id !== shown);
+    this.rows = listed.map((row) => this.#linkRow(row));
     this.linkList.replaceChildren(...this.rows.map(({ element }) => element));
     this.#count();
   }

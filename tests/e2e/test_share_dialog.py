@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -13,6 +14,8 @@ from conftest import User, eventually, token
 from dialogs import HOSTILE_NAME, PHONE, RAN, browser, dialog_page, host, ui_service, until  # noqa: F401
 
 MANY_SECONDS = 15_000
+HOST_MS = 30_000
+"""How long a function of the page is waited for."""
 WIDEST = {"widest_audience": "anyone", "max_lifetime_seconds": None, "allows_artifacts": True}
 API = "/api/v1/shared_chats"
 
@@ -644,6 +647,68 @@ def test_a_page_without_a_token_is_told_to_sign_in(share_page, chats, alice):
     # What the page says itself stands in small print.
     expect(dialog.get_by_role("alert").first).to_contain_text("offline")
     expect(dialog.get_by_role("alert").first).to_contain_text("You are signed out. Sign in again, then try again.")
+
+
+def answer_never(opened, *functions):
+    """What the page is asked for stays without an answer."""
+    opened.page.evaluate(
+        "(names) => names.forEach((name) => { document.querySelector('[data-dialog]')[name] = () => new Promise(() => {}); })",
+        list(functions),
+    )
+
+
+def test_a_page_that_never_gives_a_token_is_not_waited_for_without_end(share_page, ui_service, chats, alice):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    opened = share_page(alice, chat)
+    opened.page.clock.install()
+    dialog = open_dialog(opened)
+    answer_never(opened, "token")
+    dialog.get_by_role("button", name="Share", exact=True).click()
+    expect(dialog.get_by_role("button", name="Sharing …")).to_be_visible()
+    opened.page.clock.fast_forward(HOST_MS)
+    alert = dialog.get_by_role("alert").first
+    expect(alert).to_contain_text("This page took too long to say who you are. Try again, or reload the page.")
+    opened.as_user(alice)
+    alert.get_by_role("button", name="Try again").click()
+    assert address(dialog) == row_of(ui_service, alice, chat)["url"]
+
+
+def test_a_page_that_never_finds_or_describes_people_is_not_waited_for(share_page, ui_service, chats, alice, bob):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    ui_service.http(alice).share(chat, audience=[f"user:{bob.sub}"])
+    opened = share_page(alice, chat)
+    opened.page.clock.install()
+    answer_never(opened, "findPeople", "describe")
+    dialog = open_dialog(opened)
+    expect(dialog.locator(".link")).to_contain_text("A person whose name is not known · Snapshot")
+    dialog.get_by_role("radio", name="Named people and groups").check()
+    dialog.get_by_role("combobox", name="People and groups").fill("bob")
+    said = dialog.locator(".accesses").get_by_role("status")
+    expect(said).to_have_text("Searching …")
+    opened.page.clock.fast_forward(HOST_MS)
+    expect(said).to_have_text("The search failed. Type on to search again.")
+    until(opened.page, lambda: [words for words in opened.wrong if "The page did not answer" in words])
+    opened.wrong.clear()
+    opened.knows_people({f"user:{bob.sub}": "Bob Miller"})
+    dialog.get_by_role("combobox", name="People and groups").fill("bo")
+    expect(found(dialog, name="Bob Miller")).to_be_visible()
+
+
+def test_more_links_than_were_asked_for_are_not_listed(share_page, ui_service, chats, alice):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    link = ui_service.http(alice).share(chat)
+    opened = share_page(alice, chat)
+    body = json.dumps([{**link, "id": str(uuid.uuid4())} for _ in range(20_000)])
+    headers = {"Access-Control-Allow-Origin": opened.origin, "Access-Control-Expose-Headers": "*", "X-Total-Count": "20000"}
+    opened.page.route(
+        ui_service.url + API + "?*",
+        lambda route: route.fulfill(body=body, content_type="application/json", headers=headers)
+        if route.request.method == "GET"
+        else route.fallback(),
+    )
+    dialog = open_dialog(opened)
+    expect(dialog.get_by_text("and 19,980 more")).to_be_visible(timeout=MANY_SECONDS)
+    assert dialog.locator(".link").count() == 20
 
 
 def test_copying_works_without_the_clipboard_of_the_browser(share_page, ui_service, chats, alice):  # noqa: F811

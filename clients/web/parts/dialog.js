@@ -6,6 +6,7 @@ import { Dates } from "./dates.js";
 import { errorWords, isAborted } from "./errors.js";
 import { h, uniqueId } from "./h.js";
 import { iconButton } from "./icons.js";
+import { inTime } from "./in-time.js";
 import { People } from "./people.js";
 import { baseSheet } from "./styles.js";
 import { textsOf } from "./texts.js";
@@ -112,7 +113,7 @@ export class DialogElement extends HTMLElement {
 
   /** The people whom the page finds for what was typed. */
   find(query) {
-    return this.findPeople(query);
+    return inTime(() => this.findPeople(query));
   }
 
   show() {
@@ -152,7 +153,7 @@ export class DialogElement extends HTMLElement {
     this.dates = new Dates(this.t.locale);
     this.client = new SharedChatsClient({
       api: this.api,
-      token: (options) => this.token?.(options),
+      token: (options) => inTime(() => this.token?.(options)),
     });
     this.people = new People((principals) => this.describe?.(principals));
     this.root = this.#frame();

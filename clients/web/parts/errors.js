@@ -2,6 +2,7 @@
 const PASSING = new Set([
   "network",
   "no_token",
+  "late_token",
   "unreadable",
   "unavailable",
   "chat_service_error",
@@ -37,7 +38,8 @@ export function isAborted(error) {
  *   `request` for small print, or ""; `canRetry`: the same call may succeed later
  */
 export function errorWords(t, error, about = "link") {
-  const type = error?.error_type ?? "";
+  const isLate = error?.error_type === "no_token" && error.cause?.name === "TimeoutError";
+  const type = isLate ? "late_token" : (error?.error_type ?? "");
   const seconds = Math.ceil(error?.retry_after ?? 0);
   const keys = [`errors.${type}_${about}`, seconds > 0 ? `errors.${type}_after` : "", `errors.${type}`];
   const key = keys.find((key) => type && key && t.has(key));

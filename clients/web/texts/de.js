@@ -143,6 +143,7 @@ export default {
     request: "Anfrage {id}",
     network: "Der Dienst ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es erneut.",
     no_token: "Sie sind abgemeldet. Melden Sie sich an und versuchen Sie es erneut.",
+    late_token: "Diese Seite hat zu lange gebraucht, um zu sagen, wer Sie sind. Versuchen Sie es erneut, oder laden Sie die Seite neu.",
     unreadable: "Die Antwort des Dienstes war nicht lesbar. Versuchen Sie es erneut.",
     bad_request: "Der Dienst hat das nicht angenommen.",
     login_required: "Sie sind abgemeldet. Melden Sie sich an und versuchen Sie es erneut.",

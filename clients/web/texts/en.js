@@ -143,6 +143,7 @@ export default {
     request: "Request {id}",
     network: "The service is out of reach. Check your connection and try again.",
     no_token: "You are signed out. Sign in again, then try again.",
+    late_token: "This page took too long to say who you are. Try again, or reload the page.",
     unreadable: "The answer of the service could not be read. Try again.",
     bad_request: "The service did not accept this.",
     login_required: "You are signed out. Sign in again, then try again.",
