@@ -358,6 +358,24 @@ def test_a_refused_switch_goes_back(share_page, ui_service, chats, alice):  # no
     opened.assert_accessible()
 
 
+def test_a_link_that_could_not_be_deleted_stays_and_is_deleted_again(share_page, ui_service, chats, alice):  # noqa: F811
+    chat = chats.new_chat(alice.sub)
+    ui_service.http(alice).share(chat)
+    opened = share_page(alice, chat)
+    row = open_dialog(opened).locator(".link")
+    question = opened.page.get_by_role("alertdialog")
+    well_again = opened.fails("DELETE", API + "/*", 503, "unavailable")
+    row.get_by_role("button", name="Change or delete").click()
+    row.get_by_role("button", name="Delete link").click()
+    question.get_by_role("button", name="Delete", exact=True).click()
+    expect(row.get_by_role("alert")).to_contain_text("The service is not available just now.")
+    well_again()
+    row.get_by_role("button", name="Try again").click()
+    question.get_by_role("button", name="Delete", exact=True).click()
+    expect(row).to_have_count(0)
+    assert ui_service.http(alice).list(chat_session_id=chat.id) == []
+
+
 class Held:
     """Calls that wait until the test lets them go."""
 
@@ -1025,6 +1043,16 @@ def test_open_follows_the_attribute_and_what_is_removed_closes(share_page, chats
     expect(dialog).to_have_count(0)
     evaluate("removed.show()")
     expect(dialog).to_be_visible()
+
+
+def test_a_dialog_is_shown_again_as_soon_as_it_was_closed(share_page, chats, alice):
+    """A <dialog> tells that it was closed with the next frame, which may be long in coming."""
+    opened = share_page(alice, chats.new_chat(alice.sub))
+    opened.page.evaluate("{ const it = document.querySelector('[data-dialog]'); it.show(); it.close(); it.show(); }")
+    expect(opened.page.get_by_role("dialog")).to_be_visible()
+    opened.page.wait_for_timeout(300)
+    expect(opened.page.get_by_role("dialog")).to_be_visible()
+    assert [type for type, _ in opened.events] == ["close"]
 
 
 def test_what_was_set_before_the_module_came_counts(share_page, host, ui_service, chats, alice):  # noqa: F811

@@ -121,7 +121,11 @@ export class DialogElement extends HTMLElement {
   }
 
   close() {
-    this.root?.close();
+    const { root } = this;
+    if (!root) return;
+    root.close();
+    // Its event comes with the next frame: until then it could not be shown again.
+    this.#closed(root);
   }
 
   connectedCallback() {

@@ -60,7 +60,7 @@ legend, h3 { margin-bottom: 0.625rem; }
 .link > [role="alert"] > .alert { margin: 0.5rem 0.5rem 0.25rem 0; }
 .place { padding: 0.75rem 0.5rem 0.375rem 0; }
 .panel { display: grid; gap: 0.875rem; border-top: 1px solid var(--line); padding-top: 0.875rem; }
-.panel > .switch { border-top: 1px solid var(--line); padding-top: 0.875rem; }
+.panel > .settings { border-bottom: 1px solid var(--line); padding-bottom: 1rem; }
 .panel > .buttons { display: flex; justify-content: flex-end; }
 .more { margin-top: 0.75rem; display: flex; flex-wrap: wrap; align-items: center; gap: 0.75rem; justify-content: space-between; }
 
