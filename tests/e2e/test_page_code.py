@@ -7,6 +7,8 @@ from conftest import eventually, service_caller_token
 from test_page import PHONE, browser, tab  # noqa: F401  (fixtures)
 
 CODE = "def mean(values):\n    \"\"\"Of a <sample>.\"\"\"\n\treturn sum(values) / len(values)  # «ø»\n"
+# Without the last line break: pasted into a shell it would run the last line.
+COPIED = CODE.removesuffix("\n")
 ANSWER = f"""The mean is $\\bar{{x}} = \\frac{{1}}{{n}} \\sum_{{i=1}}^n x_i$:
 
 ```python
@@ -68,14 +70,14 @@ def test_the_button_copies_the_code_as_it_is(service, chats, tab, alice):  # noq
     button.click()
     expect(button).to_have_text("Copied")
     expect(button).to_have_accessible_name("Copied")
-    assert opened.page.evaluate("navigator.clipboard.readText()") == CODE
+    assert opened.page.evaluate("navigator.clipboard.readText()") == COPIED
     expect(button).to_have_text("Copy", timeout=5_000)
     expect(button).to_have_accessible_name("Copy code")
     # By keyboard.
     opened.page.evaluate("navigator.clipboard.writeText('')")
     button.focus()
     opened.page.keyboard.press("Enter")
-    eventually(lambda: opened.page.evaluate("navigator.clipboard.readText()") == CODE, 5, "it is copied")
+    eventually(lambda: opened.page.evaluate("navigator.clipboard.readText()") == COPIED, 5, "it is copied")
 
 
 def test_without_the_clipboard_the_code_is_copied_by_selection(service, chats, tab, alice):  # noqa: F811
@@ -87,7 +89,7 @@ def test_without_the_clipboard_the_code_is_copied_by_selection(service, chats, t
     button = opened.page.locator(".copy")
     button.click()
     expect(button).not_to_have_text("Copy")
-    assert opened.page.evaluate("window.__copied") == CODE
+    assert opened.page.evaluate("window.__copied") == COPIED
     expect(button).to_be_focused()
 
 

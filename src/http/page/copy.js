@@ -17,7 +17,8 @@ function say(button, text, label) {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.(".copy");
   if (!button) return;
-  const code = button.closest("figure").querySelector("code").textContent;
+  // Without the last line break: pasted into a shell it would run the last line.
+  const code = button.closest("figure").querySelector("code").textContent.replace(/\n$/, "");
   let said = "Copied";
   try { await navigator.clipboard.writeText(code); } catch { said = copyBySelection(button, code) ? said : "Not copied"; }
   say(button, said, said);
