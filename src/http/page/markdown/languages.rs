@@ -1,6 +1,6 @@
 //! The languages that `hl-lite` does not know, by the words and marks that set them apart.
 //!
-//! To add one: a row in [`LANGUAGES`]; its words are sorted.
+//! To add one: a row in [`LANGUAGES`].
 
 use hl_lite::{Kind, Span};
 
@@ -14,7 +14,7 @@ struct Language {
     has_block_comments: bool,
     quotes: &'static [u8],
     /// Of the quotes, those whose string may have more than one line.
-    quotes_of_lines: &'static [u8],
+    multiline_quotes: &'static [u8],
     /// What stands before the name of a variable.
     sigils: &'static [u8],
     /// Whether keywords are written in any case; then a capital does not make a type.
@@ -27,7 +27,7 @@ const C_LIKE: Language = Language {
     comments: &["//"],
     has_block_comments: true,
     quotes: b"\"'",
-    quotes_of_lines: b"",
+    multiline_quotes: b"",
     sigils: b"",
     ignores_case: false,
 };
@@ -86,7 +86,7 @@ const LANGUAGES: [Language; 10] = [
             select string struct switch type var
         ],
         quotes: b"\"'`",
-        quotes_of_lines: b"`",
+        multiline_quotes: b"`",
         ..C_LIKE
     },
     Language {
@@ -109,7 +109,7 @@ const LANGUAGES: [Language; 10] = [
             static switch throw trait try use while yield
         ],
         comments: &["//", "# "],
-        quotes_of_lines: b"\"'",
+        multiline_quotes: b"\"'",
         sigils: b"$",
         ..C_LIKE
     },
@@ -122,7 +122,7 @@ const LANGUAGES: [Language; 10] = [
         ],
         comments: &["#"],
         has_block_comments: false,
-        quotes_of_lines: b"\"'",
+        multiline_quotes: b"\"'",
         sigils: b"@$",
         ..C_LIKE
     },
@@ -149,7 +149,7 @@ const LANGUAGES: [Language; 10] = [
             with
         ],
         comments: &["--"],
-        quotes_of_lines: b"\"'",
+        multiline_quotes: b"\"'",
         ignores_case: true,
         ..C_LIKE
     },
@@ -157,9 +157,6 @@ const LANGUAGES: [Language; 10] = [
 
 const CONSTANTS: [&str; 9] =
     ["FALSE", "NULL", "TRUE", "false", "nil", "null", "nullptr", "true", "undefined"];
-
-/// No keyword is longer.
-const MAX_WORD: usize = 16;
 
 /// The code in its parts, which joined are the code. `None` if the language is not known.
 pub(super) fn spans<'a>(language: &str, code: &'a str) -> Option<Vec<Span<'a>>> {
@@ -202,13 +199,13 @@ impl Language {
         if first.is_ascii_digit() {
             return (Kind::Number, end_of_number(code, at));
         }
-        if is_of_word(first) {
+        if is_word_char(first) {
             let end = end_of_word(code, at);
             return (self.word(&code[at..end], code[end..].starts_with('(')), end);
         }
         // `@Override`, `#include`, `$variable`.
         let is_sigil = self.sigils.contains(&mark);
-        if (is_sigil || matches!(first, '@' | '#')) && code[next..].starts_with(is_of_word) {
+        if (is_sigil || matches!(first, '@' | '#')) && code[next..].starts_with(is_word_char) {
             let kind = if is_sigil { Kind::Variable } else { Kind::Attribute };
             return (kind, end_of_word(code, next));
         }
@@ -216,16 +213,11 @@ impl Language {
     }
 
     fn word(&self, word: &str, is_called: bool) -> Kind {
-        let mut lower = [0; MAX_WORD];
-        let known = match lower.get_mut(..word.len()) {
-            Some(lower) if self.ignores_case => {
-                lower.copy_from_slice(word.as_bytes());
-                lower.make_ascii_lowercase();
-                &*lower
-            }
-            Some(_) | None => word.as_bytes(),
+        let is_same = |keyword: &&str| match self.ignores_case {
+            true => keyword.eq_ignore_ascii_case(word),
+            false => *keyword == word,
         };
-        if self.keywords.binary_search_by(|keyword| keyword.as_bytes().cmp(known)).is_ok() {
+        if self.keywords.iter().any(is_same) {
             Kind::Keyword
         } else if CONSTANTS.contains(&word) {
             Kind::Constant
@@ -249,7 +241,7 @@ impl Language {
         while let Some(byte) = rest.get(place) {
             match byte {
                 b'\\' if has_escapes => place += 1,
-                b'\n' if !self.quotes_of_lines.contains(&quote) => return at + 1 + place,
+                b'\n' if !self.multiline_quotes.contains(&quote) => return at + 1 + place,
                 _ if *byte == quote => return at + 1 + place + 1,
                 _ => {}
             }
@@ -259,12 +251,12 @@ impl Language {
     }
 }
 
-fn is_of_word(c: char) -> bool {
+fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
 fn end_of_word(code: &str, at: usize) -> usize {
-    code[at..].find(|c| !is_of_word(c)).map_or(code.len(), |length| at + length)
+    code[at..].find(|c| !is_word_char(c)).map_or(code.len(), |length| at + length)
 }
 
 fn end_of_number(code: &str, at: usize) -> usize {
@@ -273,18 +265,5 @@ fn end_of_number(code: &str, at: usize) -> usize {
     match code[end..].strip_prefix('.').filter(|rest| is_fraction(rest)) {
         Some(_) => end_of_word(code, end + 1),
         None => end,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_words_of_a_language_are_sorted_and_short() {
-        for language in &LANGUAGES {
-            assert!(language.keywords.is_sorted(), "{:?}", language.names);
-            assert!(language.keywords.iter().all(|word| word.len() <= MAX_WORD));
-        }
     }
 }
