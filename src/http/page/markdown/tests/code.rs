@@ -92,3 +92,11 @@ fn marks_are_not_in_code() {
     assert_eq!(block("py", code).1, code);
     assert_eq!(block("py", "\u{1}\u{2}").1, "\u{fffd}\u{fffd}");
 }
+
+#[test]
+fn script_with_a_backslash_before_a_line_break_is_plain() {
+    for language in ["js", "ts", "JSX"] {
+        assert!(block(language, "let a = 1;").0.contains("<span"));
+        assert_eq!(block(language, "/[\\\n/[\\\n").0, "/[\\\n/[\\\n\n");
+    }
+}
