@@ -110,7 +110,7 @@ fn write(source: &str, folded: usize, limit: usize, out: &mut String) -> Option<
 fn write_document(source: &str, limit: usize, out: &mut String) -> Option<()> {
     let source = cjk::joined(source);
     let (source, formulas) = formulas::marked(&source);
-    Writer::new(Output::new(&source, &formulas, out)).write(&source, limit)
+    Writer::new(Output::new(&source, &formulas, limit, out)).write(&source)
 }
 
 /// The text as it is written, in an element of its own.

@@ -12,6 +12,8 @@ pub(super) struct Output<'a> {
     /// What each [`FORMULA`] stands for.
     formulas: slice::Iter<'a, String>,
     html: &'a mut String,
+    /// Bytes of HTML. What is beyond it is thrown away, so it need not be made.
+    limit: usize,
     /// Text that is not written yet: the parser cuts it at every `_` and `*`.
     waiting: String,
     /// Whether an `<a>` is open; they do not nest.
@@ -19,12 +21,18 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(source: &'a str, formulas: &'a [String], html: &'a mut String) -> Self {
-        Self { source, formulas: formulas.iter(), html, waiting: String::new(), in_link: false }
+    pub(super) fn new(
+        source: &'a str,
+        formulas: &'a [String],
+        limit: usize,
+        html: &'a mut String,
+    ) -> Self {
+        let formulas = formulas.iter();
+        Self { source, formulas, html, limit, waiting: String::new(), in_link: false }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.html.len()
+    pub(super) fn is_too_long(&self) -> bool {
+        self.html.len() > self.limit
     }
 
     pub(super) fn in_link(&self) -> bool {
@@ -80,6 +88,9 @@ impl<'a> Output<'a> {
     /// Writes text of the source, which may have marks.
     pub(super) fn text(&mut self, text: &str) {
         for (index, part) in text.split(FORMULA).enumerate() {
+            if self.is_too_long() {
+                return;
+            }
             if index > 0
                 && let Some(formula) = self.formulas.next()
             {

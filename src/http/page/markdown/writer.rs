@@ -54,8 +54,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// `None` if the HTML gets longer than the limit.
-    pub(super) fn write(mut self, source: &str, limit: usize) -> Option<()> {
+    /// `None` if the HTML gets longer than the limit of the output.
+    pub(super) fn write(mut self, source: &str) -> Option<()> {
         let events: Vec<_> = parser::events(source).collect();
         let (tags, directions) = (html::paired(&events), directions(&events));
         for (index, (event, range)) in events.iter().enumerate() {
@@ -89,12 +89,12 @@ impl<'a> Writer<'a> {
                 },
                 other => self.leaf(other),
             }
-            if self.out.len() > limit {
+            if self.out.is_too_long() {
                 return None;
             }
         }
         self.write_waiting();
-        Some(())
+        (!self.out.is_too_long()).then_some(())
     }
 
     fn write_waiting(&mut self) {

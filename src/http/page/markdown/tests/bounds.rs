@@ -5,6 +5,7 @@ use super::super::{
     assertions::{assert_harmless, greatest_depth},
     depth::MAX_NESTING,
     mathml::MAX_FORMULA_DEPTH,
+    write,
     writer::{MAX_DEPTH, MAX_GROWTH},
 };
 
@@ -16,6 +17,13 @@ fn a_long_message_is_plain_text() {
     assert!(html.ends_with("\n&lt;/div&gt;&lt;script&gt;</div>"));
     assert!(render(&"*a* ".repeat(MARKDOWN_LIMIT / 4)).starts_with("<p dir=\"auto\"><em>a</em>"));
     assert!(render(&"x".repeat(5_000_000)).len() < 5_000_100);
+}
+
+#[test]
+fn formulas_beyond_the_limit_are_not_made() {
+    let mut html = String::new();
+    assert!(write(&"$x$ ".repeat(50_000), 0, 10_000, &mut html).is_none());
+    assert!(html.len() < 12_000, "{}", html.len());
 }
 
 #[test]
