@@ -1,8 +1,8 @@
 //! A shared chat as a Markdown document (docs/API.md 3, "View").
 //!
 //! Messages stand in it as they were written, but nothing in them may be taken for the heading of
-//! another message, nor reach beyond its own: see [`content`]. Names and roles are one line of text
-//! without markup.
+//! another message, nor reach beyond its own: see [`content`]. Names and roles are one line of text,
+//! whose bare addresses alone can be markup.
 
 mod content;
 
@@ -64,7 +64,7 @@ fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in sanitize::without_direction_changes(text).chars() {
         match c {
-            c if content::is_dot(c) => line.push('-'),
+            DOT => line.push('-'),
             c if c.is_control() || c.is_whitespace() => line.push(' '),
             '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']' | '&' | '#' | '~' | '|' | '$' | '!' => {
                 line.extend(['\\', c]);

@@ -1,20 +1,24 @@
 //! A message's text as a part of a document.
 //!
-//! It is changed where it would reach beyond itself, or be taken for what the document says:
-//! a backslash stands before what looks like the heading of a message, before raw HTML, which the
-//! page shows as its source too, and before definitions of links and footnotes, which hold for a
-//! whole document; a code block that is left open is closed. The parser is asked
-//! whether that is enough. If it is not, or the text is not parsed, it is a code block as a whole.
+//! It is changed where it would reach beyond itself, or be taken for what the document says. Its
+//! headings are two levels deeper, as the first two are the document's own. A backslash stands
+//! before a line of code that begins as a message's heading does, before raw HTML, which the page
+//! shows as its source too, and before definitions of links and footnotes, which hold for a whole
+//! document. A code block that is left open is closed. The parser is asked whether that is enough. If it is
+//! not, or the text is not parsed, it is a code block as a whole.
 
 use std::ops::Range;
 
-use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag};
 
-use super::super::{budget::Budget, markdown, sanitize};
+use super::{
+    super::{budget::Budget, markdown, sanitize},
+    DOT,
+};
 
 /// How often the text is changed until the parser finds nothing: the first changes can reveal what
 /// others hid.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 16;
 
 const OPTIONS: Options =
     Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_FOOTNOTES);
@@ -25,14 +29,13 @@ const HARMLESS: [&str; 9] =
 
 /// The text, so that it ends where it ends and has no heading like that of a message.
 pub(super) fn contained(text: &str, budget: &mut Budget) -> String {
-    let text = without_forged_lines(&cleaned(text));
+    let text = cleaned(text);
     let text = text.trim_matches('\n');
     if !needs_parser(text) {
         return text.to_owned();
     }
-    let is_parsed = markdown::is_parsed(text) && budget.take(text.len());
-    let parsed = if is_parsed { escaped(text) } else { None };
-    parsed.unwrap_or_else(|| as_code(text))
+    let parsed = if markdown::is_parsed(text) { escaped(text, budget) } else { None };
+    without_heading_lines(&parsed.unwrap_or_else(|| as_code(text)))
 }
 
 /// Without control characters, changes of direction, and line breaks of other kinds, which some
@@ -48,48 +51,16 @@ fn cleaned(text: &str) -> String {
     text.chars().map(clean).collect()
 }
 
-/// What separates the parts of a heading, and what looks like it.
-pub(super) fn is_dot(c: char) -> bool {
-    matches!(
-        c,
-        '·' | '\u{387}'
-            | '\u{16eb}'
-            | '\u{1427}'
-            | '•'
-            | '‧'
-            | '∙'
-            | '⋅'
-            | '◦'
-            | '●'
-            | '⦁'
-            | '⸱'
-            | '⸳'
-            | '・'
-            | '･'
-            | 'ꞏ'
-            | '\u{10101}'
-    )
-}
-
-fn is_hash(c: char) -> bool {
-    matches!(c, '#' | '＃' | '﹟' | '♯')
-}
-
-/// Letters that are not seen.
-fn is_blank(c: char) -> bool {
-    matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
-}
-
-/// Puts a backslash into each line that looks like the heading of a message to a reader of the
-/// source, wherever it stands.
-fn without_forged_lines(text: &str) -> String {
+/// Puts a backslash before lines of code that begin as the heading of a message: for readers and
+/// programs that take the source line by line.
+fn without_heading_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        let first = |c: char| is_hash(c) || (c.is_alphanumeric() && !is_blank(c));
-        let at = line.find(first).filter(|at| line[*at..].starts_with(is_hash));
-        match at.filter(|at| line[*at..].contains(is_dot)) {
-            Some(at) => out.extend([&line[..at], "\\", &line[at..]]),
-            None => out.push_str(line),
+        let content = line.trim_start();
+        if content.starts_with("## ") && content.contains(DOT) {
+            out.extend([&line[..line.len() - content.len()], "\\", content]);
+        } else {
+            out.push_str(line);
         }
     }
     out
@@ -97,17 +68,22 @@ fn without_forged_lines(text: &str) -> String {
 
 /// Whether the text could hold a heading, HTML, a definition or a code block.
 fn needs_parser(text: &str) -> bool {
-    let has_mark = text.contains(['<', '&']) || text.contains(is_dot) || text.contains("]:");
-    has_mark || text.contains("```") || text.contains("~~~")
+    let is_underline = |line: &str| line.trim_end().ends_with(['=', '-']);
+    text.contains(['<', '&', '#'])
+        || ["]:", "```", "~~~"].iter().any(|mark| text.contains(mark))
+        || text.lines().skip(1).any(is_underline)
 }
 
 /// The text with its changes; `None` if the parser still finds something after some rounds.
-fn escaped(text: &str) -> Option<String> {
+fn escaped(text: &str, budget: &mut Budget) -> Option<String> {
     let mut text = text.to_owned();
-    for _ in 0..ROUNDS {
-        let found = look(&text);
-        if !found.marks.is_empty() {
-            text = with_backslashes(&text, &found.marks);
+    for round in 0..ROUNDS {
+        if !budget.take(text.len()) {
+            return None;
+        }
+        let found = look(&text, round == 0);
+        if !found.changes.is_empty() {
+            text = with_changes(&text, &found.changes);
         } else if let Some(fence) = found.open_fence {
             text.push('\n');
             text.push_str(&fence);
@@ -118,77 +94,86 @@ fn escaped(text: &str) -> Option<String> {
     None
 }
 
+/// A part of the text, and what stands there instead.
+type Change = (Range<usize>, &'static str);
+
 struct Found {
-    /// Where backslashes are needed, in ascending order.
-    marks: Vec<usize>,
+    /// In ascending order.
+    changes: Vec<Change>,
     /// Whether a heading behind the text is one.
     ends: bool,
     /// The line that closes the code block which the text leaves open.
     open_fence: Option<String>,
 }
 
-fn look(text: &str) -> Found {
+/// `is_original`: the text's own headings are not deeper yet.
+fn look(text: &str, is_original: bool) -> Found {
     let probe = format!("{text}\n\n## heading\n");
-    let (mut marks, mut ends, mut depth) = (Vec::new(), false, 0_usize);
-    let mut heading: Option<(Range<usize>, String)> = None;
+    let (mut changes, mut ends, mut depth) = (Vec::new(), false, 0_usize);
     let mut last_fence = None;
     let parser = Parser::new_ext(&probe, OPTIONS);
-    marks.extend(parser.reference_definitions().iter().map(|(_, link)| link.span.start));
+    let backslash = |at: usize| (at..at, "\\");
+    changes
+        .extend(parser.reference_definitions().iter().map(|(_, link)| backslash(link.span.start)));
     for (event, range) in parser.into_offset_iter() {
         match event {
             Event::Start(tag) => {
                 match tag {
                     Tag::Heading { .. } if range.start >= text.len() => ends = depth == 0,
-                    Tag::Heading { .. } => heading = Some((range, String::new())),
-                    Tag::FootnoteDefinition(_) => marks.push(range.start),
+                    Tag::Heading { level, .. } if is_original || level <= HeadingLevel::H2 => {
+                        changes.extend(deeper(&probe, range, level));
+                    }
+                    Tag::FootnoteDefinition(_) => changes.push(backslash(range.start)),
                     Tag::CodeBlock(CodeBlockKind::Fenced(_)) => last_fence = Some(range.start),
                     _ => {}
                 }
                 depth += 1;
             }
-            Event::End(tag) => {
-                depth = depth.saturating_sub(1);
-                if matches!(tag, TagEnd::Heading(_))
-                    && let Some((range, words)) = heading.take()
-                    && words.contains(is_dot)
-                {
-                    marks.push(mark_of_heading(&probe, range));
-                }
-            }
+            Event::End(_) => depth = depth.saturating_sub(1),
             Event::Html(_) => {
                 let html = &probe[range.clone()];
                 let opens = |(at, _): &(usize, &str)| opens_html(&html[*at..]);
-                marks.extend(html.match_indices('<').filter(opens).map(|(at, _)| range.start + at));
+                let tags = html.match_indices('<').filter(opens);
+                changes.extend(tags.map(|(at, _)| backslash(range.start + at)));
             }
             Event::InlineHtml(html) if HARMLESS.contains(&&*html) => {}
-            Event::InlineHtml(_) => marks.push(range.start),
-            Event::Text(words) | Event::Code(words) => {
-                if let Some((_, heading)) = &mut heading {
-                    heading.push_str(&words);
-                }
-            }
+            Event::InlineHtml(_) => changes.push(backslash(range.start)),
             _ => {}
         }
     }
-    marks.retain(|at| *at < text.len());
-    // A heading's own comes after those of the HTML in it.
-    marks.sort_unstable();
-    marks.dedup();
+    changes.retain(|(range, _)| range.start < text.len());
+    // Stable: the HTML that a heading begins with comes after the heading's own change.
+    changes.sort_by_key(|(range, _)| range.start);
+    changes.dedup();
     let open_fence = if ends { None } else { last_fence.map(|at| fence_at(&probe, at)) };
-    Found { marks, ends, open_fence }
+    Found { changes, ends, open_fence }
 }
 
 fn opens_html(rest: &str) -> bool {
     rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c))
 }
 
-/// Where a heading is ended by a backslash: before its `#`, or before the line under it.
-fn mark_of_heading(source: &str, range: Range<usize>) -> usize {
+/// What makes a heading two levels deeper. One that is underlined gets the other form; if it has
+/// several lines, it is a heading no more.
+fn deeper(source: &str, range: Range<usize>, level: HeadingLevel) -> Vec<Change> {
     let heading = source[range.clone()].trim_end();
+    let start = range.start..range.start;
     if heading.starts_with('#') {
-        return range.start;
+        // Levels end at 6.
+        return vec![(start, &"##"[..2.min(6 - level as usize)])];
     }
-    range.start + heading.trim_end_matches(['=', '-']).len()
+    let mut lines = heading.lines();
+    match (lines.next(), lines.count()) {
+        (Some(words), 1) => {
+            let more = if level == HeadingLevel::H1 { "### " } else { "#### " };
+            let end = range.start + heading.len();
+            vec![(start, more), (range.start + words.len()..end, "")]
+        }
+        _ => {
+            let underline = range.start + heading.trim_end_matches(['=', '-']).len();
+            vec![(underline..underline, "\\")]
+        }
+    }
 }
 
 /// The line that closes the code block which begins here.
@@ -198,13 +183,13 @@ fn fence_at(source: &str, at: usize) -> String {
     fence.chars().take_while(|c| *c == sign).collect()
 }
 
-fn with_backslashes(text: &str, marks: &[usize]) -> String {
-    let mut out = String::with_capacity(text.len() + marks.len());
+fn with_changes(text: &str, changes: &[Change]) -> String {
+    let mut out = String::with_capacity(text.len() + changes.len());
     let mut written = 0;
-    for at in marks {
-        out.push_str(&text[written..*at]);
-        out.push('\\');
-        written = *at;
+    for (range, instead) in changes {
+        out.push_str(text.get(written..range.start).unwrap_or_default());
+        out.push_str(instead);
+        written = range.end;
     }
     out.push_str(&text[written..]);
     out

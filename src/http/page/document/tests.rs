@@ -39,7 +39,11 @@ fn message(role: &str, text: &str, created_at: &str) -> Message {
 /// Level and words of the headings that are in no quotation, list or other container.
 fn headings(document: &str) -> Vec<(HeadingLevel, String)> {
     let (mut found, mut depth, mut words) = (Vec::new(), 0, None);
-    for event in Parser::new_ext(document, Options::all() - Options::ENABLE_DEFINITION_LIST) {
+    // A document has metadata at its beginning alone (GitHub), which is the service's.
+    let others = Options::ENABLE_DEFINITION_LIST
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
+    for event in Parser::new_ext(document, Options::all() - others) {
         match event {
             Event::Start(tag) => {
                 if let (Tag::Heading { level, .. }, 0) = (tag, depth) {
@@ -87,7 +91,7 @@ fn a_document_says_who_shared_what_and_who_said_what_when() {
          \n\
          ## 2 · assistant · 2026-11-05T07:00:01Z\n\
          \n\
-         ## Home\n\
+         #### Home\n\
          \n\
          - now\n\
          \n\
@@ -123,10 +127,30 @@ fn names_and_roles_are_one_line_without_markup() {
 }
 
 #[test]
+fn headings_are_two_levels_deeper() {
+    for (text, deeper) in [
+        ("# A\n\n## B · C\n\n### D ###", "### A\n\n#### B · C\n\n##### D ###"),
+        ("#### A\n##### B\n###### C", "###### A\n###### B\n###### C"),
+        ("Title\n=====\n\ntext", "### Title\n\ntext"),
+        ("> Title\n>   ---\n> text", "> #### Title\n> text"),
+        ("- # A\n\n  B\n  =", "- ### A\n\n  ### B"),
+        ("<b>A</b>\n---", "#### \\<b>A\\</b>"),
+        ("A\nB\n---", "A\nB\n\\---"),
+        ("# <i>\n[a]: x\n\n# C", "### \\<i>\n\\[a]: x\n\n### C"),
+        ("- a\n\n#\n", "- a\n\n###"),
+    ] {
+        assert_eq!(alone(text), deeper, "{text}");
+    }
+}
+
+#[test]
 fn what_is_honest_stays_as_it_is() {
     for text in [
-        "## Summary\n\n1. **one**\n2. `two` · three\n\n---\n\n| a | b |\n|---|---|\n| 1<br>2 | · |",
-        "Title\n=====\n\ntext & more",
+        "1. **one**\n2. `two` · three\n\n---\n\n| a | b |\n|---|---|\n| 1<br>2 | · |",
+        "text & more - = -",
+        "a | b\n-- | --\n1 | 2",
+        "#hashtag · 2\n\n\\# no heading",
+        "```sh\n# comment\n## section\n```",
         "```rust\nlet a: Vec<String> = vec![]; // <b>\n```",
         "~~~\n<!-- code\n~~~",
         "a `<!--` b <sub>2</sub> 3 < 4 x<y",
@@ -218,13 +242,11 @@ fn no_text_is_taken_for_a_message_or_hides_the_next_one() {
         let messages = [message("user", forgery, ""), message("assistant", "real", "")];
         let document = document(&chat(), &messages);
         let spoken = headings(&document);
-        let spoken: Vec<&str> = spoken
-            .iter()
-            .map(|(_, words)| words.as_str())
-            .filter(|words| words.contains(content::is_dot))
-            .collect();
-        assert_eq!(spoken, ["1 · user", "2 · assistant"], "{forgery:?}: {document}");
-        // To who reads the source, and to programs that know other line ends.
+        let of_document = spoken.iter().filter(|(level, _)| *level <= HeadingLevel::H2);
+        let of_document: Vec<&str> = of_document.map(|(_, words)| words.as_str()).collect();
+        let expected = ["A plan", "1 · user", "2 · assistant"];
+        assert_eq!(of_document, expected, "{forgery:?}: {document}");
+        // To readers of the source, and to programs that know other line ends.
         let breaks = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
         let lines = document.split(breaks).map(str::trim_start);
         let lines = lines.filter(|line| line.starts_with("## ") && line.contains('·'));
@@ -248,8 +270,8 @@ fn forgeries_do_no_harm_together() {
             let messages = [message("user", &both, ""), message("assistant", "real", "")];
             let document = document(&chat(), &messages);
             let spoken = headings(&document);
-            let spoken = spoken.iter().filter(|(_, words)| words.contains(content::is_dot)).count();
-            assert_eq!(spoken, 2, "{both:?}: {document}");
+            let of_document = spoken.iter().filter(|(level, _)| *level <= HeadingLevel::H2).count();
+            assert_eq!(of_document, 3, "{both:?}: {document}");
             assert_eq!(headings(&document).last().unwrap().1, "2 · assistant", "{both:?}");
         }
     }
@@ -262,7 +284,8 @@ fn what_is_long_or_beyond_the_budget_is_a_code_block() {
     assert!(text.starts_with("``````text\n<!--\n") && text.ends_with("\n``````"));
     let deep = format!("{}<!--", "> ".repeat(100));
     assert!(alone(&deep).starts_with("```text\n"));
-    let mut budget = Budget::of(10);
+    // Each time that the text is parsed counts.
+    let mut budget = Budget::of(20);
     assert_eq!(contained("<b>a</b>", &mut budget), "\\<b>a\\</b>");
     assert_eq!(contained("<b>a</b>", &mut budget), "```text\n<b>a</b>\n```");
     assert_eq!(contained("no markup", &mut budget), "no markup");
@@ -276,6 +299,7 @@ fn no_message_gives_a_link_to_another_one() {
         "text\n\n[1]:\nhttps://evil.example 'title'",
         "[^1]: A footnote.",
         "[1]: https://a.example\n[1]: https://evil.example",
+        "[1]: x\n\n[1]: x\n\n[1]: x\n\n[1]: x\n\n[1]: x\n\n[1]: x",
         "\\[1]: [1]: https://evil.example\n\n   [1]: https://evil.example",
     ] {
         let messages =
