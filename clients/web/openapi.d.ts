@@ -167,7 +167,7 @@ export interface paths {
         };
         /**
          * Shows a link: a public one to anyone, a private one to signed-in users. As a Markdown document
-         *     for a client that prefers `text/markdown`, or asks for that `format`: then as a file to save.
+         *     for a client that prefers `text/markdown`, or asks for that `format`.
          */
         get: operations["get_shared_chat"];
         put?: never;

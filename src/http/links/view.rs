@@ -9,10 +9,7 @@ use crate::http::extract::{credentials::OptionalCaller, link_id::LinkId};
 use crate::http::headers::accept::preferred;
 use crate::http::responses::SharedChatDetail;
 use crate::http::state::State;
-use crate::http::views::{
-    representation::{Delivery, Format},
-    show::show,
-};
+use crate::http::views::{representation::Format, show::show};
 use crate::model::Action;
 
 pub struct View;
@@ -24,7 +21,7 @@ impl Call for View {
 }
 
 /// Shows a link: a public one to anyone, a private one to signed-in users. As a Markdown document
-/// for a client that prefers `text/markdown`, or asks for that `format`: then as a file to save.
+/// for a client that prefers `text/markdown`, or asks for that `format`.
 #[utoipa::path(
     get, path = "/api/v1/shared_chats/{shared_chat_id}", tag = "links",
     operation_id = "get_shared_chat",
@@ -54,21 +51,21 @@ pub async fn view(
     viewer: OptionalCaller,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.get()?;
-    let (format, delivery) = wanted(&request)?;
-    show(&request, &state, &id, &viewer, format, delivery).await
+    let format = wanted(&request)?;
+    show(&request, &state, &id, &viewer, format).await
 }
 
-fn wanted(request: &HttpRequest) -> Result<(Format, Delivery), ApiError> {
+fn wanted(request: &HttpRequest) -> Result<Format, ApiError> {
     let query = form_urlencoded::parse(request.query_string().as_bytes());
     match query.filter(|(name, _)| name == "format").last() {
         Some((_, value)) => match &*value {
-            "json" => Ok((Format::Json, Delivery::Shown)),
-            "markdown" => Ok((Format::Markdown, Delivery::Saved)),
+            "json" => Ok(Format::Json),
+            "markdown" => Ok(Format::Markdown),
             _ => Err(ApiError::bad_value("format", "must be json or markdown")),
         },
         None => {
             let offers = [("application/json", Format::Json), ("text/markdown", Format::Markdown)];
-            Ok((preferred(request, &offers).unwrap_or(Format::Json), Delivery::Shown))
+            Ok(preferred(request, &offers).unwrap_or(Format::Json))
         }
     }
 }

@@ -180,11 +180,6 @@ impl<'a> ShownMessage<'a> {
     }
 }
 
-/// What a [`document`] is saved as; `name` is the chat's.
-pub fn file_name(name: Option<&str>) -> String {
-    name_of(name) + ".md"
-}
-
 /// The chat's name as it is shown.
 fn name_of(name: Option<&str>) -> String {
     let name = name.map(sanitize::without_direction_changes);

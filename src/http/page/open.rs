@@ -18,7 +18,7 @@ use crate::{
         page,
         responses::SharedChatDetail,
         views::{
-            representation::{Delivery, Format},
+            representation::Format,
             show::{UNLISTED, show, unlisted},
         },
     },
@@ -68,7 +68,7 @@ pub async fn open(
 ) -> Result<HttpResponse, ApiError> {
     let format = wanted(&request);
     let shown = match id.0.clone() {
-        Some(id) => show(&request, &state, &id, &viewer, format, Delivery::Shown).await,
+        Some(id) => show(&request, &state, &id, &viewer, format).await,
         None => Err(ApiError::no_such_link()),
     };
     match shown {

@@ -22,14 +22,6 @@ pub enum Format {
     Markdown,
 }
 
-/// What a browser does with the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    Shown,
-    /// It saves it as a file that is named after the chat.
-    Saved,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Representation {
     pub format: Format,

@@ -24,7 +24,6 @@ use crate::{
         extract::credentials::OptionalCaller,
         headers::{
             coding::Coding,
-            disposition::attachment,
             etag::{ViewTag, not_modified},
         },
         page,
@@ -32,7 +31,7 @@ use crate::{
             authorize::is_admitted,
             bodies::{MakeError, Version},
             bots::{is_bot, is_prefetch},
-            representation::{self, Delivery, Format, Representation, Site, make_blocking},
+            representation::{self, Format, Representation, Site, make_blocking},
         },
     },
     model::{LinkState, Mode, ShareId, SharedChat, ViewKind},
@@ -65,10 +64,9 @@ pub async fn show(
     id: &ShareId,
     viewer: &OptionalCaller,
     format: Format,
-    delivery: Delivery,
 ) -> Result<HttpResponse, ApiError> {
     let representation = Representation { format, coding: Coding::negotiate(request) };
-    let view = View { request, state, id, viewer, representation, delivery };
+    let view = View { request, state, id, viewer, representation };
     let answer = view.answer().await;
     record_outcome(format, &answer);
     if answer.is_ok() {
@@ -115,8 +113,6 @@ struct Answer {
     tag: ViewTag,
     /// `None` if the client has it (304).
     body: Option<Bytes>,
-    /// Of the file that a browser saves.
-    name: Option<String>,
 }
 
 /// Whether an answer that was made of the link as it was may be sent to a viewer who was admitted
@@ -135,7 +131,6 @@ struct View<'a> {
     id: &'a ShareId,
     viewer: &'a OptionalCaller,
     representation: Representation,
-    delivery: Delivery,
 }
 
 impl View<'_> {
@@ -147,8 +142,7 @@ impl View<'_> {
             let cached = bodies.get(&key).await.filter(|(version, _)| version.hash.is_none());
             let may_be_known =
                 cached.is_some() || self.request.headers().contains_key(header::IF_NONE_MATCH);
-            // A download is named after the chat, so it needs the whole row.
-            if may_be_known && self.delivery == Delivery::Shown {
+            if may_be_known {
                 let link = sharing.link_state(self.id).await?;
                 if !is_admitted(self.state, self.id, &link, self.viewer).await? {
                     continue;
@@ -205,10 +199,10 @@ impl View<'_> {
         let version = Version { revision: link.revision, policy: link.policy, hash: None };
         let tag = self.tag(&version);
         if not_modified(self.request, tag.as_str()) {
-            return Some(Answer { tag, body: None, name: None });
+            return Some(Answer { tag, body: None });
         }
         let (_, body) = cached.filter(|(cached, _)| *cached == version)?;
-        Some(Answer { tag, body: Some(body), name: None })
+        Some(Answer { tag, body: Some(body) })
     }
 
     /// Makes the answer. Of a small frozen chat without files, and of a live one whose transcript
@@ -228,20 +222,16 @@ impl View<'_> {
             false => None,
         };
         let hash = content.as_ref().and_then(|content| content.content_hash.clone());
-        let name = (self.delivery == Delivery::Saved).then(|| {
-            let chat_now = content.as_ref().map(|content| &content.name);
-            page::file_name(chat_now.unwrap_or(&chat.name).as_deref())
-        });
         let version = Version { revision: chat.revision, policy: chat.policy, hash };
         let tag = self.tag(&version);
         if not_modified(self.request, tag.as_str()) {
-            return Ok(Answer { tag, body: None, name: None });
+            return Ok(Answer { tag, body: None });
         }
         let key = (chat.id.clone(), representation);
         if let Some(content) = content.as_ref().filter(|content| representation.is_cheap(content)) {
             let body = make_blocking(chat, content, site, representation)?;
             bodies.insert(key, version, body.clone()).await;
-            return Ok(Answer { tag, body: Some(body), name });
+            return Ok(Answer { tag, body: Some(body) });
         }
         let make = async {
             let content = match content {
@@ -251,10 +241,10 @@ impl View<'_> {
             Ok(representation::make(chat, content, site, representation, &bodies.makers).await?)
         };
         let body = bodies.get_or_make(key, version, make).await?;
-        Ok(Answer { tag, body: Some(body), name })
+        Ok(Answer { tag, body: Some(body) })
     }
 
-    fn respond(&self, link: &LinkState, Answer { tag, body, name }: Answer) -> HttpResponse {
+    fn respond(&self, link: &LinkState, Answer { tag, body }: Answer) -> HttpResponse {
         let Representation { format, coding } = self.representation;
         let is_new = body.is_some();
         let mut response = if is_new { HttpResponse::Ok() } else { HttpResponse::NotModified() };
@@ -277,9 +267,6 @@ impl View<'_> {
                 },
             )),
         };
-        if let Some(name) = name {
-            response.insert_header((header::CONTENT_DISPOSITION, attachment(&name)));
-        }
         response.body(body)
     }
 }

@@ -79,7 +79,9 @@ fn the_chat_can_be_kept_as_markdown_without_script() {
     let html = page(&chat(), &[], None);
     let link = "<link rel=\"alternate\" type=\"text/markdown\" href=\"/json?format=markdown\">";
     assert!(html.contains(link));
-    assert!(html.contains("<a href=\"/json?format=markdown\" rel=\"nofollow\" download>"));
+    assert!(
+        html.contains("<a href=\"/json?format=markdown\" rel=\"nofollow\" download=\"A plan.md\">")
+    );
 }
 
 #[test]
