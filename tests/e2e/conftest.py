@@ -335,3 +335,11 @@ def start_service(binary, databases, own_chats, tmp_path):
     yield start
     for service in started:
         service.terminate()
+
+
+# The order
+
+
+def pytest_collection_modifyitems(items):
+    """The file that takes longest is the first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_probes.py")
