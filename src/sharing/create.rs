@@ -91,7 +91,9 @@ impl Sharing {
                     .map(|chat| (chat, policy))
                     .ok_or(SharingError::IdempotencyConflict("it was used a moment ago")),
                 (StoreError::Refused(Refused::OwnerEnded), _) => Err(SharingError::OwnerEnded),
-                (StoreError::Refused(Refused::NamedEnded), _) => Err(SharingError::NamedEnded),
+                (StoreError::Refused(Refused::AudienceMemberEnded), _) => {
+                    Err(SharingError::AudienceMemberEnded)
+                }
                 (StoreError::Refused(_), _) => Err(SharingError::ChatNotFound),
                 (error, _) => Err(error.into()),
             }

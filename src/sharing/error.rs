@@ -31,7 +31,7 @@ pub enum SharingError {
     OwnerEnded,
     /// A person whom the audience names ended, and may have been erased, while this was under way.
     #[error("a person of the audience ended")]
-    NamedEnded,
+    AudienceMemberEnded,
     /// The policy does not allow what the field asks for.
     #[error("the policy forbids {field}: {bound}")]
     PolicyForbids { field: &'static str, bound: String },

@@ -136,8 +136,8 @@ impl Sharing {
                     refused => {
                         // If the change was made in spite of an error, the link keeps its copies.
                         this.discard(copies).await;
-                        if let Err(StoreError::Refused(Refused::NamedEnded)) = refused {
-                            return Err(SharingError::NamedEnded);
+                        if let Err(StoreError::Refused(Refused::AudienceMemberEnded)) = refused {
+                            return Err(SharingError::AudienceMemberEnded);
                         }
                         refused?;
                     }

@@ -97,8 +97,8 @@ impl Sharing {
         owner: &UserId,
         brings_files: bool,
     ) -> Result<Growth, SharingError> {
-        let few = if brings_files { 0 } else { self.quotas.links_within_bytes() };
-        let usage = self.store.usage(owner, self.clock.now(), few).await?;
+        let uncounted_links = if brings_files { 0 } else { self.quotas.links_within_bytes() };
+        let usage = self.store.usage(owner, self.clock.now(), uncounted_links).await?;
         Ok(Growth { usage, quotas: self.quotas })
     }
 }

@@ -29,7 +29,7 @@ pub enum Refused {
     /// The owner ended while the chat was fetched.
     OwnerEnded,
     /// A person whom the audience names ended while the request was under way.
-    NamedEnded,
+    AudienceMemberEnded,
     /// The idempotency key was used before.
     KeyTaken,
     /// One of the links belongs to another owner.

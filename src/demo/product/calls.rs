@@ -221,7 +221,7 @@ async fn add_message(
     if !added.await.map_err(Problem::failed)?? {
         return Err(Problem::NoSuchChat);
     }
-    product.tell_of_change(&chat).await;
+    product.notify_service(&chat).await;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -263,14 +263,14 @@ impl Product {
 
     /// As a chat service tells of it, so that viewers of live links see it at once. Without it they
     /// see it a little later.
-    async fn tell_of_change(&self, chat: &str) {
+    async fn notify_service(&self, chat: &str) {
         let Ok(mut url) = Url::parse(&self.service) else { return };
         if let Ok(mut path) = url.path_segments_mut() {
             path.extend(["api", "v1", "chats", chat, "changes"]);
         }
         let Ok(token) = self.signer.of_chat_service() else { return };
-        let told = self.client.post(url).bearer_auth(token).send().await;
-        if let Err(error) = told.and_then(reqwest::Response::error_for_status) {
+        let response = self.client.post(url).bearer_auth(token).send().await;
+        if let Err(error) = response.and_then(reqwest::Response::error_for_status) {
             tracing::warn!("the service was not told that a chat changed: {error}");
         }
     }

@@ -31,7 +31,7 @@ impl From<SharingError> for ApiError {
             SharingError::OwnerEnded => {
                 Self::new(T::Forbidden, "All links of this owner were just deleted. Try again.")
             }
-            SharingError::NamedEnded => {
+            SharingError::AudienceMemberEnded => {
                 Self::new(T::Forbidden, "audience: a person in it was just removed. Try again.")
             }
             SharingError::PolicyForbids { field, bound } => Self::new(

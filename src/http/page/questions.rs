@@ -5,13 +5,13 @@ use crate::model::Role;
 use super::{budget::Budget, sanitize};
 
 /// With fewer questions there is no table of contents: the chat is found at a glance.
-pub(super) const LEAST_QUESTIONS: usize = 5;
+pub(super) const MIN_QUESTIONS: usize = 5;
 
 /// Later questions are counted, not listed.
-pub(super) const MOST_QUESTIONS: usize = 200;
+pub(super) const MAX_QUESTIONS: usize = 200;
 
 /// A longer question is cut. In characters.
-const MOST_CHARS: usize = 80;
+const MAX_CHARS: usize = 80;
 
 /// What is around a question's text in the list, in bytes.
 const MARKUP: usize = 64;
@@ -37,7 +37,7 @@ impl Questions {
         if *role != Role::USER {
             return;
         }
-        if self.listed.len() == MOST_QUESTIONS {
+        if self.listed.len() == MAX_QUESTIONS {
             self.others += 1;
         } else if let Some(text) = first_words(text) {
             self.listed.push(Question { number, text });
@@ -46,7 +46,7 @@ impl Questions {
 
     /// What is shown of them: nothing if they are few. What is listed is taken from the budget.
     pub(super) fn within(mut self, budget: &mut Budget) -> Self {
-        if self.listed.len() < LEAST_QUESTIONS {
+        if self.listed.len() < MIN_QUESTIONS {
             return Self::default();
         }
         let row = |question: &Question| MARKUP + sanitize::escaped_len(&question.text);
@@ -63,7 +63,7 @@ fn first_words(text: &str) -> Option<String> {
     let line = sanitize::without_direction_changes(line);
     let line = line.trim_start_matches(|c: char| c.is_whitespace() || "#>*-+`".contains(c));
     let mut chars = line.trim_end().chars();
-    let mut words: String = chars.by_ref().take(MOST_CHARS).collect();
+    let mut words: String = chars.by_ref().take(MAX_CHARS).collect();
     if chars.next().is_some() {
         words.push('…');
     }
@@ -102,10 +102,10 @@ mod tests {
     #[test]
     fn few_questions_need_no_list_and_many_are_cut() {
         let whole = || Budget::of(usize::MAX);
-        assert_eq!(of(&["a"; LEAST_QUESTIONS - 1]).within(&mut whole()).listed.len(), 0);
-        assert_eq!(of(&["a"; LEAST_QUESTIONS]).within(&mut whole()).listed.len(), LEAST_QUESTIONS);
-        let many = of(&["a"; MOST_QUESTIONS + 7]).within(&mut whole());
-        assert_eq!((many.listed.len(), many.others), (MOST_QUESTIONS, 7));
+        assert_eq!(of(&["a"; MIN_QUESTIONS - 1]).within(&mut whole()).listed.len(), 0);
+        assert_eq!(of(&["a"; MIN_QUESTIONS]).within(&mut whole()).listed.len(), MIN_QUESTIONS);
+        let many = of(&["a"; MAX_QUESTIONS + 7]).within(&mut whole());
+        assert_eq!((many.listed.len(), many.others), (MAX_QUESTIONS, 7));
         let mut answers = Questions::default();
         answers.add(1, &Role::ASSISTANT, "a");
         assert_eq!(answers.listed.len(), 0);

@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Refused::KeyTaken`] when the idempotency key was used in the last 24 hours, also by a
-    /// concurrent request; [`Refused::OwnerEnded`], [`Refused::NamedEnded`];
+    /// concurrent request; [`Refused::OwnerEnded`], [`Refused::AudienceMemberEnded`];
     /// [`Refused::ChatDeleted`] when the chat has a tombstone, also when it was deleted while it was
     /// being fetched.
     pub async fn create(&self, new: NewSharedChat, record: AuditRecord) -> Result<(), StoreError> {
@@ -126,7 +126,7 @@ impl Store {
                 return Err(StoreError::Refused(Refused::OwnerEnded));
             }
             if !ended.is_empty() {
-                return Err(StoreError::Refused(Refused::NamedEnded));
+                return Err(StoreError::Refused(Refused::AudienceMemberEnded));
             }
             if touch_chat!(chat_session_id.as_str(), now).execute(conn).await? == 0 {
                 return Err(StoreError::Refused(Refused::ChatDeleted));

@@ -62,8 +62,8 @@ impl Store {
     /// no such link or the guard does not hold. Files that are no longer included become orphans.
     ///
     /// # Errors
-    /// [`Refused::NamedEnded`] when a person whom the new audience names ended after `began_at`;
-    /// [`StoreError::Unavailable`] also when a sweep has deleted a copy.
+    /// [`Refused::AudienceMemberEnded`] when a person whom the new audience names ended after
+    /// `began_at`; [`StoreError::Unavailable`] also when a sweep has deleted a copy.
     pub async fn change_settings(
         &self,
         id: &ShareId,
@@ -109,7 +109,7 @@ impl Store {
             if !named.is_empty() {
                 conn.lock_users(&named, false).await?;
                 if !ended_since!(conn, &named, began_at).is_empty() {
-                    return Err(StoreError::Refused(Refused::NamedEnded));
+                    return Err(StoreError::Refused(Refused::AudienceMemberEnded));
                 }
             }
             if ends_artifacts {

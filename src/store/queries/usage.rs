@@ -34,7 +34,7 @@ pub struct Usage {
 struct SelectUsage {
     owner: String,
     now: Moment,
-    few: i64,
+    uncounted_links: i64,
 }
 
 impl Query for SelectUsage {
@@ -52,7 +52,7 @@ where
         out.push_sql("SELECT COUNT(CASE WHEN l.expires_at IS NULL OR l.expires_at > ");
         out.push_bind_param::<UtcMicros, _>(&self.now)?;
         out.push_sql(" THEN 1 END), CAST(CASE WHEN COUNT(*) > ");
-        out.push_bind_param::<BigInt, _>(&self.few)?;
+        out.push_bind_param::<BigInt, _>(&self.uncounted_links)?;
         out.push_sql(
             " OR COUNT(CASE WHEN l.includes_artifacts THEN 1 END) > 0 \
              THEN (SELECT COALESCE(SUM((SELECT OCTET_LENGTH(s.messages) FROM snapshots s \
@@ -73,16 +73,17 @@ where
 
 impl Store {
     /// What the owner's links take at `now`. The bytes of messages are not summed, and 0, while the
-    /// owner has up to `few` links and none with files. The cost grows with the number of links.
+    /// owner has up to `uncounted_links` links and none with files. The cost grows with the number
+    /// of links.
     pub async fn usage(
         &self,
         owner: &UserId,
         now: DateTime<Utc>,
-        few: u64,
+        uncounted_links: u64,
     ) -> Result<Usage, StoreError> {
         let owner = owner.as_str().to_owned();
-        let few = i64::try_from(few).unwrap_or(i64::MAX);
-        let select = SelectUsage { owner, now: Moment(now), few };
+        let uncounted_links = i64::try_from(uncounted_links).unwrap_or(i64::MAX);
+        let select = SelectUsage { owner, now: Moment(now), uncounted_links };
         let row: (i64, i64, i64, i64) =
             on!(&self.database, read, |conn| Ok(select.get_result(conn).await?))?;
         let (links, message_bytes, files, file_bytes) = row;

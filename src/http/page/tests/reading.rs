@@ -1,6 +1,6 @@
 //! What helps to read, keep and go on with a chat.
 
-use super::super::{budget::Budget, questions::LEAST_QUESTIONS, within};
+use super::super::{budget::Budget, questions::MIN_QUESTIONS, within};
 use super::*;
 
 fn question(text: &str) -> Message {
@@ -29,15 +29,15 @@ fn each_message_has_an_address_and_a_link_to_it() {
 #[test]
 fn many_questions_are_a_table_of_contents() {
     let mut messages = vec![question("Why *so*?\nmore"), message("assistant", r#""No""#, "")];
-    messages.extend((0..LEAST_QUESTIONS - 2).map(|_| question("<b>\u{202e}x")));
+    messages.extend((0..MIN_QUESTIONS - 2).map(|_| question("<b>\u{202e}x")));
     assert!(!page(&chat(), &messages, None).contains("<nav"));
     messages.push(question("last"));
     let html = page(&chat(), &messages, None);
     let nav = html.split_once("<nav").unwrap().1.split_once("</nav>").unwrap().0;
-    assert!(nav.contains(&format!("<summary>Questions ({LEAST_QUESTIONS})</summary>")), "{nav}");
+    assert!(nav.contains(&format!("<summary>Questions ({MIN_QUESTIONS})</summary>")), "{nav}");
     assert!(nav.contains("<a href=\"#m1\"><bdi>Why *so*?</bdi></a>"), "{nav}");
     assert!(nav.contains("<a href=\"#m3\"><bdi>&#60;b&#62;x</bdi></a>"), "{nav}");
-    assert_eq!(nav.matches("<li>").count(), LEAST_QUESTIONS);
+    assert_eq!(nav.matches("<li>").count(), MIN_QUESTIONS);
 }
 
 #[test]
