@@ -70,7 +70,7 @@ pub fn endpoints(viewer: Option<&SharePath>, has_docs: bool) -> Vec<Endpoint> {
         at("/health/ready").on(M::GET, Ready, health::ready),
         at("/openapi.json").on(M::GET, Plain, openapi::json),
         at("/openapi.yaml").on(M::GET, Plain, openapi::yaml),
-        at("/ui/{file:.*}").on(M::GET, Plain, ui::file),
+        at(&format!("{}{{file:.*}}", ui::PREFIX)).on(M::GET, Plain, ui::file),
     ];
     if has_docs {
         all.push(at("/docs").on(M::GET, Plain, openapi::to_index));

@@ -19,6 +19,7 @@ use crate::http::{
         presented::{Presented, presented},
     },
     rate_limits::{Count, Meter, RateLimits},
+    ui,
 };
 
 /// Passes a request on, or refuses it before it costs anything: 414 if its target is too long, 503
@@ -41,7 +42,7 @@ pub async fn limit(
         let refusal = ApiError::overloaded("MAX_CONCURRENT_REQUESTS are in flight");
         return Ok(request.error_response(refusal));
     };
-    match state.rate_limits.as_ref().filter(|_| !request.path().starts_with("/ui/")) {
+    match state.rate_limits.as_ref().filter(|_| !request.path().starts_with(ui::PREFIX)) {
         Some(limits) => counted(request, next, &state, limits.clone()).await,
         None => Ok(next.call(request).await?.map_into_boxed_body()),
     }

@@ -15,8 +15,12 @@ use crate::{
         error::{ApiError, ErrorType},
         headers::{coding::Coding, etag::not_modified},
     },
+    model::hex,
     sharing::SharingError,
 };
+
+/// Where the files are served.
+pub const PREFIX: &str = "/ui/";
 
 /// Part of the binary; a debug build reads them from the checkout at each request.
 #[derive(RustEmbed)]
@@ -38,8 +42,7 @@ pub async fn file(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path = request.match_info().get("file").unwrap_or_default();
     let file = Files::get(path).ok_or(ErrorType::NotFound)?;
     let coding = Coding::negotiate(&request);
-    let hash = file.metadata.sha256_hash();
-    let hash: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&file.metadata.sha256_hash()[..16]);
     let tag = format!("\"{hash}-{}\"", coding.name());
     let is_known = not_modified(&request, &tag);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
