@@ -7,8 +7,9 @@ use actix_web::{
     http::header::{self, HeaderValue},
     web::Bytes,
 };
-use moka::sync::Cache;
+use moka::future::Cache;
 use rust_embed::RustEmbed;
+use tokio::task::spawn_blocking;
 
 use crate::{
     http::{
@@ -58,8 +59,11 @@ pub async fn file(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     if coding != Coding::Identity {
         response.insert_header((header::CONTENT_ENCODING, coding.name()));
     }
-    let body = BODIES.try_get_with(tag, || coding.encode(&Bytes::from(file.data.into_owned())));
-    let body = body.map_err(SharingError::defect)?;
+    let encoding = async {
+        let file = Bytes::from(file.data.into_owned());
+        spawn_blocking(move || coding.encode(&file)).await?
+    };
+    let body = BODIES.try_get_with(tag, encoding).await.map_err(SharingError::defect)?;
     response.insert_header((header::CONTENT_TYPE, JAVASCRIPT));
     Ok(response.body(body))
 }
