@@ -47,6 +47,21 @@ impl ShareId {
     }
 }
 
+/// A text with one `{id}`, which stands for the id of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdTemplate(String);
+
+impl IdTemplate {
+    /// `None` unless the text has exactly one `{id}`.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.matches("{id}").count() == 1).then(|| Self(text.to_owned()))
+    }
+
+    pub fn with(&self, id: &str) -> String {
+        self.0.replace("{id}", id)
+    }
+}
+
 /// A one-way short form of an id: the first 64 bits of SHA-256 over `link:`, `chat:` or `user:` and
 /// the id, as hex. It can be reversed by trying all possible ids. That is infeasible for a UUID
 /// with 122 random bits. An imported token has at most 6 bits a character: one of 8 is found within

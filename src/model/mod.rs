@@ -26,7 +26,9 @@ pub use audit::{
 };
 pub use caller::{Caller, Client, Credential, CredentialScheme, Identity};
 pub use chat::{Chat, ChatFile};
-pub use ids::{ChatSessionId, InvalidChatSessionId, InvalidUserId, ShareId, ShortId, UserId};
+pub use ids::{
+    ChatSessionId, IdTemplate, InvalidChatSessionId, InvalidUserId, ShareId, ShortId, UserId,
+};
 pub use json::Object;
 pub use message::{Message, MessageContent, NotAString, Role};
 pub use moment::parse_rfc3339;

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use crate::model::ShareId;
+use crate::model::{IdTemplate, ShareId};
 
 /// All but the unreserved characters (RFC 3986, 2.3).
 const NOT_UNRESERVED: &AsciiSet =
@@ -11,10 +11,7 @@ const NOT_UNRESERVED: &AsciiSet =
 
 /// The path of a link, `SHARE_PATH`, which holds `{id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharePath {
-    before: String,
-    after: String,
-}
+pub struct SharePath(IdTemplate);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must start with '/' and hold '{{id}}' exactly once, such as /shared/{{id}}")]
@@ -22,18 +19,16 @@ pub struct InvalidSharePath;
 
 impl SharePath {
     pub fn parse(text: &str) -> Result<Self, InvalidSharePath> {
-        let (before, after) = text.split_once("{id}").ok_or(InvalidSharePath)?;
+        let path = IdTemplate::parse(text).ok_or(InvalidSharePath)?;
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~/#?=&".contains(&b);
-        let plain = |part: &str| part.bytes().all(allowed);
-        let is_absolute = before.starts_with('/') && !before.starts_with("//");
-        let valid = is_absolute && plain(before) && plain(after);
-        let path = || Self { before: before.to_owned(), after: after.to_owned() };
-        valid.then(path).ok_or(InvalidSharePath)
+        let is_absolute = text.starts_with('/') && !text.starts_with("//");
+        let is_valid = is_absolute && path.with("").bytes().all(allowed);
+        is_valid.then_some(Self(path)).ok_or(InvalidSharePath)
     }
 
     /// The pattern of the route that serves the link's page.
     pub fn route(&self) -> String {
-        format!("{}{{id}}{}", self.before, self.after)
+        self.0.with("{id}")
     }
 
     /// The same with a slash at its end; `None` if it has one.
@@ -44,11 +39,11 @@ impl SharePath {
 
     /// Whether it has no fragment and no query, which a server's routes do not match.
     pub fn is_plain_path(&self) -> bool {
-        !self.before.contains(['?', '#']) && !self.after.contains(['?', '#'])
+        !self.0.with("").contains(['?', '#'])
     }
 
     fn of(&self, id: &ShareId) -> String {
-        format!("{}{}{}", self.before, id.as_str(), self.after)
+        self.0.with(id.as_str())
     }
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-use crate::model::ShareId;
+use crate::model::{IdTemplate, ShareId};
 
 /// The settings of the page.
 #[derive(Debug, Clone, Default)]
@@ -37,16 +37,13 @@ impl FromStr for LinkPreview {
     }
 }
 
-/// Where a viewer goes on with the chat: an address with `{id}` for the link's id.
+/// Where a viewer goes on with the chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContinueUrl {
-    before: String,
-    after: String,
+    url: IdTemplate,
     /// The host, with the port unless it is the scheme's own.
     host: String,
 }
-
-const ID: &str = "{id}";
 
 const WRONG: &str = "must be an http or https URL that holds {id} once, behind the host, such as \
                      https://chat.example/continue?shared={id}";
@@ -57,7 +54,7 @@ impl ContinueUrl {
     }
 
     pub(super) fn of(&self, id: &ShareId) -> String {
-        format!("{}{}{}", self.before, id.as_str(), self.after)
+        self.url.with(id.as_str())
     }
 }
 
@@ -65,15 +62,15 @@ impl FromStr for ContinueUrl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (before, after) = text.split_once(ID).ok_or(WRONG)?;
-        let with = |id| Url::parse(&format!("{before}{id}{after}")).map_err(|_| WRONG);
-        let url = with('0')?;
+        let template = IdTemplate::parse(text).ok_or(WRONG)?;
+        let with = |id| Url::parse(&template.with(id)).map_err(|_| WRONG);
+        let url = with("0")?;
         // In the host it would lead to another one for each link.
-        let is_behind_host = url.origin() == with('1')?.origin();
+        let is_behind_host = url.origin() == with("1")?.origin();
         let is_web = matches!(url.scheme(), "http" | "https");
         let has_user = !url.username().is_empty() || url.password().is_some();
         let is_odd = text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
-        if !is_web || has_user || !is_behind_host || after.contains(ID) || is_odd {
+        if !is_web || has_user || !is_behind_host || is_odd {
             return Err(WRONG);
         }
         let host = url.host_str().ok_or(WRONG)?;
@@ -81,7 +78,7 @@ impl FromStr for ContinueUrl {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        Ok(Self { before: before.to_owned(), after: after.to_owned(), host })
+        Ok(Self { url: template, host })
     }
 }
 
