@@ -6,7 +6,7 @@ use shared_chats::{
     http::{
         headers::coding::Coding,
         page::PageSettings,
-        views::representation::{Format, Representation, Site, make_blocking},
+        views::representation::{BodyContext, Format, Representation, make_blocking},
     },
     model::{ChatSessionId, Mode, ShareId, SharedChat, UserId, Visibility},
     sharing::{Available, Content, Files, Messages, SharePath, Urls, encode_blocking},
@@ -18,7 +18,7 @@ pub fn make(criterion: &mut Criterion) {
     let url = "https://chat.example".parse().unwrap();
     let links = Urls::new(&url, SharePath::parse("/shared/{id}").unwrap());
     let page = PageSettings::default();
-    let site = Site { urls: &links, page: &page };
+    let context = BodyContext { urls: &links, page: &page };
     let chat = chat();
     let mut group = criterion.benchmark_group("view");
     for (count, bytes) in words::SIZES {
@@ -29,12 +29,12 @@ pub fn make(criterion: &mut Criterion) {
         for coding in [Coding::Identity, Coding::Zstd, Coding::Gzip, Coding::Brotli] {
             let representation = Representation { format: Format::Json, coding };
             group.bench_function(BenchmarkId::new(representation.name(), count), |b| {
-                b.iter(|| make_blocking(&chat, &content, site, representation).unwrap());
+                b.iter(|| make_blocking(&chat, &content, context, representation).unwrap());
             });
         }
         let representation = Representation { format: Format::Page, coding: Coding::Identity };
         group.bench_function(BenchmarkId::new(representation.name(), count), |b| {
-            b.iter(|| make_blocking(&chat, &content, site, representation).unwrap());
+            b.iter(|| make_blocking(&chat, &content, context, representation).unwrap());
         });
     }
     for (count, _) in words::SIZES {
@@ -47,7 +47,7 @@ pub fn make(criterion: &mut Criterion) {
             let representation = Representation { format, coding: Coding::Identity };
             let name = format!("{} with code and formulas", representation.name());
             group.bench_function(BenchmarkId::new(name, count), |b| {
-                b.iter(|| make_blocking(&chat, &content, site, representation).unwrap());
+                b.iter(|| make_blocking(&chat, &content, context, representation).unwrap());
             });
         }
     }

@@ -50,7 +50,7 @@ impl Representation {
 
 /// What bodies hold of the service itself.
 #[derive(Clone, Copy)]
-pub struct Site<'a> {
+pub struct BodyContext<'a> {
     pub urls: &'a Urls,
     pub page: &'a PageSettings,
 }
@@ -76,17 +76,17 @@ impl Representation {
 pub async fn make(
     chat: &SharedChat,
     content: Content,
-    site: Site<'_>,
+    context: BodyContext<'_>,
     representation: Representation,
     makers: &Limiter,
 ) -> Result<Bytes, ApiError> {
     let permit = makers.acquire().await;
     let permit = permit.map_err(|Timeout| ApiError::overloaded("too many views are being made"))?;
-    let (chat, urls, page) = (chat.clone(), site.urls.clone(), site.page.clone());
+    let (chat, urls, page) = (chat.clone(), context.urls.clone(), context.page.clone());
     let making = spawn_blocking(move || {
         let _permit = permit;
-        let site = Site { urls: &urls, page: &page };
-        make_blocking(&chat, &content, site, representation)
+        let context = BodyContext { urls: &urls, page: &page };
+        make_blocking(&chat, &content, context, representation)
     });
     Ok(making.await.map_err(SharingError::defect)??)
 }
@@ -94,15 +94,15 @@ pub async fn make(
 pub fn make_blocking(
     chat: &SharedChat,
     content: &Content,
-    site: Site<'_>,
+    context: BodyContext<'_>,
     representation: Representation,
 ) -> Result<Bytes, SharingError> {
     let body = match representation.format {
         Format::Json => {
-            let (before, after) = responses::around_messages(chat, content, site.urls)?;
+            let (before, after) = responses::around_messages(chat, content, context.urls)?;
             Bytes::from([before.as_slice(), &content.messages.json()?, after].concat())
         }
-        Format::Page => html(chat, content, site)?.into(),
+        Format::Page => html(chat, content, context)?.into(),
         Format::Markdown => {
             page::document(&as_named_now(chat, content), &content.parse_messages()?).into()
         }
@@ -115,9 +115,13 @@ fn as_named_now(chat: &SharedChat, content: &Content) -> SharedChat {
     SharedChat { name: content.name.clone(), ..chat.clone() }
 }
 
-fn html(chat: &SharedChat, content: &Content, site: Site<'_>) -> Result<String, SharingError> {
+fn html(
+    chat: &SharedChat,
+    content: &Content,
+    context: BodyContext<'_>,
+) -> Result<String, SharingError> {
     let chat = as_named_now(chat, content);
-    let Site { urls, page: settings } = site;
+    let BodyContext { urls, page: settings } = context;
     let page_artifact = |artifact: responses::Artifact<'_>| PageArtifact {
         filename: artifact.filename.to_owned(),
         bytes: artifact.bytes,

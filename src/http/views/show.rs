@@ -31,7 +31,7 @@ use crate::{
             authorize::is_admitted,
             bodies::{MakeError, Version},
             bots::{is_bot, is_prefetch},
-            representation::{self, Format, Representation, Site, make_blocking},
+            representation::{self, BodyContext, Format, Representation, make_blocking},
         },
     },
     model::{LinkState, Mode, ShareId, SharedChat, ViewKind},
@@ -213,7 +213,7 @@ impl View<'_> {
         mut small: Option<Snapshot>,
     ) -> Result<Answer, MakeError> {
         let State { sharing, bodies, urls, settings, .. } = self.state;
-        let site = Site { urls, page: &settings.page };
+        let context = BodyContext { urls, page: &settings.page };
         let representation = self.representation;
         // Anything else is read only if the body has to be made.
         let is_at_hand = !chat.is_frozen() || (small.is_some() && !chat.includes_artifacts);
@@ -229,7 +229,7 @@ impl View<'_> {
         }
         let key = (chat.id.clone(), representation);
         if let Some(content) = content.as_ref().filter(|content| representation.is_cheap(content)) {
-            let body = make_blocking(chat, content, site, representation)?;
+            let body = make_blocking(chat, content, context, representation)?;
             bodies.insert(key, version, body.clone()).await;
             return Ok(Answer { tag, body: Some(body) });
         }
@@ -238,7 +238,7 @@ impl View<'_> {
                 Some(content) => content,
                 None => sharing.content(chat, small).await?,
             };
-            Ok(representation::make(chat, content, site, representation, &bodies.makers).await?)
+            Ok(representation::make(chat, content, context, representation, &bodies.makers).await?)
         };
         let body = bodies.get_or_make(key, version, make).await?;
         Ok(Answer { tag, body: Some(body) })
