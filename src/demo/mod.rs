@@ -22,7 +22,7 @@ use crate::{
     config::{self, Config, Env},
 };
 use guide::{Guide, Printed};
-use product::{Chats, Product, Site};
+use product::{Chats, Product, ProductAddress};
 use users::Signer;
 
 /// The chats of two users, alice and bob.
@@ -56,9 +56,9 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
             return Err(format!("CHAT_SERVICE_URL: {why}").into());
         }
     };
-    let (site, listener) = Site::bind(config::bind_address(env)?.port())?;
+    let (address, listener) = ProductAddress::bind(config::bind_address(env)?.port())?;
     let env = with_settings(env, dir, &chats, &secret)?;
-    let env = with_product(&env, &site)?;
+    let env = with_product(&env, &address)?;
     let application = build(&env).await?;
     let users = users::users(&chats)?;
     let signer = Signer::new(secret);
@@ -66,7 +66,7 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
     let client = reqwest::Client::builder().no_proxy().build()?;
     let api = format!("http://{}", application.address());
     let guide = Guide {
-        product: site.url(),
+        product: address.url(),
         is_reached_from_elsewhere: !application.address().ip().is_loopback(),
         base: public_url.as_str().trim_end_matches('/').to_owned(),
         chats: chats.clone(),
@@ -77,7 +77,7 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
     };
     let chats = Chats::new(ChatService::new(config::chat_service(&env)?)?, chats, is_own);
     let service = format!("http://{}", from_this_machine(application.address()));
-    let product = Product { site, service, public_url, users, signer, chats, client };
+    let product = Product { address, service, public_url, users, signer, chats, client };
     let product = product.serve(listener)?;
     let (handle, stopper) = (product.handle(), application.stopper());
     let showing = async {
@@ -116,14 +116,14 @@ fn with_settings(env: &Env, dir: &Path, chats: &Path, secret: &str) -> Result<En
 }
 
 /// What the service needs for the product's page and for signing in there.
-fn with_product(env: &Env, site: &Site) -> Result<Env, Failure> {
+fn with_product(env: &Env, address: &ProductAddress) -> Result<Env, Failure> {
     let mut origins = env.get::<String>("CORS_ALLOWED_ORIGINS")?.unwrap_or_default();
-    origins = format!("{origins},{}", site.origin());
+    origins = format!("{origins},{}", address.origin());
     let env = env.with(vec![("CORS_ALLOWED_ORIGINS", origins)]);
     if !links_are_on_loopback(&env)? {
         return Ok(env);
     }
-    let signing_in = vec![("AUTH_COOKIE", site.token_cookie()), ("LOGIN_URL", site.url())];
+    let signing_in = vec![("AUTH_COOKIE", address.token_cookie()), ("LOGIN_URL", address.url())];
     Ok(env.with(signing_in))
 }
 
@@ -179,27 +179,27 @@ mod tests {
             (&[("PUBLIC_URL", "https://127.0.0.1.chat.example")], false),
         ];
         for (variables, offered) in CASES {
-            let (site, _listener) = Site::bind(0).unwrap();
-            let env = with_product(&env(variables), &site).unwrap();
+            let (address, _listener) = ProductAddress::bind(0).unwrap();
+            let env = with_product(&env(variables), &address).unwrap();
             let login_url = env.get::<String>("LOGIN_URL").unwrap();
-            assert_eq!(login_url, offered.then(|| site.url()), "{variables:?}");
+            assert_eq!(login_url, offered.then(|| address.url()), "{variables:?}");
         }
     }
 
     #[test]
     fn the_product_may_call_and_so_may_the_origins_of_the_environment() {
-        let (site, _listener) = Site::bind(0).unwrap();
+        let (address, _listener) = ProductAddress::bind(0).unwrap();
         let own = env(&[("CORS_ALLOWED_ORIGINS", "https://chat.example")]);
-        let env = with_product(&own, &site).unwrap();
+        let env = with_product(&own, &address).unwrap();
         let origins = env.get::<String>("CORS_ALLOWED_ORIGINS").unwrap().unwrap();
-        assert_eq!(origins, format!("https://chat.example,{}", site.origin()));
+        assert_eq!(origins, format!("https://chat.example,{}", address.origin()));
     }
 
     #[test]
     fn the_product_leaves_its_port_to_a_service_that_wants_it() {
-        let (site, listener) = Site::bind(8090).unwrap();
+        let (address, listener) = ProductAddress::bind(8090).unwrap();
         assert_ne!(listener.local_addr().unwrap().port(), 8090);
         assert!(listener.local_addr().unwrap().ip().is_loopback());
-        assert_eq!(site.origin(), format!("http://{}", listener.local_addr().unwrap()));
+        assert_eq!(address.origin(), format!("http://{}", listener.local_addr().unwrap()));
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
-use super::{Product, site};
+use super::{Product, address};
 use crate::{
     chat_service::ChatServiceError,
     demo::{
@@ -180,9 +180,9 @@ async fn sign_in(
         cookie
     };
     // Without a token: an empty cookie is none to the service.
-    let token = lasting(Cookie::new(product.site.token_cookie(), token), "/".to_owned());
-    let who = lasting(Cookie::new(USER, who), product.site.path());
-    let next = return_to.and_then(|link| site::next(&link, &product.public_url));
+    let token = lasting(Cookie::new(product.address.token_cookie(), token), "/".to_owned());
+    let who = lasting(Cookie::new(USER, who), product.address.path());
+    let next = return_to.and_then(|link| address::next(&link, &product.public_url));
     let next = next.map(Url::into);
     Ok(HttpResponse::Ok().cookie(token).cookie(who).json(SignedIn { next }))
 }

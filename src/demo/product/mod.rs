@@ -1,11 +1,11 @@
 //! A small chat product, as an integrator has one: on an origin of its own, with sign-in, chats,
 //! and both dialogs of `clients/web/`, which its page takes from the service.
 //!
-//! `serve` has none of it. Who may call it: [`site`].
+//! `serve` has none of it. Who may call it: [`address`].
 
+mod address;
 mod calls;
 mod chats;
-mod site;
 
 use std::{io, net::TcpListener};
 
@@ -20,10 +20,10 @@ use actix_web::{
 use url::Url;
 
 use super::users::{Signer, User};
-use site::Verdict;
+use address::Verdict;
 
+pub(super) use address::ProductAddress;
 pub(super) use chats::Chats;
-pub(super) use site::Site;
 
 /// How long a body of a request may be, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -33,7 +33,7 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// What the product is made of.
 pub(super) struct Product {
-    pub site: Site,
+    pub address: ProductAddress,
     /// The service's origin, as a browser on this machine reaches it.
     pub service: String,
     /// What links begin with.
@@ -48,7 +48,7 @@ pub(super) struct Product {
 impl Product {
     /// Serves it. The server must be awaited to run.
     pub fn serve(self, listener: TcpListener) -> io::Result<Server> {
-        let (path, policy) = (self.site.path(), self.policy());
+        let (path, policy) = (self.address.path(), self.policy());
         let product = web::Data::new(self);
         let server = HttpServer::new(move || {
             let headers = DefaultHeaders::new()
@@ -84,7 +84,7 @@ async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
     let verdict = match request.app_data::<web::Data<Product>>() {
-        Some(product) => product.site.judge(request.method(), request.path(), request.headers()),
+        Some(product) => product.address.judge(request.method(), request.path(), request.headers()),
         None => Verdict::Refused("There is no product."),
     };
     let refused = match verdict {

@@ -27,7 +27,7 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Where the product is.
 #[derive(Debug, Clone)]
-pub(in crate::demo) struct Site {
+pub(in crate::demo) struct ProductAddress {
     port: u16,
     /// The first segment of each path.
     key: String,
@@ -44,7 +44,7 @@ pub(super) enum Verdict {
     Refused(&'static str),
 }
 
-impl Site {
+impl ProductAddress {
     /// Listens on the product's port, or on a free one if that is in use or the service's.
     pub fn bind(service_port: u16) -> io::Result<(Self, TcpListener)> {
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
@@ -133,8 +133,8 @@ mod tests {
 
     use super::*;
 
-    fn site() -> Site {
-        Site { port: 8090, key: "k".to_owned() }
+    fn address() -> ProductAddress {
+        ProductAddress { port: 8090, key: "k".to_owned() }
     }
 
     fn judge(method: &Method, path: &str, headers: &[(&str, &str)]) -> Verdict {
@@ -142,7 +142,7 @@ mod tests {
         for header in headers {
             request = request.append_header(*header);
         }
-        site().judge(method, path, request.to_http_request().headers())
+        address().judge(method, path, request.to_http_request().headers())
     }
 
     const HOST: (&str, &str) = ("host", "127.0.0.1:8090");
