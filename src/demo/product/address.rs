@@ -33,17 +33,6 @@ pub(in crate::demo) struct ProductAddress {
     key: String,
 }
 
-/// What becomes of a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Allowed,
-    /// It goes to another name of this machine, with which neither the cookies nor the service's
-    /// CORS headers would work: the address to go to.
-    Elsewhere(String),
-    /// Why not.
-    Refused(&'static str),
-}
-
 impl ProductAddress {
     /// Listens on the product's port, or on a free one if that is in use or the service's.
     pub fn bind(service_port: u16) -> io::Result<(Self, TcpListener)> {
@@ -79,7 +68,14 @@ impl ProductAddress {
         format!("{}:{}", Ipv4Addr::LOCALHOST, self.port)
     }
 
-    pub(super) fn judge(&self, method: &Method, path: &str, headers: &HeaderMap) -> Verdict {
+    /// # Errors
+    /// Why the request is refused.
+    pub(super) fn judge(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), &'static str> {
         let one = |name: &HeaderName| {
             let mut values = headers.get_all(name);
             let first = values.next().and_then(|value| value.to_str().ok());
@@ -87,16 +83,10 @@ impl ProductAddress {
         };
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         let is_page = is_read && path == format!("{}/", self.path());
-        // A name that an attacker's server resolves to this machine (DNS rebinding) is none of
-        // these.
-        let host = one(&header::HOST).unwrap_or_default();
-        if host != self.authority() {
-            let is_local = host == format!("localhost:{}", self.port);
-            return if is_local && is_page {
-                Verdict::Elsewhere(self.url())
-            } else {
-                Verdict::Refused("The address of this page is another one.")
-            };
+        // Another host may be a name that an attacker's server resolves to this machine (DNS
+        // rebinding). With `localhost` neither the cookies nor the service's CORS headers work.
+        if one(&header::HOST) != Some(self.authority().as_str()) {
+            return Err("Open the address that the demo printed: it begins with http://127.0.0.1.");
         }
         let has = |name: &HeaderName| headers.contains_key(name);
         let is_from_own_page = if has(&header::ORIGIN) {
@@ -111,9 +101,9 @@ impl ProductAddress {
         };
         let is_opened = is_page && one(&SEC_FETCH_DEST) == Some("document");
         if is_from_own_page && (is_own_site || is_opened) {
-            Verdict::Allowed
+            Ok(())
         } else {
-            Verdict::Refused("Only the page itself can call this.")
+            Err("Only the page itself can call this.")
         }
     }
 }
@@ -137,7 +127,7 @@ mod tests {
         ProductAddress { port: 8090, key: "k".to_owned() }
     }
 
-    fn judge(method: &Method, path: &str, headers: &[(&str, &str)]) -> Verdict {
+    fn judge(method: &Method, path: &str, headers: &[(&str, &str)]) -> Result<(), &'static str> {
         let mut request = TestRequest::default();
         for header in headers {
             request = request.append_header(*header);
@@ -149,7 +139,7 @@ mod tests {
 
     #[test]
     fn only_the_printed_host_is_answered() {
-        assert_eq!(judge(&Method::GET, "/k/", &[HOST]), Verdict::Allowed);
+        assert_eq!(judge(&Method::GET, "/k/", &[HOST]), Ok(()));
         for host in [
             "attacker.example:8090",
             "127.0.0.1",
@@ -157,26 +147,15 @@ mod tests {
             "127.0.0.1.attacker.example:8090",
             "127.0.0.1:8090@attacker.example",
             "localhost",
+            "localhost:8090",
             "",
         ] {
             let judged = judge(&Method::GET, "/k/", &[("host", host)]);
-            assert!(matches!(judged, Verdict::Refused(_)), "{host}");
+            assert!(judged.is_err(), "{host}");
         }
-        assert!(matches!(judge(&Method::GET, "/k/", &[]), Verdict::Refused(_)));
+        assert!(judge(&Method::GET, "/k/", &[]).is_err());
         let two = [HOST, ("host", "attacker.example")];
-        assert!(matches!(judge(&Method::GET, "/k/", &two), Verdict::Refused(_)));
-    }
-
-    #[test]
-    fn localhost_leads_to_the_printed_address() {
-        let localhost = ("host", "localhost:8090");
-        let to = Verdict::Elsewhere("http://127.0.0.1:8090/k/".to_owned());
-        assert_eq!(judge(&Method::GET, "/k/", &[localhost]), to);
-        // Only the page: nothing else is answered there, and a caller without the key is not told it.
-        for path in ["/", "/other/", "/k/state"] {
-            let judged = judge(&Method::GET, path, &[localhost]);
-            assert!(matches!(judged, Verdict::Refused(_)), "{path}");
-        }
+        assert!(judge(&Method::GET, "/k/", &two).is_err());
     }
 
     #[test]
@@ -184,21 +163,21 @@ mod tests {
         for site in ["cross-site", "same-site"] {
             let from = ("sec-fetch-site", site);
             let opened = [HOST, from, ("sec-fetch-dest", "document")];
-            assert_eq!(judge(&Method::GET, "/k/", &opened), Verdict::Allowed, "{site}");
+            assert_eq!(judge(&Method::GET, "/k/", &opened), Ok(()), "{site}");
             for (path, dest) in [("/k/", "iframe"), ("/k/state", "empty"), ("/k/app.js", "script")]
             {
                 let judged = judge(&Method::GET, path, &[HOST, from, ("sec-fetch-dest", dest)]);
-                assert!(matches!(judged, Verdict::Refused(_)), "{site} {path}");
+                assert!(judged.is_err(), "{site} {path}");
             }
         }
         let own = [HOST, ("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "empty")];
-        assert_eq!(judge(&Method::GET, "/k/state", &own), Verdict::Allowed);
+        assert_eq!(judge(&Method::GET, "/k/state", &own), Ok(()));
     }
 
     #[test]
     fn a_post_names_its_own_origin() {
         let own = ("origin", "http://127.0.0.1:8090");
-        assert_eq!(judge(&Method::POST, "/k/token", &[HOST, own]), Verdict::Allowed);
+        assert_eq!(judge(&Method::POST, "/k/token", &[HOST, own]), Ok(()));
         let service = ("origin", "http://127.0.0.1:8080");
         for headers in [
             &[HOST][..],
@@ -208,9 +187,9 @@ mod tests {
             &[HOST, own, ("sec-fetch-site", "cross-site")],
         ] {
             let judged = judge(&Method::POST, "/k/token", headers);
-            assert!(matches!(judged, Verdict::Refused(_)), "{headers:?}");
+            assert!(judged.is_err(), "{headers:?}");
         }
-        assert!(matches!(judge(&Method::GET, "/k/state", &[HOST, service]), Verdict::Refused(_)));
+        assert!(judge(&Method::GET, "/k/state", &[HOST, service]).is_err());
     }
 
     #[test]

@@ -20,7 +20,6 @@ use actix_web::{
 use url::Url;
 
 use super::users::{Signer, User};
-use address::Verdict;
 
 pub(super) use address::ProductAddress;
 pub(super) use chats::Chats;
@@ -83,16 +82,12 @@ async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
-    let verdict = match request.app_data::<web::Data<Product>>() {
+    let judged = match request.app_data::<web::Data<Product>>() {
         Some(product) => product.address.judge(request.method(), request.path(), request.headers()),
-        None => Verdict::Refused("There is no product."),
+        None => Err("There is no product."),
     };
-    let refused = match verdict {
-        Verdict::Allowed => return Ok(next.call(request).await?.map_into_boxed_body()),
-        Verdict::Elsewhere(url) => {
-            HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, url)).finish()
-        }
-        Verdict::Refused(why) => HttpResponse::Forbidden().body(why),
-    };
-    Ok(request.into_response(refused))
+    match judged {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(why) => Ok(request.into_response(HttpResponse::Forbidden().body(why))),
+    }
 }
