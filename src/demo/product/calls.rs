@@ -159,16 +159,12 @@ async fn sign_in(
     product: Data<Product>,
     Json(SignIn { user, return_to }): Json<SignIn>,
 ) -> Result<HttpResponse, Problem> {
-    let place = match &user {
-        None => None,
-        Some(id) => {
-            let place = product.users.iter().position(|user| user.id == *id);
-            Some(place.ok_or(Problem::NoSuchUser)?)
-        }
-    };
-    let (who, token) = match place.and_then(|place| Some((place, product.users.get(place)?))) {
+    let (who, token) = match user {
         None => (SIGNED_OUT.to_owned(), String::new()),
-        Some((place, user)) => {
+        Some(id) => {
+            let mut users = product.users.iter().enumerate();
+            let found = users.find(|(_, user)| user.id == id);
+            let (place, user) = found.ok_or(Problem::NoSuchUser)?;
             (place.to_string(), product.signer.of_user(user).map_err(Problem::failed)?)
         }
     };
