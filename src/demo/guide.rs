@@ -8,28 +8,11 @@ use std::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    Failure,
-    users::{Signer, User},
-};
+use super::{Failure, users::User};
 use crate::qr;
 
-/// An owner of chats, as the lines name it.
-pub(super) struct Printed {
-    id: String,
-    chats: Vec<String>,
-    token: String,
-}
-
-impl Printed {
-    pub fn users(users: &[User], signer: &Signer) -> Result<Vec<Self>, Failure> {
-        let printed = users.iter().map(|user| {
-            let chats = user.chats.iter().map(|chat| chat.id.clone()).collect();
-            Ok::<_, Failure>(Self { id: user.id.clone(), chats, token: signer.of_user(user)? })
-        });
-        printed.collect()
-    }
-}
+/// With a token.
+type SignedIn = (User, String);
 
 /// The values in the printed lines.
 pub(super) struct Guide {
@@ -37,13 +20,13 @@ pub(super) struct Guide {
     pub product: String,
     /// Whether others reach the service, who do not reach the product.
     pub is_reached_from_elsewhere: bool,
-    /// The service's address on this machine.
-    pub api: String,
+    /// The service's origin, as programs on this machine reach it.
+    pub service: String,
     /// The public URL.
     pub base: String,
     pub chats: PathBuf,
     /// One or two.
-    pub users: Vec<Printed>,
+    pub users: Vec<SignedIn>,
     /// The token of an administrator.
     pub admin: String,
     pub client: reqwest::Client,
@@ -67,13 +50,13 @@ impl Guide {
         Ok(out.flush()?)
     }
 
-    async fn share(&self, owner: &Printed, is_frozen: bool) -> Result<Link, Failure> {
+    async fn share(&self, (owner, token): &SignedIn, is_frozen: bool) -> Result<Link, Failure> {
         let response = self
             .client
-            .post(format!("{}/api/v1/shared_chats", self.api))
-            .bearer_auth(&owner.token)
+            .post(format!("{}/api/v1/shared_chats", self.service))
+            .bearer_auth(token)
             .json(&json!({
-                "chat_session_id": owner.chats.first(),
+                "chat_session_id": owner.chats.first().map(|chat| &chat.id),
                 "is_frozen": is_frozen,
                 "label": "from the demo",
             }))
@@ -88,14 +71,14 @@ impl Guide {
     fn print(
         &self,
         out: &mut impl Write,
-        owner: &Printed,
-        viewer: &Printed,
+        (owner, token): &SignedIn,
+        (_, viewer_token): &SignedIn,
         [link, live]: [&Link; 2],
     ) -> Result<(), Failure> {
-        let Self { api, base, chats, .. } = self;
-        let (id, token) = (&link.id, &owner.token);
-        let chat = owner.chats.first().map_or("", String::as_str);
-        let other = owner.chats.get(1).map_or(chat, String::as_str);
+        let Self { service, base, chats, .. } = self;
+        let id = &link.id;
+        let chat = owner.chats.first().map_or("", |chat| &chat.id);
+        let other = owner.chats.get(1).map_or(chat, |chat| &chat.id);
         writeln!(out, "Open this in a browser: a chat product that shares chats.\n")?;
         writeln!(out, "  {}\n", self.product)?;
         if self.is_reached_from_elsewhere {
@@ -105,7 +88,7 @@ impl Guide {
                  network,\nnor from within a container. Only links open elsewhere.\n"
             )?;
         }
-        writeln!(out, "The service is listening on {api}\n")?;
+        writeln!(out, "The service is listening on {service}\n")?;
         writeln!(out, "{} shared the chat \"{chat}\". Open it in a browser:\n", owner.id)?;
         writeln!(out, "  {}\n", link.url)?;
         writeln!(out, "{}", qr::render_terminal(&link.url)?)?;
@@ -118,16 +101,16 @@ impl Guide {
         }
         writeln!(out, "Chats come from {}", chats.display())?;
         writeln!(out, "Tokens, valid for eight hours:\n")?;
-        for user in &self.users {
-            writeln!(out, "  {}: {}\n", user.id, user.token)?;
+        for (user, token) in &self.users {
+            writeln!(out, "  {}: {token}\n", user.id)?;
         }
-        let links = format!("{api}/api/v1/shared_chats");
+        let links = format!("{service}/api/v1/shared_chats");
         let auth = format!("-H 'Authorization: Bearer {token}'");
-        let viewer_auth = format!("-H 'Authorization: Bearer {}'", viewer.token);
+        let viewer_auth = format!("-H 'Authorization: Bearer {viewer_token}'");
         let json = "-H 'Content-Type: application/json'";
         let policy = |widest: &str| {
             format!(
-                "curl -sS -X PUT {api}/api/v1/policy -H 'Authorization: Bearer {}' {json} -d \
+                "curl -sS -X PUT {service}/api/v1/policy -H 'Authorization: Bearer {}' {json} -d \
                  '{{\"widest_audience\": \"{widest}\", \"max_lifetime_seconds\": null, \
                  \"allows_artifacts\": true}}'",
                 self.admin
@@ -173,7 +156,7 @@ impl Guide {
              that line tells of it:\n  {}\n",
             chats.display()
         )?;
-        writeln!(out, "The API to browse: {api}/docs/")?;
+        writeln!(out, "The API to browse: {service}/docs/")?;
         writeln!(out, "Ctrl-C ends the demo and leaves nothing behind.")?;
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     config::{self, Config, Env},
 };
-use guide::{Guide, Printed};
+use guide::Guide;
 use product::{Chats, Product, ProductAddress};
 use users::Signer;
 
@@ -64,19 +64,19 @@ async fn serve(env: &Env, dir: &Path, stopped: impl Future<Output = ()>) -> Resu
     let signer = Signer::new(secret);
     let public_url = application.public_url().clone();
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let api = format!("http://{}", application.address());
+    let service = format!("http://{}", from_this_machine(application.address()));
+    let signed_in = users.iter().map(|user| Ok((user.clone(), signer.of_user(user)?)));
     let guide = Guide {
         product: address.url(),
         is_reached_from_elsewhere: !application.address().ip().is_loopback(),
         base: public_url.as_str().trim_end_matches('/').to_owned(),
         chats: chats.clone(),
-        users: Printed::users(&users, &signer)?,
+        users: signed_in.collect::<Result<_, Failure>>()?,
         admin: signer.of_administrator()?,
         client: client.clone(),
-        api,
+        service: service.clone(),
     };
     let chats = Chats::new(ChatService::new(config::chat_service(&env)?)?, chats, is_own);
-    let service = format!("http://{}", from_this_machine(application.address()));
     let product = Product { address, service, public_url, users, signer, chats, client };
     let product = product.serve(listener)?;
     let (handle, stopper) = (product.handle(), application.stopper());
@@ -147,7 +147,7 @@ async fn build(env: &Env) -> Result<Application, Failure> {
     }
 }
 
-/// An address as a browser on this machine reaches it.
+/// An address as browsers and programs on this machine reach it.
 fn from_this_machine(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
