@@ -33,7 +33,7 @@ use crate::{
     artifacts::ArtifactStoreUrl,
     auth::AuthSettings,
     chat_service::{ChatServiceSettings, Source},
-    http::{HttpSettings, RateSettings, page::PageSettings},
+    http::{HttpSettings, RateSettings, page::PageSettings, ui},
     sharing::{ArtifactLimits, LiveSettings, Quotas, RecordSettings, SharePath, SharingSettings},
     store::{DatabaseSettings, DatabaseUrl},
 };
@@ -295,7 +295,8 @@ fn shutdown_delay(env: &Env, timeout: Duration) -> Result<Duration, ConfigError>
 /// The page needs a path that is no other route, and that browsers send to the server.
 fn check_viewer_path(path: &SharePath) -> Result<(), ConfigError> {
     let route = path.route();
-    let taken = ["/api/", "/health/", "/docs", "/openapi"].iter().any(|p| route.starts_with(p));
+    let taken =
+        ["/api/", "/health/", "/docs", "/openapi", ui::PREFIX].iter().any(|p| route.starts_with(p));
     if taken || route.starts_with("/{id}") {
         let problem = "would hide this service's own addresses; take another, or VIEWER=off";
         return Err(ConfigError::new("SHARE_PATH", problem));

@@ -104,6 +104,7 @@ fn each_wrong_setting_is_named() {
         ("SHARE_PATH", "/shared"),
         ("SHARE_PATH", "/s/{id}*"),
         ("SHARE_PATH", "/api/{id}"),
+        ("SHARE_PATH", "/ui/{id}"),
         ("SHARE_PATH", "/{id}"),
         ("SHARE_PATH", "/#/{id}"),
         ("VIEWER", "yes"),

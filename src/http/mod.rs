@@ -24,7 +24,7 @@ mod responses;
 mod routes;
 mod state;
 mod trusted_proxies;
-mod ui;
+pub(crate) mod ui;
 pub mod views;
 
 pub use lifecycle::Lifecycle;
