@@ -7,7 +7,8 @@ use actix_web::{
 
 use crate::{http::error::ApiError, sharing::Precondition};
 
-/// The version of the views' format: a new one invalidates cached copies.
+/// The version of the views' format: a new one invalidates cached copies. Raise it when the code
+/// changes the bytes of an unchanged chat's answer.
 const FORMAT_VERSION: u32 = 2;
 
 /// A strong entity tag of a view: `"VERSION-REVISION-CONTENT-REPRESENTATION"`. The revision stands

@@ -40,15 +40,11 @@ const SCRIPT: &str = concat!(include_str!("times.js"), include_str!("copy.js"));
 const LIVE_SCRIPT: &str =
     concat!(include_str!("times.js"), include_str!("copy.js"), include_str!("live.js"));
 
-/// To be raised when the page of a chat is another one because of a change of the code: viewers
-/// keep what they have while its entity tag stays.
-const VERSION: u32 = 1;
-
 /// What the page of an unchanged link depends on, as a part of its entity tag: on the release and
 /// on the settings.
 pub fn version(settings: &PageSettings) -> String {
     let files = [STYLE, LIVE_SCRIPT, include_str!("base.html"), include_str!("shared_chat.html")];
-    let all = format!("{VERSION}{}{files:?}{settings:?}", env!("CARGO_PKG_VERSION"));
+    let all = format!("{}{files:?}{settings:?}", env!("CARGO_PKG_VERSION"));
     hex(&Sha256::digest(all)[..4])
 }
 
