@@ -67,8 +67,7 @@ pub(super) const GROUPS: &[Group] = &[
             setting(
                 "LINK_PREVIEW",
                 "off",
-                "`off` or `name`: what previews of a link show of the chat, and that of links that \
-                 anyone may open alone",
+                "`off`, or `name`: link previews show the chat's name, for public links only",
             ),
             setting("DOCS", "on", "`on` or `off`: serve `/docs`, to browse the API's description"),
             setting(

@@ -96,7 +96,7 @@ mod tests {
         "GET /ui/{file:.*}",
     ];
 
-    /// What browsers load, which is no API.
+    /// Routes for browsers. They are not part of the API.
     const UNDOCUMENTED: [&str; 5] = [
         "GET /docs",
         "GET /docs/{file:.*}",

@@ -234,7 +234,7 @@ mod properties {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
-        /// The owner of a legacy link is none.
+        /// A legacy link has no owner.
         #[test]
         fn narrowing_admits_no_one_and_shows_no_more(
             policy in policy(),

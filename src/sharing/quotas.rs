@@ -46,9 +46,9 @@ impl fmt::Display for Quota {
 }
 
 impl Quotas {
-    /// How many links without files, and one more, cannot exceed the quota of bytes. Compressed,
-    /// messages can be a little larger than their JSON. Snapshots that were stored under a larger
-    /// `MAX_SNAPSHOT_BYTES` are not counted on.
+    /// With up to this many links without files, one more stays within the byte quota. Compressed,
+    /// messages can be a little larger than their JSON. It does not hold for snapshots that were
+    /// stored under a larger `MAX_SNAPSHOT_BYTES`.
     fn links_within_bytes(&self) -> u64 {
         let largest = self.snapshot_bytes.saturating_mul(2).max(1);
         (self.bytes / largest).saturating_sub(1)

@@ -1,5 +1,5 @@
-// Shows times in the viewer's zone; without script they are in UTC. Again for what is shown later:
-// live.js calls it.
+// Shows times in the viewer's zone; without script they are in UTC. live.js calls it again for
+// content that it adds.
 function showLocalTimes(page) {
   const local = new Intl.DateTimeFormat("en-GB", {
     day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",

@@ -32,7 +32,7 @@ type Record = (Moment, i64, Option<String>, Option<String>);
 
 /// Audiences or audit records that are read at a time.
 const ROWS: i64 = 5000;
-/// Those of them that one transaction rewrites.
+/// How many rows one transaction updates.
 const BATCH_OF_ROWS: usize = 500;
 
 impl Store {
