@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import jwt
 
+from ports import free_port
+
 NEVER_SHOWN = "must-never-be-shown"
 MOST_MESSAGES_A_PAGE = 100
 
@@ -130,7 +132,8 @@ class ChatService:
         """Where there is one, every request is redirected to this address."""
         self._server = None
         self._connections: set[socket.socket] = set()
-        self._port = port
+        # Of its own: after a stop no other program may get it.
+        self._port = port or free_port()
         self._gate = threading.Event()
         self._gate.set()
         self._waiting = threading.Event()
@@ -187,7 +190,7 @@ class ChatService:
         self._gate.clear()
 
         def until_one_waits():
-            assert self._waiting.wait(10), "no request for messages arrived within 10 s"
+            assert self._waiting.wait(30), "no request for messages arrived within 30 s"
 
         try:
             yield until_one_waits

@@ -6,7 +6,6 @@ import json
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +14,8 @@ import jwt
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from ports import free_port
 
 PROGRAM = Path(__file__).parent / "oidc" / "provider.mjs"
 CALLBACK = "http://127.0.0.1/callback"
@@ -45,9 +46,7 @@ def missing():
 class OpenIdProvider:
     def __init__(self, directory, *, service_token_lasts=600, secret_in="basic"):
         self.directory = Path(directory)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.names = {"alice": "Alice", "bob": "Bob"}
         self.process = None
@@ -129,7 +128,7 @@ class OpenIdProvider:
 
     def seen(self, path):
         """How often this path was asked for since it began."""
-        return self._session().get(self.issuer + "/seen", timeout=10).json().get(path, 0)
+        return self._session().get(self.issuer + "/seen", timeout=60).json().get(path, 0)
 
     # What it gives.
 
@@ -151,21 +150,21 @@ class OpenIdProvider:
                 **({"resource": resource} if resource else {}),
             },
             allow_redirects=False,
-            timeout=10,
+            timeout=60,
         )
         for _ in range(10):
             location = answer.headers.get("Location", "")
             if location.startswith(CALLBACK):
                 break
             if location:
-                answer = browser.get(self._absolute(location), allow_redirects=False, timeout=10)
+                answer = browser.get(self._absolute(location), allow_redirects=False, timeout=60)
                 continue
             # A page with a form: who are you, and may they?
             assert answer.status_code == 200, (answer.status_code, answer.text)
             [action] = re.findall(r'<form[^>]* action="([^"]+)"', answer.text)[:1]
             [prompt] = re.findall(r'name="prompt" value="([^"]+)"', answer.text)
             form = {"prompt": prompt, "login": user, "password": "anything"}
-            answer = browser.post(self._absolute(action), data=form, allow_redirects=False, timeout=10)
+            answer = browser.post(self._absolute(action), data=form, allow_redirects=False, timeout=60)
         came_back = parse_qs(urlsplit(location).query)
         assert came_back["state"] == [state] and came_back["iss"] == [self.issuer], came_back
         answer = self._session().post(
@@ -178,7 +177,7 @@ class OpenIdProvider:
                 "code_verifier": verifier,
                 **({"resource": resource} if resource else {}),
             },
-            timeout=10,
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -194,7 +193,7 @@ class OpenIdProvider:
             self.discovered("token_endpoint"),
             data={"grant_type": "client_credentials", "resource": resource, **({"scope": scope} if scope else {})},
             auth=(id, secret),
-            timeout=10,
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         return answer.json()["access_token"]
@@ -209,7 +208,7 @@ class OpenIdProvider:
             return None
 
     def discovered(self, name):
-        return self._session().get(self.issuer + "/.well-known/openid-configuration", timeout=10).json()[name]
+        return self._session().get(self.issuer + "/.well-known/openid-configuration", timeout=60).json()[name]
 
     def _absolute(self, location):
         return location if location.startswith("http") else self.issuer + location

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from conftest import eventually
+from ports import free_port
 
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
 COMPRESSING = Path(__file__).parent / "compressing"
@@ -27,12 +28,6 @@ http {{
 }}
 """
 TEMPORARY = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def answers(port):
@@ -62,12 +57,12 @@ class Nginx:
         (self.folder / "nginx.conf").write_text(text, encoding="utf-8")
         command = [NGINX, "-p", self.folder, "-c", self.folder / "nginx.conf", "-e", self.folder / "error.log"]
         self.process = subprocess.Popen(command)
-        eventually(lambda: answers(self.port), 10, "nginx answers")
+        eventually(lambda: answers(self.port), 30, "nginx answers")
 
     def stop(self):
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(30)
 
 
 class Compressing:
@@ -83,5 +78,5 @@ class Compressing:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
         self.process.stdout.close()

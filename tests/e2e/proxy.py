@@ -3,13 +3,13 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 
 import requests
 
 from conftest import REPOSITORY
+from ports import free_port
 
 PROGRAM = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin")
 CONFIGURATION = REPOSITORY / "deploy" / "haproxy.cfg"
@@ -19,12 +19,6 @@ frontend state
     bind 127.0.0.1:{}
     http-request use-service prometheus-exporter
 """
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Proxy:
@@ -49,7 +43,7 @@ class Proxy:
     def __enter__(self):
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([PROGRAM, "-db", "-f", self.configuration], stdout=log, stderr=log)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not (self.answers() and all(map(self.is_up, self.servers))):
             assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()[-3000:]
             time.sleep(0.05)
@@ -57,14 +51,14 @@ class Proxy:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
 
     def answers(self):
         try:
-            return requests.get(f"http://127.0.0.1:{self.health}/health", timeout=5).ok
-        except requests.ConnectionError:
+            return requests.get(f"http://127.0.0.1:{self.health}/health", timeout=30).ok
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def is_up(self, server):
-        metrics = requests.get(f"http://127.0.0.1:{self.state}/metrics", timeout=5).text
+        metrics = requests.get(f"http://127.0.0.1:{self.state}/metrics", timeout=30).text
         return f'haproxy_server_status{{proxy="short",server="{server}",state="UP"}} 1' in metrics

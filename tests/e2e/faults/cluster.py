@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from conftest import eventually
+from ports import free_port
 
 USER = "postgres"
 CONFIGURATION = """
@@ -40,8 +41,6 @@ class Server:
     """One server; `create` or `standby_of` makes its folder."""
 
     def __init__(self, programs, port=None):
-        from faults.conftest import free_port
-
         self.programs = programs
         self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="shared-chats-postgres-"))
@@ -58,7 +57,7 @@ class Server:
 
     def run(self, program, *arguments):
         done = subprocess.run(
-            self._command(program, *arguments), capture_output=True, text=True, cwd=self.folder, timeout=120
+            self._command(program, *arguments), capture_output=True, text=True, cwd=self.folder, timeout=300
         )
         assert done.returncode == 0, f"{program}: {done.stderr[-2000:]}"
         return done.stdout
@@ -84,7 +83,7 @@ class Server:
             self.process = subprocess.Popen(
                 self._command("postgres", *arguments), stdout=log, stderr=log, cwd=self.folder
             )
-        eventually(self.answers, 30, "PostgreSQL answers")
+        eventually(self.answers, 60, "PostgreSQL answers")
         return self
 
     def is_running(self):
@@ -101,7 +100,7 @@ class Server:
     def stop(self, how="fast"):
         """`fast` ends sessions and tidies up; `immediate` leaves it to recovery."""
         self.process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[how])
-        self.process.wait(30)
+        self.process.wait(60)
 
     def kill(self):
         """kill -9 of the server; its sessions notice, and end."""
@@ -112,7 +111,7 @@ class Server:
 
     def promote(self):
         """A standby becomes the primary, and takes writes when this returns."""
-        self.execute("SELECT pg_promote(wait => true, wait_seconds => 30)")
+        self.execute("SELECT pg_promote(wait => true, wait_seconds => 60)")
         eventually(lambda: not self.execute("SELECT pg_is_in_recovery()")[0][0], 30, "the standby is promoted")
 
     def commits_wait_for_the_standby(self):
@@ -131,7 +130,7 @@ class Server:
 
     def execute(self, sql, database="postgres"):
         """Runs one statement in a session of its own, and gives back its rows."""
-        with psycopg.connect(self.url(database), autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(self.url(database), autocommit=True, connect_timeout=30) as connection:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 

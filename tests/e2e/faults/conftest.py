@@ -2,13 +2,13 @@
 
 import json
 import os
-import socket
 from pathlib import Path
 
 import pytest
 
 from conftest import Service, settings_on
 from faults import cluster
+from ports import free_port
 
 FULL = os.environ.get("FAULTS") == "full"
 """The long form, as docs/RELIABILITY.md has its figures from; the short one is for every change."""
@@ -19,13 +19,6 @@ def left_out(why):
     if os.environ.get("E2E_REQUIRE_FAULTS") == "1":
         pytest.fail(f"E2E_REQUIRE_FAULTS=1, but {why}")
     pytest.skip(f"left out: {why}")
-
-
-def free_port():
-    """A port that a service can come back to."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import psycopg
 
 from conftest import eventually
 from faults.cluster import USER
-from faults.conftest import free_port
+from ports import free_port
 
 PROGRAM = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
 # Everything else is its default.
@@ -45,17 +45,17 @@ class Pooler:
         down = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if os.geteuid() == 0 else []
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([*down, PROGRAM, self.configuration], stdout=log, stderr=log)
-        eventually(self._answers, 10, "PgBouncer answers")
+        eventually(self._answers, 30, "PgBouncer answers")
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
 
     def _answers(self):
         assert self.process.poll() is None, self.log.read_text()[-2000:]
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+            psycopg.connect(self.url("postgres"), connect_timeout=30).close()
         except psycopg.OperationalError:
             return False
         return True

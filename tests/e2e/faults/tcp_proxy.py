@@ -4,16 +4,14 @@ import selectors
 import socket
 import threading
 
-from faults.conftest import free_port
-
 
 class TcpProxy:
     """Passes on what comes to `port`, to whichever `target` is set when a connection begins."""
 
     def __init__(self, target):
         self.target = target
-        self.port = free_port()
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self._listener.getsockname()[1]
         self._pairs = set()
         self._lock = threading.Lock()
         self._flows = threading.Event()
