@@ -1,19 +1,20 @@
 """The dialogs of clients/web in pages as integrators write them: a browser, the page of a host, axe-core.
 
-A test imports what it needs, fixtures too: `from dialogs import browser, host, ui_service, dialog_page`.
+A test imports what it needs, fixtures too: `from browser import browser`,
+`from dialogs import host, ui_service, dialog_page`.
 """
 
 import json
 import os
-import shutil
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
 
+from browser import PATIENCE_MS
 from conftest import Service, eventually, settings_for
 
 PHONE = {"width": 375, "height": 700}
@@ -81,24 +82,12 @@ def ui_service(binary, databases, chats, host, tmp_path_factory):
 # The browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """For one file alone: Playwright's loop would be in the way of tests that have one of their own."""
-    chromium = shutil.which("chromium")
-    assert chromium, "chromium is missing: install the Debian package chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 def until(page, is_so):
     """Waits, and lets the browser go on meanwhile: its requests may be for the test to answer."""
-    for _ in range(200):
-        if is_so():
-            return
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not is_so():
+        assert time.monotonic() < end, "it did not come to pass"
         page.wait_for_timeout(50)
-    raise AssertionError("it did not come to pass")
 
 
 def host_html(module, elements):
@@ -118,7 +107,7 @@ class DialogPage:
         self.service = service
         self.origin = origin
         self.page = context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(PATIENCE_MS)
         self.refused = False
         """Whether answers of 400 and above are expected."""
         self.wrong = []
@@ -245,7 +234,7 @@ def dialog_page(browser, host, ui_service):
             host.pages["/favicon.ico"] = ("", "")
             host.pages["/host.html"] = (html, f"default-src 'none'; {sources}")
             opened.page.goto(f"{origin}/host.html")
-        eventually(lambda: opened.page.evaluate(f"Boolean(customElements.get('{tag}'))"), 20, f"{tag} is defined")
+        eventually(lambda: opened.page.evaluate(f"Boolean(customElements.get('{tag}'))"), 30, f"{tag} is defined")
         opened.page.evaluate(
             "document.querySelector('#opener').addEventListener('click', () => document.querySelector('[data-dialog]').show())"
         )

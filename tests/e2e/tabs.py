@@ -13,6 +13,9 @@ from websockets.sync.client import connect
 
 from conftest import eventually
 
+# A page that is being left, or that has just been come to.
+NO_CONTEXT = ("Cannot find default execution context", "Inspected target navigated or closed")
+
 
 class Window:
     """A Chromium without a screen. Tabs are known by their id."""
@@ -24,7 +27,7 @@ class Window:
         options = ["--headless=new", "--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}"]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([chromium, *options, "about:blank"], stdout=log, stderr=log)
-        found = eventually(self._address, 30, "Chromium printed its address")
+        found = eventually(self._address, 60, "Chromium printed its address")
         self.connection = connect(found, max_size=None)
         self.number = 0
         self.sessions = {}
@@ -40,9 +43,9 @@ class Window:
             message["sessionId"] = session
         self.connection.send(json.dumps(message))
         while True:
-            answer = json.loads(self.connection.recv(timeout=30))
+            answer = json.loads(self.connection.recv(timeout=60))
             if answer.get("id") == self.number:
-                if answer.get("error", {}).get("message") == "Cannot find default execution context":
+                if answer.get("error", {}).get("message") in NO_CONTEXT:
                     return None
                 assert "error" not in answer, answer
                 return answer["result"]
@@ -59,7 +62,7 @@ class Window:
     def evaluate(self, tab, script):
         # A page whose opener policy differs from that of the one before it begins a context of its own.
         evaluated = eventually(
-            lambda: self.call("Runtime.evaluate", self.sessions[tab], expression=script), 10, "the page has a context"
+            lambda: self.call("Runtime.evaluate", self.sessions[tab], expression=script), 30, "the page has a context"
         )
         return evaluated["result"].get("value")
 
@@ -73,6 +76,6 @@ class Window:
     def close(self):
         self.connection.close()
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
         # Its other processes write to the profile for a moment still.
         time.sleep(0.2)

@@ -18,6 +18,7 @@ import requests
 from conftest import START_SECONDS, STOP_SECONDS, eventually
 
 LINK = re.compile(r"http://[\d.]+:\d+/shared/[0-9a-f]{8}-[0-9a-f-]{27}")
+LAST_LINE = "Ctrl-C ends the demo"
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 
@@ -40,20 +41,17 @@ class Demo:
             bufsize=1,
         )
         self.output = ""
-        self.last_output = time.monotonic()
         threading.Thread(target=self._read, daemon=True).start()
-        eventually(self._has_said_all, START_SECONDS, "the demo printed a link, two tokens, and came to rest")
+        eventually(self._has_said_all, START_SECONDS, "the demo printed all that it has to say")
 
     def _read(self):
         for line in self.process.stdout:
             self.output += line
-            self.last_output = time.monotonic()
         self.process.stdout.close()
 
     def _has_said_all(self):
         assert self.process.poll() is None, f"the demo ended with {self.process.poll()}:\n{self.output}"
-        quiet = time.monotonic() - self.last_output > 0.5
-        return quiet and LINK.search(self.output) and len(self.tokens) >= 2
+        return LAST_LINE in self.output
 
     @property
     def link(self):
@@ -181,10 +179,10 @@ def test_every_curl_line_of_the_demo_works_when_pasted(demo, tmp_path):
     commands = list(demo.commands())
     assert len(commands) >= 2, demo.output
     for variables, command in commands:
-        checked = command.replace("curl ", "curl --fail-with-body -sS --max-time 20 ", 1)
+        checked = command.replace("curl ", "curl --fail-with-body -sS --max-time 60 ", 1)
         script = "\n".join(["set -o pipefail", *variables, checked])
         done = subprocess.run(
-            ["bash", "-c", script], cwd=here, capture_output=True, text=True, errors="replace", timeout=60
+            ["bash", "-c", script], cwd=here, capture_output=True, text=True, errors="replace", timeout=120
         )
         assert done.returncode == 0, f"{command}\n{shlex.join(done.args)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
 
@@ -193,7 +191,7 @@ def test_an_edited_chat_appears_in_the_watching_curl_line(demo):
     watch = re.search(r"curl -N (\S+/events)", demo.output)
     file = re.search(r"^\s+(/\S+\.json)$", demo.output, re.MULTILINE)
     with subprocess.Popen(
-        ["curl", "-sSN", "--max-time", "20", watch[1]], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        ["curl", "-sSN", "--max-time", "60", watch[1]], stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as curl:
         try:
             assert curl.stdout.readline() == ": live\n"
@@ -207,7 +205,8 @@ def test_an_edited_chat_appears_in_the_watching_curl_line(demo):
                 line = curl.stdout.readline()
                 assert line, seen
                 seen += line
-            assert time.monotonic() - began < 3
+            # "A second later", as the demo says; the rest is for a loaded machine.
+            assert time.monotonic() - began < 15
             assert 'event: renamed\ndata: {"name":"Another name"}' in seen
             assert "event: message\nid: new\n" in seen
         finally:
@@ -326,7 +325,7 @@ def test_a_message_that_is_added_appears_in_the_watching_curl_line_at_once(demo_
     product.sign_in("alice")
     watch = re.search(r"curl -N (\S+/events)", demo.output)[1]
     with subprocess.Popen(
-        ["curl", "-sSN", "--max-time", "20", watch], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        ["curl", "-sSN", "--max-time", "60", watch], stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as curl:
         try:
             assert curl.stdout.readline() == ": live\n"
@@ -338,7 +337,8 @@ def test_a_message_that_is_added_appears_in_the_watching_curl_line_at_once(demo_
                 line = curl.stdout.readline()
                 assert line, seen
                 seen += line
-            assert time.monotonic() - began < 3
+            # Long before the file would be looked at again.
+            assert time.monotonic() - began < 30
         finally:
             curl.kill()
     last = product.get("conversation?id=quarterly-report").json()["messages"][-1]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from dialogs import AXE, DESKTOP, HOSTILE_NAME, PHONE, RAN, SCREENSHOTS, browser  # noqa: F401
+from browser import PATIENCE_MS, browser  # noqa: F401
+from dialogs import AXE, DESKTOP, HOSTILE_NAME, PHONE, RAN, SCREENSHOTS
 from test_demo import demo, demo_with  # noqa: F401
 
 PENDULUM = "How long is a pendulum that ticks in seconds?"
-SLOW = 15_000
 
 
 class Profile:
@@ -25,7 +25,7 @@ class Profile:
 
     def _tab(self):
         page = self.context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.wrong.append(f"uncaught: {error}"))
         return page
@@ -45,7 +45,7 @@ class Profile:
         self.page.goto(address)
 
     def sees(self, text, **options):
-        expect(self.page.get_by_text(text, **options).first).to_be_visible(timeout=SLOW)
+        expect(self.page.get_by_text(text, **options).first).to_be_visible()
 
     def assert_accessible(self):
         assert AXE.is_file(), "axe-core is missing: npm ci --prefix tests/e2e/axe"

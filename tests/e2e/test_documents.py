@@ -5,14 +5,16 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from browser import PATIENCE_MS
 from conftest import BINARY, REPOSITORY, eventually, service_caller_token
+from ports import free_port
+from proxies import answers
 from test_demo import Demo
 
 API = "http://127.0.0.1:8080"
@@ -41,7 +43,7 @@ def run(script, folder, **variables):
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        timeout=120,
+        timeout=300,
     )
     unexpected = [line for line in done.stderr.splitlines() if not re.match(r"status \d|curl: \(28\)", line)]
     assert not unexpected, done.stderr
@@ -96,9 +98,7 @@ def test_the_published_client_works_as_the_page_says(demo, capsys):
 @pytest.fixture
 def with_a_file_of_chats(binary, tmp_path):
     """The beginning of a script, which starts a service as the page says."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     (tmp_path / "target" / "release").mkdir(parents=True)
     (tmp_path / "target" / "release" / "shared-chats").symlink_to(BINARY)
     (tmp_path / "chats.json").write_text(blocks("docs/DEPLOYMENT.md", "json", "A file of chats")[0], encoding="utf-8")
@@ -201,9 +201,9 @@ class Told extends Map {
         def tell_until(last):
             told = chat_service.post(f"/api/v1/chats/{chat.id}/changes")
             assert told.status_code == 202, told.text
-            eventually(lambda: last in lines, 10, f"{last}: {lines}")
+            eventually(lambda: last in lines, 30, f"{last}: {lines}")
 
-        eventually(lambda: "set the first one" in lines, 10, f"the view is there: {lines}")
+        eventually(lambda: "set the first one" in lines, 30, f"the view is there: {lines}")
         said = chat.say("Grüße, 世界")
         tell_until("set Grüße, 世界")
         said.content = "edited"
@@ -211,7 +211,7 @@ class Told extends Map {
         chat.messages.remove(said)
         tell_until(f"delete {said.id}")
         assert service.http(alice).delete(f"/api/v1/shared_chats/{link['id']}").status_code == 204
-        assert process.wait(10) == 0, lines
+        assert process.wait(60) == 0, lines
         assert lines == ["set the first one", "set Grüße, 世界", "set edited", f"delete {said.id}"]
     finally:
         process.kill()
@@ -232,11 +232,11 @@ await new SharedChatsClient({{ api: "{service.url}" }}).watch("{link['id']}", {{
     try:
         lines = lines_of(process)
         expected = ["message nachricht-ü-1", "message nachricht-ü-2"]
-        eventually(lambda: lines == expected, 10, f"the later messages: {lines}")
+        eventually(lambda: lines == expected, 30, f"the later messages: {lines}")
         assert service.http(alice).delete(f"/api/v1/shared_chats/{link['id']}").status_code == 204
-        assert process.wait(10) == 0, lines
+        assert process.wait(60) == 0, lines
         # A link that is gone: the same end, without a stream.
-        again = subprocess.run(["node", "page.mjs"], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=10)
+        again = subprocess.run(["node", "page.mjs"], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60)
         assert (again.returncode, again.stdout) == (0, "revoked \n"), again
     finally:
         process.kill()
@@ -253,23 +253,23 @@ def folder_of_the_page(binary, tmp_path):
     [script] = blocks("docs/INTEGRATION.md", "sh", "3. The four answers")
     written = {name: blocks("docs/INTEGRATION.md", *where)[0] for name, where in files.items()}
     script = f"export BIND_ADDRESS=127.0.0.1:8080\nshared-chats() {{ '{BINARY}' \"$@\"; }}\n{script}"
-    for port in ("8080", "3000", "8001"):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            free = str(probe.getsockname()[1])
+    ports = {port: free_port() for port in ("8080", "3000", "8001")}
+    for port in ports:
         assert port in script + written["chats.py"]
-        script = script.replace(port, free)
-        written = {name: text.replace(port, free) for name, text in written.items()}
-        if port == "3000":
-            page = f"http://127.0.0.1:{free}/"
+
+    # All of them at once: a port that is put in may have the digits of another.
+    def at_free_ports(text):
+        return re.sub("|".join(ports), lambda found: str(ports[found[0]]), text)
+
+    script = at_free_ports(script)
     for name, text in written.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).write_text(at_free_ports(text), encoding="utf-8")
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with open(tmp_path / "log", "wb") as log:
         process = subprocess.Popen(["bash", "-euc", script], env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
-    eventually(lambda: b"listening on" in (tmp_path / "log").read_bytes() or process.poll() is not None, 30, "it listens")
+    eventually(lambda: all(map(answers, ports.values())) or process.poll() is not None, 60, "all three listen")
     assert process.poll() is None, (tmp_path / "log").read_text()
-    yield page
+    yield f"http://127.0.0.1:{ports['3000']}/"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -278,7 +278,7 @@ def test_a_chat_is_shared_from_an_empty_folder_as_the_page_says(folder_of_the_pa
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
         wrong = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: "Content Security Policy" in said.text and wrong.append(said.text))

@@ -7,8 +7,9 @@ import subprocess
 import pytest
 from playwright.sync_api import expect
 
-from conftest import link_path
-from test_page import CONTRASTS, PHONE, browser, tab, tell, watching_tab  # noqa: F401
+from browser import browser  # noqa: F401
+from conftest import eventually, link_path
+from test_page import CONTRASTS, PHONE, tab, tell, watching_tab  # noqa: F401
 
 LONG = "How " + "very " * 40 + "long?"
 HOSTILE = "<img src=x onerror='window.__ran = 1'> \u202egnp.exe\u2066 " + "W" * 300
@@ -22,8 +23,10 @@ def long_chat(chats, alice, name="A long chat", questions=12):
     return chat
 
 
-def in_view(locator):
-    return locator.evaluate("one => { const box = one.getBoundingClientRect(); return box.top >= -1 && box.top < innerHeight }")
+def expect_in_view(locator):
+    """The page may still be on its way there."""
+    in_view = "one => { const box = one.getBoundingClientRect(); return box.top >= -1 && box.top < innerHeight }"
+    eventually(lambda: locator.evaluate(in_view), 30, f"{locator} is in view")
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
@@ -34,7 +37,8 @@ def test_a_message_has_an_address_that_opens_there(service, chats, tab, alice, s
     twelfth = opened.page.locator("article").nth(11)
     expect(twelfth).to_have_id("m12")
     if script:
-        assert in_view(twelfth) and opened.page.evaluate("scrollY") > 0
+        expect_in_view(twelfth)
+        assert opened.page.evaluate("scrollY") > 0
     # By keyboard and by pointer.
     first = opened.page.locator("#m1 .permalink")
     first.focus()
@@ -44,7 +48,7 @@ def test_a_message_has_an_address_that_opens_there(service, chats, tab, alice, s
     third.hover()
     expect(third.locator(".permalink")).to_have_css("opacity", "1")
     third.locator(".permalink").click()
-    assert opened.page.url == link["url"] + "#m3"
+    expect(opened.page).to_have_url(link["url"] + "#m3")
 
 
 def test_the_questions_of_a_long_chat_lead_to_it(service, chats, tab, alice):
@@ -63,7 +67,8 @@ def test_the_questions_of_a_long_chat_lead_to_it(service, chats, tab, alice):
     assert entries.nth(13).inner_text().startswith("<img src=x") and "\u202e" not in entries.nth(13).inner_text()
     assert not opened.is_wide()
     entries.nth(9).get_by_role("link").click()
-    assert opened.page.url.endswith("#m19") and in_view(opened.page.locator("#m19"))
+    expect(opened.page).to_have_url(re.compile("#m19$"))
+    expect_in_view(opened.page.locator("#m19"))
     assert opened.page.evaluate("window.__ran === undefined")
     short = service.http(alice).share(chats.new_chat(alice.sub))
     opened.open(short["url"])
@@ -87,7 +92,7 @@ def test_times_are_the_viewers_with_script_and_utc_without(service, chats, tab, 
         assert time.get_attribute("datetime") == "2026-01-02T03:04:05Z"
         if zone:
             assert time.get_attribute("title") == "2 Jan 2026, 03:04 UTC"
-            assert opened.page.locator("time", has_text="UTC").count() == 0
+            expect(opened.page.locator("time", has_text="UTC")).to_have_count(0)
 
 
 def test_a_live_page_keeps_times_contents_and_what_is_read(service, chats, tab, alice):
@@ -99,19 +104,20 @@ def test_a_live_page_keeps_times_contents_and_what_is_read(service, chats, tab, 
     page.locator("#m3 .content p").first.evaluate("text => getSelection().selectAllChildren(text)")
     chat.exchange("A fifth", "answer")
     tell(service, chat)
-    expect(page.locator("article")).to_have_count(10, timeout=15_000)
+    expect(page.locator("article")).to_have_count(10)
     expect(page.locator("nav summary")).to_have_text("Questions (5)")
     assert page.evaluate("getSelection().toString().trim()") == "more of it"
     page.locator("nav summary").click()
     chat.exchange("A sixth", "answer")
     tell(service, chat)
-    expect(page.locator("article")).to_have_count(12, timeout=15_000)
+    expect(page.locator("article")).to_have_count(12)
     expect(page.locator("nav li")).to_have_count(6)
     expect(page.locator("nav details")).to_have_attribute("open", "")
-    assert page.locator("time", has_text="UTC").count() == 0
+    expect(page.locator("time", has_text="UTC")).to_have_count(0)
     expect(page.locator("#m12 time")).to_have_text(re.compile(r"2 Jan 2026, 08:34 GMT\+5:30"))
     page.locator("nav li a").last.click()
-    assert page.url.endswith("#m11") and in_view(page.locator("#m11"))
+    expect(page).to_have_url(re.compile("#m11$"))
+    expect_in_view(page.locator("#m11"))
     assert opened.loads == 1
 
 

@@ -7,9 +7,10 @@ import uuid
 import pytest
 from playwright.sync_api import expect
 
+from browser import browser  # noqa: F401
 from chat_service import File
 from conftest import eventually, link_path, token
-from dialogs import DESKTOP, HOSTILE_NAME, PHONE, RAN, browser, dialog_page, host, ui_service, until  # noqa: F401
+from dialogs import DESKTOP, HOSTILE_NAME, PHONE, RAN, dialog_page, host, ui_service, until  # noqa: F401
 from many_links import many_links
 
 LINKS = "/api/v1/shared_chats"
@@ -101,7 +102,7 @@ def assert_stored(service, user, link, **settings):
         row = stored(service, user, link)
         return {name: row[name] for name in settings} == settings
 
-    eventually(is_so, 5, f"the link has {settings}")
+    eventually(is_so, 30, f"the link has {settings}")
 
 
 def asked(page, path_part, method="GET"):
@@ -270,8 +271,8 @@ def test_switches_change_a_link_at_once_and_say_what_it_is_now(shared, ui_servic
     dialog.switch("Report", "Files").click()
     expect(dialog.status).to_have_text("The link shows files now.")
     assert_stored(ui_service, alice, link, is_private=True, includes_artifacts=True)
-    events = dialog.host.events
-    assert [(kind, detail["id"], detail["includes_artifacts"]) for kind, detail in events] == [
+    until(dialog.page, lambda: len(dialog.host.events) == 2)
+    assert [(kind, detail["id"], detail["includes_artifacts"]) for kind, detail in dialog.host.events] == [
         ("share-changed", link["id"], False),
         ("share-changed", link["id"], True),
     ]
@@ -363,8 +364,8 @@ def test_a_link_that_was_deleted_in_another_window_goes_with_a_message(shared, u
     expect(dialog.alert).to_contain_text("it was deleted in another window, or it has ended")
     expect(dialog.names).to_have_text(["New"])
     expect(dialog.shown).to_have_text("Showing 1–1 of 1")
-    assert dialog.focused == "Details"
-    assert dialog.host.events == [["share-deleted", {"ids": [link["id"]]}]]
+    until(dialog.page, lambda: dialog.focused == "Details")
+    until(dialog.page, lambda: dialog.host.events == [["share-deleted", {"ids": [link["id"]]}]])
 
 
 def test_a_link_that_is_gone_when_its_activity_is_asked_for_goes_with_a_message(shared, ui_service, chats, alice):
@@ -611,7 +612,7 @@ def test_a_link_is_deleted_after_a_question(shared, ui_service, chats, alice):
     dialog.host.assert_accessible()
     dialog.confirm("Cancel")
     expect(dialog.names).to_have_count(3)
-    assert dialog.focused == "Delete"
+    until(dialog.page, lambda: dialog.focused == "Delete")
     details.get_by_role("button", name="Delete").click()
     dialog.page.keyboard.press("Escape")
     expect(question).to_be_hidden()
@@ -620,9 +621,9 @@ def test_a_link_is_deleted_after_a_question(shared, ui_service, chats, alice):
     dialog.confirm("Delete")
     expect(dialog.names).to_have_text(["Three", "One"])
     expect(dialog.status).to_have_text("Link deleted")
-    assert dialog.focused == "Details"
+    until(dialog.page, lambda: dialog.focused == "Details")
     assert stored(ui_service, alice, links[1]) is None
-    assert dialog.host.events == [["share-deleted", {"ids": [links[1]["id"]]}]]
+    until(dialog.page, lambda: dialog.host.events == [["share-deleted", {"ids": [links[1]["id"]]}]])
 
 
 def test_several_links_are_deleted_one_of_which_is_gone(shared, ui_service, chats, alice):
@@ -771,7 +772,7 @@ def test_everything_is_done_by_keyboard_alone(shared, ui_service, chats, alice):
         assert page.evaluate("document.activeElement.id") != "opener"
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    assert page.evaluate("document.activeElement.id") == "opener"
+    until(page, lambda: page.evaluate("document.activeElement.id") == "opener")
 
 
 @pytest.mark.parametrize("same_origin", [True, False])
