@@ -174,41 +174,48 @@ def test_live_links_are_read_with_a_token_that_the_service_fetched(world, signed
 
 
 def test_the_fetched_token_is_renewed_before_it_ends(own_world):
-    world, databases = own_world(service_token_lasts=4)
+    # The half of it is what a slow machine has for a renewal.
+    lasts = 8
+    world, databases = own_world(service_token_lasts=lasts)
     service = world.start(databases)
     chat = world.chats.new_chat("alice")
     link = world.as_user(service, "alice").share(chat, is_frozen=False)
     so_far, began, views = world.provider.seen("/token"), time.monotonic(), 0
-    while time.monotonic() - began < 9:
+
+    def is_renewed_three_times():
+        nonlocal views
         assert service.http().view(link).status_code == 200
         views += 1
         time.sleep(0.1)
-    # At every half of its time, not at every view.
-    assert 3 <= world.provider.seen("/token") - so_far <= 6, views
+        return world.provider.seen("/token") - so_far >= 3
+
+    eventually(is_renewed_three_times, 60, "the token is renewed three times")
+    # At every half of its time, not at every view: from the first of the three to the last are two of them.
+    assert views > 3 and time.monotonic() - began > lasts - 1, views
     assert all(seen.user is not None for seen in world.chats.seen), "one was refused"
 
 
 def test_the_secret_is_posted_where_the_provider_takes_it_so_alone(own_world):
     # It lists both places, and refuses the header for a client that is registered to post.
-    world, databases = own_world(secret_in="post", service_token_lasts=4)
+    world, databases = own_world(secret_in="post", service_token_lasts=10)
     service = world.start(databases)
     chat = world.chats.new_chat("alice")
     link = world.as_user(service, "alice").share(chat, is_frozen=False)
     assert service.http().view(link).status_code == 200
     asked = world.provider.seen("/token")
-    time.sleep(2.5)
-    # Renewed with one request, not with two.
     eventually(
         lambda: service.http().view(link).status_code == 200 and world.provider.seen("/token") > asked,
-        10,
+        30,
         "the token is renewed",
     )
+    # Renewed with one request, not with two: a second would come at once, the next renewal five seconds later.
     time.sleep(0.5)
     assert world.provider.seen("/token") == asked + 1
 
 
 def test_while_the_provider_is_down(own_world):
-    world, databases = own_world(service_token_lasts=8)
+    # Long enough for all that is asked for with it while the provider is down.
+    world, databases = own_world(service_token_lasts=15)
     service = world.start(databases)
     chat = world.chats.new_chat("alice")
     alice, bob = world.as_user(service, "alice"), world.as_user(service, "bob")
@@ -219,7 +226,7 @@ def test_while_the_provider_is_down(own_world):
     # Known keys and the token at hand go on.
     for viewer, link in [(service.http(), frozen), (alice, private), (bob, private), (service.http(), live)]:
         assert viewer.view(link).status_code == 200
-    eventually(lambda: service.http().view(live).status_code == 503, 15, "the fetched token has ended")
+    eventually(lambda: service.http().view(live).status_code == 503, 60, "the fetched token has ended")
     refused = service.http().view(live)
     assert_error(refused, 503, "unavailable")
     assert int(refused.headers["Retry-After"]) >= 1
@@ -234,11 +241,11 @@ def test_while_the_provider_is_down(own_world):
     late_alice = late.http(alice.session.headers["Authorization"].split()[1])
     assert_error(late_alice.view(private), 503, "unavailable")
     world.provider.start()
-    eventually(lambda: late_alice.view(private).status_code == 200, 30, "the late one has keys")
+    eventually(lambda: late_alice.view(private).status_code == 200, 90, "the late one has keys")
     assert late.http().get("/health/ready").status_code == 200
     # A pause between attempts is a minute at most.
     for one in (service, late):
-        eventually(lambda: one.http().view(live).status_code == 200, 70, "live links are back")
+        eventually(lambda: one.http().view(live).status_code == 200, 100, "live links are back")
 
 
 def test_a_rotation_and_ten_thousand_unknown_keys(own_world):
@@ -253,7 +260,7 @@ def test_a_rotation_and_ten_thousand_unknown_keys(own_world):
     world.provider.rotate("rsa-2", "ec-1")
     after = world.as_user(service, "bob")
     # At once, or within a minute of the last time that keys were fetched.
-    eventually(lambda: after.get("/api/v1/shared_chats").status_code == 200, 70, "the new key works")
+    eventually(lambda: after.get("/api/v1/shared_chats").status_code == 200, 100, "the new key works")
     assert_error(before.get("/api/v1/shared_chats"), 401, "invalid_token")
     es256 = world.as_user(service, "alice", ES256)
     assert es256.list() == []
