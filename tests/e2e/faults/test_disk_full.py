@@ -12,8 +12,9 @@ from conftest import eventually
 from faults.recording import Recording
 from faults.verify import verify
 
-MOST_SECONDS = 5
-RECOVERS_WITHIN_SECONDS = 5
+# Both are fractions of a second where the machine is free (docs/RELIABILITY.md); an answer that hangs takes 30 s.
+MOST_SECONDS = 15
+RECOVERS_WITHIN_SECONDS = 15
 KIB = 1024
 
 
@@ -87,11 +88,14 @@ def test_a_full_disk_refuses_writes_and_loses_none(disk, start, own_chats, figur
         disk.fill(service.process)
         full = time.monotonic()
         refusals = lambda: [a for a in recording.since(full) if a.what != "view" and a.status == 503]
-        eventually(lambda: len(refusals()) >= 10, 20, "writes are refused")
+        eventually(lambda: len(refusals()) >= 10, 60, "writes are refused")
+        eventually(lambda: [a for a in recording.since(full) if a.what == "view"], 60, "a link is viewed")
         time.sleep(1)
         disk.free(service.process)
         freed = time.monotonic()
         time.sleep(1.5)
+        written = lambda: [a for a in recording.since(freed) if a.what != "view" and a.is_good]
+        eventually(written, 60, "writes are taken again")
     during = recording.since(full, freed)
     assert (unanswered := [a for a in recording.answers if a.status is None]) == [], unanswered[:3]
     views = [answer for answer in during if answer.what == "view"]

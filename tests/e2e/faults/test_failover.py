@@ -5,15 +5,19 @@ import time
 
 import pytest
 
+from conftest import eventually
 from faults.cluster import Server
 from faults.conftest import FULL
 from faults.recording import Recording
 from faults.tcp_proxy import TcpProxy
 from faults.verify import verify
 
-TIMEOUT_SECONDS = 2
-MOST_SECONDS = 3 * TIMEOUT_SECONDS + 2
-RECOVERS_WITHIN_SECONDS = 5
+# In the short form, which is for machines that do other things too, it must be enough to start with.
+TIMEOUT_SECONDS = 2 if FULL else 3
+# The rest is for a machine whose cores are taken. An answer that hangs takes 30 s (GIVE_UP_SECONDS).
+MOST_SECONDS = 3 * TIMEOUT_SECONDS + 10
+# Two seconds where the machine is free (docs/RELIABILITY.md).
+RECOVERS_WITHIN_SECONDS = 15
 
 
 @pytest.fixture
@@ -71,6 +75,8 @@ def test_a_synchronous_standby_takes_over(primary, standby, start, own_chats, fi
         proxy.target = standby.port
         promoted = time.monotonic()
         time.sleep(RECOVERS_WITHIN_SECONDS + 0.5 if FULL else 3.5)
+        written = lambda: [a for a in recording.since(promoted) if a.what != "view" and a.is_good]
+        eventually(written, 60, "the standby takes what is written")
     assert (unanswered := [a for a in recording.answers if a.status is None]) == [], unanswered[:3]
     assert any(a.status == 503 for a in recording.answers if a.at + a.seconds > broke), "no request met the failover"
     recovered, slowest = recording.recovered_after(promoted), recording.slowest()

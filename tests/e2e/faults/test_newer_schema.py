@@ -23,7 +23,7 @@ LATER = [
 
 def migrate(database_url):
     if database_url.startswith("sqlite:"):
-        connection = sqlite3.connect(database_url.removeprefix("sqlite:"), timeout=10)
+        connection = sqlite3.connect(database_url.removeprefix("sqlite:"), timeout=60)
     else:
         # One by one: several tables locked at once would wait for writers that wait for them.
         connection = psycopg.connect(database_url, autocommit=True)

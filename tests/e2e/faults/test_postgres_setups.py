@@ -15,7 +15,7 @@ from faults.conftest import left_out
 from faults.pooler import PROGRAM as PGBOUNCER
 from faults.pooler import Pooler
 
-START_SECONDS = 60
+START_SECONDS = 120
 LOCALE = "de_DE.UTF-8"
 
 
@@ -53,7 +53,7 @@ def hear_of_each_other(one, other, chats):
     alice = User("Alice")
     chat = chats.new_chat(alice.sub)
     link = one.http(alice).share(chat, is_frozen=False)
-    with other.http().get(link_path(link) + "/events", stream=True, timeout=30) as events:
+    with other.http().get(link_path(link) + "/events", stream=True, timeout=60) as events:
         lines = events.iter_lines(decode_unicode=True)
         assert next(lines).startswith(":")
         chat.say("News")
@@ -258,7 +258,7 @@ def test_what_the_server_gives_up_is_503_in_german_too(german, start, own_chats,
         other.execute("SELECT 1 FROM shared_chats FOR UPDATE")
         changing = pool.submit(owner.patch, link_path(link), json={"label": "x"})
         if ended_by != "lock_timeout":
-            [(pid,)] = eventually(lambda: server.execute(WAITS.format(database)), 10, "it waits for the lock")
+            [(pid,)] = eventually(lambda: server.execute(WAITS.format(database)), 60, "it waits for the lock")
             server.execute(f"SELECT {ended_by}({pid})")
         refused = changing.result()
         other.rollback()

@@ -44,7 +44,7 @@ class Instance:
                 else:
                     with instance._lock:
                         instance.paths.append(f"{self.command} {self.path}")
-                    instance.let_go.wait(30)
+                    instance.let_go.wait(120)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -81,20 +81,20 @@ def instance():
 def requests_in_flight(url, count, method="GET"):
     """Sends so many, and gives their answers once the block is over."""
     with ThreadPoolExecutor(count) as pool:
-        yield [pool.submit(requests.request, method, url, timeout=60) for _ in range(count)]
+        yield [pool.submit(requests.request, method, url, timeout=180) for _ in range(count)]
 
 
 def test_a_request_that_waits_longer_in_the_queue_is_refused_as_the_contract_says(instance, tmp_path):
     with Proxy(tmp_path, instance.address) as proxy:
         with requests_in_flight(proxy.url + VIEW, MAXCONN) as in_flight:
-            eventually(lambda: len(instance.paths) == MAXCONN, 20, "all of them are at the instance")
+            eventually(lambda: len(instance.paths) == MAXCONN, 60, "all of them are at the instance")
             began = time.monotonic()
-            refused = requests.get(proxy.url + VIEW, headers={"Origin": LISTED_ORIGIN}, timeout=10)
+            refused = requests.get(proxy.url + VIEW, headers={"Origin": LISTED_ORIGIN}, timeout=60)
             waited = time.monotonic() - began
-            of_other_origin = requests.get(proxy.url + VIEW, headers={"Origin": "https://evil.example"}, timeout=10)
+            of_other_origin = requests.get(proxy.url + VIEW, headers={"Origin": "https://evil.example"}, timeout=60)
             instance.let_go.set()
         assert {answer.result().status_code for answer in in_flight} == {200}
-        served = requests.get(proxy.url + VIEW, headers={"Origin": LISTED_ORIGIN}, timeout=10)
+        served = requests.get(proxy.url + VIEW, headers={"Origin": LISTED_ORIGIN}, timeout=60)
         log = proxy.log.read_text()
 
     assert_error(refused, 503, "unavailable")
@@ -102,7 +102,8 @@ def test_a_request_that_waits_longer_in_the_queue_is_refused_as_the_contract_say
     assert refused.headers["Vary"] == "Origin"
     assert refused.headers["X-Request-Id"] == refused.json()["request_id"]
     assert refused.headers["X-Request-Id"] in log, "the log does not say which request it was"
-    assert 0.1 <= waited < 5, waited
+    # `timeout queue` is a tenth of a second. Without it the answer would come with those before it.
+    assert 0.1 <= waited < 20, waited
     assert [refused.headers[name] for name in CORS] == [LISTED_ORIGIN, "true", "Retry-After"]
     assert of_other_origin.status_code == 503 and not set(CORS) & set(of_other_origin.headers)
     # Those of other answers are the service's.
@@ -114,8 +115,8 @@ def test_a_request_that_waits_longer_in_the_queue_is_refused_as_the_contract_say
 def test_probes_of_the_database_are_not_published(path, instance, tmp_path):
     instance.let_go.set()
     with Proxy(tmp_path, instance.address) as proxy:
-        refused = requests.get(proxy.url + path, timeout=10)
-        assert requests.get(proxy.url + "/health/live", timeout=10).status_code == 200
+        refused = requests.get(proxy.url + path, timeout=60)
+        assert requests.get(proxy.url + "/health/live", timeout=60).status_code == 200
     assert_error(refused, 404, "not_found")
     assert refused.headers["X-Request-Id"] == refused.json()["request_id"]
     assert instance.paths == ["GET /health/live"]
@@ -141,7 +142,7 @@ def test_what_may_take_long_needs_no_place_among_the_views(instance, tmp_path, m
             requests_in_flight(proxy.url + path, 2 * MAXCONN, method) as long,
             requests_in_flight(proxy.url + VIEW, MAXCONN) as short,
         ):
-            eventually(lambda: len(instance.paths) == 3 * MAXCONN, 20, "all of them are at the instance")
+            eventually(lambda: len(instance.paths) == 3 * MAXCONN, 60, "all of them are at the instance")
             instance.let_go.set()
         assert {answer.result().status_code for answer in [*long, *short]} == {200}
 
@@ -149,9 +150,9 @@ def test_what_may_take_long_needs_no_place_among_the_views(instance, tmp_path, m
 def test_without_an_instance_the_answer_is_the_same(instance, tmp_path):
     with Proxy(tmp_path, instance.address, replace={"inter 1s": "inter 100ms"}) as proxy:
         instance.stop()
-        eventually(lambda: not proxy.is_up("one"), 10, "the proxy knows that it is gone")
+        eventually(lambda: not proxy.is_up("one"), 60, "the proxy knows that it is gone")
         for method in ("GET", "POST"):
-            refused = requests.request(method, proxy.url + VIEW, headers={"Origin": LISTED_ORIGIN}, timeout=10)
+            refused = requests.request(method, proxy.url + VIEW, headers={"Origin": LISTED_ORIGIN}, timeout=60)
             assert_error(refused, 503, "unavailable")
             assert refused.headers["Retry-After"] == "5"
             assert refused.headers["Access-Control-Allow-Origin"] == LISTED_ORIGIN
@@ -167,12 +168,12 @@ def test_frozen_links_are_served_while_the_chat_service_hangs(start, databases, 
         with own_chats.answers_held_back() as until_one_waits:
             # Of many chats, and many of one.
             paths = [link_path(link) for link in live] + [link_path(live[0])] * MAXCONN
-            views = [pool.submit(requests.get, proxy.url + path, timeout=60) for path in paths]
+            views = [pool.submit(requests.get, proxy.url + path, timeout=180) for path in paths]
             until_one_waits()
-            eventually(lambda: sum(view.done() for view in views) >= 2 * MAXCONN, 20, "most of them are refused")
+            eventually(lambda: sum(view.done() for view in views) >= 2 * MAXCONN, 60, "most of them are refused")
             waiting = sum(not view.done() for view in views)
             for _ in range(100):
-                answer = requests.get(proxy.url + link_path(frozen), timeout=10)
+                answer = requests.get(proxy.url + link_path(frozen), timeout=60)
                 assert answer.status_code == 200, (answer.status_code, answer.text)
         statuses = {view.result().status_code for view in views}
     assert waiting > 0, "no view waited for the chat service"
@@ -182,12 +183,12 @@ def test_frozen_links_are_served_while_the_chat_service_hangs(start, databases, 
 def test_a_head_that_comes_too_slowly_is_given_up_the_later_ones_too(instance, tmp_path):
     instance.let_go.set()
     with Proxy(tmp_path, instance.address, replace={"timeout http-request 10s": "timeout http-request 1s"}) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as client:
             client.sendall(f"GET {VIEW} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert client.recv(4096).startswith(b"HTTP/1.1 200")
-            assert _is_closed_while_dripping(client, seconds=5), "the second head may take as long as it likes"
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
-            assert _is_closed_while_dripping(client, seconds=5), "the first head may take as long as it likes"
+            assert _is_closed_while_dripping(client, seconds=20), "the second head may take as long as it likes"
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as client:
+            assert _is_closed_while_dripping(client, seconds=20), "the first head may take as long as it likes"
 
 
 def _is_closed_while_dripping(client, seconds):
@@ -220,7 +221,7 @@ def _is_closed_while_dripping(client, seconds):
 def test_what_is_no_http_does_not_reach_an_instance(instance, tmp_path, sent):
     instance.let_go.set()
     with Proxy(tmp_path, instance.address) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as client:
             client.sendall(sent)
             answer = client.recv(4096)
             assert answer.startswith(b"HTTP/1.1 400 ") or not answer, answer[:200]
@@ -233,5 +234,5 @@ def test_an_instance_that_answers_health_checks_late_is_not_left_out(instance, t
     with Proxy(tmp_path, instance.address, replace={"inter 1s": "inter 100ms"}) as proxy:
         end = time.monotonic() + 5
         while time.monotonic() < end:
-            assert requests.get(proxy.url + VIEW, timeout=10).status_code == 200
+            assert requests.get(proxy.url + VIEW, timeout=60).status_code == 200
             time.sleep(0.05)

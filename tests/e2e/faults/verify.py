@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import requests
 
-from conftest import Http, link_path
+from conftest import Http, eventually, link_path
 from faults.recording import ABSENT, DELETED, LINKS
 
 # What a half-made link would leave behind.
@@ -27,12 +27,14 @@ HALF_MADE = {
 KEYS_WITHOUT_LINK = """SELECT caller_id, shared_chat_id FROM idempotency_keys
     WHERE NOT EXISTS (SELECT 1 FROM shared_chats s WHERE s.id = idempotency_keys.shared_chat_id)"""
 CHATS_WITH_LINKS = "SELECT chat_session_id FROM shared_chats"
+# A service with a short DATABASE_TIMEOUT may answer 503 on a loaded machine whenever it is asked: then it is asked again.
+PATIENCE_SECONDS = 60
 
 
 def rows(database_url, sql):
     """What the database itself says."""
     if database_url.startswith("sqlite:"):
-        connection = sqlite3.connect(f"file:{database_url.removeprefix('sqlite:')}?mode=ro", uri=True, timeout=10)
+        connection = sqlite3.connect(f"file:{database_url.removeprefix('sqlite:')}?mode=ro", uri=True, timeout=60)
     else:
         connection = psycopg.connect(database_url)
     try:
@@ -71,14 +73,26 @@ def repeat_creates(recording, links):
     """Who did not get an answer asks again, and again; who got one may as well. It is one link all the time."""
     for link in links:
         for _ in range(2 if link.id is None else 1):
-            assert recording.create_again(link), f"a create was not repeated: {recording.answers[-1]}"
+            eventually(lambda: recording.create_again(link), PATIENCE_SECONDS, "a create is repeated")
         assert link.is_certain or link.id is not None
+
+
+def answered(ask):
+    """The answer to a request, which is made again while it is 503."""
+
+    def good():
+        answer = ask()
+        # An answer of 4xx is false by itself.
+        return [answer] if answer.status_code != 503 else None
+
+    [answer] = eventually(good, PATIENCE_SECONDS, "the service answers")
+    return answer
 
 
 def list_all(service_url, owner):
     """The owner's links by id, as the service lists them."""
     http, found, offset = Http(service_url, owner.token()), {}, 0
-    while page := http.get(LINKS, params={"limit": 1000, "offset": offset}).json():
+    while page := answered(lambda: http.get(LINKS, params={"limit": 1000, "offset": offset})).json():
         found |= {link["id"]: link for link in page}
         offset += len(page)
     return found
@@ -102,8 +116,9 @@ def problem_of(link, service_url):
     """Whether it is shown to those who may see it, and to no others."""
     state = link.possible[0]
     path = link_path(link.id)
-    anonymous = requests.get(service_url + path, timeout=30)
-    owner = requests.get(service_url + path, headers={"Authorization": f"Bearer {link.owner.token()}"}, timeout=30)
+    as_owner = {"Authorization": f"Bearer {link.owner.token()}"}
+    anonymous = answered(lambda: requests.get(service_url + path, timeout=60))
+    owner = answered(lambda: requests.get(service_url + path, headers=as_owner, timeout=60))
     expected = (404, 404) if state == DELETED else (401, 200) if state["is_private"] else (200, 200)
     if (anonymous.status_code, owner.status_code) != expected:
         return f"{link.id}: {anonymous.status_code}, {owner.status_code} instead of {expected} as {state}"
