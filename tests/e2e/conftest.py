@@ -22,8 +22,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("SHARED_CHATS_BIN") or REPOSITORY / "target" / "release" / "shared-chats").absolute()
 SECRET = "a secret for tests alone, longer than thirty-two bytes"
 SERVICE_TOKEN = "what-the-share-service-shows-to-the-chat-service"
-START_SECONDS = 30
-STOP_SECONDS = 10
+START_SECONDS = 60
+# Less than SHUTDOWN_TIMEOUT (30 s): nothing may hold the end up until then.
+STOP_SECONDS = 20
 
 
 # Tokens
@@ -120,8 +121,8 @@ class Service:
 
     def _is_ready(self):
         try:
-            return requests.get(self.url + "/health/ready", timeout=5).status_code == 200
-        except requests.ConnectionError:
+            return requests.get(self.url + "/health/ready", timeout=30).status_code == 200
+        except (requests.ConnectionError, requests.Timeout):
             assert not self._has_ended(), self.log()[-4000:]
             return False
 
@@ -164,7 +165,7 @@ class Http:
             self.session.headers["Authorization"] = f"{scheme} {credential}"
 
     def request(self, method, path, **options):
-        options = {"timeout": 30, "allow_redirects": False, **options}
+        options = {"timeout": 60, "allow_redirects": False, **options}
         return self.session.request(method, self.url + path, **options)
 
     def get(self, path, **options):

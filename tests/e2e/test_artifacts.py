@@ -112,8 +112,8 @@ def test_files_outlive_the_chats_own_and_go_with_the_switch(start_service, own_c
     assert link["id"] not in "".join(store.objects())
     assert owner.patch(link_path(link), json={"includes_artifacts": False}).status_code == 204
     assert viewer.get(artifacts[0]["url"]).status_code == 404
-    eventually(lambda: not store.objects(), 5, "the bytes are gone")
-    eventually(lambda: not rows(service), 5, "the rows are gone")
+    eventually(lambda: not store.objects(), 30, "the bytes are gone")
+    eventually(lambda: not rows(service), 30, "the rows are gone")
 
 
 def test_killed_while_copying_leaves_neither_orphan_nor_dangling_link(start_service, own_chats, alice, store):
@@ -133,7 +133,7 @@ def test_killed_while_copying_leaves_neither_orphan_nor_dangling_link(start_serv
     changing = threading.Thread(target=include)
     changing.start()
     # Bytes are stored, the row that makes them the link's is not committed.
-    eventually(lambda: len(store.objects()) >= 3, 10, "two of the files are stored")
+    eventually(lambda: len(store.objects()) >= 3, 30, "two of the files are stored")
     service.kill()
     held.let_go.set()
     changing.join()
@@ -146,8 +146,8 @@ def test_killed_while_copying_leaves_neither_orphan_nor_dangling_link(start_serv
     with database(service) as connection:
         connection.execute("UPDATE artifacts SET leased_until = created_at WHERE leased_until IS NOT NULL")
     service.start()
-    eventually(lambda: len(store.objects()) == 1, 10, "the unfinished copies are swept")
-    eventually(lambda: rows(service) == [(True, False)], 5, "and so are their rows")
+    eventually(lambda: len(store.objects()) == 1, 30, "the unfinished copies are swept")
+    eventually(lambda: rows(service) == [(True, False)], 30, "and so are their rows")
     [artifact] = service.http().view(kept).json()["artifacts"]
     assert service.http().get(artifact["url"]).content == b"kept"
     # And what was interrupted can be done again.
@@ -166,8 +166,8 @@ def test_killed_right_after_deleting_leaves_no_bytes(start_service, own_chats, a
     service.kill()
     service.start()
     # No grace for these: their link is gone.
-    eventually(lambda: not store.objects(), 10, "the bytes are gone")
-    eventually(lambda: not rows(service), 5, "the rows are gone")
+    eventually(lambda: not store.objects(), 30, "the bytes are gone")
+    eventually(lambda: not rows(service), 30, "the rows are gone")
 
 
 def test_memory_does_not_grow_with_the_files(start_service, own_chats, alice, store):

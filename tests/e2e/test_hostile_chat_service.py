@@ -29,9 +29,10 @@ from conftest import (
 
 LINKS = "/api/v1/shared_chats"
 MIB = 1024 * 1024
-TIMEOUT_SECONDS = 1.5
-# For the rest of the way, on a machine that is busy with other things.
-SLACK_SECONDS = 4
+# What is well has to be answered in it too, on a machine that is busy with other things.
+TIMEOUT_SECONDS = 4
+# For the rest of the way, on such a machine. With the timeout it is well below what a trouble lasts (GIVE_UP_SECONDS).
+SLACK_SECONDS = 16
 # Four times MAX_SNAPSHOT_BYTES and a mebibyte may be read for each of the ten that ask at once.
 MOST_MEMORY = 150 * MIB
 SETTINGS = {
@@ -100,7 +101,7 @@ class Stream:
         self.answer = service.http().get(link_path(link) + "/events", stream=True)
         assert self.answer.status_code == 200, self.answer.text
         threading.Thread(target=self._read, daemon=True).start()
-        eventually(lambda: ": live" in self.text, 5, "the stream has begun")
+        eventually(lambda: ": live" in self.text, 30, "the stream has begun")
 
     def _read(self):
         try:
@@ -238,12 +239,12 @@ def test_calls_end_in_time_store_nothing_and_delay_no_others(service, hostile, t
         assert scene.owner.delete(link_path(scene.made)).status_code == 204
         # An acknowledged create keeps its key.
         before[0]["idempotency_keys"] += 1
-        eventually(lambda: stored(service) == before, 5, "nothing else was stored")
+        eventually(lambda: stored(service) == before, 30, "nothing else was stored")
     assert stored(service) == before
     assert "event: " not in stream.text and not stream.has_ended
 
     hostile.recovers()
-    eventually(lambda: said.id in stream.text, 5, "the stream goes on")
+    eventually(lambda: said.id in stream.text, 30, "the stream goes on")
     assert stream.text.count("event: ") == 1 and json.dumps(said.content) in stream.text
     # A failed attempt keeps no key, so another request may have it.
     for key, is_frozen in [("frozen", True), ("live", False)]:
@@ -253,4 +254,4 @@ def test_calls_end_in_time_store_nothing_and_delay_no_others(service, hostile, t
     assert service.http().get(scene.passed_on_file["url"]).content == b"second" * 500
     # Closing it would wait for its reader.
     assert scene.owner.delete(link_path(scene.watched)).status_code == 204
-    eventually(lambda: stream.has_ended, 5, "the stream has ended")
+    eventually(lambda: stream.has_ended, 30, "the stream has ended")

@@ -127,7 +127,7 @@ def test_without_ssl_cert_file_the_log_says_address_and_cause(binary, provider, 
     service.start()
     try:
         assert_error(service.http(provider.token("alice")).get("/api/v1/shared_chats"), 503, "unavailable")
-        eventually(lambda: "could not be fetched" in service.log(), 10, "the failure is logged")
+        eventually(lambda: "could not be fetched" in service.log(), 30, "the failure is logged")
         lines = [json.loads(line) for line in service.log().splitlines()]
         warning = next(line for line in lines if "could not be fetched" in line.get("message", ""))
         assert provider.issuer in warning["error"] and "UnknownIssuer" in warning["error"], warning

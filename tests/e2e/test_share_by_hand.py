@@ -31,6 +31,7 @@ from conftest import (
 )
 
 LINKS = "/api/v1/shared_chats"
+DAY = 86400
 ROW = {
     "id",
     "name",
@@ -59,7 +60,7 @@ def contents(view):
 def raw(service, method, target, *, headers=None, body=None):
     """Sends the target as it stands: nothing normalises or escapes it."""
     parts = urlsplit(service.url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in (headers or {}).items():
@@ -156,10 +157,11 @@ def test_an_owner_changes_and_clears_label_and_end(service, chats, alice):
 
 def test_a_link_is_gone_when_its_end_has_come(service, chats, alice):
     owner = service.http(alice)
-    end = datetime.now(timezone.utc) + timedelta(seconds=3)
+    # Late enough for a slow machine to see it before.
+    end = datetime.now(timezone.utc) + timedelta(seconds=10)
     link = owner.share(chats.new_chat(alice.sub), expires_at=end.isoformat())
     assert owner.view(link).status_code == 200
-    eventually(lambda: service.http().view(link).status_code == 404, 10, "the link expired")
+    eventually(lambda: service.http().view(link).status_code == 404, 60, "the link expired")
     assert datetime.now(timezone.utc) >= end
     assert_error(owner.view(link), 404, "not_found")
     assert_error(owner.patch(link_path(link), json={"expires_at": None}), 404, "not_found")
@@ -271,7 +273,7 @@ def test_twenty_creates_with_one_key_at_the_same_moment_give_one_link(service, c
 
     def create(_):
         caller = service.http(alice)
-        barrier.wait(30)
+        barrier.wait(60)
         return caller.post(LINKS, json={"chat_session_id": chat.id}, headers={"Idempotency-Key": key})
 
     with ThreadPoolExecutor(20) as pool:
@@ -411,14 +413,14 @@ def test_a_chat_service_that_is_down_harms_no_frozen_link_and_nothing_is_half_ma
     message = assert_error(owner.post(LINKS, json={"chat_session_id": chat.id}), 502)
     assert own_chats.url not in message and urlsplit(own_chats.url).netloc not in message
     assert_error(anonymous.view(unseen), 502)
-    eventually(lambda: anonymous.view(live).status_code == 502, 10, "the live link cannot be shown")
+    eventually(lambda: anonymous.view(live).status_code == 502, 30, "the live link cannot be shown")
     assert anonymous.view(frozen).status_code == 200
     assert {row["id"] for row in owner.list()} == {frozen["id"], live["id"], unseen["id"]}
     assert owner.patch(link_path(live), json={"is_private": True}).status_code == 204
     assert anonymous.get("/health/ready").status_code == 200
 
     own_chats.start()
-    eventually(lambda: owner.view(live).status_code == 200, 10, "the live link is back")
+    eventually(lambda: owner.view(live).status_code == 200, 60, "the live link is back")
     owner.share(chat)
 
 
@@ -478,7 +480,7 @@ def test_the_log_carries_no_link_no_token_and_no_message(start_service, own_chat
     own_chats.stop()
     service.http().view(link)
     owner.delete(link_path(link))
-    log = eventually(lambda: "DELETE" in service.log() and service.log(), 5, "the requests are in the log")
+    log = eventually(lambda: "DELETE" in service.log() and service.log(), 30, "the requests are in the log")
     for secret in (link["id"], alice.token()[:60], "garbage-credential", "a-sentence-that-is-not-logged"):
         assert secret not in log
 
@@ -586,19 +588,23 @@ def test_json_is_for_those_who_name_it_and_a_crawler_gets_the_page(service, chat
 def bad_tokens():
     import jwt
 
-    good = {"sub": "someone", "exp": int(time.time()) + 600}
+    # All of them are made before the first test: what is wrong with each has to be so when its test comes.
+    good = {"sub": "someone", "exp": int(time.time()) + DAY}
     yield "not a JWT", "rubbish"
     yield "alg none", jwt.encode(good, None, algorithm="none")
-    yield "another secret", token("someone", secret="another secret, which the service does not know")
+    yield "another secret", token("someone", secret="another secret, which the service does not know", lasts=DAY)
     yield "another HMAC", token(
-        "someone", algorithm="HS512", secret="another secret that is long enough for HS512, which wants sixty-four bytes"
+        "someone",
+        algorithm="HS512",
+        secret="another secret that is long enough for HS512, which wants sixty-four bytes",
+        lasts=DAY,
     )
     yield "expired", token("someone", lasts=-60)
-    yield "not yet valid", token("someone", nbf=int(time.time()) + 600)
+    yield "not yet valid", token("someone", nbf=int(time.time()) + DAY, lasts=2 * DAY)
     yield "no exp", token("someone", exp=None)
-    yield "no sub", token(None)
-    yield "an empty sub", token("")
-    header, body, signature = token("someone").split(".")
+    yield "no sub", token(None, lasts=DAY)
+    yield "an empty sub", token("", lasts=DAY)
+    header, body, signature = token("someone", lasts=DAY).split(".")
     yield "a cut signature", f"{header}.{body}.{signature[:-4]}"
     yield "no signature", f"{header}.{body}."
 
@@ -688,9 +694,9 @@ def test_a_hostile_link_id_gets_a_plain_error_on_every_route(service, chats, ali
 
 @pytest.mark.parametrize("id", ["", ".", "..", "../x", "a/b", "%2e%2e", "a?b", "a#b", "a b", "a\x00", "ä", "x" * 129, "x" * 10_000])
 def test_a_hostile_chat_id_never_reaches_the_chat_service(service, chats, alice, id):
-    before = len(chats.seen)
     assert "chat_session_id" in assert_error(service.http(alice).post(LINKS, json={"chat_session_id": id}), 400)
-    assert len(chats.seen) == before
+    # Not how many arrived: live links of earlier tests may be asked for still.
+    assert not [seen for seen in chats.seen if seen.user == alice.sub]
 
 
 BAD_CREATES = {
@@ -802,7 +808,7 @@ def test_a_body_of_a_hundred_megabytes_is_refused_and_the_service_stays_well(ser
         f"POST {LINKS} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {alice.token()}\r\n"
         f"Content-Type: application/json\r\nAccept: application/json\r\n{length}\r\n\r\n"
     )
-    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         sent = 0
         try:
             connection.sendall(head.encode())
