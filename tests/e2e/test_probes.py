@@ -21,7 +21,7 @@ PROBES = Path(__file__).parent / "probes"
 EXAMPLES = int(os.environ.get("PROBES_EXAMPLES", "25"))
 LEAST_CASES = 700
 """Of each run; four callers on two databases make more than 5000."""
-SECONDS = 150 * max(1, EXAMPLES // 25)
+SECONDS = 600 * max(1, EXAMPLES // 25)
 
 ASKER = User("Asker")
 CALLERS = {
