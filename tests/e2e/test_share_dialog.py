@@ -534,7 +534,7 @@ def test_that_those_who_are_named_are_forgotten_is_said_before_it_is_saved(share
     dialog = open_dialog(opened)
     row = dialog.locator(".link")
     row.get_by_role("button", name="Change or delete").click()
-    wider = row.get_by_label("Everyone who is signed in – The people and groups that are named are forgotten")
+    wider = row.get_by_label("Everyone who is signed in – Removes the people and groups that are named")
     wider.check()
     assert row_of(ui_service, alice, chat)["audience"] == [f"user:{bob.sub}"]
     save(row)

@@ -443,7 +443,7 @@ def test_people_are_not_named_where_the_page_does_not_know_them(shared, ui_servi
     expect(details.get_by_label("Only 1 person or group that is named already")).to_be_checked()
     assert bob.sub not in dialog.page.locator("shared-chats-dialog").inner_text()
     details.get_by_label("Everyone who is signed in").check()
-    expect(details).to_contain_text("The people and groups that are named are forgotten")
+    expect(details).to_contain_text("Removes the people and groups that are named")
     details.get_by_role("button", name="Undo").click()
     expect(details.get_by_label("Only 1 person or group that is named already")).to_be_checked()
     details.get_by_label("Everyone who is signed in").check()

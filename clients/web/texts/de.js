@@ -54,7 +54,7 @@ export default {
     chosen: "Nur Personen und Gruppen, die Sie benennen",
     kept: { one: "Nur {n} Person oder Gruppe, die schon benannt ist", other: "Nur {n} Personen und Gruppen, die schon benannt sind" },
     noneNamed: "Benennen Sie mindestens eine Person oder Gruppe, oder pausieren Sie den Link.",
-    forgets: "Die benannten Personen und Gruppen werden vergessen",
+    forgets: "Entfernt die benannten Personen und Gruppen",
     notAllowed: "von Ihrer Organisation nicht erlaubt",
     save: "Speichern",
     undo: "Zurücknehmen",

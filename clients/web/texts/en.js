@@ -54,7 +54,7 @@ export default {
     chosen: "Only people and groups that you name",
     kept: { one: "Only {n} person or group that is named already", other: "Only {n} people and groups that are named already" },
     noneNamed: "Name at least one person or group, or pause the link.",
-    forgets: "The people and groups that are named are forgotten",
+    forgets: "Removes the people and groups that are named",
     notAllowed: "not allowed by your organization",
     save: "Save",
     undo: "Undo",
