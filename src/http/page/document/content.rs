@@ -4,8 +4,8 @@
 //! headings are two levels deeper, as the first two are the document's own. A backslash stands
 //! before a line of code that begins as a message's heading does, before raw HTML, which the page
 //! shows as its source too, and before definitions of links and footnotes, which hold for a whole
-//! document. A code block that is left open is closed. The parser is asked whether that is enough. If it is
-//! not, or the text is not parsed, it is a code block as a whole.
+//! document. A code block that is left open is closed. The parser is asked whether that is enough.
+//! If it is not, or the text is not parsed, it is a code block as a whole.
 
 use std::ops::Range;
 
@@ -158,13 +158,12 @@ fn opens_html(rest: &str) -> bool {
 fn deeper(source: &str, range: Range<usize>, level: HeadingLevel) -> Vec<Change> {
     let heading = source[range.clone()].trim_end();
     let start = range.start..range.start;
-    if heading.starts_with('#') {
-        // Levels end at 6.
-        return vec![(start, &"##"[..2.min(6 - level as usize)])];
-    }
     let mut lines = heading.lines();
-    match (lines.next(), lines.count()) {
-        (Some(words), 1) => {
+    let words = lines.next().unwrap_or_default();
+    match lines.count() {
+        // Levels end at 6.
+        0 => vec![(start, &"##"[..2.min(6 - level as usize)])],
+        1 => {
             let more = if level == HeadingLevel::H1 { "### " } else { "#### " };
             let end = range.start + heading.len();
             vec![(start, more), (range.start + words.len()..end, "")]
@@ -191,7 +190,7 @@ fn with_changes(text: &str, changes: &[Change]) -> String {
         out.push_str(instead);
         written = range.end;
     }
-    out.push_str(&text[written..]);
+    out.push_str(text.get(written..).unwrap_or_default());
     out
 }
 

@@ -136,6 +136,7 @@ fn headings_are_two_levels_deeper() {
         ("- # A\n\n  B\n  =", "- ### A\n\n  ### B"),
         ("<b>A</b>\n---", "#### \\<b>A\\</b>"),
         ("A\nB\n---", "A\nB\n\\---"),
+        ("#tag\n===\n\n#\n\n##", "### #tag\n\n###\n\n####"),
         ("# <i>\n[a]: x\n\n# C", "### \\<i>\n\\[a]: x\n\n### C"),
         ("- a\n\n#\n", "- a\n\n###"),
     ] {
