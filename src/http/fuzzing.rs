@@ -6,6 +6,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::test::TestRequest;
 use chrono::DateTime;
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag};
+use serde_json::value::{RawValue, to_raw_value};
 use url::{Url, form_urlencoded};
 
 use crate::http::extract::presented::{self, Presented};
@@ -14,7 +16,10 @@ use crate::http::headers::{accept::named_quality, disposition, etag};
 use crate::http::links::{events, list, qr_code};
 use crate::http::page::{self, PageArtifact, PageSettings, SharedChatPage, markdown};
 use crate::http::{responses, trusted_proxies::TrustedProxies};
-use crate::model::{ChatFile, Credential, Message, Mode, ShareId, SharedChat, UserId, Visibility};
+use crate::model::{
+    ChatFile, Credential, Message, MessageContent, Mode, Role, ShareId, SharedChat, UserId,
+    Visibility,
+};
 use crate::qr::QrOptions;
 use crate::sharing::{Available, Content, Files, Messages, Precondition, SharePath, Urls};
 
@@ -181,14 +186,42 @@ fn file_name(data: &[u8]) {
     assert!(!rest.contains('"') && rest.matches(';').count() <= 1, "{value:?}");
 }
 
-/// A message's Markdown: the HTML is harmless, and its size is bounded.
+/// A message's Markdown: the HTML is harmless, and its size is bounded. In a document it has no
+/// heading of the first two levels, and does not reach the next message.
 pub fn page(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
+    document(text);
     let html = markdown::alone(text);
     markdown::assertions::assert_harmless(&html);
     markdown::assertions::greatest_depth(&html);
     assert!(html.len() <= 8192 + text.len() * 32, "{} of {}", html.len(), text.len());
     assert!(!html.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')));
+}
+
+fn document(text: &str) {
+    let Some((_, chat)) = link(None) else { panic!("there is no link") };
+    let messages: Vec<Message> = [text, "next"].iter().filter_map(message).collect();
+    let document = page::document(&chat, &messages);
+    assert!(document.ends_with("\n\n## 2 · user\n\nnext\n"), "{document}");
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES;
+    let is_of_document = |event: &Event<'_>| match event {
+        Event::Start(Tag::Heading { level, .. }) => *level <= HeadingLevel::H2,
+        _ => false,
+    };
+    let headings = Parser::new_ext(&document, options).filter(is_of_document).count();
+    assert_eq!(headings, 3, "{document}");
+}
+
+fn message(text: &&str) -> Option<Message> {
+    let text: Box<RawValue> = to_raw_value(text).ok()?;
+    Some(Message {
+        id: String::new(),
+        role: Role::USER,
+        content: MessageContent::from_json(text).ok()?,
+        created_at: String::new(),
+        reply_to: None,
+    })
 }
 
 /// The JSON and the page of a frozen link to such a chat.
