@@ -132,5 +132,11 @@ fn the_fuzz_targets_share_the_dependencies_of_the_tests() {
         .filter(|line| !shared.contains(line))
         .collect();
     assert_eq!(missing, Vec::<String>::new(), "fuzz/Cargo.toml lacks dev-dependencies");
-    assert_eq!(table(&fuzz, "[profile.dev]"), table(&service, "[profile.dev]"));
+    for heading in [
+        "[profile.dev]",
+        "[profile.dev.package.math-core]",
+        "[profile.dev.package.math-core-renderer-internal]",
+    ] {
+        assert_eq!(table(&fuzz, heading), table(&service, heading), "{heading}");
+    }
 }
