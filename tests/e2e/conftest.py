@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 import uuid
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import quote
@@ -342,5 +343,6 @@ def start_service(binary, databases, own_chats, tmp_path):
 
 
 def pytest_collection_modifyitems(items):
-    """The file that takes longest is the first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_probes.py")
+    """Files that take long come first, so that no worker is left alone with one at the end (`--no-loadscope-reorder`)."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name != "test_probes.py", -tests[item.path], item.path))
