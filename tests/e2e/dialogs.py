@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -141,6 +142,18 @@ class DialogPage:
 
         self.page.route(self.service.url + path_glob, handle, **({"times": times} if times else {}))
         return lambda: self.page.unroute(self.service.url + path_glob, handle)
+
+    def lists(self, path_glob, row, count):
+        """Answers lists with so many links like this one, however many are asked for."""
+        body = json.dumps([{**row, "id": str(uuid.uuid4())} for _ in range(count)])
+        headers = {"Access-Control-Allow-Origin": self.origin, "Access-Control-Expose-Headers": "*", "X-Total-Count": str(count)}
+
+        def handle(route):
+            if route.request.method != "GET":
+                return route.fallback()
+            return route.fulfill(body=body, content_type="application/json", headers=headers)
+
+        self.page.route(self.service.url + path_glob, handle)
 
     def set(self, selector="[data-dialog]", **properties):
         """Sets properties of the dialog that are plain values."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -724,14 +723,7 @@ def test_more_links_than_were_asked_for_are_not_listed(share_page, ui_service, c
     chat = chats.new_chat(alice.sub)
     link = ui_service.http(alice).share(chat)
     opened = share_page(alice, chat)
-    body = json.dumps([{**link, "id": str(uuid.uuid4())} for _ in range(20_000)])
-    headers = {"Access-Control-Allow-Origin": opened.origin, "Access-Control-Expose-Headers": "*", "X-Total-Count": "20000"}
-    opened.page.route(
-        ui_service.url + API + "?*",
-        lambda route: route.fulfill(body=body, content_type="application/json", headers=headers)
-        if route.request.method == "GET"
-        else route.fallback(),
-    )
+    opened.lists(API + "?*", link, 20_000)
     dialog = open_dialog(opened)
     expect(dialog.get_by_text("and 19,980 more")).to_be_visible()
     assert dialog.locator(".link").count() == 20
